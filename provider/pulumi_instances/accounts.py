@@ -1,0 +1,38 @@
+"""Several accounts in one program."""
+
+from __future__ import annotations
+
+import re
+
+import pulumi
+
+from .config import ACCOUNT_KEY, NAMESPACE
+
+
+def account(
+    name: str,
+    *,
+    base_url: pulumi.Input[str],
+    user_secret: pulumi.Input[str],
+    organization_secret: pulumi.Input[str],
+    settings: dict[str, pulumi.Input[str]] | None = None,
+    opts: pulumi.ResourceOptions | None = None,
+) -> pulumi.ProviderResource:
+    """Another account beside the one of the stack's configuration: pass it as ``ResourceOptions(provider=…)``.
+
+    ``settings`` holds further settings by their configuration keys without the namespace, such as
+    ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
+    ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
+
+    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only")
+    inputs: dict[str, pulumi.Input[str]] = {
+        ACCOUNT_KEY: name,
+        f"{NAMESPACE}:baseUrl": base_url,
+        f"{NAMESPACE}:userSecret": pulumi.Output.secret(user_secret),
+        f"{NAMESPACE}:organizationSecret": pulumi.Output.secret(organization_secret),
+        **{f"{NAMESPACE}:{key}": value for key, value in (settings or {}).items()},
+    }
+    return pulumi.ProviderResource("pulumi-python", name, inputs, opts)

@@ -1,0 +1,1 @@
+"""Placeholder while the command line is written."""

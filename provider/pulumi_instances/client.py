@@ -1,0 +1,243 @@
+"""The only HTTP: one pooled session per account, retries that never repeat a POST, errors that tell what to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from .config import Settings, env_prefix
+from .errors import (
+    ConnectionFailed,
+    Forbidden,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+    UnexpectedAnswer,
+    quote,
+    status_error,
+)
+from .model import normalise_id
+from .transport import Attempt, Clock, Json, Transport
+
+log = logging.getLogger("pulumi_instances")
+
+_LONGEST_WAIT = 20.0
+_RETRIED_STATUS = frozenset({429, 502, 503, 504})
+
+
+class AnswerLost(InstancesError):
+    """A POST was sent, and it is unknown whether it was acted on. ``attempt`` tells what came back."""
+
+    def __init__(self, message: str, attempt: Attempt) -> None:
+        """Keep what came back: it decides how long to look for the object."""
+        super().__init__(message)
+        self.attempt = attempt
+
+
+class Client:
+    """The five operations of the API for one account. Safe to share between threads.
+
+    Every method raises a StatusError for an error status, ConnectionFailed without a usable answer and
+    UnexpectedAnswer for one that the API document does not allow.
+    """
+
+    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
+        """``account`` is the name given to `account()`, if any: messages name its variables."""
+        self.settings = settings
+        self.clock = clock or Clock()
+        self._transport = Transport(settings, self.clock)
+        self._env = env_prefix(account)
+
+    # operations
+
+    def get(self, instance_id: str) -> dict[str, Any]:
+        """`GET /instances/{id}`."""
+        return self._one("GET", instance_id, f"read instance {instance_id}")
+
+    def list_all(self) -> list[dict[str, Any]]:
+        """`GET /instances`, every page. The live services answer 404 for an empty list: that is empty."""
+        what = "list instances"
+        found: list[dict[str, Any]] = []
+        token: str | None = None
+        seen: set[str] = set()
+        while True:
+            query = f"?{urlencode({'nextPage': token})}" if token else ""
+            try:
+                attempt = self._send("GET", f"/instances{query}", None, what)
+            except NotFound:
+                return found
+            page = _decode(attempt, what)
+            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+                raise UnexpectedAnswer(f"{what}: the answer is not a list of instances; {_CHECK_URL}")
+            found += page
+            token = attempt.headers.get("elements-next-page-token")
+            # A service that repeats a page's token would keep us here for ever.
+            if not token or not page or token in seen:
+                return found
+            seen.add(token)
+
+    def put(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
+        """`PUT /instances/{id}`."""
+        return self._one("PUT", instance_id, f"update instance {instance_id}", body)
+
+    def delete(self, instance_id: str) -> None:
+        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance. The body does not matter."""
+        self._send("DELETE", f"/instances/{normalise_id(instance_id)}", None, f"delete instance {instance_id}")
+
+    def post(self, body: Mapping[str, Json], secrets: list[str]) -> dict[str, Any]:
+        """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
+
+        ``secrets`` are values of the body that no message may repeat. Raises AnswerLost when it is unknown whether
+        an instance was made.
+        """
+        what = f"create instance {body['name']!a}"
+        attempt = self._send("POST", "/instances", body, what, secrets)
+        try:
+            answer = _decode(attempt, what)
+            if not isinstance(answer, dict):
+                raise UnexpectedAnswer(f"{what}: the answer is not an instance; {_CHECK_URL}")
+            normalise_id(answer.get("id"))
+        except InstancesError as error:
+            raise AnswerLost(str(error), attempt) from None
+        return answer
+
+    # one request, and its repetitions
+
+    def _one(self, method: str, instance_id: str, what: str, body: Json = None) -> dict[str, Any]:
+        path = f"/instances/{normalise_id(instance_id)}"
+        answer = _decode(self._send(method, path, body, what), what)
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer(f"{what}: the answer is not an instance; {_CHECK_URL}")
+        return answer
+
+    def _send(self, method: str, path: str, body: Json, what: str, secrets: list[str] | None = None) -> Attempt:
+        timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
+        deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
+        for number in range(self.settings.max_retries + 1):
+            attempt = self._attempt(method, path, body, timeout, number)
+            if attempt.status is not None and 200 <= attempt.status < 300 and attempt.failure is None:
+                return attempt
+            if method == "DELETE" and number and attempt.status in (404, 410):
+                return attempt  # an earlier try was acted on, and only its answer was lost
+            wait = self._wait(attempt, number)
+            if (
+                not is_retried(method, attempt)
+                or number == self.settings.max_retries
+                or self.clock.now() + wait > deadline
+            ):
+                break
+            self.clock.sleep(wait)
+        error = self._error(attempt, what, [*self._own_secrets(), *(secrets or [])])
+        if method == "POST" and is_lost(attempt):
+            raise AnswerLost(str(error), attempt)
+        raise error
+
+    def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
+        started = time.monotonic()
+        attempt = self._transport.request(method, path, body, timeout)
+        outcome = attempt.status if attempt.failure is None else attempt.failure
+        milliseconds = (time.monotonic() - started) * 1000
+        log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)
+        return attempt
+
+    def _wait(self, attempt: Attempt, number: int) -> float:
+        asked = retry_after(attempt.headers.get("Retry-After"))
+        if asked is not None:
+            return asked
+        ceiling = min(_LONGEST_WAIT, 0.5 * float(2**number))
+        return ceiling * (0.5 + 0.5 * self.clock.jitter())
+
+    # errors
+
+    def _own_secrets(self) -> list[str]:
+        return [self.settings.user_secret, self.settings.organization_secret]
+
+    def _error(self, attempt: Attempt, what: str, secrets: list[str]) -> InstancesError:
+        if attempt.failure is not None or attempt.status is None:
+            return ConnectionFailed(f"{what}: {quote(attempt.failure, secrets)}; {self._advice(attempt)}")
+        if 300 <= attempt.status < 400:
+            return UnexpectedAnswer(f"{what}: {attempt.status}, a redirect, which is not followed; {_CHECK_URL}")
+        message, request_id = _server_words(attempt.body, secrets)
+        kind = status_error(attempt.status)
+        said = f' "{message}"' if message else ""
+        reference = f" (requestId {request_id})" if request_id else ""
+        text = f"{what}: {attempt.status}{said}{reference}; {self._advice(attempt, kind)}"
+        return kind(text, attempt.status, request_id)
+
+    def _advice(self, attempt: Attempt, kind: type[InstancesError] = ConnectionFailed) -> str:
+        secrets = f"{self._env}USER_SECRET, {self._env}ORGANIZATION_SECRET"
+        if kind is ConnectionFailed and "certificate" in (attempt.failure or "").lower():
+            return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
+        if kind is ConnectionFailed:
+            return "check instances:baseUrl, the network and instances:timeout, then run again"
+        advice: dict[type[InstancesError], str] = {
+            Unauthorized: f"check instances:userSecret and instances:organizationSecret ({secrets})",
+            Forbidden: "ask for a role that may do this, then run again",
+            NotFound: "check the id, instances:baseUrl and the account; `pulumi refresh` drops what is gone",
+            RateLimited: "wait, then run again with a lower --parallel",
+            ServerError: "run again later",
+        }
+        return advice.get(kind, "correct the inputs that it names, then run again")
+
+
+_CHECK_URL = "check that instances:baseUrl names the API"
+
+
+def is_retried(method: str, attempt: Attempt) -> bool:
+    """Whether the request is sent again. A POST only where the API surely has not acted on it."""
+    if attempt.final:
+        return False
+    if method == "POST":
+        return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
+    return attempt.failure is not None or attempt.status in _RETRIED_STATUS
+
+
+def is_lost(attempt: Attempt) -> bool:
+    """Whether a POST that came to this may have made an instance."""
+    if not attempt.sent:
+        return False
+    if attempt.status is None or attempt.status >= 500:
+        return True
+    return attempt.status < 300
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); None where there is none."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(int(value)))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _decode(attempt: Attempt, what: str) -> Json:
+    try:
+        return json.loads(attempt.body)
+    except (ValueError, RecursionError):
+        problem = "is not JSON" if attempt.body.strip() else "is empty"
+        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}; {_CHECK_URL}") from None
+
+
+def _server_words(body: bytes, secrets: list[str]) -> tuple[str, str | None]:
+    """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", None
+    if not isinstance(answer, dict):
+        return "", None
+    words = [quote(answer[key], secrets) for key in ("message", "providerMessage") if answer.get(key)]
+    request_id = quote(answer["requestId"], secrets) if answer.get("requestId") else None
+    return ": ".join(words), request_id

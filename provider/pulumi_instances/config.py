@@ -1,0 +1,204 @@
+"""Settings: where they come from, what they must look like, and what to say when they do not."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .dialect import DIALECTS, Dialect
+from .errors import SettingError
+
+NAMESPACE = "instances"
+ACCOUNT_KEY = f"{NAMESPACE}:account"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one account, checked. Times are in seconds. The two secrets never show in a repr."""
+
+    base_url: str
+    user_secret: str = field(repr=False)
+    organization_secret: str = field(repr=False)
+    timeout: float = 30.0
+    create_timeout: float = 120.0
+    max_retries: int = 4
+    ca_bundle: str | None = None
+    allow_insecure_http: bool = False
+    user_agent_suffix: str | None = None
+    dialect: Dialect = DIALECTS["default"]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _base_url(value: Any) -> str:
+    expected = "must be an http(s) URL such as https://api.example.com/your_moms/api-v2"
+    if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError(expected)
+    try:
+        parts = urlsplit(value)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        raise ValueError(expected)
+    if "@" in parts.netloc:
+        raise ValueError(f"must not hold a user or password; {expected}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"must not hold a query or fragment; {expected}")
+    return value.rstrip("/")
+
+
+def _secret(value: Any) -> str:
+    # The value goes into the header `User <secret>, Organization <secret>`: nothing in it may end either part.
+    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x2b\x2d-\x7e]+", value):
+        raise ValueError("must be printable ASCII without spaces or commas: copy it again from the console")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds <= 86_400:
+        raise ValueError("must be a number of seconds above 0, at most 86400, such as 30")
+    return seconds
+
+
+def _count(value: Any) -> int:
+    try:
+        count = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        count = -1.0
+    if not (0 <= count <= 100 and count.is_integer()):
+        raise ValueError("must be a whole number from 0 to 100, such as 4")
+    return int(count)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if not isinstance(value, str) or value.lower() not in words:
+        raise ValueError("must be true or false")
+    return words[value.lower()]
+
+
+def _file(value: Any) -> str:
+    if not isinstance(value, str) or not Path(value).is_file():
+        raise ValueError("must be the path of a PEM file that exists; give an absolute path")
+    return value
+
+
+def _words(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x7e]{1,200}", value):
+        raise ValueError("must be at most 200 printable ASCII characters, such as acme-deploys/1.4")
+    return value
+
+
+def _dialect(value: Any) -> Dialect:
+    if not isinstance(value, str) or value not in DIALECTS:
+        raise ValueError(f"must be one of {', '.join(DIALECTS)}")
+    return DIALECTS[value]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    key: str
+    parse: Callable[[Any], Any]
+    required: bool = False
+    secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        return re.sub(r"(?<!^)([A-Z])", r"_\1", self.key).lower()
+
+
+# The keys are part of the contract with users: golden-tested, only ever added to.
+SETTINGS = (
+    _Setting("baseUrl", _base_url, required=True),
+    _Setting("userSecret", _secret, required=True, secret=True),
+    _Setting("organizationSecret", _secret, required=True, secret=True),
+    _Setting("timeout", _seconds),
+    _Setting("createTimeout", _seconds),
+    _Setting("maxRetries", _count),
+    _Setting("caBundle", _file),
+    _Setting("allowInsecureHttp", _flag),
+    _Setting("userAgentSuffix", _words),
+    _Setting("dialect", _dialect),
+)
+
+
+def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of one account.
+
+    ``get`` reads a configuration key such as ``instances:baseUrl`` and answers None for a missing one. A variable of
+    the environment, ``INSTANCES_BASE_URL``, wins over it: destroy and refresh see the configuration of the last `up`,
+    so rotated secrets can only come through the environment (registry.go; pulumi/pulumi#4981). The variables of
+    an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
+    never reach another account.
+
+    Raises SettingError with one line for each setting that is missing or malformed.
+    """
+    environ = os.environ if environ is None else environ
+    prefix = env_prefix(get(ACCOUNT_KEY))
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in SETTINGS:
+        key, variable = f"{NAMESPACE}:{setting.key}", prefix + setting.attribute.upper()
+        raw, source = environ.get(variable, "").strip(), variable
+        if not raw:
+            raw, source = get(key), key
+            raw = raw.strip() if isinstance(raw, str) else raw
+        if raw is None or raw == "":
+            if setting.required:
+                flag = "--secret " if setting.secret else ""
+                problems.append(f'{key} is missing: run "pulumi config set {flag}{key} <value>" or set {variable}')
+            continue
+        try:
+            values[setting.attribute] = setting.parse(raw)
+        except ValueError as error:
+            problems.append(f"{key} (from {source}) {error}; set it there, or by {_other(source, key, variable)}")
+    if not problems:
+        problems = _plain_http(values)
+    if problems:
+        raise SettingError(problems)
+    return Settings(**values)
+
+
+def env_prefix(account: Any) -> str:
+    """The start of the environment variables of an account: ``INSTANCES_``, or ``INSTANCES_EU_`` for "eu"."""
+    prefix = f"{NAMESPACE.upper()}_"
+    if not account:
+        return prefix
+    return prefix + re.sub(r"[^A-Z0-9]", "_", str(account).upper()) + "_"
+
+
+def _other(source: str, key: str, variable: str) -> str:
+    return f'"pulumi config set {key} <value>"' if source == variable else variable
+
+
+def _plain_http(values: Mapping[str, Any]) -> list[str]:
+    """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
+    parts = urlsplit(values["base_url"])
+    allowed = values.get("allow_insecure_http", False) or _is_loopback(parts.hostname or "")
+    if parts.scheme == "https" or allowed:
+        return []
+    return [
+        f"{NAMESPACE}:baseUrl is plain http, which shows the secrets to the network: use https, or set "
+        f"{NAMESPACE}:allowInsecureHttp to true (INSTANCES_ALLOW_INSECURE_HTTP=true)"
+    ]

@@ -1,0 +1,145 @@
+"""Creating exactly once over an API that has no idempotency key.
+
+The answer of a `POST /instances` can be lost after the API has acted: repeating it would make a second instance, giving
+up would leave one that nobody tracks. So a create is compared with what the API lists: an object that is new since the
+first create of this process, that no other create here has claimed, and that matches in name, connector and tags, is
+the one that was made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from . import model
+from .client import AnswerLost, Client
+from .errors import AdoptionRefused, CreateLost, CreateUndecided, InputError, InstancesError, NotFound
+from .transport import Json
+
+_FIRST_LOOKS = (0.0, 0.5, 1.0)
+_LOOK_EVERY = 3.0
+
+
+class Creations:
+    """The creates of one account in this process: which objects were there before, and which are claimed by whom."""
+
+    def __init__(self, client: Client) -> None:
+        """Send nothing yet: the first create takes the listing to compare with."""
+        self._client = client
+        self._lock = threading.Lock()
+        self._before: frozenset[str] | None = None
+        self._claimed: set[str] = set()
+        self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
+
+    def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one instance and answer what the API said of it, however its answer fares.
+
+        Raises CreateLost when nothing was made, CreateUndecided when several new objects match, and whatever
+        `Client.post` raises when the API refused.
+        """
+        body = model.to_create(inputs, self._client.settings.dialect)
+        wanted = _Wanted(inputs)
+        self._take_listing()
+        # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
+        with self._turn(wanted.key):
+            deadline = self._client.clock.now() + self._client.settings.create_timeout
+            try:
+                answer = self._client.post(body, model.secret_values(inputs))
+            except AnswerLost as lost:
+                answer = self._find(lost, wanted, deadline)
+            return self._claim(answer)
+
+    def adopt(self, instance_id: str, your_mom: str) -> dict[str, Any]:
+        """Take over an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
+        what = f"adopt instance {instance_id}"
+        try:
+            answer = self._client.get(instance_id)
+        except NotFound:
+            raise AdoptionRefused(f"{what}: it does not exist; correct adopt_id, or remove it to create one") from None
+        found = model.from_wire(answer, self._client.settings.dialect)
+        if found.get("your_mom", your_mom) != your_mom:
+            raise AdoptionRefused(
+                f'{what}: it is of "{found["your_mom"]}", the program says your_mom="{your_mom}"; correct one of them'
+            )
+        with self._lock:
+            if instance_id in self._claimed:
+                raise AdoptionRefused(f"{what}: another resource has taken it; give each its own adopt_id")
+            self._claimed.add(instance_id)
+        return answer
+
+    def _take_listing(self) -> None:
+        with self._lock:
+            if self._before is None:
+                self._before = frozenset(_ids(self._client.list_all()))
+
+    def _turn(self, key: object) -> threading.Lock:
+        with self._lock:
+            return self._turns[key]
+
+    def _claim(self, answer: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._claimed.add(model.normalise_id(answer["id"]))
+        return answer
+
+    def _find(self, lost: AnswerLost, wanted: _Wanted, deadline: float) -> dict[str, Any]:
+        """Look for what the lost create has made: a few times if the API is done, else for as long as it may take."""
+        clock = self._client.clock
+        looks = 0
+        while True:
+            wait = _FIRST_LOOKS[looks] if looks < len(_FIRST_LOOKS) else _LOOK_EVERY
+            if looks and clock.now() + wait > deadline:
+                break
+            if looks >= len(_FIRST_LOOKS) and not lost.attempt.unfinished:
+                break
+            clock.sleep(wait)
+            looks += 1
+            if (match := self._match(lost, wanted)) is not None:
+                return match
+        raise CreateLost(
+            f"{lost}. No new instance matches, so nothing was made: run again (with a new OAuth code, if it takes one)"
+        )
+
+    def _match(self, lost: AnswerLost, wanted: _Wanted) -> dict[str, Any] | None:
+        try:
+            listed = self._client.list_all()
+        except InstancesError:
+            return None  # the next look may do better; the deadline bounds them
+        dialect = self._client.settings.dialect
+        with self._lock:
+            known = (self._before or frozenset()) | self._claimed
+        new = [item for item in listed if not known.issuperset(_ids([item]))]
+        matches = [item for item in new if wanted.is_met_by(model.from_wire(item, dialect))]
+        if len(matches) > 1:
+            ids = sorted(_ids(matches), key=int)
+            raise CreateUndecided(
+                f"{lost}. One of the new instances {', '.join(ids)} is its result: find out which, delete the others, "
+                f'and run again with adopt_id="{ids[0]}" (or the id that is right)',
+                ids,
+            )
+        if not matches:
+            return None
+        # The listing lacks fields (`disabled`); the object itself has them all.
+        return self._client.get(_ids(matches)[0])
+
+
+class _Wanted:
+    """What a create asked for, as far as the API shows it again."""
+
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._expected = {key: inputs[key] for key in ("name", "your_mom", "tags")}
+        self.key = (inputs["name"], inputs["your_mom"], tuple(inputs["tags"]))
+
+    def is_met_by(self, found: Mapping[str, Any]) -> bool:
+        return all(key not in found or found[key] == value for key, value in self._expected.items())
+
+
+def _ids(listed: list[Json]) -> list[str]:
+    ids = []
+    for item in listed:
+        try:
+            ids.append(model.normalise_id(item.get("id")))
+        except InputError:
+            continue  # an object without an id cannot be ours, nor be adopted
+    return ids

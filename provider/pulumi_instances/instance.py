@@ -1,0 +1,97 @@
+"""What users write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from .lifecycle import InstanceProvider
+from .model import INPUTS, OUTPUT_ONLY, is_secret_key
+
+
+class Instance(Resource, module="instances", name="Instance"):
+    """An authenticated connection of an account to a service, such as Dropbox or Salesforce.
+
+    Name and tags change in place; a new connector, or a changed ``configuration`` or ``provider_data``, replaces the
+    instance and so its token. The token is a secret output.
+    """
+
+    your_mom: pulumi.Output[str]
+    """The key of the connector, such as ``dropbox``."""
+    name: pulumi.Output[str]
+    """The name as it is on the server."""
+    tags: pulumi.Output[list[str]]
+    """The tags as they are on the server, sorted."""
+    configuration: pulumi.Output[dict[str, Any] | None]
+    """The configuration as declared; the values under secret-looking keys are secret."""
+    provider_data: pulumi.Output[dict[str, Any] | None]
+    """The data for the authentication as declared; secret."""
+    token: pulumi.Output[str]
+    """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
+    valid: pulumi.Output[bool]
+    """Whether the service says that the connection works. It changes by itself and is never a difference."""
+    disabled: pulumi.Output[bool]
+    """Whether the service has disabled the instance. It changes by itself and is never a difference."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        your_mom: pulumi.Input[str],
+        name: pulumi.Input[str] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        configuration: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
+        provider_data: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
+        adopt_id: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare an instance.
+
+        :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
+        :param name: name on the server, which need not be unique; the resource's name by default.
+        :param tags: a set of texts: order and repeats do not matter.
+        :param configuration: flat, with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. A change
+            replaces the instance. Values under keys that look secret are kept secret, and all of it is when it is
+            an Output itself.
+        :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
+            replaces the instance.
+        :param adopt_id: id of an existing instance to take over instead of creating one. Used by the create only.
+        """
+        inputs = {
+            "your_mom": your_mom,
+            "name": resource_name if name is None else name,
+            "tags": tags,
+            "configuration": _with_secrets(configuration),
+            "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
+            "adopt_id": adopt_id,
+        }
+        self._register(resource_name, inputs, opts)
+
+    @classmethod
+    def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
+        """Refer to an existing instance without owning it: it is read, never changed and never deleted.
+
+        A missing id is an error, in previews too.
+        """
+        instance = cls.__new__(cls)
+        instance._register(resource_name, {}, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id)))
+        return instance
+
+    def _register(self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+        # The SDK resolves only those outputs whose keys are present here.
+        props = {**dict.fromkeys((*INPUTS, *OUTPUT_ONLY)), **inputs}
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+        super().__init__(InstanceProvider(), resource_name, props, pulumi.ResourceOptions.merge(secret, opts))
+
+
+def _with_secrets(configuration: Any) -> Any:
+    """Mark the values under secret-looking keys; whole where the keys are not known yet."""
+    if isinstance(configuration, Mapping):
+        return {
+            key: pulumi.Output.secret(value) if is_secret_key(key) and value is not None else value
+            for key, value in configuration.items()
+        }
+    return pulumi.Output.secret(configuration) if isinstance(configuration, pulumi.Output) else configuration

@@ -1,0 +1,219 @@
+"""The pure part: what inputs may be, when two states differ, and how both map to the wire.
+
+Inputs (what `check` fills): ``your_mom: str, name: str, tags: list[str]`` always; ``configuration: dict``,
+``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: the same without ``adopt_id``,
+and ``token: str, valid: bool, disabled: bool``. The keys are frozen: state files hold them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pulumi.output import Unknown
+
+from .dialect import Dialect
+from .errors import InputError, UnexpectedAnswer
+
+INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
+CREATE_ONLY = ("configuration", "provider_data")
+OUTPUT_ONLY = ("token", "valid", "disabled")
+
+# The engine carries every number as a double (pulumi/pulumi#13830): whole numbers are exact up to here only.
+EXACT = 2**53
+
+_SECRET_WORDS = re.compile(
+    r"secret|password|passwd|passphrase|pwd|token|key|code|credential|private|signature|bearer|cookie|session"
+)
+
+
+def is_secret_key(key: object) -> bool:
+    """Whether the value under this configuration key is to be kept secret: `oauth.api.secret`, but not a URL."""
+    return bool(_SECRET_WORDS.search(str(key).lower()))
+
+
+def kind_of(value: object) -> str:
+    """What to call a value in a message."""
+    kinds = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "an object",
+    }
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def normalise_tags(tags: Any) -> Any:
+    """A set of tags in its one spelling: sorted, without repeats, unknown ones last. An unknown set stays unknown."""
+    if isinstance(tags, Unknown):
+        return tags
+    unknown = [tag for tag in tags if isinstance(tag, Unknown)]
+    return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
+
+
+def normalise_id(value: Any) -> str:
+    """An id as decimal text, from text, a number, or the float that the engine makes of a number.
+
+    Raises InputError for anything else: an empty or crafted id must never become part of a URL.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
+        shown = ascii(value)[:40] if isinstance(value, (str, int, float)) else kind_of(value)
+        raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A copy in which whole floats are ints again (pulumi/pulumi#13830) and absent members (None) are left out."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return int(value)
+    return value
+
+
+# diff
+
+
+def changes(olds: Mapping[str, Any], news: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The inputs in which ``news`` differs from the outputs ``olds``, and those of them that force a replacement.
+
+    ``configuration`` and ``provider_data`` count only while both sides hold them: the API never shows them again, so a
+    side that lacks them (adopted, imported, dropped from the program) says nothing about the object.
+    """
+    changed = [key for key in INPUTS if key != "adopt_id" and not same(key, olds.get(key), news.get(key))]
+    replaces = [key for key in changed if key == "your_mom" or (key in CREATE_ONLY and olds.get(key) and news.get(key))]
+    return changed, replaces
+
+
+def same(key: str, old: Any, new: Any) -> bool:
+    """Whether two values of an input mean the same. An unknown value is never the same as anything."""
+    if key == "tags":
+        # Compared as lists, since an unknown set is not equal to any.
+        return _equal(normalise_tags(old or []), normalise_tags(new or []))
+    if key in CREATE_ONLY and not old and not isinstance(new, Unknown):
+        return not new
+    return _equal(plain(old), plain(new))
+
+
+def _equal(old: Any, new: Any) -> bool:
+    """Equality of JSON values: unlike Python's, True is not 1. 3.0 is 3."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_equal(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_equal, old, new))
+    if isinstance(old, Unknown) or isinstance(new, Unknown) or isinstance(old, bool) != isinstance(new, bool):
+        return False
+    return bool(old == new)
+
+
+# wire
+
+
+def to_create(inputs: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """The body of `POST /instances`."""
+    body = {
+        dialect.connector: {"key": inputs["your_mom"]},
+        "name": inputs["name"],
+        "tags": list(inputs.get("tags", [])),
+    }
+    for key, wire in (("configuration", "configuration"), ("provider_data", "providerData")):
+        if inputs.get(key):
+            body[wire] = plain(inputs[key])
+    return body
+
+
+def to_update(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of `PUT /instances/{id}`: always the whole name and the whole set of tags."""
+    return {"name": inputs["name"], "tags": list(inputs.get("tags", []))}
+
+
+def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """What an answer says of an instance: ``id`` and those of the outputs that it holds.
+
+    Answers differ: tags come as ``{id, name}``, as text in any order, or not at all (API document: POST, GET, PUT).
+    Raises UnexpectedAnswer where a documented field has another type.
+    """
+    found: dict[str, Any] = {"id": _wire_id(answer.get("id"))}
+    for key in ("name", "token"):
+        if (value := _wire_member(answer, key, str)) not in (None, ""):
+            found[key] = value
+    for key in ("valid", "disabled"):
+        if (value := _wire_member(answer, key, bool)) is not None:
+            found[key] = value
+    if (connector := _wire_member(answer, dialect.connector, dict)) is not None:
+        found["your_mom"] = _wire_member(connector, "key", str)
+    if (tags := _wire_member(answer, "tags", list)) is not None:
+        found["tags"] = normalise_tags([_wire_tag(tag) for tag in tags])
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _wire_id(value: Any) -> str:
+    try:
+        return normalise_id(value)
+    except InputError:
+        raise UnexpectedAnswer("an instance without a numeric id") from None
+
+
+def _wire_member(answer: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = answer.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise UnexpectedAnswer(f"an instance whose `{key}` is {kind_of(value)}")
+    return value
+
+
+def _wire_tag(tag: Any) -> str:
+    name = tag.get("name") if isinstance(tag, Mapping) else tag
+    if not isinstance(name, str):
+        raise UnexpectedAnswer(f"an instance with a tag that is {kind_of(name)}")
+    return name
+
+
+def outputs(found: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
+
+    A token that an answer omits is carried forward; ``configuration`` and ``provider_data`` are as declared.
+    """
+    merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY) if known.get(key) is not None}
+    merged.update({key: value for key, value in found.items() if key != "id"})
+    merged.pop("adopt_id", None)
+    merged.setdefault("tags", [])
+    merged["tags"] = normalise_tags(merged["tags"])
+    merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
+    return merged
+
+
+def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that mirror these outputs: exactly the keys that `check` fills, so that a refresh shows only drift."""
+    return {key: outs[key] for key in INPUTS if key in outs}
+
+
+def secret_values(inputs: Mapping[str, Any]) -> list[str]:
+    """The texts in these inputs that no message may repeat."""
+    configuration = inputs.get("configuration") or {}
+    found = [value for key, value in configuration.items() if is_secret_key(key)]
+    return [text for value in (*found, inputs.get("provider_data")) for text in _texts(value)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def is_lookup(props: Mapping[str, Any]) -> bool:
+    """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
+    return not any(key in props for key in OUTPUT_ONLY)

@@ -1,0 +1,76 @@
+"""The operations on one account's instances: inputs in, what the API said out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import model
+from .client import Client
+from .config import Settings
+from .creation import Creations
+from .errors import InputError, NotFound, UnexpectedAnswer
+
+
+class Operations:
+    """CRUD of one account. One object serves all threads of the plugin process.
+
+    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said.
+    """
+
+    def __init__(self, settings: Settings, *, account: str | None = None) -> None:
+        """Send nothing yet."""
+        self._client = Client(settings, account=account)
+        self._creations = Creations(self._client)
+
+    def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """One new instance, made exactly once."""
+        return self._found(self._creations.create(inputs), f"create instance {inputs['name']!a}")
+
+    def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The existing instance ``adopt_id``, its name and tags brought in line by one PUT where they differ."""
+        instance_id = model.normalise_id(inputs["adopt_id"])
+        answer = self._creations.adopt(instance_id, inputs["your_mom"])
+        found = self._found(answer, f"adopt instance {instance_id}", instance_id)
+        if all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
+            return found
+        return {**found, **self.update(instance_id, inputs)}
+
+    def read(self, instance_id: str) -> dict[str, Any]:
+        """The instance as it is now. Raises NotFound only where the API says so."""
+        checked = _checked(instance_id, "read")
+        return self._found(self._client.get(checked), f"read instance {checked}", checked)
+
+    def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """One PUT. Its answer may lack tags (API document): then those sent are what the instance has."""
+        checked = _checked(instance_id, "update")
+        answer = self._client.put(checked, model.to_update(inputs))
+        return self._found(answer, f"update instance {checked}", checked)
+
+    def delete(self, instance_id: str) -> None:
+        """Delete it; that it is missing already is success."""
+        try:
+            self._client.delete(_checked(instance_id, "delete"))
+        except NotFound:
+            return
+
+    def _found(self, answer: Mapping[str, Any], what: str, instance_id: str | None = None) -> dict[str, Any]:
+        try:
+            found = model.from_wire(answer, self._client.settings.dialect)
+        except UnexpectedAnswer as error:
+            raise UnexpectedAnswer(
+                f"{what}: the answer is {error}; check that instances:baseUrl names the API"
+            ) from None
+        if instance_id not in (None, found["id"]):
+            raise UnexpectedAnswer(
+                f"{what}: the answer is about instance {found['id']}; check that instances:baseUrl names the API"
+            )
+        return found
+
+
+def _checked(instance_id: object, verb: str) -> str:
+    """An id that may go into a URL. An empty one would address the whole collection."""
+    try:
+        return model.normalise_id(instance_id)
+    except InputError as error:
+        raise InputError(f"{verb} instance: the id {error}; nothing was sent") from None

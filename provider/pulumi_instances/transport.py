@@ -1,0 +1,178 @@
+"""One HTTP request, and what it came to. Nothing here decides; nothing here raises."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
+
+from .config import Settings
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes. A page of 200 instances with their connectors is below 1 MiB."""
+
+_POOL_SIZE = 32
+
+Json = Any
+
+
+@dataclass
+class Clock:
+    """Time as the client sees it, in seconds: tests of the waiting put their own functions here."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one request came to: an answer's status and body, or the reason why there is none.
+
+    ``sent`` is False only where the request surely never reached the API.
+    """
+
+    status: int | None = None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    failure: str | None = None
+    sent: bool = True
+    final: bool = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
+        return self.sent and (self.status is None or self.status in (502, 503, 504))
+
+
+class Transport:
+    """A pooled session for one account. Safe to share between threads: nothing in it changes once it is built."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Open no connection yet."""
+        self._settings = settings
+        self._clock = clock
+        self._session = requests.Session()
+        self._session.auth = _SecretsAuth(settings)
+        self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=_POOL_SIZE))
+
+    def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
+        """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
+        verify = self._settings.ca_bundle or True
+        try:
+            with self._session.request(
+                method,
+                self._settings.base_url + path,
+                json=body,
+                timeout=timeout,
+                verify=verify,
+                allow_redirects=False,  # the secrets go to the configured host only
+                stream=True,
+            ) as response:
+                status, headers = response.status_code, response.headers
+                try:
+                    content = _read(response, self._clock.now, self._clock.now() + timeout)
+                except (HTTPError, OSError, requests.RequestException) as error:
+                    return Attempt(status, headers=headers, failure=f"the answer broke off ({_reason(error)})")
+                except _TooMuch as error:
+                    return Attempt(status, headers=headers, failure=str(error), final=True)
+                return Attempt(status, content, headers)
+        except requests.exceptions.SSLError as error:
+            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=False, final=True)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            return Attempt(failure=_reason(error), sent=not _never_sent(error))
+
+
+class _SecretsAuth(AuthBase):
+    """Sets the header per request, so that no session repr holds it and no .netrc replaces it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._header = f"User {settings.user_secret}, Organization {settings.organization_secret}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+def user_agent(settings: Settings) -> str:
+    """``pulumi-instances/<version> pulumi/<sdk version>``, and the user's own suffix."""
+    parts = [f"{name}/{version(name)}" for name in ("pulumi-instances", "pulumi")]
+    return " ".join([*parts, settings.user_agent_suffix or ""]).strip()
+
+
+class _TooMuch(Exception):
+    """The body is longer, or takes longer, than any answer of this API."""
+
+
+def _read(response: requests.Response, clock: Callable[[], float], deadline: float) -> bytes:
+    """The body, piece by piece as it arrives, so that neither a huge nor an endless one can hold us."""
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in _pieces(response.raw):
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB")
+        if clock() > deadline:
+            raise _TooMuch("the answer did not end in time")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _pieces(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+    if getattr(raw, "chunked", False):
+        yield from raw.read_chunked(65536, decode_content=True)
+        return
+    while piece := raw.read1(65536, decode_content=True):
+        yield piece
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost reason: requests and urllib3 wrap it up to three times."""
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", None) or (inner if isinstance(inner, BaseException) else None)
+    return error if reason is None else _cause(reason)
+
+
+def _never_sent(error: BaseException) -> bool:
+    """Whether no connection came about, so that the API cannot have seen the request."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", None)
+    # NewConnectionError (refused) and NameResolutionError (DNS) are ConnectTimeoutErrors to urllib3.
+    return isinstance(reason, (ConnectTimeoutError, ProxyError, urllib3.exceptions.NewConnectionError))
+
+
+def _reason(error: BaseException) -> str:
+    """Why there is no answer, in a few words that hold neither URL nor header."""
+    cause = _cause(error)
+    text = str(cause)
+    for sign, words in (
+        (
+            "CERTIFICATE_VERIFY_FAILED",
+            f"certificate not trusted: {text.partition('failed: ')[2].partition(' (_ssl')[0]}",
+        ),
+        ("Name or service not known", "the host name cannot be resolved"),
+        ("resolve", "the host name cannot be resolved"),
+        ("refused", "connection refused"),
+        ("timed out", "timed out"),
+        ("reset", "connection reset"),
+        ("without response", "connection closed without an answer"),
+        ("IncompleteRead", "fewer bytes than announced"),
+    ):
+        if sign.lower() in f"{type(cause).__name__} {text}".lower():
+            return words
+    return type(cause).__name__
