@@ -31,6 +31,7 @@ class Creations:
         self._lock = threading.Lock()
         self._before: frozenset[str] | None = None
         self._claimed: set[str] = set()
+        self._adopted: set[str] = set()
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +50,13 @@ class Creations:
                 answer = self._client.post(body, model.secret_values(inputs))
             except AnswerLost as lost:
                 answer = self._find(lost, wanted, deadline)
-            return self._claim(answer)
+            self.claim(model.normalise_id(answer["id"]))
+            return answer
+
+    def claim(self, instance_id: str) -> None:
+        """Say that a resource of this stack has this object, so that no other takes it for its own."""
+        with self._lock:
+            self._claimed.add(instance_id)
 
     def adopt(self, instance_id: str, your_mom: str) -> dict[str, Any]:
         """Take over an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
@@ -65,9 +72,17 @@ class Creations:
             )
         with self._lock:
             if instance_id in self._claimed:
-                raise AdoptionRefused(f"{what}: another resource has taken it; give each its own adopt_id")
+                raise AdoptionRefused(
+                    f"{what}: a resource of this stack has it already; remove adopt_id, or correct it"
+                )
             self._claimed.add(instance_id)
+            self._adopted.add(instance_id)
         return answer
+
+    def has_adopted(self, instance_id: str) -> bool:
+        """Whether a resource has taken over this object in this very run."""
+        with self._lock:
+            return instance_id in self._adopted
 
     def _take_listing(self) -> None:
         with self._lock:
@@ -77,11 +92,6 @@ class Creations:
     def _turn(self, key: object) -> threading.Lock:
         with self._lock:
             return self._turns[key]
-
-    def _claim(self, answer: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            self._claimed.add(model.normalise_id(answer["id"]))
-        return answer
 
     def _find(self, lost: AnswerLost, wanted: _Wanted, deadline: float) -> dict[str, Any]:
         """Look for what the lost create has made: a few times if the API is done, else for as long as it may take."""

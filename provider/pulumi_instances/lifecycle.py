@@ -71,6 +71,7 @@ class InstanceProvider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Called for every resource of the program, in previews too; values may be unknown. No network."""
         inputs, problems = validation.check(news)
+        problems += validation.check_adopted(_olds, inputs)
         failures = [CheckFailure(key, reason) for key, reason in problems]
         if self._refusal is not None:
             failures += [CheckFailure("", problem) for problem in self._refusal.problems]
@@ -82,6 +83,8 @@ class InstanceProvider(ResourceProvider):
         A real difference is answered with None, not True: the engine then compares inputs with inputs itself, shows
         the property that changed and honours `replace_on_changes` (engine: step_generator.go, DIFF_UNKNOWN).
         """
+        if self._operations is not None:
+            self._operations.note_managed(_id)
         changed, replaces = model.changes(_olds, _news)
         if not changed:
             return DiffResult(changes=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from .client import Client
 from .config import Settings
 from .creation import Creations
 from .errors import InputError, NotFound, UnexpectedAnswer
+
+log = logging.getLogger("pulumi_instances")
 
 
 class Operations:
@@ -36,6 +39,10 @@ class Operations:
             return found
         return {**found, **self.update(instance_id, inputs)}
 
+    def note_managed(self, instance_id: str) -> None:
+        """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included."""
+        self._creations.claim(instance_id)
+
     def read(self, instance_id: str) -> dict[str, Any]:
         """The instance as it is now. Raises NotFound only where the API says so."""
         checked = _checked(instance_id, "read")
@@ -48,9 +55,16 @@ class Operations:
         return self._found(answer, f"update instance {checked}", checked)
 
     def delete(self, instance_id: str) -> None:
-        """Delete it; that it is missing already is success."""
+        """Delete it; that it is missing already is success.
+
+        An object that another resource has adopted in this run stays: the program has moved it from one to the other.
+        """
+        checked = _checked(instance_id, "delete")
+        if self._creations.has_adopted(checked):
+            log.warning("instance %s is kept: another resource has adopted it", checked)
+            return
         try:
-            self._client.delete(_checked(instance_id, "delete"))
+            self._client.delete(checked)
         except NotFound:
             return
 

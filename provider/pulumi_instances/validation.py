@@ -9,6 +9,7 @@ from typing import Any
 
 from pulumi.output import Unknown
 
+from . import model
 from .errors import InputError
 from .model import CREATE_ONLY, EXACT, INPUTS, kind_of, normalise_id, normalise_tags, plain
 
@@ -34,6 +35,30 @@ def check(news: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         except InputError as error:
             problems.append(("adopt_id", str(error)))
     return inputs, problems
+
+
+def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
+    """Refuse to replace an instance that ``adopt_id`` still names: the new one would be the old one, then deleted.
+
+    ``olds`` are the inputs in the state, empty for a resource that is new. What is unknown is checked once it is known.
+    """
+    if not olds or not inputs.get("adopt_id"):
+        return []
+    _, replaces = model.changes(olds, inputs)
+    advice = "remove adopt_id to replace the instance, or undo the change to keep it"
+    return [
+        (key, f"cannot change while adopt_id names the instance: {advice}")
+        for key in replaces
+        if not _has_unknown(inputs.get(key))
+    ]
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_unknown, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_unknown, value))
+    return isinstance(value, Unknown)
 
 
 def _strangers(news: Mapping[str, Any]) -> list[str]:
