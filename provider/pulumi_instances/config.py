@@ -99,9 +99,14 @@ def _flag(value: Any) -> bool:
 
 
 def _file(value: Any) -> str:
-    if not isinstance(value, str) or not Path(value).is_file():
+    path = Path(str(value))
+    try:
+        found = path.is_file()
+    except OSError:  # a name that is too long, a directory that may not be read
+        found = False
+    if not found:
         raise ValueError("must be the path of a PEM file that exists; give an absolute path")
-    return value
+    return str(path)
 
 
 def _words(value: Any) -> str:
@@ -174,7 +179,7 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
         except ValueError as error:
             problems.append(f"{key} (from {source}) {error}; set it there, or by {_other(source, key, variable)}")
     if not problems:
-        problems = _plain_http(values)
+        problems = _plain_http(values, prefix)
     if problems:
         raise SettingError(problems)
     return Settings(**values)
@@ -192,7 +197,7 @@ def _other(source: str, key: str, variable: str) -> str:
     return f'"pulumi config set {key} <value>"' if source == variable else variable
 
 
-def _plain_http(values: Mapping[str, Any]) -> list[str]:
+def _plain_http(values: Mapping[str, Any], prefix: str) -> list[str]:
     """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
     parts = urlsplit(values["base_url"])
     allowed = values.get("allow_insecure_http", False) or _is_loopback(parts.hostname or "")
@@ -200,5 +205,5 @@ def _plain_http(values: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"{NAMESPACE}:baseUrl is plain http, which shows the secrets to the network: use https, or set "
-        f"{NAMESPACE}:allowInsecureHttp to true (INSTANCES_ALLOW_INSECURE_HTTP=true)"
+        f"{NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
     ]

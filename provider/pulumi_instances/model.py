@@ -61,10 +61,10 @@ def normalise_id(value: Any) -> str:
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:  # else str() itself may fail
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
-        shown = ascii(value)[:40] if isinstance(value, (str, int, float)) else kind_of(value)
+        shown = ascii(value)[:40] if isinstance(value, (str, bool, float)) else kind_of(value)
         raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
     return value
 

@@ -28,7 +28,7 @@ class Operations:
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
-        return self._found(self._creations.create(inputs), f"create instance {inputs['name']!a}")
+        return self._creations.create(inputs)
 
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The existing instance ``adopt_id``, its name and tags brought in line by one PUT where they differ."""

@@ -52,7 +52,7 @@ class Attempt:
     @property
     def unfinished(self) -> bool:
         """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
-        return self.sent and (self.status is None or self.status in (502, 503, 504))
+        return self.sent and (self.status is None or self.status in (502, 504))
 
 
 class Transport:

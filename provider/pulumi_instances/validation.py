@@ -10,7 +10,7 @@ from typing import Any
 from pulumi.output import Unknown
 
 from . import model
-from .errors import InputError
+from .errors import InputError, quote
 from .model import CREATE_ONLY, EXACT, INPUTS, kind_of, normalise_id, normalise_tags, plain
 
 Problem = tuple[str, str]
@@ -110,14 +110,15 @@ def _configuration_problems(configuration: Any) -> Iterator[Problem]:
         )
         return
     for key, value in configuration.items():
+        shown = quote(key)
         if isinstance(value, (Mapping, list, tuple)):
-            wanted = f'write flat, dotted keys such as "{key}.name", or JSON text'
+            wanted = f'write flat, dotted keys such as "{shown}.name", or JSON text'
             yield (
                 "configuration",
-                f'["{key}"] must be text, a number or a boolean, not {kind_of(value)}: {wanted}',
+                f'["{shown}"] must be text, a number or a boolean, not {kind_of(value)}: {wanted}',
             )
         else:
-            yield from _json_problems("configuration", f'["{key}"]', value)
+            yield from _json_problems("configuration", f'["{shown}"]', value)
     yield from _key_problems("configuration", configuration)
 
 
@@ -138,14 +139,14 @@ def _json_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
     if isinstance(value, Mapping):
         yield from _key_problems(key, value)
         for name, item in value.items():
-            yield from _json_problems(key, f'{path}["{name}"]', item)
+            yield from _json_problems(key, f'{path}["{quote(name)}"]', item)
     elif isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
             yield from _json_problems(key, f"{path}[{position}]", item)
     elif isinstance(value, bool):
         return
     elif isinstance(value, (int, float)):
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             yield key, f"{path} is not a finite number: write a number, or text"
         elif abs(value) > EXACT:
             yield key, f"{path} is too large to stay exact: write it as text"
