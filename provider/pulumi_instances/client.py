@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from .errors import (
     status_error,
 )
 from .model import normalise_id
+from .pace import Pace
 from .transport import Attempt, Clock, Json, Transport
 
 log = logging.getLogger("pulumi_instances")
@@ -53,6 +54,7 @@ class Client:
         self.settings = settings
         self.clock = clock or Clock()
         self._transport = Transport(settings, self.clock)
+        self._pace = Pace(self.clock, settings.max_requests_per_second)
         self._env = env_prefix(account)
 
     # operations
@@ -105,7 +107,7 @@ class Client:
                 raise UnexpectedAnswer(f"{what}: the answer is not an instance; {_CHECK_URL}")
             normalise_id(answer.get("id"))
         except InstancesError as error:
-            raise AnswerLost(str(error), attempt) from None
+            raise AnswerLost(str(error).removesuffix(f"; {_CHECK_URL}"), attempt) from None
         return answer
 
     # one request, and its repetitions
@@ -117,7 +119,7 @@ class Client:
             raise UnexpectedAnswer(f"{what}: the answer is not an instance; {_CHECK_URL}")
         return answer
 
-    def _send(self, method: str, path: str, body: Json, what: str, secrets: list[str] | None = None) -> Attempt:
+    def _send(self, method: str, path: str, body: Json, what: str, secrets: Sequence[str] = ()) -> Attempt:
         timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
         deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
         for number in range(self.settings.max_retries + 1):
@@ -133,13 +135,17 @@ class Client:
                 or self.clock.now() + wait > deadline
             ):
                 break
-            self.clock.sleep(wait)
-        error = self._error(attempt, what, [*self._own_secrets(), *(secrets or [])])
+            if attempt.status == 429:
+                self._pace.pause(wait)  # all calls of this account, this one included
+            else:
+                self.clock.sleep(wait)
+        cause, request_id = _cause(attempt, [self.settings.user_secret, self.settings.organization_secret, *secrets])
         if method == "POST" and is_lost(attempt):
-            raise AnswerLost(str(error), attempt)
-        raise error
+            raise AnswerLost(f"{what}: {cause}", attempt)
+        raise self._error(attempt, f"{what}: {cause}", request_id)
 
     def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
+        self._pace.wait()
         started = time.monotonic()
         attempt = self._transport.request(method, path, body, timeout)
         outcome = attempt.status if attempt.failure is None else attempt.failure
@@ -156,20 +162,13 @@ class Client:
 
     # errors
 
-    def _own_secrets(self) -> list[str]:
-        return [self.settings.user_secret, self.settings.organization_secret]
-
-    def _error(self, attempt: Attempt, what: str, secrets: list[str]) -> InstancesError:
+    def _error(self, attempt: Attempt, cause: str, request_id: str | None) -> InstancesError:
         if attempt.failure is not None or attempt.status is None:
-            return ConnectionFailed(f"{what}: {quote(attempt.failure, secrets)}; {self._advice(attempt)}")
-        if 300 <= attempt.status < 400:
-            return UnexpectedAnswer(f"{what}: {attempt.status}, a redirect, which is not followed; {_CHECK_URL}")
-        message, request_id = _server_words(attempt.body, secrets)
+            return ConnectionFailed(f"{cause}; {self._advice(attempt)}")
+        if attempt.status < 400:
+            return UnexpectedAnswer(f"{cause}; {_CHECK_URL}")
         kind = status_error(attempt.status)
-        said = f' "{message}"' if message else ""
-        reference = f" (requestId {request_id})" if request_id else ""
-        text = f"{what}: {attempt.status}{said}{reference}; {self._advice(attempt, kind)}"
-        return kind(text, attempt.status, request_id)
+        return kind(f"{cause}; {self._advice(attempt, kind)}", attempt.status, request_id)
 
     def _advice(self, attempt: Attempt, kind: type[InstancesError] = ConnectionFailed) -> str:
         secrets = f"{self._env}USER_SECRET, {self._env}ORGANIZATION_SECRET"
@@ -230,7 +229,19 @@ def _decode(attempt: Attempt, what: str) -> Json:
         raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}; {_CHECK_URL}") from None
 
 
-def _server_words(body: bytes, secrets: list[str]) -> tuple[str, str | None]:
+def _cause(attempt: Attempt, secrets: Sequence[str]) -> tuple[str, str | None]:
+    """What came back, in the server's own words, and its ``requestId``."""
+    if attempt.failure is not None or attempt.status is None:
+        return quote(attempt.failure, secrets), None
+    if 300 <= attempt.status < 400:
+        return f"{attempt.status}, a redirect, which is not followed", None
+    message, request_id = _server_words(attempt.body, secrets)
+    said = f' "{message}"' if message else ""
+    reference = f" (requestId {request_id})" if request_id else ""
+    return f"{attempt.status}{said}{reference}", request_id
+
+
+def _server_words(body: bytes, secrets: Sequence[str]) -> tuple[str, str | None]:
     """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
     try:
         answer = json.loads(body)

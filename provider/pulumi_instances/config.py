@@ -29,6 +29,7 @@ class Settings:
     timeout: float = 30.0
     create_timeout: float = 120.0
     max_retries: int = 4
+    max_requests_per_second: float | None = None
     ca_bundle: str | None = None
     allow_insecure_http: bool = False
     user_agent_suffix: str | None = None
@@ -69,21 +70,30 @@ def _secret(value: Any) -> str:
     return value
 
 
-def _seconds(value: Any) -> float:
+def _number(value: Any) -> float:
+    """A number given as one or as text; NaN, which no range holds, for all else."""
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def _seconds(value: Any) -> float:
+    seconds = _number(value)
     if not 0 < seconds <= 86_400:
         raise ValueError("must be a number of seconds above 0, at most 86400, such as 30")
     return seconds
 
 
+def _rate(value: Any) -> float:
+    rate = _number(value)
+    if not 0 < rate <= 10_000:
+        raise ValueError("must be a number of requests per second above 0, at most 10000, such as 10")
+    return rate
+
+
 def _count(value: Any) -> int:
-    try:
-        count = -1.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        count = -1.0
+    count = _number(value)
     if not (0 <= count <= 100 and count.is_integer()):
         raise ValueError("must be a whole number from 0 to 100, such as 4")
     return int(count)
@@ -141,6 +151,7 @@ SETTINGS = (
     _Setting("timeout", _seconds),
     _Setting("createTimeout", _seconds),
     _Setting("maxRetries", _count),
+    _Setting("maxRequestsPerSecond", _rate),
     _Setting("caBundle", _file),
     _Setting("allowInsecureHttp", _flag),
     _Setting("userAgentSuffix", _words),

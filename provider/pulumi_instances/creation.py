@@ -3,21 +3,26 @@
 The answer of a `POST /instances` can be lost after the API has acted: repeating it would make a second instance, giving
 up would leave one that nobody tracks. So a create is compared with what the API lists: an object that is new since the
 first create of this process, that no other create here has claimed, and that matches in name, connector and tags, is
-the one that was made.
+the one that was made. `pending` extends that to creates that a killed process has left.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from . import model
 from .client import AnswerLost, Client
-from .errors import AdoptionRefused, CreateLost, CreateUndecided, InputError, InstancesError, NotFound, UnexpectedAnswer
+from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound, UnexpectedAnswer
+from .pending import Pending
 from .transport import Json
+
+log = logging.getLogger("pulumi_instances")
 
 _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
@@ -29,11 +34,13 @@ class Creations:
     def __init__(self, client: Client) -> None:
         """Send nothing yet: the first create takes the listing to compare with."""
         self._client = client
+        self._pending = Pending(client.settings)
         self._lock = threading.Lock()
         self._listing = threading.Lock()
-        self._before: frozenset[str] | None = None
+        self._before: list[dict[str, Any]] | None = None
         self._claimed: set[str] = set()
         self._adopted: set[str] = set()
+        self._made: defaultdict[object, set[str]] = defaultdict(set)
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,19 +49,18 @@ class Creations:
         Raises CreateLost when nothing was made, CreateUndecided when it is not clear which object was, and whatever
         `Client.post` raises when the API refused.
         """
-        body = model.to_create(inputs, self._client.settings.dialect)
         wanted = _Wanted(inputs)
-        self._take_listing()
+        before = self._take_listing()
         # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
         with self._turn(wanted.key):
-            deadline = self._client.clock.now() + self._client.settings.create_timeout
-            try:
-                answer = self._client.post(body, model.secret_values(inputs))
-            except AnswerLost as lost:
-                answer = self._find(lost, wanted, deadline)
-            instance_id = model.normalise_id(answer["id"])
-            self.claim(instance_id)
-        return self._completed(answer, instance_id, wanted)
+            found = self._left_behind(inputs, wanted)
+            if found is not None:
+                return found
+            twins = {found["id"] for found in before if wanted.is_met_by(found)}
+            self._name_twins(twins, wanted)
+            with self._pending.create(inputs, twins | self._made[wanted.key]):
+                answer = self._post(inputs, wanted, {found["id"] for found in before})
+                return self._completed(answer, wanted)
 
     def claim(self, instance_id: str) -> None:
         """Say that a resource of this stack has this object, so that no other takes it for its own."""
@@ -87,64 +93,110 @@ class Creations:
         with self._lock:
             return instance_id in self._adopted
 
-    def _take_listing(self) -> None:
+    def _take_listing(self) -> list[dict[str, Any]]:
         with self._listing:  # not the other lock: diff takes that one, and must never wait for the network
             if self._before is None:
-                self._before = frozenset(_ids(self._client.list_all()))
+                self._before = [found for found in map(self._told, self._client.list_all()) if found]
+            return self._before
 
     def _turn(self, key: object) -> threading.Lock:
         with self._lock:
             return self._turns[key]
 
-    def _find(self, lost: AnswerLost, wanted: _Wanted, deadline: float) -> dict[str, Any]:
-        """Look for what the lost create has made: a few times if the API is done, else for as long as it may take."""
+    def _post(self, inputs: Mapping[str, Any], wanted: _Wanted, before: Collection[str]) -> Json:
+        clock, settings = self._client.clock, self._client.settings
+        deadline = clock.now() + settings.create_timeout
+        try:
+            return self._client.post(model.to_create(inputs, settings.dialect), model.secret_values(inputs))
+        except AnswerLost as lost:
+            answer = self._search(wanted, before, str(lost), deadline, patient=lost.attempt.unfinished)
+            if answer is None:
+                raise CreateLost(
+                    f"{lost}. No new instance matches, so nothing was made: run again (with a new OAuth code, if it "
+                    "takes one)"
+                ) from None
+            return answer
+
+    def _left_behind(self, inputs: Mapping[str, Any], wanted: _Wanted) -> dict[str, Any] | None:
+        """The object that a killed run has made for these very inputs, and told nobody of."""
+        clock, settings = self._client.clock, self._client.settings
+        for note in self._pending.left(inputs):
+            remaining = note.began + settings.create_timeout - time.time()
+            why = f"create instance {wanted.name!a}: an earlier run was interrupted in it"
+            answer = self._search(wanted, note.before, why, clock.now() + remaining, patient=remaining > 0)
+            if answer is not None:
+                found = self._completed(answer, wanted)
+                note.forget()
+                log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
+                return found
+            note.forget()
+        return None
+
+    def _name_twins(self, twins: Collection[str], wanted: _Wanted) -> None:
+        """Never make a duplicate silently: say which objects look like one that another run has left."""
+        with self._lock:
+            strangers = sorted(set(twins) - self._claimed, key=int)
+        if strangers:
+            log.warning(
+                "create instance %a: the API has %s with this name, connector and tags already; if an interrupted run "
+                'left it, delete the new one and set adopt_id="%s"',
+                wanted.name,
+                ", ".join(strangers),
+                strangers[0],
+            )
+
+    def _search(
+        self, wanted: _Wanted, before: Collection[str], why: str, deadline: float, *, patient: bool
+    ) -> Json | None:
+        """Look for what a create has made: a few times, or until the deadline while the API may still be at work."""
         clock = self._client.clock
         blind: InstancesError | None = None
         for looks in itertools.count():
             wait = _FIRST_LOOKS[looks] if looks < len(_FIRST_LOOKS) else _LOOK_EVERY
-            settled = looks >= len(_FIRST_LOOKS) and blind is None and not lost.attempt.unfinished
-            if settled or (looks >= len(_FIRST_LOOKS) and clock.now() + wait > deadline):
+            settled = blind is None and not patient
+            if looks >= len(_FIRST_LOOKS) and (settled or clock.now() + wait > deadline):
                 break
             clock.sleep(wait)
             try:
-                match = self._match(lost, wanted)
-            except CreateUndecided:
-                raise
+                listed = self._client.list_all()
             except InstancesError as error:
                 blind = error  # the next look may do better; the deadline bounds them
                 continue
-            if match is not None:
-                return match
             blind = None
+            if (match := self._match(listed, wanted, before, why)) is not None:
+                return match
         if blind is not None:
             raise CreateUndecided(
-                f"{lost}. Whether an instance was made cannot be found out ({blind}). Look for it before you "
-                "run again, and take it over with adopt_id",
+                f"{why}. Whether an instance was made cannot be found out ({blind}). Look for it before you run again, "
+                "and take it over with adopt_id",
                 [],
             )
-        raise CreateLost(
-            f"{lost}. No new instance matches, so nothing was made: run again (with a new OAuth code, if it takes one)"
-        )
+        return None
 
-    def _match(self, lost: AnswerLost, wanted: _Wanted) -> dict[str, Any] | None:
-        listed = self._client.list_all()
+    def _match(self, listed: list[Json], wanted: _Wanted, before: Collection[str], why: str) -> Json | None:
         with self._lock:
-            known = (self._before or frozenset()) | self._claimed
-        new = [item for item in listed if not known.issuperset(_ids([item]))]
-        matches = [item for item in new if wanted.is_met_by(self._told(item))]
+            known = {*before, *self._claimed}
+        matches = {}
+        for answer in listed:
+            found = self._told(answer)
+            if found and found["id"] not in known and wanted.is_met_by(found):
+                matches[found["id"]] = answer
         if len(matches) > 1:
-            ids = sorted(_ids(matches), key=int)
+            ids = sorted(matches, key=int)
             raise CreateUndecided(
-                f"{lost}. One of the new instances {', '.join(ids)} is its result: find out which, delete the others, "
+                f"{why}. One of the new instances {', '.join(ids)} is its result: find out which, delete the others, "
                 f'and run again with adopt_id="{ids[0]}" (or the id that is right)',
                 ids,
             )
-        return matches[0] if matches else None
+        return next(iter(matches.values()), None)
 
-    def _completed(self, answer: dict[str, Any], instance_id: str, wanted: _Wanted) -> dict[str, Any]:
-        """What the answer says; from the object itself where the answer lacks the token or is malformed."""
+    def _completed(self, answer: Json, wanted: _Wanted) -> dict[str, Any]:
+        """Claim the object, and ask it for what the answer lacks: a listing's has no `disabled`."""
+        instance_id = model.normalise_id(answer["id"])
+        self.claim(instance_id)
+        self._made[wanted.key].add(instance_id)  # in our turn: nobody else uses this set
         found = self._told(answer)
-        if "token" in found and "disabled" in found:  # a listing lacks the latter
+        if "token" in found and "disabled" in found:
             return found
         try:
             return {**found, **model.from_wire(self._client.get(instance_id), self._client.settings.dialect)}
@@ -157,7 +209,7 @@ class Creations:
                 [instance_id],
             ) from None
 
-    def _told(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def _told(self, answer: Json) -> dict[str, Any]:
         """What an answer says of an instance, or nothing where it is malformed."""
         try:
             return model.from_wire(answer, self._client.settings.dialect)
@@ -175,13 +227,3 @@ class _Wanted:
 
     def is_met_by(self, found: Mapping[str, Any]) -> bool:
         return "name" in found and all(found.get(key, value) == value for key, value in self._expected.items())
-
-
-def _ids(listed: list[Json]) -> list[str]:
-    ids = []
-    for item in listed:
-        try:
-            ids.append(model.normalise_id(item.get("id")))
-        except InputError:
-            continue  # an object without an id cannot be ours, nor be adopted
-    return ids

@@ -37,7 +37,8 @@ class Operations:
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
         if all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
             return found
-        return {**found, **self.update(instance_id, inputs)}
+        # The answer to a PUT may lack tags (API document): those before it are no longer true.
+        return {**found, "tags": list(inputs["tags"]), **self.update(instance_id, inputs)}
 
     def note_managed(self, instance_id: str) -> None:
         """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included."""

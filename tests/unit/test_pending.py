@@ -1,0 +1,148 @@
+"""What a killed process leaves, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.config import Settings
+from pulumi_instances.errors import CreateUndecided
+from pulumi_instances.operations import Operations
+from pulumi_instances.pending import Pending
+from pulumi_instances.testing.emulator import Emulator, Fault
+
+INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_data": {"code": "once-only-code"}}
+
+# A process that begins the create of INPUTS, and says so once the note of it is on disk.
+CREATE = """
+import json, os, sys
+from pulumi_instances.config import Settings
+from pulumi_instances.operations import Operations
+url, user, organization, inputs = sys.argv[1:]
+Operations(Settings(url, user, organization)).create(json.loads(inputs))
+"""
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    with Emulator() as emulator:
+        yield emulator
+
+
+def settings(api: Emulator, create_timeout: float = 5.0) -> Settings:
+    return Settings(api.base_url, api.user_secret, api.organization_secret, create_timeout=create_timeout)
+
+
+def notes(home: Path) -> list[Path]:
+    return sorted(home.glob("pulumi-instances/pending/*/*.json"))
+
+
+def kill_in_create(api: Emulator, *, acted: bool) -> None:
+    """Run a create in a process of its own and kill it while it waits for the answer of its POST."""
+    import json
+
+    api.fail("POST", "/instances", Fault.trickle(60.0) if acted else Fault.delay(60.0))
+    arguments = [api.base_url, api.user_secret, api.organization_secret, json.dumps(INPUTS)]
+    process = subprocess.Popen([sys.executable, "-c", CREATE, *arguments])
+    deadline = time.monotonic() + 30
+    while not [request for request in api.requests if request.method == "POST"] or (acted and not api.instances()):
+        assert time.monotonic() < deadline, "the create never reached the API"
+        assert process.poll() is None, "the create ended by itself"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_no_note_outlives_a_create_that_ended(api: Emulator, tmp_path: Path) -> None:
+    """A create that returns, and one that the API refuses, leave nothing behind."""
+    operations = Operations(settings(api))
+    operations.create(INPUTS)
+    api.fail("POST", "/instances", Fault.status(403))
+    with pytest.raises(Exception, match="403"):
+        operations.create({**INPUTS, "name": "other"})
+    assert notes(tmp_path) == []
+
+
+def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) -> None:
+    """Only its owner reads the file, and neither the inputs nor the account's secrets are in it or its name."""
+    with Pending(settings(api)).create(INPUTS, {"4001"}):
+        (note,) = notes(tmp_path)
+        text = f"{note} {note.read_text()}"
+        assert note.stat().st_mode & 0o777 == 0o600
+    assert not [
+        word for word in ("once-only-code", "billing", api.user_secret, api.organization_secret) if word in text
+    ]
+
+
+def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
+    """While its writer holds the lock, nobody sees the note as left behind."""
+    pending = Pending(settings(api))
+    with pending.create(INPUTS, set()):
+        assert pending.left(INPUTS) == []
+
+
+def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path: Path) -> None:
+    """SIGKILL while the API had acted: the next run finds the object, sends no POST, and forgets the note."""
+    kill_in_create(api, acted=True)
+    (left,) = api.instances()
+    posts = len(api.writes)
+    found = Operations(settings(api)).create(INPUTS)
+    assert (found["id"], found["token"]) == (str(left["id"]), left["token"])
+    assert len(api.writes) == posts
+    assert notes(tmp_path) == []
+
+
+def test_a_killed_create_that_made_nothing_is_made_anew(api: Emulator, tmp_path: Path) -> None:
+    """SIGKILL before the API acted: once the time of a create is over, the next run creates, once."""
+    kill_in_create(api, acted=False)
+    api.reset()
+    (note,) = notes(tmp_path)
+    note.write_text(note.read_text().replace('"began": ', '"began": 1.0, "_began": '))
+    Operations(settings(api)).create(INPUTS)
+    assert len(api.instances()) == 1
+    assert notes(tmp_path) == []
+
+
+def test_objects_that_were_there_before_are_never_taken_over(api: Emulator) -> None:
+    """An exact twin from before the killed create stays whoever's it is."""
+    twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
+    kill_in_create(api, acted=True)
+    found = Operations(settings(api)).create(INPUTS)
+    assert found["id"] != str(twin)
+    assert len(api.instances()) == 2
+
+
+def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path: Path) -> None:
+    """Two objects that match since the kill: an error with both ids, and the note stays for the next try."""
+    kill_in_create(api, acted=True)
+    api.add(your_mom="dropbox", name="billing", tags=["eu"])
+    ids = [str(instance["id"]) for instance in api.instances()]
+    with pytest.raises(CreateUndecided, match=f'{ids[0]}, {ids[1]}.*adopt_id="{ids[0]}"') as caught:
+        Operations(settings(api)).create(INPUTS)
+    assert caught.value.candidates == ids
+    assert len(notes(tmp_path)) == 1
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full or read-only home costs the protection against a kill, not the create."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("PULUMI_HOME", os.fspath(blocked))
+    assert Operations(settings(api)).create(INPUTS)["id"]
+
+
+def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a note, a duplicate is never silent: the log names the twin and how to adopt it."""
+    twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
+    Operations(settings(api)).create(INPUTS)
+    assert f'adopt_id="{twin}"' in caplog.text
