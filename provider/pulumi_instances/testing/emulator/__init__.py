@@ -1,0 +1,8 @@
+"""An emulator of the Instances API over HTTP, for tests and for trying things out. Needs the extra ``[testing]``."""
+
+from .emulator import Emulator
+from .faults import Fault
+from .journal import Request
+from .store import Account
+
+__all__ = ["Account", "Emulator", "Fault", "Request"]

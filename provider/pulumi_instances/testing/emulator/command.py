@@ -1,0 +1,69 @@
+"""`pulumi-instances emulator`."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import shlex
+import signal
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from .emulator import Emulator
+from .wrapper import log
+
+__all__ = ["emulator"]
+
+_PORT = 8787
+
+
+@click.command(short_help="Run an emulator of the Instances API.")
+@click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--allow-remote", is_flag=True, help="Let --host be an address that other machines can reach.")
+@click.option(
+    "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep instances and secrets in this file."
+)
+@click.option("--latency", default=0.0, type=click.FloatRange(min=0), help="Milliseconds to wait before each request.")
+def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latency: float) -> None:
+    """Run an emulator of the Instances API until Ctrl-C.
+
+    Prints the base URL and the settings of the provider to paste, then one line for each request.
+    """
+    if not allow_remote and not _is_loopback(host):
+        raise click.UsageError(f"--host {host} is not loopback: add --allow-remote to let other machines in")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with Emulator(port, host, data, latency=latency / 1000) as api:
+            _announce(api)
+            # Without a timeout, Ctrl-C would not be noticed on Windows.
+            while not stop.wait(0.5):
+                pass
+    except OSError as error:
+        place = error.filename or f"{host}:{port}"
+        raise click.ClickException(f"{place}: {error.strerror}; choose another --port or --data") from None
+    except sqlite3.DatabaseError as error:
+        raise click.ClickException(f"{data}: {error}; name a file that an emulator wrote, or a new one") from None
+
+
+def _announce(api: Emulator) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    click.echo(f"The emulator of the Instances API listens on {api.base_url}")
+    for name, value in api.env.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,205 @@
+"""The emulator as tests use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .api import BASE_PATH, Api, application
+from .control import Control
+from .faults import Fault, Faults
+from .journal import Journal, Request
+from .server import Server
+from .store import Account, Store
+from .wire import wanted_changes, wanted_record
+from .wrapper import Wrapper
+
+__all__ = ["Emulator"]
+
+
+class Emulator:
+    """The Instances API on loopback, as its document gives it, for as long as the ``with`` block runs.
+
+    >>> with Emulator() as api:
+    ...     api.base_url, api.env  # to reach it
+    ...     api.add(your_mom="dropbox", name="mine")  # behind the back of whoever talks HTTP
+    ...     api.fail("POST", "/instances", Fault.drop_after())
+
+    Its methods may be called from any thread, inside the block only.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        data: str | Path | None = None,
+        user_secret: str | None = None,
+        organization_secret: str | None = None,
+        latency: float = 0.0,
+        page_size: int = 200,
+        *,
+        empty_list_404: bool = False,
+    ) -> None:
+        """Nothing is opened before the block is entered.
+
+        ``port`` 0 takes a free one. ``data`` is a SQLite file that keeps instances and secrets. Secrets not given are
+        those of that file, else random. ``latency`` is in seconds per request. ``empty_list_404`` answers an empty
+        list as the live services do, with 404.
+        """
+        self._address = (host, port)
+        self._data = Path(data) if data is not None else None
+        self._secrets = (user_secret, organization_secret)
+        self._latency = latency
+        self._page_size = page_size
+        self._empty_list_404 = empty_list_404
+        self._faults = Faults()
+        self._journal = Journal()
+
+    def __enter__(self) -> Emulator:
+        """Open the data and serve. Raises OSError where the address is taken."""
+        self._store = Store(self._data, *self._secrets)
+        api = Api(self._store, self._page_size, empty_list_404=self._empty_list_404)
+        app = application([*api.routes(), *Control(self).routes()])
+        try:
+            self._server = Server(Wrapper(app, self._journal, self._faults, self._latency), *self._address)
+        except OSError:
+            self._store.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cut all connections and close the data."""
+        self._server.stop()
+        self._store.close()
+
+    # how to reach it
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the API, without a slash at its end."""
+        host = self._address[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{BASE_PATH}"
+
+    @property
+    def user_secret(self) -> str:
+        """The user secret of the default account."""
+        return self._store.user_secret
+
+    @property
+    def organization_secret(self) -> str:
+        """The organization secret of the default account."""
+        return self._store.organization_secret
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment variables that make the provider use the default account."""
+        return self._account(self.user_secret, self.organization_secret).env
+
+    def add_account(self) -> Account:
+        """Make another account, with instances of its own."""
+        return self._account(*self._store.add_account())
+
+    def _account(self, user_secret: str, organization_secret: str) -> Account:
+        env = {
+            "INSTANCES_BASE_URL": self.base_url,
+            "INSTANCES_USER_SECRET": user_secret,
+            "INSTANCES_ORGANIZATION_SECRET": organization_secret,
+        }
+        return Account(user_secret, organization_secret, env)
+
+    # the objects, behind the back of the API's clients: none of this is in the log
+
+    def instances(self, account: Account | None = None) -> list[dict[str, Any]]:
+        """Return the instances of an account, the default one unless given, by ascending id.
+
+        Each is ``{id, name, token, your_mom, tags, configuration, provider_data, valid, disabled}``.
+        """
+        return self._store.all(self._account_id(account))
+
+    def instance(self, instance_id: int | str) -> dict[str, Any]:
+        """Return one instance of any account. Raises KeyError where there is none."""
+        instance = self._store.get(int(instance_id))
+        if instance is None:
+            raise KeyError(instance_id)
+        return instance
+
+    def add(
+        self,
+        your_mom: str = "dropbox",
+        name: str = "instance",
+        tags: list[str] | None = None,
+        configuration: dict[str, Any] | None = None,
+        account: Account | None = None,
+    ) -> int:
+        """Make an instance and return its id. Raises ValueError for what a POST would refuse."""
+        body = {"your_mom": {"key": your_mom}, "name": name, "tags": tags or [], "configuration": configuration or {}}
+        added: int = self._store.add(wanted_record(body), self._account_id(account))["id"]
+        return added
+
+    def change(self, instance_id: int | str, **changes: Any) -> None:
+        """Replace fields of an instance: name, tags, valid, disabled, token.
+
+        ``valid`` shows by id only; the list goes on to say true, as in the API document. Raises KeyError where there
+        is no such instance, ValueError for what a PUT would refuse and TypeError for other fields.
+        """
+        unknown = changes.keys() - {"name", "tags", "valid", "disabled", "token"}
+        if unknown:
+            raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
+        if self._store.change(int(instance_id), {**changes, **wanted_changes(changes)}) is None:
+            raise KeyError(instance_id)
+
+    def remove(self, instance_id: int | str) -> None:
+        """Delete an instance. Raises KeyError where there is none."""
+        if not self._store.remove(int(instance_id)):
+            raise KeyError(instance_id)
+
+    def _account_id(self, account: Account | None) -> int:
+        if account is None:
+            account = self._account(self.user_secret, self.organization_secret)
+        found = self._store.account(account.user_secret, account.organization_secret)
+        if found is None:
+            raise KeyError("no such account")
+        return found
+
+    def reset(self) -> None:
+        """Forget instances, used codes, faults and the log. Accounts stay, and ids go on rising."""
+        self._store.clear()
+        self._faults.clear()
+        self._journal.clear()
+
+    # what was asked, and what goes wrong
+
+    @property
+    def requests(self) -> list[Request]:
+        """A copy of the log of requests, in the order of their arrival."""
+        return self._journal.requests()
+
+    @property
+    def writes(self) -> list[Request]:
+        """The log without the GETs."""
+        return [request for request in self.requests if request.method != "GET"]
+
+    def peak(self, method: str | None = None) -> int:
+        """Return the most requests in flight at once since the last reset, of one method or of all."""
+        return self._journal.peak(method)
+
+    def fail(
+        self,
+        method: str | None,
+        path: str | None,
+        fault: Fault,
+        *,
+        times: int | None = None,
+        probability: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Let the next ``times`` matching requests, one by default, meet a fault.
+
+        ``path`` is relative to the base URL, with ``{id}`` for any id; None matches every method or path. With a
+        ``probability`` each matching request may meet it, without a limit unless ``times`` sets one; a ``seed`` makes
+        that repeatable. The fault that was added first goes first.
+        """
+        self._faults.add(method, path, fault, times, probability, seed)

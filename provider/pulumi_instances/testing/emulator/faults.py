@@ -1,0 +1,181 @@
+"""Faults: what a request meets instead of, or besides, its normal answer."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+__all__ = ["Fault", "Faults"]
+
+Kind = Literal["answer", "normal", "drop", "truncate", "trickle"]
+
+_HTML = b"<html><body><h1>Bad Gateway</h1></body></html>"
+# A document that was typed with a word processor's quotes.
+_SMART_QUOTES = "{ \u201cid\u201d: 27 }".encode()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail. Made with the constructors below; `delayed` puts a wait before it.
+
+    ``acts`` tells whether the request is carried out; ``kind`` what the client then sees.
+    """
+
+    kind: Kind
+    acts: bool
+    seconds: float = 0.0
+    code: int = 200
+    message: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    interval: float = 0.0
+
+    @classmethod
+    def status(
+        cls,
+        code: int,
+        message: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+    ) -> Fault:
+        """Do not act; answer ``code`` with ``{requestId, message}``, or with ``body`` where one is given."""
+        raw = body.encode() if isinstance(body, str) else body
+        return cls("answer", acts=False, code=code, message=message, headers=headers or {}, body=raw)
+
+    @classmethod
+    def status_after(cls, code: int, headers: Mapping[str, str] | None = None) -> Fault:
+        """Act, then answer ``code`` with a page of HTML, as a proxy does that gave up waiting."""
+        return cls("answer", acts=True, code=code, headers={"content-type": "text/html", **(headers or {})}, body=_HTML)
+
+    @classmethod
+    def delay(cls, seconds: float) -> Fault:
+        """Wait, then act and answer normally, even where the client has left."""
+        return cls("normal", acts=True, seconds=seconds)
+
+    @classmethod
+    def drop_before(cls) -> Fault:
+        """Reset the connection without acting."""
+        return cls("drop", acts=False)
+
+    @classmethod
+    def drop_after(cls) -> Fault:
+        """Act, then reset the connection without an answer."""
+        return cls("drop", acts=True)
+
+    @classmethod
+    def garbage(cls) -> Fault:
+        """Act, then answer 200 with a body that is not JSON: its quotes are typographic."""
+        return cls("answer", acts=True, headers={"content-type": "application/json"}, body=_SMART_QUOTES)
+
+    @classmethod
+    def truncated(cls) -> Fault:
+        """Act, then announce the whole answer, send half of its body and close."""
+        return cls("truncate", acts=True)
+
+    @classmethod
+    def trickle(cls, interval: float) -> Fault:
+        """Act, then send one byte each ``interval`` seconds, for ever."""
+        return cls("trickle", acts=True, headers={"content-type": "application/json"}, interval=interval)
+
+    @classmethod
+    def redirect(cls, url: str, code: int = 302) -> Fault:
+        """Do not act; send the client to ``url``."""
+        return cls.status(code, headers={"location": url})
+
+    @classmethod
+    def big(cls, size: int) -> Fault:
+        """Act, then answer 200 with a JSON string of ``size`` bytes."""
+        body = b'"' + b"x" * (size - 2) + b'"'
+        return cls("answer", acts=True, headers={"content-type": "application/json"}, body=body)
+
+    def delayed(self, seconds: float) -> Fault:
+        """Return the same fault with a wait before it."""
+        return replace(self, seconds=seconds)
+
+    @classmethod
+    def parse(cls, description: Mapping[str, Any]) -> Fault:
+        """Return the fault of a JSON description: ``{"kind": "<constructor>", ...its arguments, "delayed": seconds}``.
+
+        Raises ValueError for an unknown kind and TypeError for wrong arguments.
+        """
+        arguments = dict(description)
+        kind, wait = arguments.pop("kind", None), arguments.pop("delayed", 0.0)
+        if kind not in _CONSTRUCTORS:
+            raise ValueError(f"kind must be one of {', '.join(_CONSTRUCTORS)}")
+        fault: Fault = getattr(cls, kind)(**arguments)
+        return fault.delayed(float(wait)) if wait else fault
+
+
+_CONSTRUCTORS = (
+    "status",
+    "status_after",
+    "delay",
+    "drop_before",
+    "drop_after",
+    "garbage",
+    "truncated",
+    "trickle",
+    "redirect",
+    "big",
+)
+
+
+@dataclass
+class _Rule:
+    method: str | None
+    path: re.Pattern[str] | None
+    fault: Fault
+    left: int | None
+    probability: float
+    random: random.Random
+
+    def takes(self, method: str, path: str) -> bool:
+        if self.left == 0 or (self.method or method) != method:
+            return False
+        if self.path and not self.path.fullmatch(path):
+            return False
+        if self.random.random() >= self.probability:
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+
+class Faults:
+    """The faults that wait for requests. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        """Start without faults."""
+        self._lock = threading.Lock()
+        self._rules: list[_Rule] = []
+
+    def add(
+        self,
+        method: str | None,
+        path: str | None,
+        fault: Fault,
+        times: int | None = None,
+        probability: float | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """See `Emulator.fail`."""
+        left = 1 if times is None and probability is None else times
+        chance = 1.0 if probability is None else probability
+        pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) if path else None
+        rule = _Rule(method, pattern, fault, left, chance, random.Random(seed))  # noqa: S311 - no secret
+        with self._lock:
+            self._rules.append(rule)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault for this request, if any: that of the first rule that takes it."""
+        with self._lock:
+            return next((rule.fault for rule in self._rules if rule.takes(method, path)), None)
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        with self._lock:
+            self._rules.clear()

@@ -1,0 +1,131 @@
+"""Pure mappings between what the emulator holds and what the API document shows: requests in, answers out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from .connectors import CONNECTORS
+from .store import random_token
+
+__all__ = [
+    "Refused",
+    "answer_to_get",
+    "answer_to_list",
+    "answer_to_post",
+    "answer_to_put",
+    "error",
+    "wanted_changes",
+    "wanted_record",
+]
+
+_CACHE = {"maxCacheSize": 0, "cacheTimeToLive": 0, "cachingEnabled": False}
+
+
+class Refused(ValueError):
+    """A request that is answered with an error status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """``message`` goes into the answer's body."""
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def error(message: str) -> dict[str, str]:
+    """Return the body of every error: a request id of 24 hex digits and a message."""
+    return {"requestId": secrets.token_hex(12), "message": message}
+
+
+# requests
+
+
+def wanted_record(body: object) -> dict[str, Any]:
+    """Check the body of a POST and return the instance to keep, without its id. Raises Refused."""
+    wanted = _object(body)
+    connector = wanted.get("your_mom")
+    key = connector.get("key") if isinstance(connector, dict) else None
+    if not isinstance(key, str) or not key:
+        raise Refused(400, "your_mom.key is required and must be a string")
+    if key not in CONNECTORS:
+        raise Refused(404, f"No your_mom found with key {key}")
+    if "name" not in wanted:
+        raise Refused(400, "name is required and must be a string")
+    return {
+        "token": random_token(),
+        "your_mom": key,
+        "tags": [],
+        "configuration": {},
+        "provider_data": {},
+        "valid": True,
+        "disabled": False,
+        **_checked(wanted),
+    }
+
+
+def wanted_changes(body: object) -> dict[str, Any]:
+    """Check the body of a PUT and return the fields to replace. Fields that cannot change are ignored."""
+    return _checked(_object(body))
+
+
+def _object(body: object) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        raise Refused(400, "The body must be a JSON object")
+    return body
+
+
+def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if "name" in body:
+        if not isinstance(body["name"], str) or not body["name"]:
+            raise Refused(400, "name must be a string that is not empty")
+        fields["name"] = body["name"]
+    if "tags" in body:
+        tags = body["tags"]
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise Refused(400, "tags must be a list of strings")
+        fields["tags"] = list(dict.fromkeys(tags))
+    for wire, field in (("configuration", "configuration"), ("providerData", "provider_data")):
+        if wire in body:
+            if not isinstance(body[wire], dict):
+                raise Refused(400, f"{wire} must be an object")
+            fields[field] = body[wire]
+    if not isinstance(fields.get("provider_data", {}).get("code", ""), str):
+        raise Refused(400, "providerData.code must be a string")
+    return fields
+
+
+# answers: the document shows another set of fields for each operation
+
+
+def answer_to_post(instance: Mapping[str, Any], tag_ids: Mapping[str, int]) -> dict[str, Any]:
+    """Tags come as objects here, and only here; the cache fields do not come."""
+    tags = [{"id": tag_ids[tag], "name": tag} for tag in instance["tags"]]
+    return {**_head(instance), "tags": tags, **_state(instance)}
+
+
+def answer_to_get(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags come in another order than in the list, as the document's instance 4014 shows them."""
+    tags = sorted(instance["tags"])
+    tags[:2] = reversed(tags[:2])
+    return {**_head(instance), "tags": tags, **_state(instance), **_CACHE}
+
+
+def answer_to_list(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """``valid`` is always true here, whatever it is by id, as for the document's instance 4014."""
+    return {**_head(instance), "tags": sorted(instance["tags"]), "valid": True, **_CACHE}
+
+
+def answer_to_put(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """No tags come here, although tags were sent."""
+    return {**_head(instance), **_state(instance), **_CACHE}
+
+
+def _head(instance: Mapping[str, Any]) -> dict[str, Any]:
+    connector = CONNECTORS[instance["your_mom"]]
+    return {"id": instance["id"], "name": instance["name"], "token": instance["token"], "your_mom": connector}
+
+
+def _state(instance: Mapping[str, Any]) -> dict[str, Any]:
+    return {"provisionInteractions": [], "valid": instance["valid"], "disabled": instance["disabled"]}

@@ -1,0 +1,205 @@
+"""The layer around the application: writes requests down and plays faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .api import BASE_PATH
+from .faults import Fault, Faults
+from .journal import Journal, Request
+from .wire import error
+
+__all__ = ["Wrapper", "log"]
+
+log = logging.getLogger("pulumi_instances.testing.emulator")
+# A request line is for those who ask for it, and never for the last-resort handler.
+log.addHandler(logging.NullHandler())
+
+_Finish = Callable[[int | None], None]
+
+
+class Wrapper:
+    """An ASGI application around another. Paths outside of the base path pass through untouched."""
+
+    def __init__(self, app: ASGIApp, journal: Journal, faults: Faults, latency: float) -> None:
+        """``latency`` is waited before each request, in seconds."""
+        self._app = app
+        self._journal = journal
+        self._faults = faults
+        self._latency = latency
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        path: str = scope["path"]
+        if not path.startswith(f"{BASE_PATH}/"):
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive)
+        if body is None:
+            return
+        request = _request(scope, path[len(BASE_PATH) :], body)
+        key = self._journal.begin(request)
+
+        def finish(status: int | None) -> None:
+            done = self._journal.finish(key, status)
+            if done is not None and done.finished is not None:
+                shown = "dropped" if status is None else status
+                log.info("%s %s %s %.0f ms", done.method, quote(path), shown, (done.finished - done.started) * 1000)
+
+        try:
+            await self._handle(_Exchange(self._app, scope, body, receive, send, finish), request, key)
+        except asyncio.CancelledError:
+            return  # the emulator stops; uvicorn would log this as an error of the application
+        finally:
+            finish(None)
+
+    async def _handle(self, exchange: _Exchange, request: Request, key: int) -> None:
+        fault = self._faults.take(request.method, request.path)
+        wait = self._latency + (fault.seconds if fault else 0.0)
+        if wait:
+            await asyncio.sleep(wait)
+            if not self._journal.holds(key):
+                # The emulator was reset meanwhile: a request of one test must not act in the next.
+                fault = Fault.drop_before()
+        if fault is None:
+            await exchange.act()
+        else:
+            await exchange.play(fault)
+
+
+class _Exchange:
+    """One request and the way to answer it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        scope: Scope,
+        body: bytes,
+        receive: Receive,
+        send: Send,
+        finish: _Finish,
+    ) -> None:
+        self._app = app
+        self._scope = scope
+        self._body = body
+        self._receive = receive
+        self._plain_send = send
+        self._finish = finish
+
+    async def act(self, send: Send | None = None) -> None:
+        """Let the application handle the request."""
+        messages: list[Message] = [{"type": "http.request", "body": self._body, "more_body": False}]
+
+        async def receive() -> Message:
+            return messages.pop() if messages else await self._receive()
+
+        await self._app(self._scope, receive, send or self._send)
+
+    async def play(self, fault: Fault) -> None:
+        """Let the fault happen. Its wait is over."""
+        if fault.kind == "normal":
+            await self.act()
+            return
+        answer = _Answer()
+        if fault.acts:
+            await self.act(answer.send)
+        if fault.kind == "answer":
+            await self._answer(fault)
+        elif fault.kind == "truncate":
+            await self._truncate(answer)
+        elif fault.kind == "trickle":
+            await self._trickle(fault)
+        else:
+            await self._drop()
+
+    async def _send(self, message: Message) -> None:
+        # Noted before anything is sent: a client that has its answer finds its request in the log as finished.
+        if message["type"] == "http.response.start":
+            self._finish(message["status"])
+        await self._plain_send(message)
+
+    async def _start(self, status: int, headers: dict[str, str]) -> None:
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _chunk(self, body: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _answer(self, fault: Fault) -> None:
+        body, kind = fault.body, "text/plain"
+        if body is None:
+            body, kind = json.dumps(error(fault.message or "An emulated fault")).encode(), "application/json"
+        await self._start(fault.code, {"content-type": kind, **fault.headers, "content-length": str(len(body))})
+        await self._chunk(body, more=False)
+
+    async def _truncate(self, answer: _Answer) -> None:
+        # An answer without a body could not be cut: spaces around it are still an empty answer.
+        body = answer.body or b"    "
+        await self._start(answer.status, {"content-type": "application/json", "content-length": str(len(body))})
+        await self._chunk(body[: len(body) // 2], more=True)
+        self._scope["state"]["close"]()
+        await self._gone()
+
+    async def _trickle(self, fault: Fault) -> None:
+        await self._start(200, dict(fault.headers))
+        while True:
+            await self._chunk(b" ", more=True)
+            try:
+                await asyncio.wait_for(self._gone(), fault.interval)
+            except asyncio.TimeoutError:
+                continue
+            return
+
+    async def _drop(self) -> None:
+        self._finish(None)
+        self._scope["state"]["reset"]()
+        await self._gone()
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+class _Answer:
+    """An answer that is kept instead of sent."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body = b""
+
+    async def send(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+        self.body += message.get("body", b"")
+
+
+async def _read(receive: Receive) -> bytes | None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body", False):
+            return body
+
+
+def _request(scope: Scope, path: str, body: bytes) -> Request:
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    agent = Headers(scope=scope).get("user-agent", "")
+    return Request(scope["method"], path, query, _parsed(body), agent, started=time.monotonic())
+
+
+def _parsed(body: bytes) -> Any | None:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,137 @@
+"""`pulumi-instances emulator`, as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Running:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        self.process = process
+        self.headline = process.stdout.readline()
+        lines = [process.stdout.readline().strip() for _ in range(3)]
+        self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    def request(self, method: str, path: str, body: object = None) -> requests.Response:
+        secrets = self.env["INSTANCES_USER_SECRET"], self.env["INSTANCES_ORGANIZATION_SECRET"]
+        headers = {"Authorization": "User {}, Organization {}".format(*secrets)}
+        return requests.request(method, self.env["INSTANCES_BASE_URL"] + path, headers=headers, json=body, timeout=20)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Return the exit code and what was written to stderr."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def emulator(*arguments: str) -> Iterator[Running]:
+    command = [*COMMAND, "emulator", "--port", "0", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_the_settings_serves_and_stops_with_0(number: int) -> None:
+    """One line for each request, of method, path, status and milliseconds; never a header or a body."""
+    with emulator() as running:
+        assert running.env["INSTANCES_BASE_URL"] in running.headline
+        made = running.request("POST", "/instances?x=hidden", {"your_mom": {"key": "box"}, "name": "hidden"}).json()
+        running.request("GET", "/instances/nope")
+        code, errors = running.stop(number)
+    assert code == 0
+    first, second = errors.splitlines()
+    assert re.fullmatch(r"POST /your_moms/api-v2/instances 200 \d+ ms", first)
+    assert re.fullmatch(r"GET /your_moms/api-v2/instances/nope 404 \d+ ms", second)
+    hidden = [
+        "hidden",
+        made["token"],
+        running.env["INSTANCES_USER_SECRET"],
+        running.env["INSTANCES_ORGANIZATION_SECRET"],
+    ]
+    assert not any(word in errors for word in hidden)
+
+
+def test_data_keeps_instances_and_secrets(tmp_path: Path) -> None:
+    """Across a stop and a start."""
+    data = ("--data", str(tmp_path / "api.db"))
+    with emulator(*data) as first:
+        made = first.request("POST", "/instances", {"your_mom": {"key": "box"}, "name": "kept"}).json()
+        first.stop()
+    with emulator(*data) as second:
+        assert second.env["INSTANCES_USER_SECRET"] == first.env["INSTANCES_USER_SECRET"]
+        assert second.request("GET", f"/instances/{made['id']}").json()["token"] == made["token"]
+
+
+def test_latency_is_in_milliseconds() -> None:
+    """Waited before each request."""
+    with emulator("--latency", "200") as running:
+        assert running.request("GET", "/instances").elapsed.total_seconds() >= 0.2
+
+
+def test_another_host_than_loopback_must_be_allowed() -> None:
+    """The message names the option."""
+    result = run("emulator", "--port", "0", "--host", "0.0.0.0")  # noqa: S104 - what is refused here
+    assert result.returncode == 2
+    assert "--allow-remote" in result.stderr
+
+
+def test_another_host_is_served_when_allowed() -> None:
+    """With the flag."""
+    with emulator("--host", "0.0.0.0", "--allow-remote") as running:  # noqa: S104 - what the flag is for
+        assert "0.0.0.0" in running.env["INSTANCES_BASE_URL"]  # noqa: S104
+        running.env["INSTANCES_BASE_URL"] = running.env["INSTANCES_BASE_URL"].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        assert running.request("GET", "/instances").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["missing/api.db", "notes.txt"])
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, name: str) -> None:
+    """That names the file and what to do."""
+    (tmp_path / "notes.txt").write_text("not a database, and long enough to be looked at" * 50)
+    result = run("emulator", "--port", "0", "--data", str(tmp_path / name))
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert name in line
+
+
+def test_without_the_extra_it_says_how_to_install_it() -> None:
+    """One line, exit 1, no traceback."""
+    hide = "import sys; sys.modules['click'] = None; "
+    result = subprocess.run(
+        [sys.executable, "-c", hide + COMMAND[2], "emulator"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "The command line needs its extra: pip install 'pulumi-instances[testing]'",
+    ]
+
+
+def test_version_and_help() -> None:
+    """Both exit 0; the help lists the command."""
+    version, shown = run("--version"), run("--help")
+    assert re.fullmatch(r"pulumi-instances, version \d+\.\d+\.\d+\n", version.stdout)
+    assert "emulator" in shown.stdout
+    assert version.returncode == shown.returncode == 0

@@ -1,0 +1,222 @@
+"""Every fault, as a client sees it, and whether the request was acted on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+
+from .conftest import Http
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 409, 429, 500, 503])
+def test_status_does_not_act_and_answers_an_error_body(api: Emulator, http: Http, code: int) -> None:
+    """The body is the API's, with the message given."""
+    api.fail("POST", "/instances", Fault.status(code, "Not now", headers={"Retry-After": "7"}))
+    response = http.post()
+    assert (response.status_code, response.headers["retry-after"]) == (code, "7")
+    assert response.json()["message"] == "Not now"
+    assert api.instances() == []
+
+
+def test_status_answers_the_body_it_is_given(api: Emulator, http: Http) -> None:
+    """Also one that is not JSON."""
+    api.fail("GET", "/instances", Fault.status(404, body="<html>", headers={"content-type": "text/html"}))
+    response = http("GET")
+    assert (response.status_code, response.text, response.headers["content-type"]) == (404, "<html>", "text/html")
+
+
+def test_status_after_acts_and_answers_as_a_proxy(api: Emulator, http: Http) -> None:
+    """The instance is made although the answer is 502 with HTML."""
+    api.fail("POST", "/instances", Fault.status_after(502))
+    response = http.post()
+    assert (response.status_code, response.headers["content-type"]) == (502, "text/html")
+    assert len(api.instances()) == 1
+
+
+@pytest.mark.parametrize(("fault", "made"), [(Fault.drop_before(), 0), (Fault.drop_after(), 1)])
+def test_a_dropped_connection_is_reset_before_or_after_acting(
+    api: Emulator, http: Http, fault: Fault, made: int
+) -> None:
+    """The client gets no answer; the log has no status."""
+    api.fail("POST", "/instances", fault)
+    with pytest.raises(requests.ConnectionError) as caught:
+        http.post()
+    assert "reset" in str(caught.value).lower()
+    assert len(api.instances()) == made
+    (request,) = api.requests
+    assert request.status is None
+    assert request.finished is not None
+
+
+def test_garbage_acts_and_answers_200_without_json(api: Emulator, http: Http) -> None:
+    """Its quotes are typographic, as in the document's list sample."""
+    api.fail("POST", "/instances", Fault.garbage())
+    response = http.post()
+    assert response.status_code == 200
+    with pytest.raises(ValueError, match="Expecting"):
+        response.json()
+    assert len(api.instances()) == 1
+
+
+def test_truncated_acts_and_sends_half_of_the_body(api: Emulator, http: Http) -> None:
+    """The announced length is that of the whole answer."""
+    api.fail("POST", "/instances", Fault.truncated())
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        http.post()
+    assert len(api.instances()) == 1
+
+
+def test_truncated_cuts_an_answer_without_a_body_too(api: Emulator, http: Http) -> None:
+    """A DELETE is acted on, and its answer never ends."""
+    made = api.add()
+    api.fail("DELETE", "/instances/{id}", Fault.truncated())
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        http("DELETE", f"/instances/{made}")
+    assert api.instances() == []
+
+
+def test_delay_acts_although_the_client_has_left(api: Emulator, http: Http) -> None:
+    """As a slow server does; the log tells when it is done."""
+    api.fail("POST", "/instances", Fault.delay(0.3))
+    with pytest.raises(requests.Timeout):
+        http("POST", json={"your_mom": {"key": "box"}, "name": "late"}, timeout=0.05)
+    assert api.instances() == []
+    assert api.requests[0].finished is None
+    assert http.post().status_code == 200  # others do not wait
+    wait_until_idle(api)
+    assert sorted(each["name"] for each in api.instances()) == ["billing", "late"]
+
+
+def test_any_fault_can_be_delayed(api: Emulator, http: Http) -> None:
+    """Wait, act, then drop."""
+    api.fail("POST", "/instances", Fault.drop_after().delayed(0.05))
+    with pytest.raises(requests.ConnectionError):
+        http.post()
+    (request,) = api.requests
+    assert request.finished is not None
+    assert request.finished - request.started >= 0.05
+    assert len(api.instances()) == 1
+
+
+def test_a_request_that_waits_is_dropped_by_a_reset(api: Emulator, http: Http) -> None:
+    """It must not act in the middle of the next test."""
+    api.fail("POST", "/instances", Fault.delay(0.3))
+    failed = []
+
+    def post() -> None:
+        try:
+            http.post()
+        except requests.ConnectionError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    while not api.requests:
+        pass
+    api.reset()
+    thread.join()
+    assert len(failed) == 1
+    assert (api.instances(), api.requests) == ([], [])
+
+
+def test_trickle_keeps_the_body_coming_for_ever(api: Emulator, http: Http) -> None:
+    """No single read times out, yet the answer never ends; the instance is made."""
+    api.fail("POST", "/instances", Fault.trickle(0.01))
+    body = {"your_mom": {"key": "box"}, "name": "x"}
+    with http("POST", json=body, stream=True, timeout=5) as response:
+        chunks = response.iter_content(1)
+        assert [next(chunks) for _ in range(20)] == [b" "] * 20
+    assert len(api.instances()) == 1
+
+
+def test_redirect_points_elsewhere_and_does_not_act(api: Emulator, http: Http) -> None:
+    """The client decides whether it follows."""
+    api.fail("POST", "/instances", Fault.redirect("http://127.0.0.1:1/elsewhere"))
+    response = http.post()
+    assert (response.status_code, response.headers["location"]) == (302, "http://127.0.0.1:1/elsewhere")
+    assert api.instances() == []
+
+
+def test_big_answers_as_many_bytes_as_asked_for(api: Emulator, http: Http) -> None:
+    """Of valid JSON that is not an instance."""
+    api.fail("GET", None, Fault.big(3_000_000))
+    response = http("GET")
+    assert len(response.content) == 3_000_000
+    assert isinstance(response.json(), str)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "hit"),
+    [
+        ("GET", "/instances", [False, True, False]),
+        ("GET", "/instances/{id}", [False, False, True]),
+        ("GET", None, [False, True, False]),
+        (None, "/instances", [True, False, False]),
+        (None, None, [True, False, False]),
+        ("PUT", None, [False, False, False]),
+    ],
+)
+def test_a_fault_meets_the_requests_it_names(
+    api: Emulator, http: Http, method: str | None, path: str | None, hit: list[bool]
+) -> None:
+    """None matches all; ``{id}`` matches any id, and not the list. One request by default."""
+    api.fail(method, path, Fault.status(503))
+    answers = [http.post(), http("GET"), http("GET", "/instances/1")]
+    assert [answer.status_code == 503 for answer in answers] == hit
+
+
+def test_a_fault_meets_as_many_requests_as_asked_for(api: Emulator, http: Http) -> None:
+    """Then the next fault has its turn, then all is normal."""
+    api.fail("GET", "/instances", Fault.status(503), times=2)
+    api.fail("GET", "/instances", Fault.status(500))
+    assert [http("GET").status_code for _ in range(4)] == [503, 503, 500, 200]
+
+
+def test_a_seed_makes_random_faults_repeatable(api: Emulator, http: Http) -> None:
+    """With a probability a fault has no limit of its own."""
+    runs = []
+    for _ in range(2):
+        api.reset()
+        api.fail("GET", None, Fault.status(503), probability=0.5, seed=7)
+        runs.append([http("GET").status_code for _ in range(30)])
+    assert runs[0] == runs[1]
+    assert set(runs[0]) == {200, 503}
+
+
+def test_a_fault_comes_before_the_secrets_are_checked(api: Emulator, http: Http) -> None:
+    """As a proxy in front of the API would."""
+    api.fail("GET", None, Fault.status(503))
+    assert http("GET", headers={"Authorization": "wrong"}).status_code == 503
+
+
+def test_faults_and_broken_requests_leave_nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither dropped connections, nor requests cut by the exit, nor bytes that are not HTTP."""
+    with Emulator() as api:
+        http = Http(api)
+        with http.session:
+            for fault in (Fault.drop_before(), Fault.drop_after(), Fault.truncated(), Fault.delay(60)):
+                api.fail("GET", None, fault)
+                with pytest.raises(requests.RequestException):
+                    http("GET", timeout=0.1)
+            api.fail("GET", None, Fault.trickle(0.01), times=2)
+            http("GET", stream=True).close()
+            cut = http("GET", stream=True)
+        with socket.create_connection(("127.0.0.1", urlsplit(api.base_url).port or 0)) as raw:
+            raw.sendall(b"not HTTP at all\r\n\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 400")
+    with pytest.raises(requests.RequestException):
+        _ = cut.content
+    assert capfd.readouterr() == ("", "")
+
+
+def wait_until_idle(api: Emulator) -> None:
+    """Wait for the requests in flight; the test's own time limit ends it."""
+    tick = threading.Event()
+    while any(request.finished is None for request in api.requests):
+        tick.wait(0.01)
