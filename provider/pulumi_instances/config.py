@@ -30,6 +30,8 @@ class Settings:
     create_timeout: float = 120.0
     max_retries: int = 4
     max_requests_per_second: float | None = None
+    parallelism: int = 32
+    batch_reads: bool = True
     ca_bundle: str | None = None
     allow_insecure_http: bool = False
     user_agent_suffix: str | None = None
@@ -99,6 +101,13 @@ def _count(value: Any) -> int:
     return int(count)
 
 
+def _workers(value: Any) -> int:
+    workers = _number(value)
+    if not (1 <= workers <= 256 and workers.is_integer()):
+        raise ValueError("must be a whole number from 1 to 256, such as 32")
+    return int(workers)
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -152,6 +161,8 @@ SETTINGS = (
     _Setting("createTimeout", _seconds),
     _Setting("maxRetries", _count),
     _Setting("maxRequestsPerSecond", _rate),
+    _Setting("parallelism", _workers),
+    _Setting("batchReads", _flag),
     _Setting("caBundle", _file),
     _Setting("allowInsecureHttp", _flag),
     _Setting("userAgentSuffix", _words),

@@ -74,7 +74,7 @@ class Creations:
             answer = self._client.get(instance_id)
         except NotFound:
             raise AdoptionRefused(f"{what}: it does not exist; correct adopt_id, or remove it to create one") from None
-        found = model.from_wire(answer, self._client.settings.dialect)
+        found = self._told(answer)
         if found.get("your_mom", your_mom) != your_mom:
             raise AdoptionRefused(
                 f'{what}: it is of "{found["your_mom"]}", the program says your_mom="{your_mom}"; correct one of them'

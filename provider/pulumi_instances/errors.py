@@ -128,7 +128,7 @@ def quote(text: object, secrets: Iterable[str] = ()) -> str:
     Each of ``secrets`` is replaced by ``[secret]``; those shorter than six characters are left, as they would
     blot out ordinary words.
     """
-    words = str(text)
+    words = str(text).encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent on
     for secret in sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True):
         words = words.replace(secret, "[secret]")
     words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", words).strip()

@@ -18,7 +18,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import config, logs, model, validation
+from . import config, logs, model, parallel, validation
 from .errors import InstancesError, NotFound, SettingError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class InstanceProvider(ResourceProvider):
         except SettingError as refusal:
             self._refusal = refusal
         else:
+            parallel.widen(settings.parallelism)
             self._operations = Operations(settings, account=req.config.get(config.ACCOUNT_KEY))
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

@@ -167,14 +167,19 @@ def _wire_member(answer: Mapping[str, Any], key: str, kind: type) -> Any:
     value = answer.get(key)
     if value is not None and not isinstance(value, kind):
         raise UnexpectedAnswer(f"an instance whose `{key}` is {kind_of(value)}")
-    return value
+    return _whole(value) if isinstance(value, str) else value
 
 
 def _wire_tag(tag: Any) -> str:
     name = tag.get("name") if isinstance(tag, Mapping) else tag
     if not isinstance(name, str):
         raise UnexpectedAnswer(f"an instance with a tag that is {kind_of(name)}")
-    return name
+    return _whole(name)
+
+
+def _whole(text: str) -> str:
+    """Text as UTF-8 can hold it: JSON may spell half a surrogate pair, which the engine's wire refuses."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def outputs(found: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .client import Client
 from .config import Settings
 from .creation import Creations
 from .errors import InputError, NotFound, UnexpectedAnswer
+from .reads import Reads
 
 log = logging.getLogger("pulumi_instances")
 
@@ -25,10 +26,14 @@ class Operations:
         """Send nothing yet."""
         self._client = Client(settings, account=account)
         self._creations = Creations(self._client)
+        self._reads = Reads(self._client, self._get)
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
-        return self._creations.create(inputs)
+        try:
+            return self._creations.create(inputs)
+        finally:
+            self._reads.forget()
 
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The existing instance ``adopt_id``, its name and tags brought in line by one PUT where they differ."""
@@ -46,13 +51,15 @@ class Operations:
 
     def read(self, instance_id: str) -> dict[str, Any]:
         """The instance as it is now. Raises NotFound only where the API says so."""
-        checked = _checked(instance_id, "read")
-        return self._found(self._client.get(checked), f"read instance {checked}", checked)
+        return self._reads.read(_checked(instance_id, "read"))
 
     def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One PUT. Its answer may lack tags (API document): then those sent are what the instance has."""
         checked = _checked(instance_id, "update")
-        answer = self._client.put(checked, model.to_update(inputs))
+        try:
+            answer = self._client.put(checked, model.to_update(inputs))
+        finally:
+            self._reads.forget()
         return self._found(answer, f"update instance {checked}", checked)
 
     def delete(self, instance_id: str) -> None:
@@ -68,6 +75,11 @@ class Operations:
             self._client.delete(checked)
         except NotFound:
             return
+        finally:
+            self._reads.forget()
+
+    def _get(self, instance_id: str) -> dict[str, Any]:
+        return self._found(self._client.get(instance_id), f"read instance {instance_id}", instance_id)
 
     def _found(self, answer: Mapping[str, Any], what: str, instance_id: str | None = None) -> dict[str, Any]:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -20,8 +21,6 @@ from .config import Settings
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes. A page of 200 instances with their connectors is below 1 MiB."""
-
-_POOL_SIZE = 32
 
 Json = Any
 
@@ -67,7 +66,7 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=_POOL_SIZE))
+            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=settings.parallelism))
 
     def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
@@ -91,7 +90,9 @@ class Transport:
                     return Attempt(status, headers=headers, failure=str(error), final=True)
                 return Attempt(status, content, headers)
         except requests.exceptions.SSLError as error:
-            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=False, final=True)
+            # Only a refused certificate surely comes before the request; other faults may break in at any time.
+            refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
+            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True)
         except (requests.RequestException, HTTPError, OSError) as error:
             return Attempt(failure=_reason(error), sent=not _never_sent(error))
 
@@ -121,7 +122,8 @@ def _read(response: requests.Response, clock: Callable[[], float], deadline: flo
     """The body, piece by piece as it arrives, so that neither a huge nor an endless one can hold us."""
     chunks: list[bytes] = []
     size = 0
-    for chunk in _pieces(response.raw):
+    # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
+    while chunk := response.raw.read1(65536, decode_content=True):
         size += len(chunk)
         if size > LARGEST_BODY:
             raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB")
@@ -131,24 +133,19 @@ def _read(response: requests.Response, clock: Callable[[], float], deadline: flo
     return b"".join(chunks)
 
 
-def _pieces(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
-    if getattr(raw, "chunked", False):
-        yield from raw.read_chunked(65536, decode_content=True)
-        return
-    while piece := raw.read1(65536, decode_content=True):
-        yield piece
-
-
 def _cause(error: BaseException) -> BaseException:
     """The innermost reason: requests and urllib3 wrap it up to three times."""
     inner = error.args[0] if error.args else None
-    reason = getattr(inner, "reason", None) or (inner if isinstance(inner, BaseException) else None)
-    return error if reason is None else _cause(reason)
+    for reason in (getattr(inner, "reason", None), inner):
+        if isinstance(reason, BaseException):  # the `reason` of an ssl.SSLError is a word
+            return _cause(reason)
+    return error
 
 
 def _never_sent(error: BaseException) -> bool:
     """Whether no connection came about, so that the API cannot have seen the request."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
+    # A ValueError is about the URL or a header: the request could not even be built.
+    if isinstance(error, (requests.exceptions.ConnectTimeout, ValueError)):
         return True
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", None)
@@ -172,6 +169,8 @@ def _reason(error: BaseException) -> str:
         ("reset", "connection reset"),
         ("without response", "connection closed without an answer"),
         ("IncompleteRead", "fewer bytes than announced"),
+        ("InvalidURL", "the URL cannot be used"),
+        ("LocationParseError", "the URL cannot be used"),
     ):
         if sign.lower() in f"{type(cause).__name__} {text}".lower():
             return words

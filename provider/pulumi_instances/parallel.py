@@ -1,0 +1,40 @@
+"""More than four calls at once.
+
+The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says (dynamic/__main__.py). A
+create takes seconds, so a large stack would wait for threads, not for the API. There is no public way to widen that
+pool; several explicit providers (`account`), each with a process of its own, are the public way round it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+log = logging.getLogger("pulumi_instances")
+
+
+def widen(workers: int) -> bool:
+    """Let the pool that runs the current thread grow to ``workers`` threads; False, and a log line, where it cannot.
+
+    Called from `configure`, which the server runs on the pool itself. Threads are only started as calls wait, so
+    this costs nothing by itself. On any surprise the pool stays as it is.
+    """
+    pool = _current_pool()
+    if pool is None:
+        log.info("parallelism stays as the SDK has it: its thread pool was not found")
+        return False
+    if workers > pool._max_workers:
+        pool._max_workers = workers
+    return True
+
+
+def _current_pool() -> ThreadPoolExecutor | None:
+    """The executor whose worker we are: it starts each with a weak reference to itself as the first argument."""
+    arguments = getattr(threading.current_thread(), "_args", None)
+    reference = arguments[0] if isinstance(arguments, tuple) and arguments else None
+    pool = reference() if isinstance(reference, weakref.ref) else None
+    if type(pool) is not ThreadPoolExecutor or not isinstance(getattr(pool, "_max_workers", None), int):
+        return None
+    return pool

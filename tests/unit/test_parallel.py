@@ -1,0 +1,57 @@
+"""Widening the pool that runs the provider's calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pulumi_instances import parallel
+
+
+def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
+    """How many calls the pool runs at once: each waits until as many as can have come, or no more come."""
+    meeting = threading.Barrier(calls)
+
+    def meet() -> bool:
+        try:
+            meeting.wait(timeout=5)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    return sum(pool.map(lambda _: meet(), range(calls)))
+
+
+def test_the_pool_grows_to_what_was_asked_for() -> None:
+    """Called on a pool of four, as the SDK's server has, 32 calls run at once afterwards."""
+    with ThreadPoolExecutor(4) as pool:
+        assert pool.submit(parallel.widen, 32).result()
+        assert peak_of(pool, 32) == 32
+
+
+def test_the_pool_never_shrinks() -> None:
+    """`instances:parallelism: 1` asks for no less than the SDK gives: threads cannot be taken back."""
+    with ThreadPoolExecutor(4) as pool:
+        assert pool.submit(parallel.widen, 1).result()
+        assert peak_of(pool, 4) == 4
+
+
+def test_outside_a_pool_nothing_happens_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that runs its calls in another way keeps its own limit."""
+    with caplog.at_level(logging.INFO, "pulumi_instances"):
+        assert not parallel.widen(32)
+    assert "parallelism stays" in caplog.text
+
+
+def test_an_executor_of_another_kind_is_left_alone() -> None:
+    """Only the standard pool is known well enough to be touched."""
+
+    class Other(ThreadPoolExecutor):
+        pass
+
+    with Other(2) as pool:
+        assert not pool.submit(parallel.widen, 32).result()
+        assert pool._max_workers == 2

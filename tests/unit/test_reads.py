@@ -1,0 +1,127 @@
+"""Many reads at the cost of a listing, and never a wrong answer for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.config import Settings
+from pulumi_instances.errors import NotFound, ServerError
+from pulumi_instances.operations import Operations
+from pulumi_instances.testing.emulator import Emulator, Fault
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    with Emulator(latency=0.02) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def settings(api: Emulator) -> Settings:
+    return Settings(api.base_url, api.user_secret, api.organization_secret, max_retries=0)
+
+
+def seed(api: Emulator, count: int) -> list[str]:
+    return [str(api.add(your_mom="dropbox", name=f"n{number}", tags=["a"])) for number in range(count)]
+
+
+def read_all(operations: Operations, ids: list[str], threads: int = 32) -> list[object]:
+    """The result of each read, or the error that it raised, with as many threads as an engine uses."""
+
+    def read(instance_id: str) -> object:
+        try:
+            return operations.read(instance_id)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(read, ids))
+
+
+def requests(api: Emulator) -> Counter[str]:
+    return Counter("one" if request.path != "/instances" else "page" for request in api.requests)
+
+
+def test_a_thousand_reads_take_at_most_ten_requests(api: Emulator, settings: Settings) -> None:
+    """A refresh of 1,000 instances: one GET, and one listing of five pages for all that wait."""
+    ids = seed(api, 1000)
+    found = read_all(Operations(settings), ids)
+    assert [answer["id"] for answer in found if isinstance(answer, dict)] == ids
+    assert sum(requests(api).values()) <= 10
+
+
+def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> None:
+    """Nobody else waits: no listing of the whole account for one instance."""
+    operations = Operations(settings)
+    for instance_id in seed(api, 3):
+        operations.read(instance_id)
+    assert requests(api) == {"one": 3}
+
+
+def test_batching_can_be_switched_off(api: Emulator, settings: Settings) -> None:
+    """`instances:batchReads: false`: each read is its own GET."""
+    ids = seed(api, 20)
+    read_all(Operations(replace(settings, batch_reads=False)), ids)
+    assert requests(api) == {"one": 20}
+
+
+def test_batched_reads_find_what_single_reads_find(api: Emulator, settings: Settings) -> None:
+    """Drift in name, tags and token, and instances that are gone, are the same either way."""
+    ids = seed(api, 30)
+    api.change(ids[3], name="renamed")
+    api.change(ids[4], tags=["b", "a"])
+    api.change(ids[5], token="another-token")
+    for gone in (ids[6], ids[7]):
+        api.remove(gone)
+
+    def told(batch: bool) -> list[object]:
+        answers = read_all(Operations(replace(settings, batch_reads=batch)), ids)
+        keys = ("id", "name", "tags", "your_mom", "token", "valid")
+        return [{key: a[key] for key in keys} if isinstance(a, dict) else type(a) for a in answers]
+
+    batched = told(True)
+    assert batched == told(False)
+    assert [answer for answer in batched if isinstance(answer, type)] == [NotFound, NotFound]
+
+
+def test_a_listing_that_fails_decides_nothing(api: Emulator, settings: Settings) -> None:
+    """Each instance is then asked for by itself: an error of the listing never reads as an error of the instance."""
+    ids = seed(api, 12)
+    api.fail("GET", "/instances", Fault.status(500), times=100)
+    found = read_all(Operations(settings), ids)
+    assert [answer["id"] for answer in found if isinstance(answer, dict)] == ids
+
+
+def test_an_error_of_one_read_stays_its_own(api: Emulator, settings: Settings) -> None:
+    """An instance that the listing lacks and whose GET fails is an error, not gone; the others are read."""
+    ids = seed(api, 12)
+    api.remove(ids[0])
+    api.fail("GET", f"/instances/{ids[0]}", Fault.status(500), times=100)
+    api.fail("GET", "/instances", Fault.status(500), times=100)
+    first, *others = read_all(Operations(settings), ids)
+    assert isinstance(first, ServerError)
+    assert all(isinstance(answer, dict) for answer in others)
+
+
+@pytest.mark.parametrize("write", ["update", "delete", "create"])
+def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str) -> None:
+    """What was listed before a write answers no read after it."""
+    ids = seed(api, 12)
+    operations = Operations(settings)
+    read_all(operations, ids)
+    inputs = {"your_mom": "dropbox", "name": "written", "tags": []}
+    if write == "update":
+        operations.update(ids[1], inputs)
+    elif write == "delete":
+        operations.delete(ids[1])
+    else:
+        operations.create(inputs)
+    api.change(ids[0], name="after")
+    assert operations.read(ids[0])["name"] == "after"
