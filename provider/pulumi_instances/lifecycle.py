@@ -103,10 +103,11 @@ class InstanceProvider(ResourceProvider):
 
         Gone is only what the API says is gone (404, 410): refresh then drops it from the state, `.get` fails.
         """
+        lookup = model.is_lookup(props)
         try:
-            found = self._api().read(id_)
+            found = self._api().read(id_, complete=lookup)
         except NotFound:
-            if model.is_lookup(props):
+            if lookup:
                 raise
             return ReadResult("", {})
         outs = model.outputs(found, props)

@@ -49,9 +49,13 @@ class Operations:
         """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included."""
         self._creations.claim(instance_id)
 
-    def read(self, instance_id: str) -> dict[str, Any]:
-        """The instance as it is now. Raises NotFound only where the API says so."""
-        return self._reads.read(_checked(instance_id, "read"))
+    def read(self, instance_id: str, *, complete: bool = False) -> dict[str, Any]:
+        """The instance as it is now. Raises NotFound only where the API says so.
+
+        Only a ``complete`` read always holds `disabled`, which a listing lacks.
+        """
+        checked = _checked(instance_id, "read")
+        return self._get(checked) if complete else self._reads.read(checked)
 
     def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One PUT. Its answer may lack tags (API document): then those sent are what the instance has."""

@@ -1,0 +1,141 @@
+"""What state files and programs of users depend on. A change here breaks them: add, never alter."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+import os
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import dill  # type: ignore[import-untyped]
+import pytest
+
+import pulumi_instances
+from pulumi_instances import Instance, config, model
+from pulumi_instances.lifecycle import InstanceProvider
+from tests.support.mocks import declare
+
+PICKLE = "gASVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
+"""`__provider` in every state file: the class by module and name, nothing else (protocol 4)."""
+
+
+def fresh_process(code: str, **env: str) -> str:
+    """What a new interpreter prints for this code."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
+def test_the_pickle_is_the_same_in_every_process(hash_seed: str) -> None:
+    """Another one would show as a change of every resource."""
+    code = (
+        "import pickle; pickle.DEFAULT_PROTOCOL = 4  # 5 from Python 3.14 on\n"
+        "from pulumi.dynamic.dynamic import serialize_provider\n"
+        "from pulumi_instances.lifecycle import InstanceProvider\n"
+        "print(serialize_provider(InstanceProvider()))"
+    )
+    assert fresh_process(code, PYTHONHASHSEED=hash_seed) == PICKLE
+
+
+OLD_PICKLES = {
+    "0.1.0": PICKLE,
+    "0.1.0, protocol 5 (Python 3.14)": (
+        "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
+    ),
+}
+
+
+@pytest.mark.parametrize("version", OLD_PICKLES)
+def test_old_pickles_load(version: str) -> None:
+    """Destroy and refresh run what the state names, whatever version wrote it."""
+    loaded = dill.loads(base64.b64decode(OLD_PICKLES[version]))  # noqa: S301  our own bytes
+    assert type(loaded) is InstanceProvider
+    assert vars(loaded) == {}
+
+
+def test_the_pickle_is_not_secret() -> None:
+    """It holds nothing to hide, and each secret costs an encryption."""
+    assert InstanceProvider.serialize_as_secret_always is False
+    assert b"secret" not in pickle.dumps(InstanceProvider()).lower()
+
+
+def test_the_type_token() -> None:
+    """It is part of every URN."""
+    (request,) = declare(lambda: Instance("x", your_mom="box")).registered
+    assert request.type == "pulumi-python:dynamic/instances:Instance"
+
+
+def test_the_property_keys() -> None:
+    """State files hold them, and so do `ignore_changes` and `replace_on_changes` of users' programs."""
+    assert model.INPUTS == ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
+    assert model.OUTPUT_ONLY == ("token", "valid", "disabled")
+
+
+def test_the_arguments() -> None:
+    """Programs name them; all but the resource's name are keywords."""
+    shown = [str(parameter).partition(":")[0] for parameter in inspect.signature(Instance).parameters.values()]
+    assert shown == ["resource_name", "your_mom", "name", "tags", "configuration", "provider_data", "adopt_id", "opts"]
+    kinds = {parameter.kind for parameter in list(inspect.signature(Instance).parameters.values())[1:]}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    assert list(inspect.signature(Instance.get).parameters) == ["resource_name", "id", "opts"]
+    assert list(inspect.signature(pulumi_instances.account).parameters) == [
+        "name",
+        "base_url",
+        "user_secret",
+        "organization_secret",
+        "settings",
+        "opts",
+    ]
+
+
+def test_the_configuration_keys_and_their_variables() -> None:
+    """Stack configurations and CI systems hold them."""
+    assert {f"{config.NAMESPACE}:{s.key}": config.env_prefix(None) + s.attribute.upper() for s in config.SETTINGS} == {
+        "instances:baseUrl": "INSTANCES_BASE_URL",
+        "instances:userSecret": "INSTANCES_USER_SECRET",
+        "instances:organizationSecret": "INSTANCES_ORGANIZATION_SECRET",
+        "instances:timeout": "INSTANCES_TIMEOUT",
+        "instances:createTimeout": "INSTANCES_CREATE_TIMEOUT",
+        "instances:maxRetries": "INSTANCES_MAX_RETRIES",
+        "instances:caBundle": "INSTANCES_CA_BUNDLE",
+        "instances:allowInsecureHttp": "INSTANCES_ALLOW_INSECURE_HTTP",
+        "instances:maxRequestsPerSecond": "INSTANCES_MAX_REQUESTS_PER_SECOND",
+        "instances:parallelism": "INSTANCES_PARALLELISM",
+        "instances:batchReads": "INSTANCES_BATCH_READS",
+        "instances:userAgentSuffix": "INSTANCES_USER_AGENT_SUFFIX",
+        "instances:dialect": "INSTANCES_DIALECT",
+    }
+    assert config.ACCOUNT_KEY == "instances:account"
+
+
+def test_the_exported_names() -> None:
+    """What programs import."""
+    assert pulumi_instances.__all__ == ["Instance", "InstancesError", "account"]
+    assert all(getattr(pulumi_instances, name).__name__ == name for name in pulumi_instances.__all__)
+
+
+def test_importing_does_nothing() -> None:
+    """No socket, no thread, no HTTP library: the engine's SDK imports the package before it runs."""
+    code = """
+import sys, json, threading
+import pulumi
+threads, opened = threading.active_count(), []
+sys.addaudithook(lambda event, args: opened.append(event) if event.startswith("socket.") else None)
+import pulumi_instances
+late = [name for name in ("requests", "urllib3") if name in sys.modules]
+print(json.dumps([opened, late, threading.active_count() - threads]))
+"""
+    found: Any = json.loads(fresh_process(code))
+    assert found == [[], [], 0]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.mocks import secret
+from tests.support.plugin import Plugin, PluginError
+from tests.support.values import inputs
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait for something that another process does; the test's own timeout bounds it."""
+    pause = threading.Event()
+    while not happens():
+        pause.wait(0.01)
+
+
+def test_missing_settings_are_check_failures_of_one_line(home: dict[str, str]) -> None:
+    """Clean lines in the preview, one for each setting; whatever is called instead of Check fails with the same."""
+    with Plugin(home) as plugin:
+        _, failures = plugin.check(inputs())
+        assert [reason.split()[0] for _, reason in failures] == [
+            "instances:baseUrl",
+            "instances:userSecret",
+            "instances:organizationSecret",
+        ]
+        assert all("\n" not in reason and "pulumi config set" in reason for _, reason in failures)
+        assert [key for key, _ in failures] == ["", "", ""]
+        with pytest.raises(PluginError, match=r"instances:baseUrl is missing.*\n?$"):
+            plugin.refresh("1", {**inputs(), "token": "t"})
+        assert plugin.diff("1", {**inputs(), "token": "t"}, inputs()).changes == "NONE"
+
+
+def test_settings_come_from_the_stack_configuration(api: Emulator, home: dict[str, str]) -> None:
+    """Secret ones as the engine hands them over, marked."""
+    config = {
+        "instances:baseUrl": api.base_url,
+        "instances:userSecret": secret(api.user_secret),
+        "instances:organizationSecret": secret(api.organization_secret),
+        "other:thing": "x",
+    }
+    with Plugin(home, config) as plugin:
+        made = plugin.create(inputs())
+        assert [str(instance["id"]) for instance in api.instances()] == [made.id]
+
+
+def test_rotated_secrets_come_through_the_environment(api: Emulator, home: dict[str, str]) -> None:
+    """They win over the configuration of the last `up`, which refresh and destroy are given."""
+    stale = {
+        "instances:baseUrl": api.base_url,
+        "instances:userSecret": "st4le-secret",
+        "instances:organizationSecret": "st4le-too",
+    }
+    instance_id = str(api.add())
+    with Plugin(home, stale) as plugin, pytest.raises(PluginError, match="401"):
+        plugin.get(instance_id)
+    with Plugin({**home, **api.env}, stale) as plugin:
+        assert plugin.get(instance_id).id == instance_id
+
+
+def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) -> None:
+    """The engine's second Ctrl-C; without a traceback."""
+    with Plugin({**home, **api.env}) as plugin:
+        plugin.create(inputs())
+        assert plugin.interrupt() == 0
+        assert plugin.log() == ""
+
+
+def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) -> None:
+    """The engine shows whatever the process writes."""
+    with Plugin({**home, **api.env}) as plugin:
+        plugin.create(inputs())
+        plugin.check(inputs(name=None))
+        assert plugin.log() == ""
+
+
+def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, home: dict[str, str]) -> None:
+    """SIGKILL between the request and its answer: the next `up` takes the instance over and makes no other."""
+    bag = inputs(name="killed", provider_data={"code": "used-once"})
+    api.fail("POST", "/instances", Fault.delay(0.5))
+    with Plugin({**home, **api.env}) as plugin:
+
+        def create() -> None:
+            with pytest.raises(PluginError):
+                plugin.create(bag)
+
+        caller = threading.Thread(target=create)
+        caller.start()
+        until(lambda: any(request.method == "POST" for request in api.requests))
+        plugin.process.kill()
+        caller.join()
+    until(api.instances)
+    with Plugin({**home, **api.env}) as plugin:
+        made = plugin.create(bag)
+        assert [made.id] == [str(instance["id"]) for instance in api.instances()]
+        assert [request.method for request in api.writes] == ["POST"]
+        # The same inputs again are a second instance: the first is accounted for.
+        assert plugin.create({**bag, "provider_data": {"code": "another"}}).id != made.id

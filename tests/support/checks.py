@@ -1,0 +1,27 @@
+"""What is asserted in every scenario."""
+
+from __future__ import annotations
+
+from pulumi_instances.testing.emulator import Emulator
+
+from .harness import Harness
+
+
+def assert_settled(stack: Harness, api: Emulator) -> None:
+    """Nothing is left to do: a preview and a refresh find no difference, and nothing is written."""
+    writes = len(api.writes)
+    assert set(stack.preview().change_summary) == {"same"}
+    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
+    assert len(api.writes) == writes
+
+
+def assert_ends_empty(stack: Harness, api: Emulator) -> None:
+    """Destroy leaves nothing, in the API as in the state."""
+    stack.destroy()
+    assert api.instances() == []
+    assert stack.resources() == []
+
+
+def calls(api: Emulator) -> list[str]:
+    """The writes so far, such as ``PUT /instances/4001``."""
+    return [f"{request.method} {request.path}" for request in api.writes]

@@ -1,0 +1,33 @@
+"""Time that passes only by sleeping."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from pulumi_instances.transport import Clock
+
+
+class FakeClock(Clock):
+    """A clock for the client: nobody waits, and ``slept`` tells for how long they would have.
+
+    ``meanwhile`` holds what happens once so many seconds have passed: ``{10.0: something}``.
+    """
+
+    def __init__(self, jitter: float = 1.0, meanwhile: Mapping[float, Callable[[], object]] | None = None) -> None:
+        super().__init__(now=self._now, sleep=self._sleep, jitter=lambda: jitter)
+        self._lock = threading.Lock()
+        self._time = 0.0
+        self._meanwhile = dict(meanwhile or {})
+        self.slept: list[float] = []
+
+    def _now(self) -> float:
+        return self._time
+
+    def _sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.slept.append(seconds)
+            self._time += seconds
+            due = [self._meanwhile.pop(moment) for moment in sorted(self._meanwhile) if moment <= self._time]
+        for something in due:
+            something()

@@ -1,0 +1,652 @@
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.utils import formatdate
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_instances import transport
+from pulumi_instances.client import AnswerLost, Client, retry_after
+from pulumi_instances.config import Settings
+from pulumi_instances.errors import (
+    ConnectionFailed,
+    Forbidden,
+    InputError,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    StatusError,
+    Unauthorized,
+    UnexpectedAnswer,
+)
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.clock import FakeClock
+from tests.support.scripted import Answer, Received, ScriptedServer, answer
+
+USER, ORGANIZATION = "us3r+s3cret/A=", "0123456789abcdef"
+INSTANCE = {"id": 7, "name": "billing", "token": "t0ken"}
+BODY = {"name": "billing", "your_mom": {"key": "dropbox"}, "tags": [], "providerData": {"code": "0ne-time-c0de"}}
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HTML = b"<html><body>Bad Gateway</body></html>"
+SMART_QUOTES = '{"id": 7, "name": “billing"}'.encode()
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "GET": lambda client: client.get("7"),
+    "LIST": lambda client: client.list_all(),
+    "PUT": lambda client: client.put("7", {"name": "billing", "tags": []}),
+    "DELETE": lambda client: client.delete("7"),
+    "POST": lambda client: client.post(BODY, ["0ne-time-c0de"]),
+}
+
+
+def settings(base_url: str, **changed: Any) -> Settings:
+    """Settings with two retries and short timeouts."""
+    return replace(Settings(base_url, USER, ORGANIZATION, timeout=10, create_timeout=10, max_retries=2), **changed)
+
+
+def outcome(client: Client, call: str) -> type[InstancesError] | None:
+    """The type of error that a call ends in, or None."""
+    try:
+        CALLS[call](client)
+    except InstancesError as error:
+        return type(error)
+    return None
+
+
+# method and failure -> requests sent, seconds waited, error
+
+ONCE, TWICE_MORE = (1, 0.0), (3, 0.5 + 1.0)
+
+
+def error_body(message: str = "No such thing") -> dict[str, str]:
+    """The error body of the API."""
+    return {"requestId": "5f1e", "message": message}
+
+
+def _rows() -> Iterator[Any]:
+    def row(calls: list[str], what: str, step: Answer, effort: tuple[int, float], error: Any) -> Iterator[Any]:
+        yield from (pytest.param(call, step, effort, error, id=f"{call}: {what}") for call in calls)
+
+    everything, idempotent = list(CALLS), ["GET", "LIST", "PUT", "DELETE"]
+    decoded = ["GET", "LIST", "PUT"]
+    for status in (400, 402, 405, 406, 408, 409, 413, 415, 418, 422, 451):
+        yield from row(everything, str(status), answer(status, error_body()), ONCE, StatusError)
+    yield from row(everything, "401", answer(401, error_body()), ONCE, Unauthorized)
+    yield from row(everything, "403", answer(403, error_body()), ONCE, Forbidden)
+    for status in (404, 410):
+        yield from row(["GET", "PUT", "DELETE", "POST"], str(status), answer(status, error_body()), ONCE, NotFound)
+    yield from row(["LIST"], "404", answer(404, error_body()), ONCE, None)
+    yield from row(everything, "429", answer(429, error_body()), TWICE_MORE, RateLimited)
+    for status in (500, 501, 505):
+        yield from row(idempotent, str(status), answer(status, error_body()), ONCE, ServerError)
+        yield from row(["POST"], str(status), answer(status, error_body()), ONCE, AnswerLost)
+    for status in (502, 503, 504):
+        yield from row(idempotent, str(status), answer(status, HTML), TWICE_MORE, ServerError)
+        yield from row(["POST"], str(status), answer(status, HTML), ONCE, AnswerLost)
+    for status in (301, 302, 307, 308):
+        redirect = answer(status, Location="http://127.0.0.1:9/elsewhere")
+        yield from row(everything, str(status), redirect, ONCE, UnexpectedAnswer)
+
+    for what, step in (
+        ("connection reset", Answer(then="reset")),
+        ("connection closed", Answer(then="close")),
+        ("half a status line", Answer(b"HTTP/1.", "close")),
+        ("truncated", answer(200, b'{"id": 7', announced=100)),
+        ("truncated chunk", Answer(CHUNKED + b'9\r\n{"id"', "close")),
+        ("missing last chunk", Answer(CHUNKED + b"1\r\n7\r\n", "close")),
+        ("broken chunk", Answer(CHUNKED + b"x\r\n7\r\n", "close")),
+        ("truncated error", answer(500, b'{"message', announced=100)),
+    ):
+        yield from row(idempotent, what, step, TWICE_MORE, ConnectionFailed)
+        yield from row(["POST"], what, step, ONCE, AnswerLost)
+
+    wrong: list[tuple[str, object]] = [
+        ("HTML", HTML),
+        ("empty", b""),
+        ("blank", b" \n"),
+        ("smart quotes", SMART_QUOTES),
+        ("half JSON", b'{"id": 7, '),
+        ("text", "words"),
+        ("null", b"null"),
+        ("number", b"7"),
+        ("deeply nested", b"[" * 100_000),
+        ("not UTF-8", b'{"id": 7, "name": "\xff"}'),
+    ]
+    for what, body in wrong:
+        yield from row(decoded, what, answer(200, body), ONCE, UnexpectedAnswer)
+        yield from row(["DELETE"], what, answer(200, body), ONCE, None)
+        yield from row(["POST"], what, answer(200, body), ONCE, AnswerLost)
+    yield from row(["GET", "PUT"], "list", answer(200, [INSTANCE]), ONCE, UnexpectedAnswer)
+    yield from row(["LIST"], "object", answer(200, INSTANCE), ONCE, UnexpectedAnswer)
+    yield from row(["LIST"], "list of ids", answer(200, [7]), ONCE, UnexpectedAnswer)
+    yield from row(["POST"], "no id", answer(200, {"name": "billing"}), ONCE, AnswerLost)
+    yield from row(["POST"], "strange id", answer(200, {"id": "../7"}), ONCE, AnswerLost)
+
+    yield from row(["GET", "PUT", "POST", "DELETE"], "success", answer(200, INSTANCE), ONCE, None)
+    yield from row(["POST"], "201", answer(201, INSTANCE), ONCE, None)
+    yield from row(["DELETE"], "204", Answer(b"HTTP/1.1 204 No Content\r\n\r\n"), ONCE, None)
+    yield from row(["LIST"], "success", answer(200, [INSTANCE]), ONCE, None)
+
+
+@pytest.mark.parametrize(("call", "step", "effort", "error"), list(_rows()))
+def test_what_is_repeated_how_often_and_how_it_ends(
+    call: str, step: Answer, effort: tuple[int, float], error: type[InstancesError] | None
+) -> None:
+    """For every method and failure: requests sent, seconds waited, type of the error."""
+    with ScriptedServer(step) as server:
+        clock = FakeClock()
+        assert outcome(Client(settings(server.base_url), clock=clock), call) is error
+        assert (len(server.received), sum(clock.slept)) == effort
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_refused_connection_is_tried_again(call: str) -> None:
+    """A POST too: what was never sent was never acted on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        clock = FakeClock()
+        client = Client(settings(f"http://127.0.0.1:{unused.getsockname()[1]}"), clock=clock)
+        with pytest.raises(ConnectionFailed, match="connection refused; check instances:baseUrl"):
+            CALLS[call](client)
+    assert clock.slept == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("call", ["GET", "LIST", "PUT", "POST"])
+def test_a_retry_that_succeeds_is_a_success(call: str) -> None:
+    """Nothing of the first failure is left."""
+    good = answer(200, [INSTANCE] if call == "LIST" else INSTANCE)
+    with ScriptedServer(answer(429), good) as server:
+        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is None
+        assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_without_retries_everything_is_sent_once(call: str) -> None:
+    """`maxRetries` 0 is honoured."""
+    with ScriptedServer(answer(429)) as server:
+        clock = FakeClock()
+        assert outcome(Client(settings(server.base_url, max_retries=0), clock=clock), call) is RateLimited
+        assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("first", [Answer(then="reset"), answer(502, HTML), answer(503)])
+@pytest.mark.parametrize("gone", [404, 410])
+def test_a_delete_answered_not_found_on_the_second_try_is_a_success(first: Answer, gone: int) -> None:
+    """The first try was acted on, only its answer was lost."""
+    with ScriptedServer(first, answer(gone, error_body())) as server:
+        Client(settings(server.base_url), clock=FakeClock()).delete("7")
+        assert [request.method for request in server.received] == ["DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize("call", ["GET", "PUT"])
+def test_not_found_on_the_second_try_is_not_found(call: str) -> None:
+    """Only a DELETE may have caused it."""
+    with ScriptedServer(Answer(then="reset"), answer(404, error_body())) as server:
+        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is NotFound
+
+
+# waiting
+
+
+def test_waits_grow_and_are_capped() -> None:
+    """Half a second, doubled each time, at most twenty seconds."""
+    with ScriptedServer(answer(503)) as server:
+        clock = FakeClock()
+        with pytest.raises(ServerError):
+            Client(settings(server.base_url, max_retries=8, timeout=1000), clock=clock).get("7")
+    assert clock.slept == [0.5, 1, 2, 4, 8, 16, 20, 20]
+
+
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+def test_waits_are_jittered(jitter: float, share: float) -> None:
+    """Between half of the wait and all of it, so that many clients do not come back at once."""
+    with ScriptedServer(answer(503)) as server:
+        clock = FakeClock(jitter)
+        with pytest.raises(ServerError):
+            Client(settings(server.base_url), clock=clock).get("7")
+    assert clock.slept == [0.5 * share, 1.0 * share]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("value", "slept"), [("7", 7.0), ("0", 0.0), ("-3", 0.0), ("soon", 0.5), ("", 0.5)])
+def test_retry_after_in_seconds_is_followed(status: int, value: str, slept: float) -> None:
+    """In place of our own wait; nonsense is ignored."""
+    with ScriptedServer(answer(status, Retry_After=value), answer(200, INSTANCE)) as server:
+        clock = FakeClock()
+        Client(settings(server.base_url), clock=clock).get("7")
+    assert sum(clock.slept) == slept
+
+
+def test_retry_after_as_a_date_is_followed() -> None:
+    """The other form of RFC 9110, 10.2.3; a date that has passed means at once."""
+    an_hour = retry_after(formatdate(time.time() + 3600, usegmt=True))
+    assert an_hour is not None
+    assert 3500 < an_hour <= 3600
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", "1.5", "9" * 400, "9" * 5000, "Wed, 99 Oct 2015 07:28:00 GMT"])
+def test_nonsense_is_no_wait(value: str | None) -> None:
+    """Ours is used then."""
+    assert retry_after(value) is None
+
+
+@given(st.text() | st.integers().map(str) | st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S GMT")))
+def test_any_retry_after_is_understood_or_ignored(value: str) -> None:
+    """Never an error, never a wait that is negative or endless."""
+    wait = retry_after(value)
+    assert wait is None or 0 <= wait < float("inf")
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_a_wait_beyond_the_deadline_is_not_begun(call: str) -> None:
+    """An operation ends within its timeout times its tries: told to wait longer, it says so at once."""
+    with ScriptedServer(answer(429, error_body("slow down"), Retry_After="3600")) as server:
+        clock = FakeClock()
+        client = Client(settings(server.base_url), clock=clock)
+        with pytest.raises(RateLimited, match=r"slow down.*wait, then run again"):
+            CALLS[call](client)
+        assert (len(server.received), clock.slept) == (1, [])
+
+
+def test_a_429_slows_all_calls_of_the_account_and_of_no_other() -> None:
+    """The API has asked the account to slow down, not the one request."""
+    with ScriptedServer(answer(429, Retry_After="5"), answer(200, INSTANCE)) as server:
+        slow, other = FakeClock(), FakeClock()
+        limited = Client(settings(server.base_url, max_retries=0), clock=slow)
+        with pytest.raises(RateLimited):
+            limited.get("7")
+        assert slow.slept == []
+        Client(settings(server.base_url), clock=other).get("7")
+        assert other.slept == []
+
+
+def test_requests_per_second_are_spaced() -> None:
+    """`maxRequestsPerSecond` 2: half a second from one to the next, the first at once."""
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        clock = FakeClock()
+        client = Client(settings(server.base_url, max_requests_per_second=2.0), clock=clock)
+        for _ in range(4):
+            client.get("7")
+    assert clock.slept == [0.5, 0.5, 0.5]
+
+
+# what is sent
+
+
+def test_the_requests_are_those_of_the_document() -> None:
+    """Method, path, headers and body of each operation."""
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        client = Client(settings(server.base_url))
+        for call in ("GET", "PUT", "DELETE", "POST"):
+            CALLS[call](client)
+        assert [(request.method, request.path) for request in server.received] == [
+            ("GET", "/v2/instances/7"),
+            ("PUT", "/v2/instances/7"),
+            ("DELETE", "/v2/instances/7"),
+            ("POST", "/v2/instances"),
+        ]
+        assert [json.loads(request.body or b"null") for request in server.received] == [
+            None,
+            {"name": "billing", "tags": []},
+            None,
+            BODY,
+        ]
+        for request in server.received:
+            assert request.headers["authorization"] == f"User {USER}, Organization {ORGANIZATION}"
+            assert request.headers["accept"] == "application/json"
+            assert request.headers.get("content-type") == ("application/json" if request.body else None)
+
+
+@pytest.mark.parametrize("suffix", [None, "acme-deploys/1.4"])
+def test_the_user_agent_tells_the_versions_and_can_be_extended(suffix: str | None) -> None:
+    """`pulumi-instances/<version> pulumi/<sdk version>`, then the user's own words."""
+    (request,) = _received(user_agent_suffix=suffix)
+    ours = f"pulumi-instances/{version('pulumi-instances')} pulumi/{version('pulumi')}"
+    assert request.headers["user-agent"] == (f"{ours} {suffix}" if suffix else ours)
+
+
+def _received(**changed: Any) -> list[Received]:
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        Client(settings(server.base_url, **changed)).get("7")
+        return server.received
+
+
+def test_no_netrc_replaces_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's ~/.netrc is for other tools."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    (request,) = _received()
+    assert request.headers["authorization"] == f"User {USER}, Organization {ORGANIZATION}"
+
+
+def test_no_cookie_is_kept() -> None:
+    """Each request stands for itself; a session cookie would tie threads together."""
+    with ScriptedServer(answer(200, INSTANCE, Set_Cookie="session=1; Path=/")) as server:
+        client = Client(settings(server.base_url))
+        client.get("7")
+        client.get("7")
+        assert [request.headers.get("cookie") for request in server.received] == [None, None]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_redirect_is_not_followed(call: str, status: int) -> None:
+    """The secrets go to the configured host only."""
+    with (
+        ScriptedServer(answer(200, INSTANCE)) as other,
+        ScriptedServer(answer(status, Location=other.base_url)) as server,
+    ):
+        with pytest.raises(UnexpectedAnswer, match=rf"{status}, a redirect, which is not followed"):
+            CALLS[call](Client(settings(server.base_url), clock=FakeClock()))
+        assert other.received == []
+
+
+def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `requests` reads it."""
+    with ScriptedServer(answer(200, INSTANCE)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.address)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        Client(settings("http://api.example.com/v2")).get("7")
+        assert [request.path for request in proxy.received] == ["http://api.example.com/v2/instances/7"]
+
+
+@pytest.mark.parametrize("bad", ["", "../7", "7/..", "7?x", "x", "-7"])
+@pytest.mark.parametrize("method", ["get", "delete", "put"])
+def test_no_request_is_built_from_a_crafted_id(method: str, bad: str) -> None:
+    """An empty id would address the whole collection."""
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        client = Client(settings(server.base_url))
+        arguments = [bad, {"name": "x", "tags": []}] if method == "put" else [bad]
+        with pytest.raises(InputError):
+            getattr(client, method)(*arguments)
+        assert server.received == []
+
+
+# connections
+
+
+def test_one_connection_serves_many_requests() -> None:
+    """TLS handshakes cost more than the requests."""
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        client = Client(settings(server.base_url))
+        for call in ("GET", "PUT", "POST", "DELETE", "GET"):
+            CALLS[call](client)
+        assert (len(server.received), server.connections) == (5, 1)
+
+
+def test_threads_share_the_pool() -> None:
+    """At most one connection for each thread at work, however many requests."""
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        client = Client(settings(server.base_url))
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _: client.get("7"), range(64)))
+        assert len(server.received) == 64
+        assert server.connections <= 8
+
+
+# answers that would not end
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_that_is_too_large_is_given_up(call: str, packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even once more: it would be as large."""
+    monkeypatch.setattr(transport, "LARGEST_BODY", 1024**2)
+    expected = AnswerLost if call == "POST" else ConnectionFailed
+    huge = b'"' + b"x" * 1024**2 + b'"'
+    with ScriptedServer(
+        answer(200, gzip.compress(huge), Content_Encoding="gzip") if packed else answer(200, huge)
+    ) as server:
+        with pytest.raises(expected, match="the answer is larger than 1 MiB"):
+            CALLS[call](Client(settings(server.base_url), clock=FakeClock()))
+        assert len(server.received) == 1
+
+
+def test_an_answer_of_the_largest_size_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit itself is no fault."""
+    body = json.dumps(INSTANCE).encode()
+    monkeypatch.setattr(transport, "LARGEST_BODY", len(body))
+    with ScriptedServer(answer(200, body)) as server:
+        assert Client(settings(server.base_url)).get("7") == INSTANCE
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", CHUNKED + b"fffff\r\n"]
+)
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_a_trickle_without_end_is_given_up(call: str, head: bytes) -> None:
+    """The timeout bounds the whole answer, not each byte of it."""
+    expected = AnswerLost if call == "POST" else ConnectionFailed
+    with ScriptedServer(Answer(head, "drip")) as server:
+        client = Client(settings(server.base_url, timeout=0.5, create_timeout=0.5))
+        with pytest.raises(expected, match="the answer did not end in time"):
+            CALLS[call](client)
+        assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(("call", "requests"), [("GET", 2), ("PUT", 2), ("DELETE", 2), ("POST", 1)])
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_silence_ends_in_a_timeout(call: str, requests: int, head: bytes) -> None:
+    """Before an answer or in the middle of it."""
+    with ScriptedServer(Answer(head, "hang")) as server:
+        short = settings(server.base_url, timeout=0.5, create_timeout=0.5, max_retries=1)
+        client = Client(short, clock=FakeClock())
+        with pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match="timed out"):
+            CALLS[call](client)
+        assert len(server.received) == requests
+
+
+def test_chunked_and_compressed_answers_are_read() -> None:
+    """As any HTTP client does."""
+    body = json.dumps(INSTANCE).encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:])) + b"0\r\n\r\n"
+    packed = answer(200, gzip.compress(body), Content_Encoding="gzip")
+    with ScriptedServer(Answer(CHUNKED + chunks), packed) as server:
+        client = Client(settings(server.base_url))
+        assert [client.get("7"), client.get("7")] == [INSTANCE, INSTANCE]
+        assert server.connections == 1
+
+
+# errors
+
+
+def test_an_error_tells_operation_status_words_request_id_and_advice() -> None:
+    """All of it in one line."""
+    step = answer(400, {"requestId": "5f1e", "message": "Bad\nname"})
+    with ScriptedServer(step) as server, pytest.raises(StatusError) as caught:
+        CALLS["PUT"](Client(settings(server.base_url)))
+    assert str(caught.value) == (
+        'update instance 7: 400 "Bad name" (requestId 5f1e); correct the inputs that it names, then run again'
+    )
+    assert (caught.value.status, caught.value.request_id) == (400, "5f1e")
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "check instances:userSecret and instances:organizationSecret (INSTANCES_EU_USER_SECRET, INSTANCES_EU_OR"),
+        (403, "ask for a role"),
+        (404, "check the id"),
+        (429, "run again with a lower --parallel"),
+        (500, "run again later"),
+        (422, "correct the inputs"),
+    ],
+)
+def test_an_error_says_what_to_do(status: int, advice: str) -> None:
+    """A 401 names the account's own variables."""
+    with ScriptedServer(answer(status, HTML)) as server:
+        client = Client(settings(server.base_url), account="eu", clock=FakeClock())
+        with pytest.raises(StatusError) as caught:
+            client.get("7")
+    assert advice in str(caught.value)
+    assert "html" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        HTML,
+        b"[1]",
+        b'"x"',
+        b'{"message": null}',
+        b'{"message": {"a": 1}, "requestId": 5}',
+        b'{"message": "\\ud800"}',
+    ],
+)
+def test_any_error_body_makes_a_line(body: bytes) -> None:
+    """Whatever comes with an error status."""
+    with (
+        ScriptedServer(answer(400, body)) as server,
+        pytest.raises(StatusError, match=r"^read instance 7: 400") as caught,
+    ):
+        Client(settings(server.base_url)).get("7")
+    str(caught.value).encode()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
+    """Neither the account's nor those of the request's body."""
+    words = f"bad header User {USER}, Organization {ORGANIZATION}; bad code 0ne-time-c0de"
+    body = {"message": words, "providerMessage": words, "requestId": USER}
+    with ScriptedServer(answer(status, body)) as server, pytest.raises(InstancesError) as caught:
+        CALLS["POST"](Client(settings(server.base_url)))
+    shown = f"{caught.value} {caught.value!r} {vars(caught.value)}" if status < 500 else str(caught.value)
+    for secret in (USER, ORGANIZATION, "0ne-time-c0de"):
+        assert secret not in shown
+    assert "bad code [secret]" in shown
+
+
+def test_a_host_that_cannot_be_resolved_is_a_connection_that_failed() -> None:
+    """`.invalid` never resolves (RFC 2606)."""
+    client = Client(settings("https://api.invalid/v2", max_retries=0))
+    with pytest.raises(ConnectionFailed, match="the host name cannot be resolved"):
+        client.get("7")
+
+
+@pytest.mark.parametrize("url", ["https://" + "a" * 64 + ".test", "https://a..b.test", "https://*.test"])
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_a_url_that_no_request_can_use_is_a_connection_that_failed(url: str, call: str) -> None:
+    """A POST to it was surely not sent."""
+    with pytest.raises(ConnectionFailed, match="check instances:baseUrl"):
+        CALLS[call](Client(settings(url, max_retries=0)))
+
+
+# the log
+
+
+def test_the_log_tells_each_attempt_and_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """Method, path, status, milliseconds and attempt; no body, header or secret."""
+    with caplog.at_level(logging.DEBUG, "pulumi_instances"):
+        with ScriptedServer(Answer(then="reset"), answer(503, error_body()), answer(200, INSTANCE)) as server:
+            Client(settings(server.base_url), clock=FakeClock()).put("7", {"name": "n4me", "tags": ["t4g"]})
+        with ScriptedServer(answer(500, error_body("0h no"))) as server, pytest.raises(AnswerLost):
+            CALLS["POST"](Client(settings(server.base_url)))
+    lines = [record.getMessage() for record in caplog.records if record.name == "pulumi_instances"]
+    shapes = [
+        r"PUT /instances/7: connection (reset|closed without an answer) in \d+ ms, attempt 1",
+        r"PUT /instances/7: 503 in \d+ ms, attempt 2",
+        r"PUT /instances/7: 200 in \d+ ms, attempt 3",
+        r"POST /instances: 500 in \d+ ms, attempt 1",
+    ]
+    assert len(lines) == len(shapes)
+    for line, shape in zip(lines, shapes, strict=True):
+        assert re.fullmatch(shape, line)
+    everything = "\n".join(record.getMessage() for record in caplog.records)
+    for secret in (USER, ORGANIZATION, "0ne-time-c0de", "t0ken", "n4me", "t4g", "0h no", "Authorization"):
+        assert secret not in everything
+
+
+# against the emulator
+
+
+def client_of(api: Emulator, **changed: Any) -> Client:
+    """A client of the emulator's default account."""
+    secrets = {"user_secret": api.user_secret, "organization_secret": api.organization_secret}
+    return Client(settings(api.base_url, **{**secrets, **changed}), clock=FakeClock())
+
+
+def test_the_five_operations_against_the_api(api: Emulator) -> None:
+    """Create, read, list, update, delete."""
+    client = client_of(api)
+    made = client.post({"name": "n", "your_mom": {"key": "box"}, "tags": ["a"]}, [])
+    instance_id = str(made["id"])
+    assert client.get(instance_id)["token"] == made["token"]
+    assert [item["id"] for item in client.list_all()] == [made["id"]]
+    assert client.put(instance_id, {"name": "m", "tags": ["b"]})["name"] == "m"
+    assert api.instance(instance_id)["tags"] == ["b"]
+    client.delete(instance_id)
+    assert api.instances() == []
+    with pytest.raises(NotFound):
+        client.delete(instance_id)
+    assert client.list_all() == []
+
+
+def test_wrong_secrets_are_unauthorized(api: Emulator) -> None:
+    """And asked once only."""
+    with pytest.raises(Unauthorized, match="401"):
+        client_of(api, user_secret="wr0ng-secret").get("7")
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(("objects", "page", "pages"), [(0, 2, 1), (1, 2, 1), (5, 2, 3), (4, 2, 2), (3, 200, 1)])
+def test_a_list_is_followed_over_all_its_pages(objects: int, page: int, pages: int) -> None:
+    """The paging headers lead from page to page; the last one may be exactly full."""
+    with Emulator(page_size=page) as api:
+        ids = [api.add(name=f"n{number}") for number in range(objects)]
+        assert sorted(item["id"] for item in client_of(api).list_all()) == ids
+        assert pages <= len(api.requests) <= pages + 1
+
+
+def test_an_empty_list_may_be_answered_with_404() -> None:
+    """As the live services do."""
+    with Emulator(empty_list_404=True) as api:
+        assert client_of(api).list_all() == []
+        assert [request.status for request in api.requests] == [404]
+
+
+def test_a_page_that_fails_is_repeated_alone() -> None:
+    """The pages before it are not read again, and none is lost."""
+    with Emulator(page_size=2) as paged:
+        ids = [paged.add(name=f"n{number}") for number in range(4)]
+        paged.fail("GET", "/instances", Fault.status(503))
+        assert sorted(item["id"] for item in client_of(paged).list_all()) == ids
+
+
+@pytest.mark.parametrize("page", [[INSTANCE], []])
+def test_a_list_that_names_the_same_page_for_ever_ends(page: list[Any]) -> None:
+    """A service that repeats its token would keep us there."""
+    with ScriptedServer(answer(200, page, elements_next_page_token="again")) as server:
+        client = Client(settings(server.base_url))
+        assert client.list_all() == page * len(server.received)
+        assert len(server.received) <= 2
+
+
+def test_the_token_of_the_next_page_is_quoted() -> None:
+    """Whatever it holds, it stays one parameter."""
+    steps = (
+        answer(200, [INSTANCE], elements_next_page_token="a&b=c d/../é?".encode().decode("latin-1")),
+        answer(200, []),
+    )
+    with ScriptedServer(*steps) as server:
+        Client(settings(server.base_url)).list_all()
+        assert server.received[1].path.startswith("/v2/instances?nextPage=a%26b%3Dc+d%2F..%2F")

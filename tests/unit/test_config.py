@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from pulumi_instances.config import SETTINGS, Settings, env_prefix, load
+from pulumi_instances.dialect import DIALECTS
+from pulumi_instances.errors import SettingError
+from tests.support.values import ANYTHING
+
+USER, ORGANIZATION = "us3r-s3cret=", "0rg-s3cret="
+COMPLETE = {
+    "instances:baseUrl": "https://api.example.com/your_moms/api-v2",
+    "instances:userSecret": USER,
+    "instances:organizationSecret": ORGANIZATION,
+}
+
+
+def loaded(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings of a complete configuration with these entries changed, and no environment but this."""
+    return load({**COMPLETE, **config}.get, environ or {})
+
+
+def problems(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> list[str]:
+    """The problems of a complete configuration with these entries changed."""
+    with pytest.raises(SettingError) as caught:
+        loaded(config, environ)
+    return caught.value.problems
+
+
+def nothing(_key: str) -> None:
+    """A configuration without any entry."""
+
+
+def attribute(key: str) -> str:
+    """The attribute of Settings for a configuration key."""
+    return next(setting.attribute for setting in SETTINGS if setting.key == key)
+
+
+def variable(key: str) -> str:
+    """The environment variable for a configuration key."""
+    return f"INSTANCES_{attribute(key).upper()}"
+
+
+# where settings come from
+
+
+def test_the_three_required_settings_are_enough() -> None:
+    """Everything else has a default."""
+    assert loaded({}) == Settings("https://api.example.com/your_moms/api-v2", USER, ORGANIZATION)
+
+
+VALUES = [
+    ("baseUrl", "https://h/v2", "https://h/v2"),
+    ("baseUrl", "https://h/v2/", "https://h/v2"),
+    ("baseUrl", "https://h:8443", "https://h:8443"),
+    ("baseUrl", "https://[::1]:8443/v2", "https://[::1]:8443/v2"),
+    ("userSecret", "a+b/c=", "a+b/c="),
+    ("organizationSecret", "0123456789abcdef", "0123456789abcdef"),
+    ("timeout", "0.5", 0.5),
+    ("timeout", "86400", 86_400.0),
+    ("createTimeout", "600", 600.0),
+    ("maxRetries", "0", 0),
+    ("maxRetries", "100", 100),
+    ("maxRequestsPerSecond", "0.5", 0.5),
+    ("parallelism", "1", 1),
+    ("parallelism", "256", 256),
+    ("batchReads", "false", False),
+    ("allowInsecureHttp", "true", True),
+    ("allowInsecureHttp", "True", True),
+    ("allowInsecureHttp", "1", True),
+    ("allowInsecureHttp", "yes", True),
+    ("allowInsecureHttp", "false", False),
+    ("allowInsecureHttp", "0", False),
+    ("allowInsecureHttp", "no", False),
+    ("userAgentSuffix", "acme-deploys/1.4 (ci)", "acme-deploys/1.4 (ci)"),
+    ("dialect", "default", DIALECTS["default"]),
+    ("dialect", "elements", DIALECTS["elements"]),
+]
+
+
+@pytest.mark.parametrize(("key", "raw", "expected"), VALUES)
+def test_a_setting_comes_from_the_configuration_or_the_environment(key: str, raw: str, expected: object) -> None:
+    """Both spellings of every setting give the same value, blanks around it aside."""
+    assert getattr(loaded({f"instances:{key}": raw}), attribute(key)) == expected
+    assert getattr(loaded({}, {variable(key): raw}), attribute(key)) == expected
+    assert getattr(loaded({f"instances:{key}": f" {raw}\n"}), attribute(key)) == expected
+    assert getattr(loaded({}, {variable(key): f" {raw}\n"}), attribute(key)) == expected
+
+
+def test_the_ca_bundle_is_a_file(tmp_path: Path) -> None:
+    """Its path is taken as it is."""
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    assert loaded({"instances:caBundle": str(bundle)}).ca_bundle == str(bundle)
+    assert loaded({}, {"INSTANCES_CA_BUNDLE": str(bundle)}).ca_bundle == str(bundle)
+
+
+def test_every_setting_is_in_the_table_above() -> None:
+    """A new setting needs a row."""
+    assert {key for key, _, _ in VALUES} | {"caBundle"} == {setting.key for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [("timeout", 5, 5.0), ("timeout", 5.0, 5.0), ("maxRetries", 3.0, 3), ("allowInsecureHttp", True, True)],
+)
+def test_a_typed_value_is_taken_too(key: str, value: Any, expected: object) -> None:
+    """An explicit provider's inputs may be numbers and booleans."""
+    assert getattr(loaded({f"instances:{key}": value}), attribute(key)) == expected
+
+
+def test_the_environment_wins() -> None:
+    """Rotated secrets reach destroy and refresh through the environment only."""
+    environ = {"INSTANCES_USER_SECRET": "rotated-user", "INSTANCES_ORGANIZATION_SECRET": "rotated-org"}
+    settings = loaded({}, environ)
+    assert (settings.user_secret, settings.organization_secret) == ("rotated-user", "rotated-org")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_variable_is_unset(empty: str) -> None:
+    """CI systems set variables to nothing where a secret is not available."""
+    assert loaded({}, {"INSTANCES_USER_SECRET": empty}).user_secret == USER
+    assert loaded({}, {"INSTANCES_TIMEOUT": empty}).timeout == Settings("", "", "").timeout
+
+
+def test_the_environment_alone_is_enough() -> None:
+    """No configuration at all: nothing secret gets into the state."""
+    environ = {
+        "INSTANCES_BASE_URL": "https://h",
+        "INSTANCES_USER_SECRET": USER,
+        "INSTANCES_ORGANIZATION_SECRET": ORGANIZATION,
+    }
+    assert load(nothing, environ) == Settings("https://h", USER, ORGANIZATION)
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without another mapping the variables of the process count."""
+    monkeypatch.setenv("INSTANCES_TIMEOUT", "7")
+    assert load(COMPLETE.get).timeout == 7
+
+
+# what is wrong with them
+
+
+def test_every_missing_setting_is_named_with_both_ways_to_give_it() -> None:
+    """One line for each; the command for a secret encrypts it."""
+    with pytest.raises(SettingError) as caught:
+        load(nothing, {})
+    assert caught.value.problems == [
+        'instances:baseUrl is missing: run "pulumi config set instances:baseUrl <value>" or set INSTANCES_BASE_URL',
+        'instances:userSecret is missing: run "pulumi config set --secret instances:userSecret <value>" '
+        "or set INSTANCES_USER_SECRET",
+        "instances:organizationSecret is missing: "
+        'run "pulumi config set --secret instances:organizationSecret <value>" or set INSTANCES_ORGANIZATION_SECRET',
+    ]
+    assert str(caught.value) == "; ".join(caught.value.problems)
+
+
+MALFORMED = [
+    ("baseUrl", "api.example.com"),
+    ("baseUrl", "ftp://api.example.com"),
+    ("baseUrl", "https://"),
+    ("baseUrl", "https:///v2"),
+    ("baseUrl", "https://h:0"),
+    ("baseUrl", "https://h:99999"),
+    ("baseUrl", "https://h:port"),
+    ("baseUrl", "https://[::1"),
+    ("baseUrl", "https://h/a b"),
+    ("baseUrl", "https://h/\r\nX: y"),
+    ("baseUrl", "https://user:pass@h/v2"),
+    ("baseUrl", "https://h/v2?x=1"),
+    ("baseUrl", "https://h/v2#x"),
+    *(
+        (key, value)
+        for key in ("userSecret", "organizationSecret")
+        for value in ("sec ret", "a,Organization", "a\r\nX: y")
+    ),
+    *((key, value) for key in ("userSecret", "organizationSecret") for value in ("s\u00e9cret", "a\x00b", "a\tb")),
+    *(
+        (key, value)
+        for key in ("timeout", "createTimeout")
+        for value in ("0", "-1", "soon", "nan", "inf", "1e9", "30s")
+    ),
+    *(("maxRetries", value) for value in ("-1", "1.5", "many", "101", "nan", "inf")),
+    *(("allowInsecureHttp", value) for value in ("maybe", "2", "on!")),
+    *(("caBundle", value) for value in ("/does/not/exist.pem", "/", "a\x00b", "x" * 5000)),
+    *(("userAgentSuffix", value) for value in ("a\r\nX: y", "\u00e9", "x" * 201)),
+    *(("maxRequestsPerSecond", value) for value in ("0", "-1", "fast", "nan", "inf", "1e9")),
+    *(("parallelism", value) for value in ("0", "257", "1.5", "all", "nan")),
+    ("batchReads", "perhaps"),
+    ("dialect", "klingon"),
+]
+
+
+@pytest.mark.parametrize(("key", "raw"), MALFORMED, ids=ascii)
+def test_a_malformed_setting_is_one_line_that_names_both_ways_to_give_it(key: str, raw: str) -> None:
+    """It says where the bad value came from."""
+    from_config = problems({f"instances:{key}": raw})
+    from_environ = problems({}, {variable(key): raw})
+    for lines, source in ((from_config, f"instances:{key}"), (from_environ, variable(key))):
+        (line,) = lines
+        assert line.startswith(f"instances:{key} (from {source}) must ")
+        assert f"instances:{key}" in line
+        assert variable(key) in line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("key", ["userSecret", "organizationSecret", "timeout", "baseUrl", "dialect", "caBundle"])
+def test_a_secret_in_the_wrong_place_is_not_repeated(key: str) -> None:
+    """Whatever setting it was put into by mistake."""
+    secret = "s3cret, with blanks"
+    assert "s3cret" not in str(problems({f"instances:{key}": secret}))
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    """One run shows all that is wrong."""
+    lines = problems({"instances:userSecret": None, "instances:timeout": "soon", "instances:maxRetries": "many"})
+    assert [line.split()[0] for line in lines] == [
+        "instances:userSecret",
+        "instances:timeout",
+        "instances:maxRetries",
+    ]
+
+
+@given(ANYTHING)
+def test_any_value_is_taken_or_refused(value: Any) -> None:
+    """Whatever a configuration holds, the outcome is Settings or SettingError."""
+    for setting in SETTINGS:
+        try:
+            loaded({f"instances:{setting.key}": value})
+        except SettingError as error:
+            found = error.problems
+        else:
+            continue
+        assert [line.split()[0] for line in found] == [f"instances:{setting.key}"]
+        assert "\n" not in found[0]
+
+
+# plain http
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080",
+        "http://LOCALHOST:8080",
+        "http://api.localhost",
+        "http://127.0.0.1:8080/v2",
+        "http://127.8.9.10",
+        "http://[::1]:8080",
+    ],
+)
+def test_plain_http_is_fine_on_loopback(url: str) -> None:
+    """There is no network to listen on."""
+    assert loaded({"instances:baseUrl": url}).base_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://[::]",
+        "http://[2001:db8::1]:8080",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://notlocalhost",
+        "HTTP://api.example.com",
+    ],
+)
+def test_plain_http_elsewhere_must_be_asked_for(url: str) -> None:
+    """It would show the secrets to the network: refused with the way out, accepted when it is taken."""
+    (line,) = problems({"instances:baseUrl": url})
+    assert "instances:allowInsecureHttp" in line
+    assert "INSTANCES_ALLOW_INSECURE_HTTP=true" in line
+    assert loaded({"instances:baseUrl": url, "instances:allowInsecureHttp": "true"}).allow_insecure_http
+    assert loaded({"instances:baseUrl": url}, {"INSTANCES_ALLOW_INSECURE_HTTP": "true"}).allow_insecure_http
+
+
+# several accounts
+
+
+@pytest.mark.parametrize(
+    ("account", "prefix"),
+    [
+        (None, "INSTANCES_"),
+        ("", "INSTANCES_"),
+        ("eu", "INSTANCES_EU_"),
+        ("eu-west_1", "INSTANCES_EU_WEST_1_"),
+    ],
+)
+def test_an_account_has_variables_of_its_own(account: str | None, prefix: str) -> None:
+    """Their start is the account's name."""
+    assert env_prefix(account) == prefix
+
+
+def test_the_variables_of_one_account_never_reach_another() -> None:
+    """The default account's secrets are not sent to an explicit account's host, nor the other way round."""
+    environ = {
+        "INSTANCES_USER_SECRET": "of-the-default",
+        "INSTANCES_EU_USER_SECRET": "of-eu",
+        "INSTANCES_EU_BASE_URL": "https://eu",
+    }
+    eu = loaded({"instances:account": "eu"}, environ)
+    us = loaded({"instances:account": "us"}, environ)
+    default = loaded({}, environ)
+    assert [s.user_secret for s in (eu, us, default)] == ["of-eu", USER, "of-the-default"]
+    assert [s.base_url for s in (eu, us)] == ["https://eu", COMPLETE["instances:baseUrl"]]
+
+
+def test_the_problems_of_an_account_name_its_variables() -> None:
+    """What the message tells to set is what would be read."""
+    account = {"instances:account": "eu"}
+    assert "INSTANCES_EU_USER_SECRET" in problems({**account, "instances:userSecret": None})[0]
+    assert "INSTANCES_EU_TIMEOUT" in problems({**account, "instances:timeout": "soon"})[0]
+    assert "INSTANCES_EU_ALLOW_INSECURE_HTTP=true" in problems({**account, "instances:baseUrl": "http://far"})[0]
+
+
+# secrets
+
+
+def test_the_repr_of_settings_holds_no_secret() -> None:
+    """A log line or a traceback that shows settings shows no secret."""
+    shown = f"{loaded({})!r} {loaded({})}"
+    assert "api.example.com" in shown
+    assert USER not in shown
+    assert ORGANIZATION not in shown

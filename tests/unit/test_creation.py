@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pulumi_instances.client import Client
+from pulumi_instances.config import Settings
+from pulumi_instances.creation import Creations
+from pulumi_instances.errors import (
+    AdoptionRefused,
+    CreateLost,
+    CreateUndecided,
+    InputError,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    StatusError,
+    UnexpectedAnswer,
+)
+from pulumi_instances.operations import Operations
+from pulumi_instances.testing.emulator import Emulator, Fault
+from pulumi_instances.transport import Clock
+from tests.support.clock import FakeClock
+from tests.support.scripted import Answer, ScriptedServer, answer
+from tests.support.values import inputs
+
+CREATE_TIMEOUT = 60.0
+
+
+def settings(api: Emulator, **changed: Any) -> Settings:
+    """Settings for the emulator's default account."""
+    given = {"timeout": 10.0, "create_timeout": CREATE_TIMEOUT, "max_retries": 2, **changed}
+    return Settings(api.base_url, api.user_secret, api.organization_secret, **given)
+
+
+def creations(api: Emulator, clock: Clock | None = None, **changed: Any) -> Creations:
+    """The creates of one process; nobody waits unless a clock says so."""
+    return Creations(Client(settings(api, **changed), clock=clock or FakeClock()))
+
+
+def posts(api: Emulator) -> int:
+    """How many times a create was sent."""
+    return sum(request.method == "POST" for request in api.requests)
+
+
+def scripted(server: ScriptedServer) -> Creations:
+    """The creates of one process against a scripted server."""
+    return Creations(Client(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0), clock=FakeClock()))
+
+
+LOST = {
+    "connection lost": Fault.drop_after(),
+    "not JSON": Fault.garbage(),
+    "broken off": Fault.truncated(),
+    **{f"{status} of a proxy": Fault.status_after(status) for status in (500, 502, 503, 504)},
+    "too slow to end": Fault.trickle(0.01),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_lost_answer_ends_in_the_one_instance_that_was_made(api: Emulator, lost: str) -> None:
+    """It is found and taken, token included; nothing is sent twice."""
+    api.fail("POST", "/instances", LOST[lost])
+    clock = Clock(sleep=lambda _: None) if lost == "too slow to end" else FakeClock()
+    found = creations(api, clock, create_timeout=1.0).create(inputs())
+    (instance,) = api.instances()
+    assert found["id"] == str(instance["id"])
+    assert found["token"] == instance["token"]
+    assert found["disabled"] is False
+    assert posts(api) == 1
+
+
+def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator) -> None:
+    """And later ones do not list again."""
+    made = creations(api)
+    ids = [made.create(inputs(name=name))["id"] for name in ("a", "b", "c")]
+    assert [(request.method, request.path) for request in api.requests] == [
+        ("GET", "/instances"),
+        *[("POST", "/instances")] * 3,
+    ]
+    assert ids == [str(instance["id"]) for instance in api.instances()]
+
+
+NOT_MADE = {
+    "connection lost": Fault.drop_before(),
+    **{str(status): Fault.status(status) for status in (500, 502, 503, 504)},
+}
+
+
+@pytest.mark.parametrize("fault", NOT_MADE)
+def test_a_create_that_made_nothing_is_lost(api: Emulator, fault: str) -> None:
+    """The error says so, so that running again is safe."""
+    api.fail("POST", "/instances", NOT_MADE[fault])
+    with pytest.raises(CreateLost, match="so nothing was made: run again"):
+        creations(api).create(inputs())
+    assert api.instances() == []
+    assert posts(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, StatusError), (401, StatusError), (409, StatusError), (429, RateLimited)]
+)
+def test_a_refusal_is_no_lost_answer(api: Emulator, status: int, error: type[InstancesError]) -> None:
+    """The API has said no: nothing is looked for."""
+    api.fail("POST", "/instances", Fault.status(status), times=9)
+    with pytest.raises(error, match=str(status)):
+        creations(api).create(inputs())
+    assert [request.method for request in api.requests].count("GET") == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.drop_before(), Fault.status(502), Fault.status(504)])
+def test_a_slow_create_is_waited_for(api: Emulator, fault: Fault) -> None:
+    """A proxy has given up, the API behind it has not: the instance appears much later."""
+    api.fail("POST", "/instances", fault)
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(api.add, name="billing", tags=["eu"])})
+    found = creations(api, clock).create(inputs())
+    assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
+
+
+def test_a_slow_create_is_not_waited_for_any_longer_than_agreed(api: Emulator) -> None:
+    """`createTimeout` bounds it."""
+    api.fail("POST", "/instances", Fault.drop_before())
+    clock = FakeClock()
+    with pytest.raises(CreateLost):
+        creations(api, clock).create(inputs())
+    assert CREATE_TIMEOUT * 0.9 < sum(clock.slept) <= CREATE_TIMEOUT
+
+
+def test_an_api_that_failed_is_not_waited_for(api: Emulator) -> None:
+    """A 500 of the API itself means that it is done: a few looks are enough."""
+    api.fail("POST", "/instances", Fault.status(500))
+    clock = FakeClock()
+    with pytest.raises(CreateLost):
+        creations(api, clock).create(inputs())
+    assert sum(clock.slept) < 5
+
+
+def test_an_instance_made_after_the_timeout_is_found(api: Emulator) -> None:
+    """In real time: the client gives up, the API goes on."""
+    api.fail("POST", "/instances", Fault.delay(0.4))
+    found = creations(api, Clock(), create_timeout=0.2).create(inputs())
+    assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
+
+
+def test_an_object_that_was_there_before_is_never_taken(api: Emulator) -> None:
+    """However well it matches: someone else depends on it."""
+    api.add(name="billing", tags=["eu"])
+    api.fail("POST", "/instances", Fault.drop_before())
+    with pytest.raises(CreateLost):
+        creations(api).create(inputs())
+
+
+def test_an_object_that_another_create_has_made_is_never_taken(api: Emulator) -> None:
+    """Two creates of the same name: the lost one does not take the instance of the first."""
+    made = creations(api)
+    first = made.create(inputs())
+    api.fail("POST", "/instances", Fault.drop_before())
+    with pytest.raises(CreateLost):
+        made.create(inputs())
+    api.fail("POST", "/instances", Fault.drop_after())
+    assert made.create(inputs())["id"] != first["id"]
+
+
+@pytest.mark.parametrize("other", [{"name": "other"}, {"tags": []}, {"tags": ["eu", "us"]}, {"your_mom": "box"}])
+def test_a_new_object_that_differs_is_never_taken(api: Emulator, other: dict[str, Any]) -> None:
+    """Name, connector and tags all have to match."""
+    stranger = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], **other}
+    api.fail("POST", "/instances", Fault.status(500))
+    with pytest.raises(CreateLost):
+        creations(api, FakeClock(meanwhile={0.0: partial(api.add, **stranger)})).create(inputs())
+
+
+def test_two_new_matches_cannot_be_decided(api: Emulator) -> None:
+    """The error lists the candidates, and the line to paste."""
+    api.fail("POST", "/instances", Fault.drop_after())
+    stranger = FakeClock(meanwhile={0.0: partial(api.add, name="billing", tags=["eu"])})
+    with pytest.raises(CreateUndecided) as caught:
+        creations(api, stranger).create(inputs())
+    ids = [str(instance["id"]) for instance in api.instances()]
+    assert len(ids) == 2
+    assert caught.value.candidates == ids
+    assert ", ".join(ids) in str(caught.value)
+    assert f'adopt_id="{ids[0]}"' in str(caught.value)
+
+
+def test_while_the_list_cannot_be_read_nothing_is_claimed(api: Emulator) -> None:
+    """An instance may have been made: the error does not say that none was."""
+    made = creations(api)
+    made.create(inputs(name="first"))  # has taken the listing to compare with
+    api.fail("POST", "/instances", Fault.drop_after())
+    api.fail("GET", "/instances", Fault.status(500), times=999)
+    with pytest.raises(CreateUndecided, match=r"cannot be found out.*adopt_id") as caught:
+        made.create(inputs())
+    assert caught.value.candidates == []
+    assert "nothing was made" not in str(caught.value)
+
+
+def test_a_list_that_fails_once_is_read_again(api: Emulator) -> None:
+    """The next look does better."""
+    made = creations(api, max_retries=0)
+    made.create(inputs(name="first"))
+    api.fail("POST", "/instances", Fault.drop_after())
+    api.fail("GET", "/instances", Fault.status(500), times=2)
+    assert made.create(inputs())["id"] == str(api.instances()[-1]["id"])
+
+
+def test_nothing_is_sent_before_there_is_a_listing_to_compare_with(api: Emulator) -> None:
+    """Else a lost answer could not be found again."""
+    api.fail("GET", "/instances", Fault.status(500))
+    made = creations(api)
+    with pytest.raises(ServerError, match="list instances: 500"):
+        made.create(inputs())
+    assert posts(api) == 0
+    made.create(inputs())  # the next create takes it
+    assert len(api.instances()) == 1
+
+
+def test_strange_objects_in_a_list_are_passed_over() -> None:
+    """They are not ours, whatever they are."""
+    ours = {"id": 9, "name": "billing", "token": "t", "tags": ["eu"], "disabled": False}
+    strange: list[Any] = [{}, {"id": "x"}, {"id": None, "name": "billing"}, {"id": 5, "name": 5}, {"id": 6, "tags": 7}]
+    with ScriptedServer(answer(200, strange), Answer(then="reset"), answer(200, [*strange, ours])) as server:
+        assert scripted(server).create(inputs())["id"] == "9"
+
+
+def test_a_malformed_answer_with_an_id_is_completed_from_the_object() -> None:
+    """The instance is made: what the answer lacks is read from it."""
+    good = {"id": 9, "name": "billing", "token": "t0ken", "valid": True, "disabled": False}
+    for bad in ({"id": 9, "valid": "yes"}, {"id": 9}, {"id": 9.0, "tags": 5}):
+        with ScriptedServer(answer(200, []), answer(200, bad), answer(200, good)) as server:
+            assert scripted(server).create(inputs())["token"] == "t0ken"
+            assert [request.method for request in server.received] == ["GET", "POST", "GET"]
+
+
+def test_an_instance_whose_token_cannot_be_read_is_named() -> None:
+    """It exists: its id and the line to adopt it are in the error."""
+    with (
+        ScriptedServer(answer(200, []), answer(200, {"id": 9}), answer(500)) as server,
+        pytest.raises(CreateUndecided, match=r'made as 9.*adopt_id="9"') as caught,
+    ):
+        scripted(server).create(inputs())
+    assert caught.value.candidates == ["9"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_forty_creates_at_once_lose_and_double_nothing(api: Emulator, seed: int) -> None:
+    """As many instances in the API as were returned, each id once, each token the right one."""
+    for number, fault in enumerate([*LOST.values()][:-1]):
+        api.fail("POST", "/instances", fault, probability=0.1, seed=seed * 100 + number)
+    api.fail("POST", "/instances", Fault.status(429), probability=0.05, seed=seed)
+    api.fail("GET", "/instances", Fault.status(503), probability=0.1, seed=seed)
+    tags = [[], ["eu"], ["eu", "us"]]
+    bags = [inputs(name="same" if number % 2 else f"n{number % 10}", tags=tags[number % 3]) for number in range(40)]
+    made = creations(api, max_retries=9)
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(made.create, bags))
+    tokens = {str(instance["id"]): instance["token"] for instance in api.instances()}
+    assert {item["id"]: item["token"] for item in found} == tokens
+    assert len(found) == len(tokens) == 40
+    assert Counter(item["name"] for item in api.instances()) == Counter(bag["name"] for bag in bags)
+    statuses = [request.status for request in api.requests if request.method == "POST"]
+    assert statuses.count(200) < 40  # answers were lost indeed
+
+
+def test_forty_creates_of_which_some_are_never_made(api: Emulator) -> None:
+    """Those that fail leave nothing behind, and take nothing from the others."""
+    api.fail("POST", "/instances", Fault.drop_before(), probability=0.2, seed=1)
+    api.fail("POST", "/instances", Fault.drop_after(), probability=0.3, seed=2)
+    made = creations(api)
+
+    def attempt(number: int) -> str | None:
+        try:
+            found: str = made.create(inputs(name="same" if number % 2 else "other"))["id"]
+        except CreateLost:
+            return None
+        return found
+
+    with ThreadPoolExecutor(16) as threads:
+        ids = list(threads.map(attempt, range(40)))
+    kept = [instance_id for instance_id in ids if instance_id]
+    assert sorted(kept) == sorted(str(instance["id"]) for instance in api.instances())
+    assert 0 < len(kept) < 40
+
+
+# creates of another process that was killed
+
+
+def test_a_create_that_was_killed_is_taken_over_by_the_next_run(api: Emulator) -> None:
+    """The same inputs in a new process: the instance that nobody was told of is found, and none is made."""
+
+    made = creations(api)
+    note = made._pending.create(inputs(), [])
+    note.__enter__()
+    api.add(name="billing", tags=["eu"])
+    # What a kill leaves is a note that nobody holds a lock on: as here, once its file is closed.
+    left = list(made._pending._folder.iterdir())
+    assert len(left) == 1
+    text = left[0].read_text()
+    note.__exit__(None, None, None)
+    left[0].write_text(text)
+    assert creations(api).create(inputs())["id"] == str(api.instances()[0]["id"])
+    assert posts(api) == 0
+    assert list(made._pending._folder.iterdir()) == []
+
+
+# adopt
+
+
+def operations(api: Emulator) -> Operations:
+    """The operations of one process."""
+    return Operations(settings(api, max_retries=0))
+
+
+def test_an_adopted_instance_is_brought_in_line(api: Emulator) -> None:
+    """One PUT of name and tags; id and token stay."""
+    instance_id = api.add(name="old", tags=["x"])
+    token = api.instance(instance_id)["token"]
+    found = operations(api).adopt(inputs(adopt_id=str(instance_id)))
+    assert (found["id"], found["token"]) == (str(instance_id), token)
+    assert (found["name"], found["tags"]) == ("billing", ["eu"])
+    assert [(request.method, request.body) for request in api.writes] == [("PUT", {"name": "billing", "tags": ["eu"]})]
+
+
+def test_an_adopted_instance_that_is_in_line_is_not_written(api: Emulator) -> None:
+    """Only read."""
+    instance_id = api.add(name="billing", tags=["eu"])
+    operations(api).adopt(inputs(adopt_id=float(instance_id)))
+    assert api.writes == []
+
+
+def test_a_missing_instance_is_not_adopted(api: Emulator) -> None:
+    """Nor is another one made in its place."""
+    with pytest.raises(AdoptionRefused, match="adopt instance 1: it does not exist; correct adopt_id"):
+        operations(api).adopt(inputs(adopt_id="1"))
+    assert api.writes == []
+
+
+def test_an_instance_of_another_connector_is_not_adopted(api: Emulator) -> None:
+    """The error names both."""
+    instance_id = api.add(your_mom="box")
+    with pytest.raises(AdoptionRefused, match='it is of "box", the program says your_mom="dropbox"'):
+        operations(api).adopt(inputs(adopt_id=str(instance_id)))
+    assert api.writes == []
+
+
+def test_an_instance_is_adopted_once(api: Emulator) -> None:
+    """By one resource; another is refused."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    both.adopt(inputs(adopt_id=instance_id))
+    with pytest.raises(AdoptionRefused, match="a resource of this stack has it already"):
+        both.adopt(inputs(adopt_id=instance_id))
+
+
+def test_of_many_at_once_one_adopts(api: Emulator) -> None:
+    """Threads do not slip past each other."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    all_of_them = operations(api)
+
+    def attempt(_: int) -> bool:
+        try:
+            all_of_them.adopt(inputs(adopt_id=instance_id))
+        except AdoptionRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(16))) == 1
+
+
+def test_an_instance_that_was_created_here_is_not_adopted(api: Emulator) -> None:
+    """Two resources never share an object."""
+    both = operations(api)
+    made = both.create(inputs())
+    with pytest.raises(AdoptionRefused):
+        both.adopt(inputs(adopt_id=made["id"]))
+
+
+def test_an_instance_in_the_state_is_not_adopted(api: Emulator) -> None:
+    """`diff` tells which those are."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    both.note_managed(instance_id)
+    with pytest.raises(AdoptionRefused):
+        both.adopt(inputs(adopt_id=instance_id))
+
+
+def test_an_adopted_instance_outlives_the_resource_it_came_from(
+    api: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program has moved it from one resource to another: the delete of the first leaves it alone."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    both.adopt(inputs(adopt_id=instance_id))
+    with caplog.at_level(logging.WARNING, "pulumi_instances"):
+        both.delete(instance_id)
+    assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
+    assert f"instance {instance_id} is kept" in caplog.text
+
+
+# the others
+
+
+@pytest.mark.parametrize("bad", ["", "../7", None, True, "7/.."])
+def test_nothing_is_sent_for_an_id_that_is_none(api: Emulator, bad: Any) -> None:
+    """An empty id would address the whole collection."""
+    every = operations(api)
+    for call in (every.read, every.delete, partial(every.update, inputs=inputs())):
+        with pytest.raises(InputError, match=r"^(read|delete|update) instance: the id must be .*nothing was sent$"):
+            call(bad)
+    assert api.requests == []
+
+
+def test_an_answer_about_another_instance_is_an_error() -> None:
+    """A cache or a proxy has mixed them up: never taken over."""
+    with ScriptedServer(answer(200, {"id": 8, "name": "other", "token": "of-the-other"})) as server:
+        mixed = Operations(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0))
+        for call in (
+            partial(mixed.read, "7"),
+            partial(mixed.update, "7", inputs()),
+            partial(mixed.adopt, inputs(adopt_id="7")),
+        ):
+            with pytest.raises(UnexpectedAnswer, match="instance 7: the answer is about instance 8"):
+                call()
+
+
+def test_a_malformed_answer_names_the_operation() -> None:
+    """And the field."""
+    with ScriptedServer(answer(200, {"id": 7, "valid": "yes"})) as server:
+        odd = Operations(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0))
+        for verb, call in (
+            ("read", partial(odd.read, "7")),
+            ("update", partial(odd.update, "7", inputs())),
+            ("adopt", partial(odd.adopt, inputs(adopt_id="7"))),
+        ):
+            with pytest.raises(
+                UnexpectedAnswer, match=f"^{verb} instance 7: the answer is an instance whose `valid` is text"
+            ):
+                call()
+
+
+def test_deleting_what_is_missing_is_success(api: Emulator) -> None:
+    """Reading it is not."""
+    every = operations(api)
+    every.delete("1")
+    with pytest.raises(NotFound):
+        every.read("1")

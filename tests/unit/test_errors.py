@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_instances import errors
+from pulumi_instances.errors import (
+    Forbidden,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    StatusError,
+    Unauthorized,
+    quote,
+    status_error,
+)
+
+
+def _drawn() -> Iterator[tuple[str, str | None]]:
+    """The (class, base) pairs of the tree in the module's docstring."""
+    bases = ["InstancesError"]
+    yield bases[0], None
+    for branch, name in re.findall(r"^([│├└─ ]+)([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE):
+        depth = len(branch) // 4
+        bases[depth:] = [name]
+        yield name, bases[depth - 1]
+
+
+def _defined() -> set[tuple[str, str | None]]:
+    """The (class, base) pairs of the error classes that the module defines."""
+    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__]
+    return {(c.__name__, None if c is InstancesError else c.__bases__[0].__name__) for c in classes}
+
+
+def test_the_tree_in_the_docstring_is_the_tree_there_is() -> None:
+    """Every class is drawn, below its base."""
+    assert set(_drawn()) == _defined()
+
+
+def test_all_errors_are_exported() -> None:
+    """`__all__` holds every error class, sorted, and nothing else."""
+    assert errors.__all__ == sorted(name for name, _ in _defined())
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_is_an_instances_error(name: str) -> None:
+    """One `except` catches them all."""
+    assert issubclass(getattr(errors, name), InstancesError)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *(
+            (status, StatusError)
+            for status in (400, 402, 405, 406, 408, 409, 411, 412, 413, 414, 415, 418, 422, 431, 451)
+        ),
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (410, NotFound),
+        (429, RateLimited),
+        *((status, ServerError) for status in (500, 501, 502, 503, 504, 505, 599)),
+    ],
+)
+def test_a_status_has_its_error(status: int, kind: type[StatusError]) -> None:
+    """Exactly this class, not a subclass."""
+    assert status_error(status) is kind
+
+
+def test_a_status_error_keeps_the_facts() -> None:
+    """Status and requestId beside the text."""
+    error = NotFound("read instance 7: 404", 404, "5f1e")
+    assert (str(error), error.status, error.request_id) == ("read instance 7: 404", 404, "5f1e")
+
+
+# quoting a server
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets", "expected"),
+    [
+        ("plain words", [], "plain words"),
+        ("  two\r\nlines\tand\x00more\x1b[31m ", [], "two lines and more [31m"),
+        ("line\u2028paragraph\u2029next\x85", [], "line paragraph next"),
+        ("", [], ""),
+        (None, [], "None"),
+        ({"a": 1}, [], "{'a': 1}"),
+        ("token abcdef used", ["abcdef"], "token [secret] used"),
+        ("abcdef abcdef", ["abcdef"], "[secret] [secret]"),
+        ("longer abcdefgh", ["abcdef", "abcdefgh"], "longer [secret]"),
+        ("short ones stay: abcde", ["abcde", ""], "short ones stay: abcde"),
+        ("x" * 300, [], "x" * 300),
+        ("x" * 301, [], "x" * 299 + "…"),
+        ("x" * 298 + "abcdef", ["abcdef"], "x" * 298 + "[…"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_quoted_words_are_safe_to_show(text: object, secrets: list[str], expected: str) -> None:
+    """One line, no control characters, at most 300 characters, no secret."""
+    assert quote(text, secrets) == expected
+
+
+@given(st.text(), st.text(max_size=20), st.text(min_size=6, max_size=20))
+def test_a_secret_never_survives_quoting(before: str, after: str, secret: str) -> None:
+    """Wherever it stands, and wherever the text is cut."""
+    shown = quote(f"{before}{secret}{after}", [secret])
+    assert secret not in shown.replace("[secret]", "") or secret in "[secret]"
+    assert len(shown) <= 300
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
+
+
+def test_an_error_can_be_pickled_where_it_is_plain() -> None:
+    """xdist and multiprocessing hand errors between processes."""
+    error = pickle.loads(pickle.dumps(errors.InputError("the id is wrong")))  # noqa: S301  our own bytes
+    assert (type(error), str(error)) == (errors.InputError, "the id is wrong")

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from pulumi_instances import Instance, account
+from tests.support.mocks import declare, secret, without_pickle
+
+TYPE = "pulumi-python:dynamic/instances:Instance"
+
+
+def test_only_what_was_given_is_sent() -> None:
+    """Absent properties are not sent; the name defaults to the resource's."""
+    monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
+    assert monitor.inputs() == {"your_mom": "dropbox", "name": "billing"}
+    assert (monitor.registered[0].type, monitor.registered[0].name) == (TYPE, "billing")
+
+
+def test_everything_given_is_sent() -> None:
+    """Under the names of the arguments: dynamic resources translate none."""
+    monitor = declare(
+        lambda: Instance(
+            "billing",
+            your_mom="dropbox",
+            name="Billing (EU)",
+            tags=["eu", "prod"],
+            configuration={"oauth.callback.url": "https://x", "document.tagging": False, "n": 3},
+            provider_data={"code": "c0de"},
+            adopt_id="4014",
+        )
+    )
+    assert monitor.inputs() == {
+        "your_mom": "dropbox",
+        "name": "Billing (EU)",
+        "tags": ["eu", "prod"],
+        "configuration": {"oauth.callback.url": "https://x", "document.tagging": False, "n": 3},
+        "provider_data": secret({"code": "c0de"}),
+        "adopt_id": "4014",
+    }
+
+
+def test_the_provider_is_a_plain_pickle_by_reference() -> None:
+    """It holds no secret, so it costs no encryption in the state."""
+    monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
+    pickled = MessageToDict(monitor.registered[0].object)["__provider"]
+    assert isinstance(pickled, str)
+    assert len(pickled) < 100
+
+
+def test_secret_looking_configuration_is_secret_and_the_rest_readable() -> None:
+    """Value by value, so that a diff still shows what changed elsewhere; None stays absent."""
+    configuration = {"oauth.api.key": "k", "oauth.api.secret": "s", "oauth.callback.url": "u", "password": None}
+    monitor = declare(lambda: Instance("billing", your_mom="dropbox", configuration=configuration))
+    assert monitor.inputs()["configuration"] == {
+        "oauth.api.key": secret("k"),
+        "oauth.api.secret": secret("s"),
+        "oauth.callback.url": "u",
+        "password": None,
+    }
+
+
+def test_configuration_that_is_an_output_is_secret_as_a_whole() -> None:
+    """Its keys are not known when it is declared."""
+    configuration = pulumi.Output.from_input({"oauth.callback.url": "u"})
+    monitor = declare(lambda: Instance("billing", your_mom="dropbox", configuration=configuration))
+    assert monitor.inputs()["configuration"] == secret({"oauth.callback.url": "u"})
+
+
+def test_outputs_inside_of_inputs_are_resolved() -> None:
+    """Every property takes Outputs, at the places where its type allows them."""
+
+    def program() -> None:
+        def out(value: object) -> pulumi.Output[Any]:
+            return pulumi.Output.from_input(value)
+
+        Instance(
+            "billing",
+            your_mom=out("dropbox"),
+            name=out("n"),
+            tags=[out("a"), "b"],
+            configuration={"u": out("x"), "key": out("k")},
+            provider_data={"code": out("c")},
+            adopt_id=out("1"),
+        )
+
+    assert declare(program).inputs() == {
+        "your_mom": "dropbox",
+        "name": "n",
+        "tags": ["a", "b"],
+        "configuration": {"u": "x", "key": secret("k")},
+        "provider_data": secret({"code": "c"}),
+        "adopt_id": "1",
+    }
+
+
+def test_the_arguments_are_left_alone() -> None:
+    """A program may share its dicts between resources."""
+    configuration = {"oauth.api.key": "k"}
+    tags = ["b", "a"]
+    declare(lambda: Instance("billing", your_mom="dropbox", configuration=configuration, tags=tags))
+    assert (configuration, tags) == ({"oauth.api.key": "k"}, ["b", "a"])
+
+
+# outputs
+
+
+def outputs_of(instance: Callable[[], Instance]) -> tuple[dict[str, Any], dict[str, bool]]:
+    """Values of all outputs of an instance, and which are secret."""
+    values: dict[str, Any] = {}
+    secrets: dict[str, bool] = {}
+
+    def program() -> pulumi.Output[Any]:
+        made = instance()
+        outs = {
+            key: getattr(made, key)
+            for key in (
+                "id",
+                "your_mom",
+                "name",
+                "tags",
+                "configuration",
+                "provider_data",
+                "token",
+                "valid",
+                "disabled",
+            )
+        }
+
+        async def note(key: str, out: pulumi.Output[Any]) -> bool:
+            values[key], secrets[key] = await out.future(), await out.is_secret()
+            return True
+
+        return pulumi.Output.all(*(note(key, out) for key, out in outs.items()))
+
+    declare(program)
+    return values, secrets
+
+
+def test_all_outputs_resolve_and_token_and_provider_data_are_secret() -> None:
+    """The token is the reason for all this: it is a secret Output."""
+    values, secrets = outputs_of(lambda: Instance("billing", your_mom="dropbox", provider_data={"code": "c"}))
+    assert values == {
+        "id": "27",
+        "your_mom": "dropbox",
+        "name": "billing",
+        "tags": [],
+        "configuration": None,
+        "provider_data": {"code": "c"},
+        "token": "t0ken",
+        "valid": True,
+        "disabled": False,
+    }
+    assert {key for key, is_secret in secrets.items() if is_secret} == {"token", "provider_data"}
+
+
+def test_the_engine_is_told_that_the_token_is_secret() -> None:
+    """What the engine keeps in the state it encrypts."""
+    monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
+    assert list(monitor.registered[0].additionalSecretOutputs) == ["token"]
+
+
+# options
+
+
+def test_options_are_merged_rather_than_overwritten() -> None:
+    """The user's own secret outputs are kept beside the token."""
+    opts = pulumi.ResourceOptions(protect=True, additional_secret_outputs=["name"], ignore_changes=["tags"])
+    (request,) = declare(lambda: Instance("billing", your_mom="dropbox", opts=opts)).registered
+    assert request.protect
+    assert list(request.ignoreChanges) == ["tags"]
+    assert sorted(request.additionalSecretOutputs) == ["name", "token"]
+
+
+@pytest.mark.parametrize("make", [lambda o: Instance("x", your_mom="box", opts=o), lambda o: Instance.get("x", "1", o)])
+def test_options_given_are_left_alone(make: Callable[[pulumi.ResourceOptions], Instance]) -> None:
+    """A program may share one options object between resources."""
+    opts = pulumi.ResourceOptions(additional_secret_outputs=["name"])
+    declare(lambda: make(opts))
+    assert opts.additional_secret_outputs == ["name"]
+    assert opts.id is None
+
+
+def test_options_alone_are_not_needed() -> None:
+    """`opts` defaults to none at all."""
+    (request,) = declare(lambda: Instance("billing", your_mom="dropbox")).registered
+    assert not request.protect
+
+
+# get
+
+
+def test_get_reads_and_registers_nothing() -> None:
+    """It is a reference: the engine reads the id and never owns the object."""
+    monitor = declare(lambda: Instance.get("other", "4014"))
+    assert monitor.registered == []
+    (request,) = monitor.read
+    assert (request.type, request.name, request.id) == (TYPE, "other", "4014")
+    assert without_pickle(request.properties) == {}
+    assert list(request.additionalSecretOutputs) == ["token"]
+
+
+def test_get_keeps_the_options_given() -> None:
+    """Its id joins them."""
+    opts = pulumi.ResourceOptions(additional_secret_outputs=["name"])
+    (request,) = declare(lambda: Instance.get("other", "4014", opts)).read
+    assert request.id == "4014"
+    assert sorted(request.additionalSecretOutputs) == ["name", "token"]
+
+
+def test_outputs_of_get_resolve_and_the_token_is_secret() -> None:
+    """As those of an instance that the program owns."""
+    values, secrets = outputs_of(lambda: Instance.get("other", "4014"))
+    assert (values["id"], values["name"], values["token"]) == ("4014", "read", "t0ken")
+    assert secrets["token"]
+    assert not secrets["name"]
+
+
+def test_an_id_may_be_an_output() -> None:
+    """Such as that of another stack."""
+    (request,) = declare(lambda: Instance.get("other", pulumi.Output.from_input("4014"))).read
+    assert request.id == "4014"
+
+
+def test_it_is_an_instance() -> None:
+    """`get` answers the same class."""
+    found: list[Instance] = []
+    declare(lambda: found.append(Instance.get("other", "4014")))
+    assert type(found[0]) is Instance
+
+
+# accounts
+
+
+def test_an_account_is_a_provider_with_both_secrets_secret() -> None:
+    """Its configuration keys are those of the stack's configuration, and its own name goes along."""
+    monitor = declare(
+        lambda: account(
+            "eu", base_url="https://eu", user_secret="u", organization_secret="o", settings={"timeout": "60"}
+        )
+    )
+    (request,) = monitor.registered
+    assert (request.type, request.name) == ("pulumi:providers:pulumi-python", "eu")
+    assert MessageToDict(request.object) == {
+        "instances:account": "eu",
+        "instances:baseUrl": "https://eu",
+        "instances:userSecret": secret("u"),
+        "instances:organizationSecret": secret("o"),
+        "instances:timeout": "60",
+    }
+
+
+def test_an_instance_uses_the_account_given() -> None:
+    """Through the ordinary `provider` option."""
+
+    def program() -> None:
+        eu = account("eu", base_url="https://eu", user_secret="u", organization_secret="o")
+        Instance("billing", your_mom="dropbox", opts=pulumi.ResourceOptions(provider=eu))
+
+    _, request = declare(program).registered
+    assert "pulumi:providers:pulumi-python::eu" in request.provider
+
+
+@pytest.mark.parametrize("name", ["", "e u", "eu/west", "é", "eu\n", "a.b"])
+def test_an_account_name_must_fit_a_variable(name: str) -> None:
+    """Its name becomes part of environment variables."""
+    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+        account(name, base_url="https://eu", user_secret="u", organization_secret="o")

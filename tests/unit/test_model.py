@@ -1,0 +1,511 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pulumi.output import UNKNOWN as U
+
+from pulumi_instances import model
+from pulumi_instances.dialect import DIALECTS
+from pulumi_instances.errors import InputError, UnexpectedAnswer
+from pulumi_instances.validation import check
+from tests.support.values import ANYTHING, KNOWN, Inputs, good_inputs, inputs, outputs
+
+DIALECT = DIALECTS["default"]
+CODE = {"code": "c0de"}
+CONFIG = {"oauth.api.key": "k"}
+
+# ids
+
+
+@pytest.mark.parametrize(
+    ("given_id", "expected"),
+    [
+        ("4014", "4014"),
+        (4014, "4014"),
+        (4014.0, "4014"),
+        ("0", "0"),
+        ("9" * 30, "9" * 30),
+        (2**53, "9007199254740992"),
+        (float(2**53), "9007199254740992"),
+    ],
+)
+def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
+    """Text, number, or the float that the engine makes of a number: one spelling."""
+    assert model.normalise_id(given_id) == expected
+
+
+@pytest.mark.parametrize(
+    "given_id",
+    [
+        "",
+        " ",
+        "4014 ",
+        "../x",
+        "4014/..",
+        "4014?x=1",
+        "4014#",
+        "4014\n",
+        "-1",
+        "+1",
+        "0x10",
+        "4e3",
+        "٤٠١٤",
+        "9" * 31,
+        -1,
+        4014.5,
+        float("nan"),
+        float("inf"),
+        1e300,
+        10**40,
+        10**5000,
+        True,
+        False,
+        None,
+        b"4014",
+        ["4014"],
+        {"id": 4014},
+        U,
+    ],
+    ids=lambda value: "huge" if type(value) is int and value > 10**30 else ascii(value)[:20],
+)
+def test_what_is_not_a_decimal_id_is_refused(given_id: Any) -> None:
+    """Nothing else may become part of a URL; the message says what an id looks like and stays short."""
+    with pytest.raises(InputError, match=r'must be the decimal id of an instance, such as "4014", not ') as caught:
+        model.normalise_id(given_id)
+    assert len(str(caught.value)) < 120
+    assert "\n" not in str(caught.value)
+
+
+# tags
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([], []),
+        (["b", "a"], ["a", "b"]),
+        (["a", "b", "a"], ["a", "b"]),
+        (("b", "a"), ["a", "b"]),
+        (["A", "a", "ä"], ["A", "a", "ä"]),
+    ],
+)
+def test_tags_have_one_spelling(tags: Any, expected: list[str]) -> None:
+    """Order and repeats never matter: tags are a set."""
+    assert model.normalise_tags(tags) == expected
+
+
+def test_unknown_tags_are_kept() -> None:
+    """An unknown tag stays at the end of its set, and an unknown set stays unknown."""
+    assert model.normalise_tags(U) is U
+    assert model.normalise_tags(["b", U, "a"]) == ["a", "b", U]
+
+
+# numbers and absent members
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3.0, 3),
+        (3.5, 3.5),
+        (-0.0, 0),
+        (True, True),
+        ("3.0", "3.0"),
+        (None, None),
+        (1e300, 1e300),
+        ({"a": 3.0, "b": None, "c": {"d": None, "e": [1.0, None]}}, {"a": 3, "c": {"e": [1, None]}}),
+        ((1.0, 2.5), [1, 2.5]),
+    ],
+)
+def test_plain_undoes_what_the_engine_does_to_numbers(value: Any, expected: Any) -> None:
+    """Whole floats are ints again and absent members are left out, at any depth; a list keeps its length."""
+    made = model.plain(value)
+    assert made == expected
+    assert repr(made) == repr(expected)
+
+
+def test_plain_leaves_its_argument_alone() -> None:
+    """The dict that the engine passed in is never changed."""
+    given_value: dict[str, Any] = {"a": 3.0, "b": None, "c": [{"d": 1.0}]}
+    model.plain(given_value)
+    assert repr(given_value) == "{'a': 3.0, 'b': None, 'c': [{'d': 1.0}]}"
+
+
+# diff: one row for every cell of the property table
+
+NOTHING: tuple[list[str], list[str]] = ([], [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed", "replaces"),
+    [
+        pytest.param({}, {}, [], [], id="nothing differs"),
+        # your_mom: replace
+        pytest.param({}, {"your_mom": "box"}, ["your_mom"], ["your_mom"], id="your_mom changed"),
+        pytest.param({}, {"your_mom": U}, ["your_mom"], ["your_mom"], id="your_mom unknown"),
+        # name: update
+        pytest.param({}, {"name": "other"}, ["name"], [], id="name changed"),
+        pytest.param({}, {"name": "Billing"}, ["name"], [], id="name is case-sensitive"),
+        pytest.param({}, {"name": U}, ["name"], [], id="name unknown"),
+        # tags: update, as a set
+        pytest.param({"tags": ["a", "b"]}, {"tags": ["b", "a", "b"]}, [], [], id="tags: order and repeats"),
+        pytest.param({"tags": None}, {"tags": []}, [], [], id="tags: absent is empty"),
+        pytest.param({"tags": []}, {"tags": None}, [], [], id="tags: empty is absent"),
+        pytest.param({"tags": ["a"]}, {"tags": ["a", "b"]}, ["tags"], [], id="tags: one added"),
+        pytest.param({"tags": ["a", "b"]}, {"tags": ["a"]}, ["tags"], [], id="tags: one removed"),
+        pytest.param({"tags": ["a"]}, {"tags": None}, ["tags"], [], id="tags: dropped"),
+        pytest.param({"tags": ["a"]}, {"tags": U}, ["tags"], [], id="tags: unknown set"),
+        pytest.param({"tags": []}, {"tags": U}, ["tags"], [], id="tags: unknown set over none"),
+        pytest.param({"tags": ["a"]}, {"tags": ["a", U]}, ["tags"], [], id="tags: unknown member"),
+        # configuration: replace where both sides hold it
+        *(
+            pytest.param({key: old}, {key: new}, changed, replaces, id=f"{key}: {what}")
+            for key, one in (("configuration", CONFIG), ("provider_data", CODE))
+            for what, old, new, changed, replaces in (
+                ("same", one, dict(one), [], []),
+                ("changed", one, {"x": "y"}, [key], [key]),
+                ("member added", one, {**one, "x": "y"}, [key], [key]),
+                ("member removed", {**one, "x": "y"}, one, [key], [key]),
+                ("appears", None, one, [key], []),
+                ("appears over empty", {}, one, [key], []),
+                ("dropped", one, None, [key], []),
+                ("emptied", one, {}, [key], []),
+                ("empty is absent", None, {}, [], []),
+                ("absent is empty", {}, None, [], []),
+                ("unknown", one, U, [key], [key]),
+                ("unknown where there was none", None, U, [key], []),
+                ("unknown member", one, dict.fromkeys(one, U), [key], [key]),
+                ("unknown member appears", None, dict.fromkeys(one, U), [key], []),
+                ("3.0 is 3", {"n": 3}, {"n": 3.0}, [], []),
+                ("3 is 3.0", {"n": 3.0}, {"n": 3}, [], []),
+                ("3.5 is not 3", {"n": 3}, {"n": 3.5}, [key], [key]),
+                ("True is not 1", {"n": 1}, {"n": True}, [key], [key]),
+                ("1.0 is not True", {"n": True}, {"n": 1.0}, [key], [key]),
+                ("False is not 0", {"n": False}, {"n": 0}, [key], [key]),
+                ('"3" is not 3', {"n": "3"}, {"n": 3}, [key], [key]),
+                ("None member is absent", {**one, "n": None}, one, [], []),
+                ("order of keys", {"a": 1, "b": 2}, {"b": 2, "a": 1}, [], []),
+            )
+        ),
+        pytest.param(
+            {"provider_data": {"a": {"b": [1, {"c": 2.0}]}}},
+            {"provider_data": {"a": {"b": [1.0, {"c": 2}]}}},
+            [],
+            [],
+            id="provider_data: nested numbers",
+        ),
+        pytest.param(
+            {"provider_data": {"a": {"b": [1, 2]}}},
+            {"provider_data": {"a": {"b": [2, 1]}}},
+            ["provider_data"],
+            ["provider_data"],
+            id="provider_data: the order of a list counts",
+        ),
+        pytest.param(
+            {"provider_data": {"a": {"b": [{"c": "x"}]}}},
+            {"provider_data": {"a": {"b": [{"c": U}]}}},
+            ["provider_data"],
+            ["provider_data"],
+            id="provider_data: unknown deep inside",
+        ),
+        # adopt_id: used by create only
+        pytest.param({}, {"adopt_id": "4014"}, [], [], id="adopt_id appears"),
+        pytest.param({}, {"adopt_id": U}, [], [], id="adopt_id unknown"),
+        # output-only properties never differ
+        pytest.param({"valid": False}, {}, [], [], id="valid flipped"),
+        pytest.param({"disabled": True}, {}, [], [], id="disabled flipped"),
+        pytest.param({"token": "other"}, {}, [], [], id="token rotated"),
+        pytest.param({"token": None, "valid": None, "disabled": None}, {}, [], [], id="no outputs"),
+        # the engine's own key
+        pytest.param({"__provider": "a"}, {"__provider": "b"}, [], [], id="another pickle"),
+        # several at once
+        pytest.param(
+            {"configuration": CONFIG},
+            {"your_mom": "box", "name": "n", "tags": ["x"], "configuration": {"a": 1}, "provider_data": CODE},
+            ["your_mom", "name", "tags", "configuration", "provider_data"],
+            ["your_mom", "configuration"],
+            id="everything",
+        ),
+    ],
+)
+def test_diff_follows_the_property_table(
+    old: dict[str, Any], new: Inputs, changed: list[str], replaces: list[str]
+) -> None:
+    """What changed, and what of it replaces, for every property and way to change it."""
+    assert model.changes(outputs(**old), inputs(**new)) == (changed, replaces)
+
+
+@given(good_inputs())
+def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
+    """What was created from inputs differs from the same inputs in nothing, floats of the engine included."""
+    checked, problems = check(bag)
+    assert problems == []
+    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked)
+    assert model.changes(_as_doubles(made), _as_doubles(checked)) == NOTHING
+
+
+@given(KNOWN)
+def test_a_value_is_the_same_as_itself(value: Any) -> None:
+    """Without unknown values a property never differs from itself."""
+    assert model.same("provider_data", value, value)
+
+
+@given(ANYTHING, ANYTHING)
+def test_diff_never_fails(old: Any, new: Any) -> None:
+    """Whatever old state and inputs hold where the API takes anything, the answer is a list of properties."""
+    bags = [{"your_mom": v, "name": v, "configuration": v, "provider_data": v, "adopt_id": v} for v in (old, new)]
+    changed, replaces = model.changes(*bags)
+    assert set(replaces) <= set(changed) <= set(model.INPUTS)
+
+
+def _as_doubles(value: Any) -> Any:
+    """The value after its way through the engine, which makes every number a double."""
+    if isinstance(value, dict):
+        return {key: _as_doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_doubles(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# wire
+
+
+def test_a_create_sends_what_the_document_shows() -> None:
+    """The sample of the API document: connector by key, providerData in its own spelling."""
+    bag = inputs(
+        name="my_first_instance",
+        tags=["my_first_tag"],
+        provider_data={"code": "Code on the Return URL"},
+        configuration={"oauth.api.key": "za6jhr3hychnef0", "document.tagging": False},
+        adopt_id="4014",
+    )
+    assert model.to_create(bag, DIALECT) == {
+        "your_mom": {"key": "dropbox"},
+        "providerData": {"code": "Code on the Return URL"},
+        "configuration": {"oauth.api.key": "za6jhr3hychnef0", "document.tagging": False},
+        "tags": ["my_first_tag"],
+        "name": "my_first_instance",
+    }
+
+
+@pytest.mark.parametrize("empty", [{}, None])
+def test_a_create_leaves_out_what_is_empty(empty: Any) -> None:
+    """Empty configuration and data are not sent at all."""
+    body = model.to_create(inputs(configuration=empty, provider_data=empty), DIALECT)
+    assert body == {"your_mom": {"key": "dropbox"}, "name": "billing", "tags": ["eu"]}
+
+
+def test_a_create_sends_whole_numbers_as_such() -> None:
+    """The engine hands over 3.0 for 3; the API gets 3."""
+    body = model.to_create(inputs(configuration={"n": 3.0}, provider_data={"a": [{"b": 5.0}]}), DIALECT)
+    assert repr(body["configuration"]) == "{'n': 3}"
+    assert repr(body["providerData"]) == "{'a': [{'b': 5}]}"
+
+
+def test_the_connector_is_spelled_as_the_dialect_says() -> None:
+    """The live services say `element` for `your_mom`, both ways."""
+    elements = DIALECTS["elements"]
+    assert model.to_create(inputs(), elements)["element"] == {"key": "dropbox"}
+    assert model.from_wire({"id": 1, "element": {"key": "box"}}, elements)["your_mom"] == "box"
+    assert "your_mom" not in model.from_wire({"id": 1, "element": {"key": "box"}}, DIALECT)
+
+
+def test_an_update_sends_the_whole_name_and_tags_and_nothing_else() -> None:
+    """A PUT replaces tags as a whole; what is used at creation only is never sent again."""
+    bag = inputs(configuration=CONFIG, provider_data=CODE, adopt_id="1")
+    assert model.to_update(bag) == {"name": "billing", "tags": ["eu"]}
+    assert model.to_update(inputs(tags=None)) == {"name": "billing", "tags": []}
+
+
+CONNECTOR = {"id": 22, "name": "Box", "key": "box", "active": True}
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        pytest.param(
+            {
+                "id": 27,
+                "name": "first",
+                "token": "BUI=",
+                "your_mom": {"id": 14, "key": "dropbox"},
+                "tags": [{"id": 13, "name": "b"}, {"id": 12, "name": "a"}],
+                "provisionInteractions": [],
+                "valid": True,
+                "disabled": False,
+            },
+            {
+                "id": "27",
+                "name": "first",
+                "token": "BUI=",
+                "your_mom": "dropbox",
+                "tags": ["a", "b"],
+                "valid": True,
+                "disabled": False,
+            },
+            id="POST: tags as objects",
+        ),
+        pytest.param(
+            {"id": 4014, "name": "QA", "token": "a", "your_mom": CONNECTOR, "tags": ["QA", "B"], "valid": False},
+            {"id": "4014", "name": "QA", "token": "a", "your_mom": "box", "tags": ["B", "QA"], "valid": False},
+            id="GET: tags as text, no disabled in lists",
+        ),
+        pytest.param(
+            {"id": 4590, "name": "n", "token": "b", "valid": True, "disabled": False},
+            {"id": "4590", "name": "n", "token": "b", "valid": True, "disabled": False},
+            id="PUT: no tags",
+        ),
+        pytest.param({"id": 1}, {"id": "1"}, id="nothing but an id"),
+        pytest.param({"id": "1"}, {"id": "1"}, id="an id as text"),
+        pytest.param({"id": 1.0}, {"id": "1"}, id="an id as a float"),
+        pytest.param(
+            {"id": 1, "name": None, "token": None, "your_mom": None, "tags": None, "valid": None},
+            {"id": "1"},
+            id="null is absent",
+        ),
+        pytest.param({"id": 1, "name": "", "token": ""}, {"id": "1"}, id="empty name and token are absent"),
+        pytest.param({"id": 1, "your_mom": {"id": 22}}, {"id": "1"}, id="a connector without a key"),
+        pytest.param({"id": 1, "tags": ["a", {"name": "a"}]}, {"id": "1", "tags": ["a"]}, id="mixed tags"),
+        pytest.param({"id": 1, "new_field": [{}]}, {"id": "1"}, id="fields that the document does not know"),
+    ],
+)
+def test_answers_are_read_in_all_their_shapes(answer: dict[str, Any], found: dict[str, Any]) -> None:
+    """Each operation of the API answers with other fields and another spelling of tags."""
+    assert model.from_wire(answer, DIALECT) == found
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    """JSON can spell it, UTF-8 cannot: the engine's wire would refuse the whole answer."""
+    found = model.from_wire({"id": 1, "name": "a\ud800", "tags": ["b\udc00", {"name": "c\ud800"}]}, DIALECT)
+    assert found == {"id": "1", "name": "a?", "tags": ["b?", "c?"]}
+
+
+def _wrong_types() -> Iterator[tuple[str, Any]]:
+    anything: list[Any] = ["x", 1, 1.5, True, [], {}, ["x"]]
+    tags: list[Any] = ["x", 1, True, {}, [1], [None], [["x"]], [{}], [{"name": 1}]]
+    keys: list[Any] = [1, True, [], {}]
+    ids: list[Any] = [None, "", "x", True, 1.5, [], {}, -1, "../1"]
+    for key, kind in (("name", str), ("token", str), ("valid", bool), ("disabled", bool), ("your_mom", dict)):
+        yield from ((key, value) for value in anything if not isinstance(value, kind))
+    yield from (("tags", value) for value in tags)
+    yield from (("your_mom", {"key": value}) for value in keys)
+    yield from (("id", value) for value in ids)
+
+
+@pytest.mark.parametrize(("key", "value"), list(_wrong_types()))
+def test_a_documented_field_of_another_type_is_an_error(key: str, value: Any) -> None:
+    """Never taken over, and never taken for "gone"."""
+    with pytest.raises(UnexpectedAnswer, match=r"^an instance w"):
+        model.from_wire({"id": 1, key: value}, DIALECT)
+
+
+@given(ANYTHING)
+def test_an_answer_is_read_or_refused(value: Any) -> None:
+    """Whatever a field holds, the answer is either an instance or UnexpectedAnswer."""
+    for key in ("id", "name", "token", "valid", "disabled", "your_mom", "tags"):
+        try:
+            found = model.from_wire({"id": 1, key: value}, DIALECT)
+        except UnexpectedAnswer:
+            continue
+        assert found["id"].isdecimal()
+
+
+@given(good_inputs())
+def test_a_wire_round_trip_changes_nothing(bag: Inputs) -> None:
+    """An API that echoes what was sent gives back the inputs, with tags in any of its spellings."""
+    checked, _ = check(bag)
+    body = model.to_create(checked, DIALECT)
+    expected = {"id": "7", **{key: checked[key] for key in ("your_mom", "name", "tags")}}
+    for tags in (body["tags"], [{"id": 1, "name": tag} for tag in reversed(body["tags"])]):
+        assert model.from_wire({"id": 7, **body, "tags": tags}, DIALECT) == expected
+
+
+# outputs
+
+
+def test_outputs_are_the_answer_over_what_is_known() -> None:
+    """What the API says wins; what it leaves out is carried forward; configuration and data are as declared."""
+    known = outputs(configuration=CONFIG, provider_data=CODE, adopt_id="27")
+    found = {"id": "27", "name": "renamed", "valid": False}
+    assert model.outputs(found, known) == {
+        "your_mom": "dropbox",
+        "name": "renamed",
+        "tags": ["eu"],
+        "configuration": CONFIG,
+        "provider_data": CODE,
+        "token": "t0ken-of-billing",
+        "valid": False,
+        "disabled": False,
+    }
+
+
+def test_a_new_token_is_taken_over() -> None:
+    """A token is carried forward only while the answers omit it."""
+    assert model.outputs({"id": "1", "token": "new"}, outputs())["token"] == "new"
+    assert model.outputs({"id": "1"}, outputs())["token"] == "t0ken-of-billing"
+
+
+def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
+    """Outputs have exactly the documented keys."""
+    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1})
+    assert set(made) == {"your_mom", "name", "tags", "token"}
+
+
+def test_outputs_always_hold_tags() -> None:
+    """Tags that nobody mentions are no tags."""
+    assert model.outputs({"id": "1"}, inputs(tags=None))["tags"] == []
+
+
+def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
+    """A refresh returns inputs with these keys only: one more would show as removed by the next `up`."""
+    made = model.outputs({"id": "1", "token": "t", "valid": True}, inputs(configuration=CONFIG))
+    assert set(model.inputs_of(made)) == set(check(inputs(configuration=CONFIG))[0])
+
+
+# secrets
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [
+        ("oauth.api.secret", True),
+        ("oauth.api.key", True),
+        ("password", True),
+        ("PASSWORD", True),
+        ("db.passwd", True),
+        ("user.token", True),
+        ("oauth.code", True),
+        ("apiKey", True),
+        ("private.pem", True),
+        ("client.credential", True),
+        ("session.id", True),
+        ("oauth.callback.url", False),
+        ("document.tagging", False),
+        ("event.notification.enabled", False),
+        ("username", False),
+        ("siteAddress", False),
+    ],
+)
+def test_keys_that_look_secret_are_known(key: str, secret: bool) -> None:
+    """Values under these keys are kept secret; others stay readable in a diff."""
+    assert model.is_secret_key(key) is secret
+
+
+def test_secret_values_are_found_at_any_depth() -> None:
+    """Every text of the data, and the values of secret-looking configuration keys: no message may repeat them."""
+    bag = inputs(
+        configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5},
+        provider_data={"code": "s2", "nested": {"list": ["s3", 4, {"deep": "s4"}]}},
+    )
+    assert sorted(model.secret_values(bag)) == ["s1", "s2", "s3", "s4"]
+    assert model.secret_values(inputs()) == []
+
+
+@pytest.mark.parametrize("key", model.OUTPUT_ONLY)
+def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
+    """`.get` hands over inputs only; one output that no program can write means a refresh."""
+    assert model.is_lookup({**inputs(), "__provider": "p"})
+    assert not model.is_lookup({**inputs(), key: False})

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.output import UNKNOWN as U
+
+from pulumi_instances.model import INPUTS
+from pulumi_instances.validation import check
+from tests.support.values import ANYTHING, KEYS, KNOWN, Inputs, good_inputs, inputs
+
+# what check fills
+
+
+def test_good_inputs_pass_as_they_are() -> None:
+    """Every property given, nothing to say."""
+    bag = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
+    assert check(bag) == (bag, [])
+
+
+def test_absent_properties_stay_absent_but_for_tags() -> None:
+    """Tags are always filled, so that a refresh that returns them is no difference."""
+    assert check({"your_mom": "dropbox", "name": "n"}) == ({"your_mom": "dropbox", "name": "n", "tags": []}, [])
+
+
+@pytest.mark.parametrize("key", ["tags", "configuration", "provider_data", "adopt_id"])
+def test_none_is_absent(key: str) -> None:
+    """A property given as None is one that is not given."""
+    without = {name: value for name, value in inputs().items() if name != key}
+    assert check({**without, key: None}) == check(without)
+
+
+@pytest.mark.parametrize("key", ["configuration", "provider_data"])
+def test_a_member_that_is_none_is_absent(key: str) -> None:
+    """Inside an object None is absent too, and whole floats are the ints that the program wrote."""
+    made, problems = check(inputs(**{key: {"a": None, "b": 3.0}}))
+    assert problems == []
+    assert repr(made[key]) == "{'b': 3}"
+
+
+def test_tags_are_sorted_without_repeats() -> None:
+    """Order and repeats never matter."""
+    assert check(inputs(tags=["b", "a", "b"]))[0]["tags"] == ["a", "b"]
+
+
+def test_the_pickle_is_no_property() -> None:
+    """`__provider` is the SDK's: never among the inputs, never a problem."""
+    assert check({**inputs(), "__provider": "gASV"}) == (inputs(), [])
+
+
+@pytest.mark.parametrize(("given_id", "expected"), [("4014", "4014"), (4014, "4014"), (4014.0, "4014")])
+def test_adopt_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
+    """Text or number: one spelling."""
+    assert check(inputs(adopt_id=given_id)) == (inputs(adopt_id=expected), [])
+
+
+# unknown values
+
+
+@pytest.mark.parametrize(
+    ("given_inputs", "path"),
+    [
+        ({"your_mom": U}, ["your_mom"]),
+        ({"name": U}, ["name"]),
+        ({"tags": U}, ["tags"]),
+        ({"tags": [U]}, ["tags", 0]),
+        ({"tags": ["b", U, "a"]}, ["tags", 2]),
+        ({"configuration": U}, ["configuration"]),
+        ({"configuration": {"oauth.api.secret": U}}, ["configuration", "oauth.api.secret"]),
+        ({"provider_data": U}, ["provider_data"]),
+        ({"provider_data": {"code": U}}, ["provider_data", "code"]),
+        ({"provider_data": {"a": {"b": [1, {"c": U}]}}}, ["provider_data", "a", "b", 1, "c"]),
+        ({"adopt_id": U}, ["adopt_id"]),
+    ],
+)
+def test_unknown_values_pass_through_at_any_depth(given_inputs: Inputs, path: list[Any]) -> None:
+    """In a preview a value may be unknown: it is no problem, and stays unknown where it was."""
+    made, problems = check(inputs(**given_inputs))
+    assert problems == []
+    value: Any = made
+    for step in path:
+        value = value[step]
+    assert value is U
+
+
+# bad inputs
+
+DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
+
+
+@pytest.mark.parametrize(
+    ("bad", "key", "says"),
+    [
+        # missing and empty
+        ({"your_mom": None}, "your_mom", "is missing"),
+        ({"name": None}, "name", "is missing"),
+        ({"your_mom": ""}, "your_mom", "is empty"),
+        ({"name": " \t"}, "name", "is empty"),
+        # types
+        *(
+            ({key: value}, key, f"must be text, not {kind}")
+            for key in ("your_mom", "name")
+            for value, kind in (
+                (1, "a number"),
+                (1.5, "a number"),
+                (True, "a boolean"),
+                ([], "a list"),
+                ({}, "an object"),
+            )
+        ),
+        ({"name": b"x"}, "name", "must be text, not a bytes"),
+        ({"tags": "eu"}, "tags", "must be a list of texts, not text"),
+        ({"tags": {"a": 1}}, "tags", "must be a list of texts, not an object"),
+        ({"tags": True}, "tags", "must be a list of texts, not a boolean"),
+        ({"tags": ["a", 1]}, "tags", "tags[1] must be text, not a number"),
+        ({"tags": ["a", None]}, "tags", "tags[1] must be text, not a NoneType"),
+        ({"tags": [{"name": "a"}]}, "tags", "tags[0] must be text, not an object"),
+        ({"tags": ["a", ""]}, "tags", "tags[1] is empty"),
+        ({"tags": ["a\nb"]}, "tags", "tags[0] holds a control character"),
+        ({"configuration": "x"}, "configuration", "must be an object, not text"),
+        ({"configuration": ["x"]}, "configuration", "must be an object, not a list"),
+        (
+            {"configuration": {"a": {"b": 1}}},
+            "configuration",
+            '["a"] must be text, a number or a boolean, not an object',
+        ),
+        ({"configuration": {"a": []}}, "configuration", '["a"] must be text, a number or a boolean, not a list'),
+        ({"configuration": {"": 1}}, "configuration", "has a key that is empty"),
+        ({"configuration": {"a\x00": 1}}, "configuration", "has a key that is empty, not text or holds a control"),
+        ({"configuration": {1: 1}}, "configuration", "has a key that is empty, not text"),
+        ({"configuration": {"a": b"x"}}, "configuration", '["a"] is a bytes'),
+        ({"provider_data": "code"}, "provider_data", "must be an object, not text"),
+        ({"provider_data": [{"code": "c"}]}, "provider_data", "must be an object, not a list"),
+        ({"provider_data": {"a": {"": 1}}}, "provider_data", "has a key that is empty"),
+        ({"provider_data": {"a": [{"b": {1, 2}}]}}, "provider_data", '["a"][0]["b"] is a set'),
+        # numbers that would not arrive as written
+        *(
+            ({key: {"n": value}}, key, f'["n"] {says}')
+            for key in ("configuration", "provider_data")
+            for value, says in (
+                (float("nan"), "is not a finite number"),
+                (float("inf"), "is not a finite number"),
+                (2**53 + 1, "is too large to stay exact"),
+                (-(2**60), "is too large to stay exact"),
+                (10**400, "is too large to stay exact"),
+                (1e300, "is too large to stay exact"),
+            )
+        ),
+        ({"provider_data": DEEP}, "provider_data", '["a"]["b"][0]["c"] is not a finite number'),
+        # control characters
+        ({"your_mom": "drop\nbox"}, "your_mom", "holds a control character"),
+        ({"name": "a\x7fb"}, "name", "holds a control character"),
+        ({"name": "a\ud800"}, "name", "holds a control character"),
+        # ids
+        *(
+            ({"adopt_id": value}, "adopt_id", "must be the decimal id of an instance")
+            for value in ("", "../x", "4014/..", "-1", True, 1.5, -3, 10**40, ["4014"], {"id": 1})
+        ),
+        # strangers
+        ({"nmae": "x"}, "nmae", "is not a property of an Instance: remove it"),
+        ({"token": "x"}, "token", "is not a property of an Instance: remove it"),
+        ({"id": "x"}, "id", "is not a property of an Instance: remove it"),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_a_bad_input_is_one_problem_of_its_property(bad: Inputs, key: str, says: str) -> None:
+    """It names the property, says what is wrong in one line, and what to write instead."""
+    _, problems = check(inputs(**bad))
+    assert [name for name, _ in problems] == [key]
+    reason = problems[0][1]
+    assert says in reason
+    assert "\n" not in reason
+    assert ": " in reason or "such as" in reason
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    """One run of the program shows all that is wrong with it."""
+    bad = {"tags": [1, ""], "configuration": {"a": [], "b": float("nan")}, "provider_data": 1, "adopt_id": "x", "y": 1}
+    _, problems = check(bad)
+    assert sorted(key for key, _ in problems) == sorted(
+        ["your_mom", "name", "tags", "tags", "configuration", "configuration", "provider_data", "adopt_id", "y"]
+    )
+
+
+@pytest.mark.parametrize("key", ["name", "your_mom", "provider_data", "configuration"])
+def test_a_problem_never_repeats_the_value(key: str) -> None:
+    """A value may be a secret: the message tells its kind only."""
+    secret = "s3cr3t-value"
+    for value in ([secret], {"a": {"b": {secret}}}, {"a": [secret]}, f"{secret}\x00"):
+        _, problems = check(inputs(**{key: value}))
+        assert secret not in repr(problems)
+
+
+def test_check_leaves_its_argument_alone() -> None:
+    """The dict that the engine passed in is never changed."""
+    bag = inputs(tags=["b", "a"], configuration={"n": 3.0, "x": None}, adopt_id=4014.0)
+    before = copy.deepcopy(bag)
+    check(bag)
+    assert bag == before
+
+
+# properties
+
+
+@given(good_inputs())
+def test_checking_twice_is_checking_once(bag: Inputs) -> None:
+    """What check answers passes check unchanged: the engine checks its own old inputs again."""
+    once, problems = check(bag)
+    assert problems == []
+    assert check(once) == (once, [])
+
+
+@given(good_inputs())
+def test_good_inputs_are_kept_faithfully(bag: Inputs) -> None:
+    """Nothing is added but tags, nothing lost, and no value becomes another."""
+    made, problems = check(bag)
+    assert problems == []
+    assert set(made) == {*bag, "tags"}
+    assert made["tags"] == sorted(set(bag.get("tags", [])))
+    assert {key: value for key, value in made.items() if key != "tags"} == {
+        key: value for key, value in bag.items() if key != "tags"
+    }
+
+
+@given(st.dictionaries(st.sampled_from([*INPUTS, "__provider", "stranger"]) | KEYS, ANYTHING, max_size=8))
+def test_anything_gets_an_answer(bag: Inputs) -> None:
+    """Whatever a program hands over: inputs and problems, each naming a property in one line; no traceback."""
+    made, problems = check(bag)
+    assert set(made) <= set(INPUTS)
+    for key, reason in problems:
+        assert key in {*INPUTS, *bag}
+        assert reason
+        assert "\n" not in reason
+
+
+@given(st.dictionaries(st.sampled_from(INPUTS), KNOWN, max_size=6))
+def test_what_passes_is_fit_for_a_request(bag: Inputs) -> None:
+    """Inputs without a problem hold texts where the API wants texts."""
+    made, problems = check(bag)
+    if problems:
+        return
+    assert isinstance(made["your_mom"], str)
+    assert isinstance(made["name"], str)
+    assert all(isinstance(tag, str) for tag in made["tags"])
