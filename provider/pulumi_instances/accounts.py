@@ -24,10 +24,11 @@ def account(
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
-    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``.
+    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``, or is ``create``, whose variable
+    ``INSTANCES_CREATE_TIMEOUT`` is the default account's.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name.lower() == "create":
+        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only, and not 'create'")
     inputs: dict[str, pulumi.Input[str]] = {
         ACCOUNT_KEY: name,
         f"{NAMESPACE}:baseUrl": base_url,

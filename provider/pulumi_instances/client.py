@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -56,6 +57,13 @@ class Client:
         self._transport = Transport(settings, self.clock)
         self._pace = Pace(self.clock, settings.max_requests_per_second)
         self._env = env_prefix(account)
+        self._lock = threading.Lock()
+        self._secrets = {settings.user_secret, settings.organization_secret}
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Never repeat these in a message: a server's error may quote what it was sent."""
+        with self._lock:
+            self._secrets.update(secrets)
 
     # operations
 
@@ -93,14 +101,13 @@ class Client:
         """`DELETE /instances/{id}`. Raises NotFound when there is no such instance. The body does not matter."""
         self._send("DELETE", f"/instances/{normalise_id(instance_id)}", None, f"delete instance {instance_id}")
 
-    def post(self, body: Mapping[str, Json], secrets: list[str]) -> dict[str, Any]:
+    def post(self, body: Mapping[str, Json]) -> dict[str, Any]:
         """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
 
-        ``secrets`` are values of the body that no message may repeat. Raises AnswerLost when it is unknown whether
-        an instance was made.
+        Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        attempt = self._send("POST", "/instances", body, what, secrets)
+        attempt = self._send("POST", "/instances", body, what)
         try:
             answer = _decode(attempt, what)
             if not isinstance(answer, dict):
@@ -119,7 +126,7 @@ class Client:
             raise UnexpectedAnswer(f"{what}: the answer is not an instance; {_CHECK_URL}")
         return answer
 
-    def _send(self, method: str, path: str, body: Json, what: str, secrets: Sequence[str] = ()) -> Attempt:
+    def _send(self, method: str, path: str, body: Json, what: str) -> Attempt:
         timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
         deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
         for number in range(self.settings.max_retries + 1):
@@ -139,7 +146,8 @@ class Client:
                 self._pace.pause(wait)  # all calls of this account, this one included
             else:
                 self.clock.sleep(wait)
-        cause, request_id = _cause(attempt, [self.settings.user_secret, self.settings.organization_secret, *secrets])
+        with self._lock:
+            cause, request_id = _cause(attempt, self._secrets)
         if method == "POST" and is_lost(attempt):
             raise AnswerLost(f"{what}: {cause}", attempt)
         raise self._error(attempt, f"{what}: {cause}", request_id)
@@ -229,7 +237,7 @@ def _decode(attempt: Attempt, what: str) -> Json:
         raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}; {_CHECK_URL}") from None
 
 
-def _cause(attempt: Attempt, secrets: Sequence[str]) -> tuple[str, str | None]:
+def _cause(attempt: Attempt, secrets: Iterable[str]) -> tuple[str, str | None]:
     """What came back, in the server's own words, and its ``requestId``."""
     if attempt.failure is not None or attempt.status is None:
         return quote(attempt.failure, secrets), None
@@ -241,7 +249,7 @@ def _cause(attempt: Attempt, secrets: Sequence[str]) -> tuple[str, str | None]:
     return f"{attempt.status}{said}{reference}", request_id
 
 
-def _server_words(body: bytes, secrets: Sequence[str]) -> tuple[str, str | None]:
+def _server_words(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
     """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
     try:
         answer = json.loads(body)

@@ -107,7 +107,7 @@ class Creations:
         clock, settings = self._client.clock, self._client.settings
         deadline = clock.now() + settings.create_timeout
         try:
-            return self._client.post(model.to_create(inputs, settings.dialect), model.secret_values(inputs))
+            return self._client.post(model.to_create(inputs, settings.dialect))
         except AnswerLost as lost:
             answer = self._search(wanted, before, str(lost), deadline, patient=lost.attempt.unfinished)
             if answer is None:

@@ -94,7 +94,8 @@ class InstanceProvider(ResourceProvider):
     @_short_traceback
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
-        found = self._api().adopt(props) if props.get("adopt_id") else self._api().create(props)
+        api = self._api(props)
+        found = api.adopt(props) if props.get("adopt_id") else api.create(props)
         return CreateResult(found["id"], _marked(model.outputs(found, props)))
 
     @_short_traceback
@@ -105,7 +106,7 @@ class InstanceProvider(ResourceProvider):
         """
         lookup = model.is_lookup(props)
         try:
-            found = self._api().read(id_, complete=lookup)
+            found = self._api(props).read(id_, complete=lookup)
         except NotFound:
             if lookup:
                 raise
@@ -119,20 +120,24 @@ class InstanceProvider(ResourceProvider):
 
         No request where only `configuration` or `provider_data` is to be recorded: the API takes them at creation only.
         """
+        api = self._api(_olds, _news)
         found: Mapping[str, Any] = {key: _olds[key] for key in ("name", "tags") if key in _olds}
         if not all(model.same(key, _olds.get(key), _news.get(key)) for key in ("name", "tags")):
-            found = self._api().update(_id, _news)
+            found = api.update(_id, _news)
         carried = {key: _olds[key] for key in model.OUTPUT_ONLY if key in _olds}
         return UpdateResult(_marked(model.outputs(found, {**_news, **carried})))
 
     @_short_traceback
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""
-        self._api().delete(_id)
+        self._api(_props).delete(_id)
 
-    def _api(self) -> Operations:
+    def _api(self, *bags: Mapping[str, Any]) -> Operations:
+        """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
         if self._operations is None:
             raise self._refusal or SettingError(["the provider is not configured: run it through the Pulumi engine"])
+        for bag in bags:
+            self._operations.hide(bag)
         return self._operations
 
 

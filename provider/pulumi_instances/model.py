@@ -66,7 +66,7 @@ def normalise_id(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
         shown = ascii(value)[:40] if isinstance(value, (str, bool, float)) else kind_of(value)
         raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
-    return value
+    return value.lstrip("0") or "0"
 
 
 def plain(value: Any) -> Any:
@@ -185,10 +185,12 @@ def _whole(text: str) -> str:
 def outputs(found: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
 
-    A token that an answer omits is carried forward; ``configuration`` and ``provider_data`` are as declared.
+    A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
+    declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
     """
     merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY) if known.get(key) is not None}
-    merged.update({key: value for key, value in found.items() if key != "id"})
+    as_declared = {"id", "your_mom"} if "your_mom" in merged else {"id"}
+    merged.update({key: value for key, value in found.items() if key not in as_declared})
     merged.pop("adopt_id", None)
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
@@ -201,11 +203,11 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: outs[key] for key in INPUTS if key in outs}
 
 
-def secret_values(inputs: Mapping[str, Any]) -> list[str]:
-    """The texts in these inputs that no message may repeat."""
-    configuration = inputs.get("configuration") or {}
+def secret_values(bag: Mapping[str, Any]) -> list[str]:
+    """The texts in these inputs or outputs that no message may repeat."""
+    configuration = bag.get("configuration") or {}
     found = [value for key, value in configuration.items() if is_secret_key(key)]
-    return [text for value in (*found, inputs.get("provider_data")) for text in _texts(value)]
+    return [text for value in (*found, bag.get("provider_data"), bag.get("token")) for text in _texts(value)]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -45,6 +45,10 @@ class Operations:
         # The answer to a PUT may lack tags (API document): those before it are no longer true.
         return {**found, "tags": list(inputs["tags"]), **self.update(instance_id, inputs)}
 
+    def hide(self, bag: Mapping[str, Any]) -> None:
+        """Keep the secrets of these inputs or outputs out of every message."""
+        self._client.hide(model.secret_values(bag))
+
     def note_managed(self, instance_id: str) -> None:
         """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included."""
         self._creations.claim(instance_id)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .config import Settings
-from .errors import CreateUndecided
+from .errors import CreateLost, CreateUndecided
 
 try:
     import fcntl
@@ -53,13 +53,13 @@ class Pending:
 
     @contextlib.contextmanager
     def create(self, inputs: Mapping[str, Any], before: Collection[str]) -> Iterator[None]:
-        """Keep a note while the body runs. It outlives a killed process, and CreateUndecided: both leave an object."""
+        """Keep a note while the body runs; it outlives a killed process and an unclear end, which can leave an object."""
         note = self._folder / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
         file = self._write(note, before)
         decided = True
         try:
             yield
-        except CreateUndecided:
+        except (CreateLost, CreateUndecided):
             decided = False
             raise
         finally:

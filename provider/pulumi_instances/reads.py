@@ -32,8 +32,8 @@ class Reads:
     def read(self, instance_id: str) -> Found:
         """What the API says of one instance (`model.from_wire`). Raises NotFound only where a GET of it says so.
 
-        A listing lacks `disabled` (API document) and may lack the instance, or fail: each time a GET decides, but for
-        `disabled`, which is never a difference.
+        A listing may lack the instance, or fail: then a GET decides. It has no `disabled` and another `valid` than a
+        GET (API document), so that neither is taken from it: both stay as they were, and are never a difference.
         """
         if self._client.settings.batch_reads and (listing := self._shared_listing()) is not None:
             try:
@@ -41,7 +41,7 @@ class Reads:
             except InstancesError:
                 found = {}
             if {"name", "tags", "your_mom", "token"} <= found.keys():
-                return found
+                return {key: value for key, value in found.items() if key not in ("valid", "disabled")}
         try:
             return self._get(instance_id)
         finally:

@@ -43,7 +43,7 @@ def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bund
         with pytest.raises(ConnectionFailed, match=why) as read:
             careful.get("7")
         with pytest.raises(ConnectionFailed, match=why) as created:
-            careful.post(BODY, [])
+            careful.post(BODY)
         for message in (str(read.value), str(created.value)):
             assert "set instances:caBundle to the PEM file of its authority" in message
             assert "\n" not in message
@@ -56,7 +56,7 @@ def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on
     tls, pem = self_signed(tmp_path)
     with ScriptedServer(Answer(b"this is not TLS" * 9, "close", raw=True), tls=tls) as server:
         with pytest.raises(AnswerLost, match="TLS failed"):
-            client(server.base_url, ca_bundle=str(pem)).post(BODY, [])
+            client(server.base_url, ca_bundle=str(pem)).post(BODY)
         assert [request.method for request in server.received] == ["POST"]
 
 
