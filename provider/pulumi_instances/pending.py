@@ -53,7 +53,7 @@ class Pending:
 
     @contextlib.contextmanager
     def create(self, inputs: Mapping[str, Any], before: Collection[str]) -> Iterator[None]:
-        """Keep a note while the body runs; it outlives a killed process and an unclear end, which can leave an object."""
+        """Keep a note while the body runs. A killed process leaves it, and so does an end that may leave an object."""
         note = self._folder / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
         file = self._write(note, before)
         decided = True
