@@ -1,0 +1,19 @@
+"""Tests of programs that declare instances, without the service and without the CLI. Needs the extra ``[testing]``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .emulator import Account, Emulator, Fault, Request
+    from .engine import StackDouble
+
+__all__ = ["Account", "Emulator", "Fault", "Request", "StackDouble"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, since the pytest plugin lies in this package and loads in every pytest run of its users.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".engine" if name == "StackDouble" else ".emulator", __name__), name)

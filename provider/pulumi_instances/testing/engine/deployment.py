@@ -1,0 +1,270 @@
+"""One operation: registrations become steps, steps run in parallel, the state is saved after each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from . import generator, graph
+from .checkpoint import Journal
+from .decide import Identity
+from .delete_steps import ProtectedError
+from .deletions import deletions
+from .events import Sink
+from .goal import Goal, ReadGoal
+from .ledger import Ledger, ProgramError, RejectedError
+from .options import Options
+from .plugins import ProviderError
+from .providers import Providers
+from .read_steps import RefreshStep
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
+from .steps import SameStep, Step, Surroundings
+from .values import Properties, UnsupportedFeatureError
+
+
+class StoppedError(Exception):
+    """The operation has failed elsewhere; nothing more is begun."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The stack an operation is about."""
+
+    stack: str
+    project: str
+    config: Properties
+    """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
+
+
+class Deployment:
+    """Runs one operation. Registrations come in on many threads; decisions are made one at a time."""
+
+    def __init__(self, target: Target, journal: Journal, providers: Providers, sink: Sink, options: Options) -> None:
+        """Nothing runs yet."""
+        self.target = target
+        self.journal = journal
+        self.providers = providers
+        self.sink = sink
+        self.options = options
+        self._ledger = Ledger(target.stack, target.project, journal, providers, sink, options)
+        self.failed = False
+        self.step_failed = False
+        """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
+        self.stopped = threading.Event()
+        """Set when the operation fails; what has begun is finished, nothing else begins."""
+        self._around = Surroundings(providers, options.dry_run, self._ledger.deleting)
+        self._deciding = threading.Lock()
+        self._slots = threading.BoundedSemaphore(options.width)
+        self._running = 0
+        self._idle = threading.Condition()
+        self._default_provider: ResourceState | None = None
+        self._goals: dict[str, Goal] = {}
+        self._registered: dict[str, Step] = {}
+        self._stack_outputs: tuple[str, Properties] | None = None
+        self._failed_steps: list[Step] = []
+
+    # What the program asks for
+
+    def register(self, goal: Goal) -> ResourceState:
+        """Bring one resource into the state the program wants; returns when that is done.
+
+        Raises StoppedError when the operation has failed, here or elsewhere.
+        """
+        with self._working(goal.type, goal.name, goal.parent):
+            with self._deciding:
+                self._require_running()
+                if goal.parent in self._goals:
+                    goal.inherit(self._goals[goal.parent])
+                goal.provider = self._provider_for(goal)
+                steps = generator.register(self._ledger, goal)
+            self._run_chain(steps)
+            new = steps[-1].new
+            assert new is not None  # noqa: S101 -- a registration ends in a step that has a new side
+            self._goals[new.urn] = goal
+            return new
+
+    def read(self, goal: ReadGoal) -> ResourceState:
+        """Look one resource up; returns its state. Raises StoppedError as `register` does."""
+        with self._working(goal.type, goal.name, goal.parent):
+            with self._deciding:
+                self._require_running()
+                goal.provider = goal.provider or self._default().reference
+                steps = generator.read(self._ledger, goal)
+            self._run_chain(steps)
+            assert steps[0].new is not None  # noqa: S101 -- a lookup has a new side
+            return steps[0].new
+
+    def register_outputs(self, urn: str, outputs: Properties) -> None:
+        """Set the outputs of a component; those of the stack are kept until the end."""
+        step = self._registered.get(urn)
+        if step is None or step.new is None:
+            self._require_running()
+            raise ProgramError(f"cannot complete a resource '{urn}' whose registration isn't pending")
+        if step.new.type == STACK_TYPE:
+            self._stack_outputs = (urn, outputs)
+            return
+        if not (isinstance(step, SameStep) and step.skipped_create):
+            step.new.outputs = outputs
+            self.sink.outputs(step)
+            self.journal.save()
+
+    def _provider_for(self, goal: Goal) -> str:
+        if not goal.custom or goal.is_provider:
+            return ""
+        inherited = self._goals.get(goal.parent)
+        from_parent = inherited.providers.get(goal.package, "") if inherited else ""
+        return goal.provider or goal.providers.get(goal.package) or from_parent or self._default().reference
+
+    def _default(self) -> ResourceState:
+        """The default provider: made on first use, configured with the stack's whole configuration."""
+        if self._default_provider is None:
+            goal = Goal(PROVIDER_PREFIX + DYNAMIC_PACKAGE, "default", True, dict(self.target.config))
+            (step,) = generator.register(self._ledger, goal)
+            self._run_chain([step])
+            self._default_provider = step.new
+        assert self._default_provider is not None  # noqa: S101 -- just made
+        return self._default_provider
+
+    # Running
+
+    @contextmanager
+    def _working(self, type_: str, name: str, parent: str) -> Iterator[None]:
+        """Count what is under way, and turn what goes wrong in it into the failure of the operation."""
+        with self._idle:
+            self._running += 1
+        try:
+            yield
+        except (RejectedError, StoppedError):
+            self._stop()
+            raise StoppedError from None
+        except (ProviderError, ProgramError, UnsupportedFeatureError, ValueError) as error:
+            urn = Identity(self.target.stack, self.target.project, parent, type_, name).urn
+            self.sink.error(str(error), urn)
+            self._stop()
+            raise StoppedError from None
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def _require_running(self) -> None:
+        if self.stopped.is_set():
+            raise StoppedError
+
+    def _stop(self) -> None:
+        self.failed = True
+        self.stopped.set()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stop()
+
+    def drain(self) -> None:
+        """Wait until what has begun is done."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0)
+
+    def _run_chain(self, steps: Sequence[Step]) -> None:
+        with self._slots:
+            for step in steps:
+                self._require_running()
+                self._run(step)
+
+    def _run(self, step: Step) -> None:
+        self.sink.begin(step)
+        if step.pending:
+            self.journal.begin(step.pending, step.resource)
+        try:
+            step.apply(self._around)
+        except (ProviderError, ProtectedError) as error:
+            self.journal.end(step.resource)
+            self._fail(step, error)
+            raise StoppedError from None
+        step.mark_secrets()
+        elided = isinstance(step, RefreshStep) or (isinstance(step, SameStep) and not step.matters())
+        self.journal.end(step.resource, made=step.made(), gone=step.gone(), write=not elided)
+        if step.logical and step.new is not None:
+            self._registered[step.urn] = step
+        self.sink.end(step)
+
+    def _fail(self, step: Step, error: Exception) -> None:
+        """Report a failed step. It stops everything, but for what cannot do harm.
+
+        Other resources are still refreshed, and other resources deleted than what a protected one needs.
+        """
+        prefix = "Preview failed: " if self.options.dry_run else ""
+        self.sink.failed(step, f"{prefix}{error}")
+        self.failed = self.step_failed = True
+        self._failed_steps.append(step)
+        if not isinstance(error, ProtectedError) and not isinstance(step, RefreshStep):
+            self.stopped.set()
+
+    def _run_group(self, steps: Sequence[Step]) -> None:
+        """Run independent steps at once."""
+        if steps:
+            with ThreadPoolExecutor(max_workers=min(self.options.width, len(steps))) as pool:
+                for future in [pool.submit(self._run_one, step) for step in steps]:
+                    future.result()
+
+    def _run_one(self, step: Step) -> None:
+        if not self.stopped.is_set():
+            with suppress(StoppedError):
+                self._run(step)
+
+    # Before and after the program
+
+    def refresh(self) -> None:
+        """Bring the whole state in line with what is there, and make that the state to go on from."""
+        steps = {state: RefreshStep(state) for state in self.journal.base.resources if self._refreshes(state)}
+        for state in steps:
+            if state.custom and not state.is_provider:
+                self._ledger.ensure_provider(state)
+        self._run_group(list(steps.values()))
+        resources = [steps[state].new if state in steps else state for state in self.journal.base.resources]
+        self.journal.rebase(graph.drop_dangling([state for state in resources if state is not None]))
+
+    def _refreshes(self, state: ResourceState) -> bool:
+        return not self.options.target or state.urn in self.options.target
+
+    def begin(self) -> None:
+        """Take the state as it now is as what registrations are compared with."""
+        self._ledger.start()
+
+    def delete_the_rest(self) -> None:
+        """Delete what was not registered and what was replaced: all that is left once the program is done."""
+        try:
+            keep, groups = deletions(self._ledger)
+            self._run_chain(keep)
+        except RejectedError:
+            self.failed = self.step_failed = True
+            return
+        except StoppedError:
+            return
+        except (ProviderError, ProgramError) as error:
+            self.sink.error(str(error))
+            self._stop()
+            return
+        resources = self.journal.base.resources
+        for group in groups:
+            needed: set[ResourceState] = set()
+            for failed in self._failed_steps:
+                needed |= graph.all_dependencies(failed.resource, resources)
+            self._run_group([step for step in group if step.resource not in needed])
+
+    def finish(self) -> None:
+        """Set the stack's outputs; after a failure, those that did not come keep their old values."""
+        if self._ledger.errors:
+            self.failed = True
+            self.step_failed = self.step_failed or not self.stopped.is_set()
+        if self._stack_outputs is None:
+            return
+        urn, outputs = self._stack_outputs
+        step = self._registered[urn]
+        assert step.new is not None  # noqa: S101 -- it was registered
+        old = self._ledger.olds.get(urn)
+        step.new.outputs = {**(old.outputs if old and self.failed else {}), **outputs}
+        self.sink.outputs(step)
+        self.journal.save()

@@ -1,0 +1,159 @@
+"""What was decided so far in an operation, and what every further decision may ask."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from . import decide, graph
+from .checkpoint import Journal
+from .decide import AliasIndex, DiffResult, Identity
+from .events import Sink
+from .goal import Goal
+from .options import Options
+from .providers import Providers
+from .state import STACK_TYPE, ResourceState, split_reference
+from .values import Properties
+
+
+class RejectedError(Exception):
+    """The operation cannot go on; what is wrong was reported."""
+
+
+class ProgramError(Exception):
+    """What the program asks for makes no sense; the text says why."""
+
+
+class Ledger:
+    """The decisions of one operation. Used by one thread at a time."""
+
+    def __init__(
+        self, stack: str, project: str, journal: Journal, providers: Providers, sink: Sink, options: Options
+    ) -> None:
+        """Nothing is decided yet."""
+        self.stack = stack
+        self.project = project
+        self.journal = journal
+        self.providers = providers
+        self.sink = sink
+        self.options = options
+        self.errors = False
+        """Whether something was reported that fails the operation in the end."""
+        self.olds: dict[str, ResourceState] = {}
+        """The state before, by URN."""
+        self.news: dict[str, ResourceState] = {}
+        self.seen: set[str] = set()
+        self.decided: dict[str, set[str]] = defaultdict(set)
+        """URNs by what was decided: "same", "create", "update", "replace", "read"."""
+        self.deleting: set[str] = set()
+        self.condemned: set[ResourceState] = set()
+        """States that are deleted before the replacement of what they depend on."""
+        self.blamed: dict[str, DiffResult] = {}
+        """Why they are."""
+        self.skipped_creates: set[str] = set()
+        self.targets = set(options.target)
+        self.aliases = AliasIndex()
+
+    def start(self) -> None:
+        """Look at the state before, which a refresh may have replaced until now."""
+        self.olds = self.journal.base.current()
+
+    def fail(self, text: str, urn: str) -> None:
+        """Report what is wrong. A preview goes on, so that all that is wrong is seen; an update does not."""
+        self.errors = True
+        self.sink.error(text, urn)
+        if not self.options.dry_run:
+            raise RejectedError
+
+    def new_urn(self, parent: str, type_: str, name: str) -> str:
+        """The URN of a resource, which no other may have in this operation."""
+        if parent and parent not in self.seen:
+            raise ProgramError(f"could not find parent resource {parent}")
+        urn = Identity(self.stack, self.project, parent, type_, name).urn
+        if urn in self.seen:
+            self.sink.error(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            raise RejectedError
+        self.seen.add(urn)
+        return urn
+
+    def old_state(self, goal: Goal, urn: str) -> tuple[ResourceState | None, str, bool]:
+        """Find the resource in the base, by its URN or an alias; says which alias, and if all is in order."""
+        identity = Identity(self.stack, self.project, goal.parent, goal.type, goal.name)
+        valid = True
+        if other := self.aliases.taken_over_by.get(urn):
+            self.sink.error(
+                f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'", urn
+            )
+            valid = False
+        for candidate in (urn, *decide.alias_urns(identity, goal.aliases, self.aliases.former)):
+            if candidate not in self.olds:
+                continue
+            if candidate == urn:
+                return self.olds[urn], "", valid
+            owner = urn if candidate in self.seen else self.aliases.taken_over_by.get(candidate)
+            if owner:
+                self.sink.error(
+                    f"Duplicate resource alias '{candidate}' applied to resource with URN '{urn}' "
+                    f"conflicting with resource with URN '{owner}'",
+                    urn,
+                )
+                valid = False
+            self.aliases.taken_over_by[candidate] = urn
+            self.aliases.former[urn] = candidate
+            return self.olds[candidate], candidate, valid
+        return None, "", valid
+
+    def provider_diff(
+        self, old: ResourceState, inputs: Properties, provider: str, ignore_changes: list[str]
+    ) -> DiffResult:
+        """Ask the provider, and compare where it leaves that to the engine."""
+        process = self.providers.get(provider)
+        if not process.config_known:
+            self.sink.warning(
+                "The provider for this resource has inputs that are not known during preview.\n"
+                "This preview may not correctly represent the changes that will be applied during an update.",
+                old.urn,
+            )
+            return DiffResult(changes=True)
+        return decide.settle(process.diff(old, inputs, ignore_changes), old.inputs, inputs, ignore_changes)
+
+    def is_decided(self, urn: str) -> bool:
+        """Whether there was a decision on this URN."""
+        return urn in self.deleting or any(urn in urns for urns in self.decided.values())
+
+    def operated_on(self, urn: str) -> bool:
+        """Whether a resource of the state before lives on, by this or a new URN."""
+        urn = self.aliases.taken_over_by.get(urn, urn)
+        return any(urn in self.decided[kind] for kind in ("same", "update", "replace", "read"))
+
+    @property
+    def constrained(self) -> bool:
+        """Whether only `--target` is to change."""
+        return bool(self.options.target)
+
+    def includes(self, new: ResourceState) -> bool:
+        """Whether a resource may change; the stack and providers always may."""
+        if not self.constrained or new.is_provider or new.type == STACK_TYPE:
+            return True
+        needs = (new.provider_urn, *graph.dependency_urns(new), new.parent)
+        return decide.targeted(new.urn, needs, self.targets, dependents=self.options.target_dependents)
+
+    def require_dependencies(self, new: ResourceState) -> None:
+        """Make sure that nothing `--target` covers needs a resource it leaves out and that is not there yet."""
+        for urn in (new.provider_urn, new.parent, *graph.dependency_urns(new)):
+            if urn in self.skipped_creates:
+                text = f"Resource '{new.urn}' depends on '{urn}' which was was not specified in --target list."
+                self.fail(text, new.urn)
+                self.skipped_creates.discard(urn)
+
+    def ensure_provider(self, state: ResourceState) -> None:
+        """Start the provider of a resource that only the state knows, from the state (engine-facts 2.15)."""
+        if not state.provider or self.providers.has(state.provider):
+            return
+        wanted = split_reference(state.provider)
+        for candidate in self.journal.base.resources:
+            if (candidate.urn, candidate.id) == wanted:
+                self.providers.same(candidate)
+                return
+        raise ProgramError(
+            f"could not load provider for resource {state.urn}: could not find provider {state.provider}"
+        )

@@ -1,0 +1,191 @@
+"""The gRPC services that a program talks to: ResourceMonitor and Engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    resource_pb2,
+    resource_pb2_grpc,
+)
+
+from .deployment import Deployment, StoppedError
+from .events import Diagnostic, Severity
+from .goal import goal_of, read_goal_of
+from .values import UNKNOWN, Properties, UnsupportedFeatureError, Value, contains, from_struct, to_struct
+
+T = TypeVar("T")
+
+_FEATURES = {
+    "secrets": "SECRETS",
+    "aliasSpecs": "ALIAS_SPECS",
+    "replacementTrigger": "REPLACEMENT_TRIGGER",
+    "deletedWith": "DELETED_WITH",
+    "replaceWith": "REPLACE_WITH",
+}
+"""What the monitor can do, by the old name and the new; the SDK does not use what is missing."""
+_SEVERITIES: dict[int, Severity] = {
+    engine_pb2.DEBUG: "debug",
+    engine_pb2.INFO: "info",
+    engine_pb2.WARNING: "warning",
+    engine_pb2.ERROR: "error",
+}
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
+    """Serves one program. What the SDK asks for is decoded here and done by the Deployment."""
+
+    def __init__(self, deployment: Deployment, project_root: Path) -> None:
+        """Serve on a free port of the loopback interface."""
+        self.deployment = deployment
+        self.program_done = threading.Event()
+        """Set when the program will register nothing more, and by `close`."""
+        self.program_finished = False
+        """Whether the program itself said so."""
+        self._closing = threading.Event()
+        self._root = project_root
+        self._root_urn = ""
+        # The SDK has four threads for each parallel operation, and each may wait here.
+        workers = 4 * deployment.options.width + 8
+        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=_GRPC_CHANNEL_OPTIONS)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self, self._server)
+        engine_pb2_grpc.add_EngineServicer_to_server(self, self._server)
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+
+    def release(self) -> None:
+        """Let go of every call that waits for the end of the operation."""
+        self._closing.set()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.release()
+        self._server.stop(grace=None).wait()
+
+    # ResourceMonitor
+
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        if not hasattr(resource_pb2, "DeploymentInfo"):  # an SDK from before this call
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
+        names = (f"RESOURCE_MONITOR_FEATURE_{name}" for name in _FEATURES.values())
+        return resource_pb2.DeploymentInfo(
+            project=self.deployment.target.project,
+            stack=self.deployment.target.stack,
+            dryRun=self.deployment.options.dry_run,
+            parallel=self.deployment.options.width,
+            supportedFeatures=[getattr(resource_pb2, name) for name in names],
+        )
+
+    def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        state = self._guard(context, lambda: self.deployment.register(goal_of(request, self._root)))
+        # A component's outputs are those of the last run until it registers new ones.
+        outputs = state.outputs if request.custom else {}
+        return resource_pb2.RegisterResourceResponse(
+            urn=state.urn, id=state.id, object=_to_program(outputs, partial=request.supportsPartialValues)
+        )
+
+    def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        state = self._guard(context, lambda: self.deployment.read(read_goal_of(request, self._root)))
+        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        outputs = from_struct(request.outputs)
+        self._guard(context, lambda: self.deployment.register_outputs(request.urn, outputs))
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self.program_finished = True
+        self.program_done.set()
+        self._closing.wait()
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        self._refuse(context, f"functions of providers ({request.tok})")
+
+    def Call(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        self._refuse(context, f"methods of resources ({request.tok})")
+
+    def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._refuse(context, "transforms")
+
+    def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._refuse(context, "transforms of function calls")
+
+    def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._refuse(context, "resource hooks")
+
+    def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._refuse(context, "resource hooks")
+
+    def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
+        self._refuse(context, f"parameterized packages ({request.name})")
+
+    # Engine
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        severity = _SEVERITIES.get(request.severity, "info")
+        if not self.deployment.stopped.is_set():  # an SDK whose calls we dropped has nothing new to say
+            self.deployment.sink.emit(
+                Diagnostic(severity, request.message, request.urn, request.streamId, request.ephemeral)
+            )
+        return empty_pb2.Empty()
+
+    def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        return engine_pb2.GetRootResourceResponse(urn=self._root_urn)
+
+    def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._root_urn = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+    def StartDebugging(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        self._refuse(context, "debugging a program")
+
+    def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
+        return engine_pb2.RequirePulumiVersionResponse()
+
+    # Common ground
+
+    def _guard(self, context: Any, work: Callable[[], T]) -> T:
+        """Do the work of a call; one that cannot be done is answered only when the program is to end.
+
+        An answer would make the program fail on its own while other operations are still under way.
+        """
+        try:
+            return work()
+        except StoppedError:
+            pass
+        except UnsupportedFeatureError as error:
+            self.deployment.sink.error(str(error))
+            self.deployment.stop()
+        self.program_done.set()
+        self._closing.wait()
+        context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+        raise AssertionError("abort returned")
+
+    def _refuse(self, context: Any, feature: str) -> NoReturn:
+        def fail() -> NoReturn:
+            raise UnsupportedFeatureError(feature)
+
+        self._guard(context, fail)
+
+
+def _to_program(outputs: Properties, *, partial: bool) -> Any:
+    if not partial:
+        outputs = {key: value for key, value in outputs.items() if not contains(value, _is_unknown)}
+    return to_struct(outputs, keep_secrets=True, keep_unknowns=True)
+
+
+def _is_unknown(value: Value) -> bool:
+    return value is UNKNOWN

@@ -1,0 +1,187 @@
+"""Runs one operation from its beginning to its end: processes, services, state."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any
+
+from .checkpoint import Journal
+from .deployment import Deployment, Target
+from .events import Sink
+from .monitor import Monitor
+from .options import Options
+from .plugins import Process, ProviderProcess, provider_environment
+from .program import SHOWN, Run
+from .project import Project
+from .providers import Providers
+from .values import Secret, unwrap
+
+_PROGRAM_MODULE = f"{__package__}.program"
+_PROGRAM_STREAM = 1
+_GRACE = 5.0
+"""Seconds that a process has to end by itself, as with the CLI."""
+
+
+class Operation:
+    """One preview, update, refresh or destroy. Used in a `with`: at its end every process has ended."""
+
+    def __init__(self, project: Project, target: Target, journal: Journal, sink: Sink, options: Options) -> None:
+        """Start the first provider process; call one of `update`, `refresh` and `destroy` once."""
+        self._project = project
+        self._target = target
+        self._journal = journal
+        self._sink = sink
+        self._options = options
+        self._streams = _PROGRAM_STREAM
+        self._exit = ExitStack()
+        self._closing = False
+        providers = Providers(self._spawn_provider, dry_run=options.dry_run)
+        self._exit.callback(providers.close)
+        self._deployment = Deployment(target, journal, providers, sink, options)
+
+    def update(self) -> bool:
+        """Preview or update. Returns whether it succeeded."""
+        self._warn_of_interrupted()
+        self._run(self._run_program)
+        return not self._deployment.failed
+
+    def refresh(self) -> bool:
+        """Refresh the state. Returns whether it succeeded."""
+        self._journal.base.pending_operations = [
+            pending for pending in self._journal.base.pending_operations if pending[0] == "creating"
+        ]
+        self._run(lambda: None, refresh=True)
+        return not self._deployment.failed
+
+    def destroy(self) -> bool:
+        """Delete everything in the state. Returns whether it succeeded."""
+        self._warn_of_interrupted()
+        self._run(self._deployment.delete_the_rest)
+        return not self._deployment.failed
+
+    def __enter__(self) -> Operation:
+        """Nothing more: processes already run."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every process and write the last state."""
+        self._deployment.stopped.set()
+        self._closing = True
+        self._exit.close()
+        self._journal.save()
+
+    def _run(self, work: Callable[[], None], *, refresh: bool = False) -> None:
+        deployment = self._deployment
+        if refresh or self._options.refresh:
+            deployment.refresh()
+        if not deployment.failed:
+            deployment.begin()
+            work()
+            deployment.finish()
+        if deployment.step_failed:
+            self._sink.error("preview failed" if self._options.dry_run else "update failed")
+
+    def _run_program(self) -> None:
+        monitor = Monitor(self._deployment, self._project.root)
+        self._exit.callback(monitor.close)
+        program = self._start_program(monitor)
+        self._exit.callback(program.stop, _GRACE)
+        monitor.program_done.wait()
+        self._deployment.drain()
+        if not self._deployment.failed:
+            self._deployment.delete_the_rest()
+        if monitor.program_finished and not self._deployment.stopped.is_set():
+            monitor.release()
+            program.wait()
+
+    def _start_program(self, monitor: Monitor) -> Process:
+        inline = self._project.program
+        run = Run(
+            monitor=monitor.address,
+            engine=monitor.address,
+            project=self._target.project,
+            stack=self._target.stack,
+            root=str(self._project.root),
+            parallel=self._options.width,
+            dry_run=self._options.dry_run,
+            program=None if inline else self._project.entry,
+            path=sys.path if inline else [],
+        )
+
+        def ended(code: int) -> None:
+            if not monitor.program_done.is_set():
+                self._report_exit(code)
+            monitor.program_done.set()
+
+        return Process(
+            [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(asdict(run))],
+            cwd=self._project.cwd,
+            env=self._program_environment(),
+            on_line=lambda line: self._show(line, _PROGRAM_STREAM),
+            on_exit=ended,
+            stdin=_pickle(inline) if inline else None,
+        )
+
+    def _report_exit(self, code: int) -> None:
+        if code == 0:
+            return
+        if code != SHOWN:
+            self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
+        self._deployment.stop()
+
+    def _show(self, line: str, stream: int) -> None:
+        if not self._closing:
+            self._sink.info(line, stream=stream)
+
+    def _spawn_provider(self) -> ProviderProcess:
+        self._streams += 1
+        stream = self._streams
+        environment = provider_environment(self._project.environment, self._target.project)
+        return ProviderProcess(self._project.cwd, environment, lambda line: self._show(line, stream))
+
+    def _program_environment(self) -> dict[str, str]:
+        config = self._target.config
+        return {
+            **os.environ,
+            **self._project.environment,
+            "PULUMI_CONFIG": json.dumps(unwrap(config)),
+            "PULUMI_CONFIG_SECRET_KEYS": json.dumps(
+                [key for key, value in config.items() if isinstance(value, Secret)]
+            ),
+        }
+
+    def _warn_of_interrupted(self) -> None:
+        pending = self._journal.base.pending_operations
+        if not pending or self._options.dry_run:
+            return
+        listed = "".join(f"  * {state.urn}, interrupted while {what}\n" for what, state in pending)
+        self._sink.warning(
+            f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
+            f"deployment.\n{listed}"
+            "These resources are in an unknown state because the operation was interrupted while waiting for "
+            "changes to these resources to complete. Confirm in the provider whether they completed, then "
+            "refresh; a pending creation is cleared by editing the exported state."
+        )
+
+
+def _pickle(program: Callable[[], object]) -> bytes:
+    """Pickle an inline program with all of its module, so that the process need not import a test file."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    module = sys.modules.get(getattr(program, "__module__", "") or "")
+    importable_anywhere: Any = module is None or module.__name__ == "__main__"
+    if importable_anywhere:
+        return bytes(cloudpickle.dumps(program))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(program))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)

@@ -1,0 +1,206 @@
+"""`StackDouble`: what users of the local engine see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pulumi import automation as auto
+from pulumi.automation.errors import create_command_error
+
+from . import checkpoint, results
+from .checkpoint import Codec, Journal, Snapshot
+from .crypto import Crypter, new_crypter
+from .deployment import Target
+from .display import Display
+from .events import Sink
+from .operation import Operation
+from .options import Options, make_options
+from .project import open_project, qualified, read_stack_config
+from .results import Outcome
+from .state import STACK_TYPE
+
+TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
+"""Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
+
+Config = Mapping[str, "str | auto.ConfigValue"]
+OnOutput = Callable[[str], Any]
+
+
+class StackDouble:
+    """A stack on the local engine: a test double of the Pulumi engine for Python dynamic resources.
+
+    Runs a Python program with the real SDK and provider code in the real `python -m pulumi.dynamic`, each in
+    a process of its own, and makes the engine's decisions itself. Methods, options and results are those of
+    `pulumi.automation.Stack`; a failed operation raises `pulumi.automation.CommandError`. The state is a
+    `pulumi stack export` document whose secrets are encrypted as the CLI's passphrase provider does it.
+
+    Raises `UnsupportedFeatureError` for an option it leaves out, and fails the operation for a feature that the
+    program uses and that it leaves out: other packages' providers, imports, hooks, transforms, stack references,
+    functions, assets.
+    """
+
+    def __init__(
+        self,
+        stack_name: str = "dev",
+        *,
+        program: Callable[[], object] | None = None,
+        work_dir: str | Path | None = None,
+        project_name: str | None = None,
+        state_file: str | Path | None = None,
+        config: Config | None = None,
+        env_vars: Mapping[str, str] | None = None,
+        passphrase: str | None = None,
+    ) -> None:
+        """Set up a stack; nothing runs yet.
+
+        `program` is an inline program; without one, `work_dir` holds it: the `main` of Pulumi.yaml, else
+        `__main__.py`. `state_file` is read if it exists; without one, the state is in a temporary file, removed
+        with this object. `config` comes on top of `Pulumi.<stack>.yaml`. `env_vars` are added to the environment
+        of the program and the providers.
+        """
+        self.name = stack_name
+        self._project = open_project(work_dir, project_name, program, env_vars)
+        default = os.environ.get("PULUMI_CONFIG_PASSPHRASE", TEST_PASSPHRASE)
+        self._passphrase = default if passphrase is None else passphrase
+        self._crypter: Crypter | None = None
+        if state_file is None:
+            directory = tempfile.mkdtemp(prefix="pulumi-stack-")
+            self._finalizer = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+            state_file = Path(directory) / "state.json"
+        self.state_file = Path(state_file).resolve()
+        self._config = read_stack_config(self._project, stack_name, self._open_config)
+        self.set_all_config(config or {})
+
+    def close(self) -> None:
+        """Remove a temporary state file."""
+        if hasattr(self, "_finalizer"):
+            self._finalizer()
+
+    def __enter__(self) -> StackDouble:
+        """Close at the end of a `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        self.close()
+
+    # Operations
+
+    def preview(
+        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
+    ) -> auto.PreviewResult:
+        """Show what `up` would do. Read-only: nothing is created, changed, deleted or saved."""
+        outcome = self._operate("preview", make_options(dry_run=True, **options), on_output, color)
+        return auto.PreviewResult(outcome.stdout, "", outcome.changes)
+
+    def up(self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any) -> auto.UpResult:
+        """Create, change and delete what it takes to bring the stack in line with the program."""
+        outcome = self._operate("update", make_options(**options), on_output, color)
+        return auto.UpResult(outcome.stdout, "", outcome.summary(self._config), self.outputs())
+
+    def refresh(
+        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
+    ) -> auto.RefreshResult:
+        """Bring the state in line with what is there. The program does not run."""
+        outcome = self._operate("refresh", make_options(**options), on_output, color)
+        return auto.RefreshResult(outcome.stdout, "", outcome.summary(self._config))
+
+    def destroy(
+        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
+    ) -> auto.DestroyResult:
+        """Delete everything in the stack. The program does not run."""
+        outcome = self._operate("destroy", make_options(**options), on_output, color)
+        return auto.DestroyResult(outcome.stdout, "", outcome.summary(self._config))
+
+    # State and configuration
+
+    def outputs(self) -> dict[str, auto.OutputValue]:
+        """The stack's outputs as of the last `up`, secrets in plain."""
+        stacks = (resource for resource in self._load()[0].resources if resource.type == STACK_TYPE)
+        stack = next(stacks, None)
+        return results.output_map(stack.outputs) if stack else {}
+
+    def export_stack(self) -> auto.Deployment:
+        """The state; secrets are marked but in plain, as the Automation API exports them.
+
+        The document in `state_file` has them encrypted.
+        """
+        snapshot, codec = self._load()
+        return auto.Deployment(version=3, deployment=codec.encode(snapshot, show_secrets=True))
+
+    def import_stack(self, state: auto.Deployment) -> None:
+        """Take over an exported state; what is encrypted in it must open with this stack's passphrase."""
+        document = {"version": state.version, "deployment": state.deployment}
+        snapshot, codec = self._decode(checkpoint.check_document(document, "the given state"))
+        checkpoint.write_document(self.state_file, codec.encode(snapshot))
+
+    def get_config(self, key: str) -> auto.ConfigValue:
+        """One configuration value. Raises KeyError when it is not set."""
+        return self.get_all_config()[qualified(key, self._project.name)]
+
+    def get_all_config(self) -> dict[str, auto.ConfigValue]:
+        """The whole configuration, secrets in plain."""
+        return results.config_map(self._config)
+
+    def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
+        """Set one configuration value, for as long as this object lives."""
+        self._config[qualified(key, self._project.name)] = results.config_value(value)
+
+    def set_all_config(self, config: Config) -> None:
+        """Set several configuration values."""
+        for key, value in config.items():
+            self.set_config(key, value)
+
+    def remove_config(self, key: str) -> None:
+        """Unset a configuration value."""
+        self._config.pop(qualified(key, self._project.name), None)
+
+    # How
+
+    def _operate(self, kind: str, options: Options, on_output: OnOutput | None, color: str | None) -> Outcome:
+        started, clock = datetime.now(timezone.utc), time.monotonic()
+        display = Display(kind, self.name, self._project.name, options, write=on_output, color=color)
+        sink = Sink(display.show, refresh_only=kind == "refresh")
+        snapshot, codec = self._load()
+        journal = Journal(snapshot, codec, None if options.dry_run else self.state_file)
+        target = Target(self.name, self._project.name, dict(self._config))
+        with Operation(self._project, target, journal, sink, options) as operation:
+            succeeded = {"refresh": operation.refresh, "destroy": operation.destroy}.get(kind, operation.update)()
+        counts = sink.changes()
+        display.finish(counts, time.monotonic() - clock)
+        if succeeded and options.expect_no_changes and any(op != "same" for op in counts):
+            succeeded = False
+            display.note("error: no changes were expected but changes occurred")
+        if not succeeded:
+            raise create_command_error(auto.CommandResult(display.text, "", code=255))
+        return Outcome(kind, started, options.message or "", display.text, counts, succeeded)
+
+    def _load(self) -> tuple[Snapshot, Codec]:
+        if not self.state_file.is_file():
+            return Snapshot(), Codec(self._crypter or new_crypter(self._passphrase))
+        return self._decode(checkpoint.read_document(self.state_file))
+
+    def _decode(self, document: dict[str, Any]) -> tuple[Snapshot, Codec]:
+        deployment = document["deployment"]
+        salt = checkpoint.salt_of(deployment)
+        codec = Codec(self._crypter_for(salt) if salt else new_crypter(self._passphrase))
+        return codec.decode(deployment), codec
+
+    def _crypter_for(self, salt: str) -> Crypter:
+        if self._crypter is None or self._crypter.state != salt:
+            self._crypter = Crypter(self._passphrase, salt)
+        return self._crypter
+
+    def _open_config(self, salt: str, ciphertext: str) -> str:
+        return self._crypter_for(salt).decrypt(ciphertext)

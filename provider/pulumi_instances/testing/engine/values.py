@@ -1,0 +1,203 @@
+"""Property values as the engine sees them, and their two encodings: gRPC structs and checkpoint JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from google.protobuf import struct_pb2
+
+SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 -- a marker of the wire format, not a secret
+ASSET_SIGNATURES = ("c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7")
+UNKNOWN_SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+Value: TypeAlias = Any
+"""None, bool, int, float, str, list, dict, Secret or UNKNOWN."""
+Properties: TypeAlias = dict[str, Value]
+
+
+class UnsupportedFeatureError(Exception):
+    """A Pulumi feature that the local engine leaves out."""
+
+    def __init__(self, feature: str) -> None:
+        """`feature` reads as the subject of a sentence: "stack references"."""
+        super().__init__(f"The local engine does not support {feature}; run this program with the Pulumi CLI.")
+
+
+class Secret:
+    """A value that is encrypted in state and shown as `[secret]`.
+
+    `ciphertext` is what the checkpoint holds for it, so that a secret which did not change is not written anew.
+    """
+
+    __slots__ = ("ciphertext", "value")
+
+    def __init__(self, value: Value, ciphertext: str | None = None) -> None:
+        """Wrap `value`; a secret in a secret is one secret."""
+        self.value: Value = value.value if isinstance(value, Secret) else value
+        self.ciphertext = ciphertext
+
+    def __repr__(self) -> str:
+        """Never show the value."""
+        return "[secret]"
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "[unknown]"
+
+    def __deepcopy__(self, memo: object) -> _Unknown:
+        return self
+
+
+UNKNOWN = _Unknown()
+"""A value that is not known before the update."""
+
+
+def from_struct(struct: struct_pb2.Struct) -> Properties:
+    """Decode a gRPC struct. Integral numbers become `int`, as JSON would have them."""
+    return {key: from_wire(value) for key, value in struct.fields.items()}
+
+
+def from_wire(value: struct_pb2.Value) -> Value:
+    """Decode one gRPC value."""
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return UNKNOWN if value.string_value == UNKNOWN_SENTINEL else value.string_value
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "list_value":
+        return [from_wire(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        return _from_tagged(from_struct(value.struct_value))
+    return None
+
+
+def _from_tagged(fields: Properties) -> Value:
+    signature = fields.get(SIGNATURE_KEY)
+    if signature == SECRET_SIGNATURE:
+        return Secret(fields.get("value"))
+    if signature in ASSET_SIGNATURES:
+        raise UnsupportedFeatureError("assets and archives")
+    return fields
+
+
+def to_struct(properties: Properties, *, keep_secrets: bool, keep_unknowns: bool) -> struct_pb2.Struct:
+    """Encode a property bag; what may not be kept is unwrapped (secrets) or left out (unknowns)."""
+    plain = _to_plain(properties, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
+    struct = struct_pb2.Struct()
+    struct.update(plain)
+    return struct
+
+
+def _to_plain(value: Value, *, keep_secrets: bool, keep_unknowns: bool) -> Value:
+    if isinstance(value, Secret):
+        plain = _to_plain(value.value, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": plain} if keep_secrets else plain
+    if value is UNKNOWN:
+        return UNKNOWN_SENTINEL
+    if isinstance(value, list):
+        return [_to_plain(item, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: _to_plain(item, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
+            for key, item in value.items()
+            if keep_unknowns or item is not UNKNOWN
+        }
+    return value
+
+
+def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
+    """Encode for the checkpoint.
+
+    `encrypt` turns the JSON of a secret into its ciphertext; without it, secrets are written in plain, marked.
+    """
+    if isinstance(value, Secret):
+        if encrypt is None or value.ciphertext is None:
+            plain = json.dumps(to_state(value.value, encrypt), separators=(",", ":"), ensure_ascii=False)
+            if encrypt is None:
+                return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
+            value.ciphertext = encrypt(plain)
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": value.ciphertext}
+    if value is UNKNOWN:
+        return UNKNOWN_SENTINEL
+    if isinstance(value, list):
+        return [to_state(item, encrypt) for item in value]
+    if isinstance(value, dict):
+        return {key: to_state(value[key], encrypt) for key in sorted(value)}
+    return value
+
+
+def from_state(value: Value, decrypt: Callable[[str], str]) -> Value:
+    """Decode from the checkpoint; `decrypt` turns a ciphertext into the JSON that it holds."""
+    if isinstance(value, list):
+        return [from_state(item, decrypt) for item in value]
+    if isinstance(value, dict):
+        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
+            ciphertext = value.get("ciphertext")
+            plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
+            return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
+        return {key: from_state(item, decrypt) for key, item in value.items()}
+    return UNKNOWN if value == UNKNOWN_SENTINEL else value
+
+
+def equal(left: Value, right: Value) -> bool:
+    """Deep equality: a secret differs from its plain value, True from 1, a missing key equals None."""
+    if isinstance(left, Secret) or isinstance(right, Secret):
+        return isinstance(left, Secret) and isinstance(right, Secret) and equal(left.value, right.value)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return all(equal(left.get(key), right.get(key)) for key in left.keys() | right.keys())
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)
+
+
+def unwrap(value: Value) -> Value:
+    """Take every secret out of its wrapper, at any depth."""
+    if isinstance(value, Secret):
+        return unwrap(value.value)
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    return value
+
+
+def contains(value: Value, wanted: Callable[[Value], bool]) -> bool:
+    """Tell whether `value` or anything in it is `wanted`."""
+    if wanted(value):
+        return True
+    if isinstance(value, Secret):
+        return contains(value.value, wanted)
+    if isinstance(value, list):
+        return any(contains(item, wanted) for item in value)
+    if isinstance(value, dict):
+        return any(contains(item, wanted) for item in value.values())
+    return False
+
+
+def is_secret(value: Value) -> bool:
+    """Tell whether the value itself is a secret."""
+    return isinstance(value, Secret)
+
+
+def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
+    """Mark in `target`, in place, what is secret under the same key in `source`.
+
+    Objects are compared key by key; anything else that contains a secret makes the whole counterpart
+    secret. A Python provider is sent plain values, so this is how secrets survive it (engine-facts 2.7).
+    """
+    for key, value in source.items():
+        if key not in target:
+            continue
+        if isinstance(value, dict) and isinstance(target[key], dict):
+            copy_secretness(value, target[key])
+        elif not is_secret(target[key]) and contains(value, is_secret):
+            target[key] = Secret(target[key])

@@ -1,0 +1,360 @@
+"""What fails: in the provider, in the program, in the processes. What was done is saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
+
+from .conftest import ROOT, NewStack, resources, urn
+from .toy_cloud import Cloud
+
+
+def three() -> None:
+    import pulumi
+
+    from tests.engine.toy_cloud import Thing
+
+    a = Thing("a", name="a")
+    b = Thing("b", name="b", opts=pulumi.ResourceOptions(depends_on=[a]))
+    Thing("c", name=b.id)
+
+
+def test_what_was_made_before_a_failure_is_saved_and_the_next_update_goes_on(new_stack: NewStack, cloud: Cloud) -> None:
+    """What depends on the failed resource is not tried; nothing stays pending."""
+    cloud.refuse("create", "b")
+    stack = new_stack(three)
+    with pytest.raises(auto.CommandError) as failure:
+        stack.up()
+    text = str(failure.value)
+    assert "the cloud refuses to create b" in text
+    assert "error: update failed" in text
+    assert "2 errored" in text
+    assert {"a", "default", "toy-dev"} == resources(stack).keys()
+    assert "pending_operations" not in (stack.export_stack().deployment or {})
+    cloud.allow("create", "b")
+    assert stack.up().summary.resource_changes == {"create": 2, "same": 2}
+
+
+def test_a_failed_update_keeps_the_old_state(new_stack: NewStack, cloud: Cloud) -> None:
+    """Inputs and outputs."""
+
+    def named(name: str) -> Any:
+        def program() -> None:
+            from tests.engine.toy_cloud import Thing
+
+            Thing("a", name=name)
+
+        return program
+
+    new_stack(named("old")).up()
+    cloud.refuse("update", "new")
+    stack = new_stack(named("new"))
+    with pytest.raises(auto.CommandError, match="refuses to update new"):
+        stack.up()
+    a = resources(stack)["a"]
+    assert (a["inputs"]["name"], a["outputs"]["name"]) == ("old", "old")
+
+
+def kind(kind: str, *, before: bool = False, name: str = "a") -> Any:
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        Thing("a", name=name, kind=kind, opts=pulumi.ResourceOptions(delete_before_replace=before))
+
+    return program
+
+
+def test_a_replaced_resource_that_could_not_be_deleted_is_deleted_later(new_stack: NewStack, cloud: Cloud) -> None:
+    """It waits in the state, marked; every update tries again."""
+    new_stack(kind("1")).up()
+    cloud.refuse("delete", "a")
+    stack = new_stack(kind("2"))
+    for _ in range(2):
+        with pytest.raises(auto.CommandError, match="refuses to delete a"):
+            stack.up()
+        assert resources(stack)["a (old)"]["delete"] is True
+    assert stack.preview().change_summary == {"same": 2}
+    cloud.allow("delete", "a")
+    assert stack.up().summary.resource_changes == {"same": 2}
+    assert "a (old)" not in resources(stack)
+    assert cloud.names() == ["a"]
+
+
+def test_a_replacement_that_could_not_be_made_is_made_later(new_stack: NewStack, cloud: Cloud) -> None:
+    """When the old one went before: its state says that the replacement is still to come."""
+    new_stack(kind("1", before=True)).up()
+    cloud.refuse("create", "b")
+    stack = new_stack(kind("2", before=True, name="b"))
+    with pytest.raises(auto.CommandError):
+        stack.up()
+    assert resources(stack)["a (old)"]["pendingReplacement"] is True
+    assert cloud.names() == []
+    cloud.allow("create", "b")
+    assert stack.up().summary.resource_changes == {"replace": 1, "same": 1}
+    assert len(cloud.calls("delete")) == 1
+    assert "a (old)" not in resources(stack)
+
+
+def test_a_resource_whose_replacement_is_no_longer_wanted_is_forgotten(new_stack: NewStack, cloud: Cloud) -> None:
+    """There is nothing left to delete."""
+    new_stack(kind("1", before=True)).up()
+    cloud.refuse("create", "b")
+    with pytest.raises(auto.CommandError):
+        new_stack(kind("2", before=True, name="b")).up()
+    cloud.forget_calls()
+    stack = new_stack(lambda: None)
+    assert stack.up().summary.resource_changes == {"same": 1}
+    assert cloud.calls("delete") == []
+    assert "a (old)" not in resources(stack)
+
+
+def test_a_failed_delete_keeps_the_resource_and_what_it_needs(new_stack: NewStack, cloud: Cloud) -> None:
+    """The next destroy goes on."""
+    stack = new_stack(three)
+    stack.up()
+    cloud.refuse("delete", "b")
+    with pytest.raises(auto.CommandError, match="refuses to delete b"):
+        stack.destroy()
+    assert {"a", "b"} < resources(stack).keys()
+    assert "c" not in resources(stack)
+    cloud.allow("delete", "b")
+    stack.destroy()
+    assert resources(stack) == {}
+
+
+@pytest.mark.parametrize("operation", ["preview", "up"])
+def test_a_refused_input_is_one_clean_line(operation: str, new_stack: NewStack, cloud: Cloud) -> None:
+    """Type, name, property, value and reason; nothing is made."""
+
+    def bad() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        Thing("a", name="a", bad=True)
+
+    with pytest.raises(auto.CommandError) as failure:
+        getattr(new_stack(bad), operation)()
+    line = "error: pulumi-python:dynamic/toy:Thing resource 'a': property bad value {true} has a problem: it is bad"
+    assert line in str(failure.value)
+    assert "Traceback" not in str(failure.value)
+    assert cloud.names() == []
+
+
+def test_a_provider_that_dies_is_reported_and_the_rest_saved(new_stack: NewStack) -> None:
+    """As the end of its connection."""
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        a = Thing("a", name="a")
+        Thing("b", name="b", die=True, opts=pulumi.ResourceOptions(depends_on=[a]))
+
+    stack = new_stack(program)
+    with pytest.raises(auto.CommandError, match="error reading from server: EOF"):
+        stack.up()
+    assert "a" in resources(stack)
+    assert "b" not in resources(stack)
+
+
+def raises() -> None:
+    import pulumi
+
+    from tests.engine.toy_cloud import Thing
+
+    Thing("a", name="a")
+    pulumi.log.warn("look out")
+    print("printed")
+    raise ValueError("boom")
+
+
+def test_a_program_that_raises_is_shown_from_its_own_line_on(new_stack: NewStack) -> None:
+    """What it had asked for before that is done and kept; nothing is deleted."""
+
+    def before() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        Thing("old", name="old")
+
+    new_stack(before).up()
+    stack = new_stack(raises)
+    with pytest.raises(auto.CommandError) as failure:
+        stack.up()
+    text = str(failure.value)
+    assert "Program failed with an unhandled exception:" in text
+    assert "ValueError: boom" in text
+    assert "run_in_stack" not in text
+    assert "warning: look out" in text
+    assert "printed" in text
+    assert {"a", "old"} < resources(stack).keys()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import sys; sys.exit(3)", "program exited with non-zero exit code: 3"),
+        ("import os; os._exit(9)", "program exited with non-zero exit code: 9"),
+        ("raise pulumi.RunError('plain words')", "error: plain words"),
+        ("import nothere", "No module named 'nothere'"),
+        ("x = (", "SyntaxError"),
+        ("pulumi.Output.from_input(1).apply(lambda n: n / 0)", "ZeroDivisionError"),
+    ],
+)
+def test_every_end_of_a_program_is_told(source: str, message: str, tmp_path: Path) -> None:
+    """In a directory with a `__main__.py`."""
+    (tmp_path / "__main__.py").write_text(f"import pulumi\n{source}\n")
+    with StackDouble("dev", work_dir=tmp_path) as stack, pytest.raises(auto.CommandError) as failure:
+        stack.up()
+    assert message in str(failure.value)
+
+
+def test_a_program_may_end_early_and_log_errors(tmp_path: Path) -> None:
+    """Neither `sys.exit(0)` nor a logged error fails an update."""
+    (tmp_path / "__main__.py").write_text("import sys, pulumi\npulumi.log.error('tut')\nsys.exit(0)\n")
+    with StackDouble("dev", work_dir=tmp_path) as stack:
+        assert stack.up().summary.resource_changes == {"create": 1}
+
+
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    """With the directory that was looked at."""
+    with StackDouble("dev", work_dir=tmp_path) as stack, pytest.raises(auto.CommandError, match="unable to find main"):
+        stack.up()
+    with pytest.raises(NotADirectoryError, match="create it or pass another one"):
+        StackDouble("dev", work_dir=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("source", "feature"),
+    [
+        ("pulumi.StackReference('org/other/dev')", "stack references"),
+        ("pulumi.runtime.register_resource_transform(lambda args: None)", "transforms"),
+        ("pulumi.CustomResource('aws:s3/bucket:Bucket', 'b', {})", "resources of the package 'aws'"),
+        ("pulumi.ProviderResource('aws', 'p', {})", "resources of the package 'aws'"),
+        ("Thing('a', opts=pulumi.ResourceOptions(import_='1'))", "importing resources"),
+        ("Thing('a', file=pulumi.StringAsset('x'))", "assets and archives"),
+        ("pulumi.runtime.invoke('aws:index:getThing', {})", "functions of providers"),
+        (
+            "Thing('a', opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding("
+            "after_create=[pulumi.ResourceHook('h', lambda args: None)])))",
+            "hooks",
+        ),
+    ],
+)
+def test_what_is_left_out_is_named(source: str, feature: str, tmp_path: Path, cloud: Cloud) -> None:
+    """And the CLI recommended, unless the SDK itself says that it is not supported."""
+    (tmp_path / "__main__.py").write_text(f"import pulumi\nfrom tests.engine.toy_cloud import Thing\n{source}\n")
+    environment = {"TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
+    stack = StackDouble("dev", work_dir=tmp_path, env_vars=environment)
+    with stack, pytest.raises(auto.CommandError) as failure:
+        stack.up()
+    text = str(failure.value)
+    assert feature in text
+    assert "Pulumi CLI" in text
+
+
+@pytest.mark.parametrize(
+    "options", [{"policy_packs": ["x"]}, {"plan": "x"}, {"continue_on_error": True}, {"run_program": True}]
+)
+def test_an_option_that_is_left_out_is_refused(options: dict[str, Any], new_stack: NewStack) -> None:
+    """By name; options that are off are fine."""
+    with pytest.raises(UnsupportedFeatureError, match=f"the option '{next(iter(options))}'; run .* Pulumi CLI"):
+        new_stack(lambda: None).up(**options)
+    assert new_stack(lambda: None).up(**dict.fromkeys(options)).summary.resource_changes == {"create": 1}
+
+
+def test_unexpected_changes_fail(new_stack: NewStack) -> None:
+    """`expect_no_changes`."""
+    stack = new_stack(three)
+    with pytest.raises(auto.CommandError, match="no changes were expected but changes occurred"):
+        stack.preview(expect_no_changes=True)
+
+
+def test_no_process_outlives_an_operation(new_stack: NewStack, cloud: Cloud) -> None:
+    """Whether it succeeds or not."""
+    stack = new_stack(three)
+    stack.up()
+    cloud.refuse("delete", "b")
+    with pytest.raises(auto.CommandError):
+        stack.destroy()
+    assert _children(os.getpid()) == []
+
+
+def _children(parent: int) -> list[str]:
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    return [line for line in listed.stdout.splitlines() if "pulumi" in line]
+
+
+INTERRUPTED = """
+    import sys
+    from pulumi_instances.testing.engine import StackDouble
+
+    def program():
+        from tests.engine.toy_cloud import Thing
+        a = Thing("a", name="a")
+        Thing("b", name=a.id.apply(lambda _: "b"), slow=2, patience={patience})
+
+    StackDouble("dev", program=program, project_name="toy", state_file={state!r}).up(on_output=print)
+"""
+
+
+@pytest.mark.parametrize(("number", "pending"), [(signal.SIGINT, False), (signal.SIGKILL, True)])
+def test_an_interrupted_update_leaves_a_state_to_go_on_from(
+    number: signal.Signals, pending: bool, new_stack: NewStack, cloud: Cloud, tmp_path: Path
+) -> None:
+    """Ctrl-C waits for what is under way; after a kill the next update warns of it."""
+    state = tmp_path / "state.json"
+    patience = 600 if pending else 3
+    code = textwrap.dedent(INTERRUPTED).format(state=str(state), patience=patience)
+    environment = {**os.environ, "TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as run:
+        _wait_for(lambda: list(cloud.directory.glob("meeting-*")))
+        document = json.loads(state.read_text())["deployment"]
+        assert [operation["type"] for operation in document["pending_operations"]] == ["creating"]
+        children = _children(run.pid)
+        assert len(children) == 2
+        run.send_signal(number)
+        run.communicate(timeout=60)
+    document = json.loads(state.read_text())["deployment"]
+    assert bool(document.get("pending_operations")) is pending
+    assert {"a"} < resources(new_stack()).keys()
+    if pending:
+        for child in children:  # nobody is left to end them
+            os.kill(int(child.split()[0]), signal.SIGKILL)
+        up = new_stack(lambda: None).up()
+        assert "1 pending operations from previous deployment" in up.stdout
+        assert f"{urn('b')}, interrupted while creating" in up.stdout
+    else:
+        assert [child for child in _children(1) if child in children] == []
+
+
+def _wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_no_thread_outlives_an_operation(new_stack: NewStack) -> None:
+    """Neither servers nor readers."""
+    stack = new_stack(three)
+    stack.up()
+    left = {thread.name for thread in threading.enumerate() if not thread.daemon}
+    stack.preview()
+    _wait_for(lambda: {thread.name for thread in threading.enumerate() if not thread.daemon} <= left)

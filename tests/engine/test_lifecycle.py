@@ -1,0 +1,242 @@
+"""Create, change, replace and delete, and what the provider is asked on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from .conftest import NewStack, resources, urn
+from .toy_cloud import Cloud
+
+
+def two_things() -> None:
+    import pulumi
+
+    from tests.engine.toy_cloud import Thing
+
+    first = Thing("first", name="one", kind="k")
+    Thing("second", name=first.id, opts=pulumi.ResourceOptions(depends_on=[first]))
+    pulumi.export("id", first.id)
+    pulumi.export("token", first.token)
+
+
+def thing(**properties: Any) -> Any:
+    """A program with one thing, `first`; `opts` are its options."""
+    options = properties.pop("opts", {})
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        Thing("first", opts=pulumi.ResourceOptions(**options), **properties)
+
+    return program
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_stack_is_created_kept_and_destroyed(new_stack: NewStack, cloud: Cloud) -> None:
+    """Previews are empty in between; destroying twice is fine."""
+    stack = new_stack(two_things)
+
+    assert stack.preview().change_summary == {"create": 3}
+    assert cloud.names() == []
+    up = stack.up()
+    assert up.summary.resource_changes == {"create": 3}
+    assert up.summary.result == "succeeded"
+    assert up.outputs["id"].value == cloud.id_of("one")
+    assert (up.outputs["token"].value, up.outputs["token"].secret) == ("token of one", True)
+    assert stack.preview(expect_no_changes=True).change_summary == {"same": 3}
+    assert stack.refresh().summary.resource_changes == {"same": 3}
+    assert stack.destroy().summary.resource_changes == {"delete": 3}
+    assert cloud.names() == []
+    assert stack.destroy().summary.resource_changes == {}
+    assert resources(stack) == {}
+
+
+def test_a_dependent_is_deleted_before_what_it_needs(new_stack: NewStack, cloud: Cloud) -> None:
+    """Here `second` has the id of `first` as its name."""
+    stack = new_stack(two_things)
+    stack.up()
+    name = cloud.id_of("one")
+    stack.destroy()
+    assert [call["name"] for call in cloud.calls("delete")] == [name, "one"]
+
+
+def test_the_state_has_the_fields_of_the_clis_checkpoint(new_stack: NewStack) -> None:
+    """Dependencies, the provider, secret outputs, times and the place in the program."""
+    stack = new_stack(two_things)
+    stack.up()
+    state = resources(stack)
+    second, default = state["second"], state["default"]
+
+    assert second["custom"] is True
+    assert second["parent"] == "urn:pulumi:dev::toy::pulumi:pulumi:Stack::toy-dev"
+    assert second["dependencies"] == [urn("first")]
+    assert second["propertyDependencies"] == {"__provider": [], "name": [urn("first")]}
+    assert second["provider"] == f"{default['urn']}::{default['id']}"
+    assert second["additionalSecretOutputs"] == ["token"]
+    assert second["created"] == second["modified"]
+    assert second["sourcePosition"].startswith("project:///")
+    assert "toy_cloud.py#" in second["sourcePosition"]
+    assert default["type"] == "pulumi:providers:pulumi-python"
+
+
+def test_the_provider_is_called_as_by_the_engine(new_stack: NewStack, cloud: Cloud) -> None:
+    """Check gets the old inputs, {} for a new resource and for the second check of a replacement."""
+    stack = new_stack(thing(name="a", kind="1"))
+    stack.up()
+    assert [call["call"] for call in cloud.calls()] == ["configure", "check", "create"]
+    cloud.forget_calls()
+
+    stack = new_stack(thing(name="b", kind="1"))
+    stack.up()
+    old = {"name": "a", "kind": "1", "filled": "new"}
+    assert [call["call"] for call in cloud.calls()] == ["configure", "check", "diff", "update"]
+    assert cloud.calls("check")[0]["olds"] == old
+    assert cloud.calls("update")[0]["olds"] == old
+    cloud.forget_calls()
+
+    stack = new_stack(thing(name="b", kind="2"))
+    stack.up()
+    assert [call["call"] for call in cloud.calls()] == ["configure", "check", "diff", "check", "create", "delete"]
+    assert [call["olds"] for call in cloud.calls("check")] == [{**old, "name": "b"}, {}]
+
+
+def test_a_preview_only_checks_and_compares(new_stack: NewStack, cloud: Cloud) -> None:
+    """It creates, updates and deletes nothing, and leaves the state file alone."""
+    stack = new_stack(thing(name="a", kind="1"))
+    stack.up()
+    before = stack.state_file.read_bytes()
+    cloud.forget_calls()
+
+    assert new_stack(thing(name="b", kind="1")).preview().change_summary == {"same": 1, "update": 1}
+    assert new_stack(thing(name="b", kind="2")).preview().change_summary == {"same": 1, "replace": 1}
+    assert new_stack(nothing).preview().change_summary == {"same": 1, "delete": 1}
+    assert {call["call"] for call in cloud.calls()} == {"configure", "check", "diff"}
+    assert stack.state_file.read_bytes() == before
+
+
+def test_a_replacement_is_created_before_the_old_one_goes(new_stack: NewStack, cloud: Cloud) -> None:
+    """Unless `delete_before_replace` asks for the opposite."""
+    new_stack(thing(name="a", kind="1")).up()
+    cloud.forget_calls()
+    assert new_stack(thing(name="a", kind="2")).up().summary.resource_changes == {"replace": 1, "same": 1}
+    assert [call["call"] for call in cloud.calls("create", "delete")] == ["create", "delete"]
+    cloud.forget_calls()
+    new_stack(thing(name="a", kind="3", opts={"delete_before_replace": True})).up()
+    assert [call["call"] for call in cloud.calls("create", "delete")] == ["delete", "create"]
+    assert len(cloud.names()) == 1
+
+
+def chain(kind: str) -> Any:
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        root = Thing("root", name="root", kind=kind, opts=pulumi.ResourceOptions(delete_before_replace=True))
+        Thing("must", name="must", kind=root.id)
+        Thing("may", name=root.id)
+
+    return program
+
+
+def test_what_cannot_outlive_a_deleted_resource_goes_first_and_comes_back(new_stack: NewStack, cloud: Cloud) -> None:
+    """A dependent whose replacing property comes from it; one that can be updated stays."""
+    new_stack(chain("1")).up()
+    cloud.forget_calls()
+    stack = new_stack(chain("2"))
+    assert stack.preview().change_summary == {"replace": 2, "same": 1, "update": 1}
+    cloud.forget_calls()
+    assert stack.up().summary.resource_changes == {"replace": 2, "same": 1, "update": 1}
+    assert [call["name"] for call in cloud.calls("delete")] == ["must", "root"]
+    assert len(cloud.names()) == 3
+    assert stack.preview().change_summary == {"same": 4}
+
+
+@pytest.mark.parametrize(
+    ("says", "options", "changes"),
+    [
+        ("unknown", {}, {"update": 1, "same": 1}),
+        ("unknown", {"replace_on_changes": ["name"]}, {"replace": 1, "same": 1}),
+        ("unknown", {"replace_on_changes": ["kind"]}, {"update": 1, "same": 1}),
+        ("unknown", {"ignore_changes": ["name"]}, {"same": 2}),
+        ("some", {}, {"update": 1, "same": 1}),
+        ("some", {"replace_on_changes": ["name"]}, {"update": 1, "same": 1}),
+        ("none", {}, {"same": 2}),
+    ],
+)
+def test_options_meet_the_answer_of_diff(
+    says: str, options: dict[str, Any], changes: dict[str, int], new_stack: NewStack
+) -> None:
+    """Engine-facts 2.2: `replace_on_changes` needs None; a provider that says no is believed."""
+    new_stack(thing(name="a", diff_says=says)).up()
+    assert new_stack(thing(name="b", diff_says=says, opts=options)).up().summary.resource_changes == changes
+
+
+def test_ignored_changes_reach_into_objects_and_lists(new_stack: NewStack, cloud: Cloud) -> None:
+    """The provider sees the old value at that place only."""
+    new_stack(thing(name="a", conf={"p": 1, "q": {"r": 2}}, tags=["x", "y"])).up()
+    options = {"ignore_changes": ["conf.q.r", "tags[1]"]}
+    new_stack(thing(name="a", conf={"p": 9, "q": {"r": 9}}, tags=["z", "z"], opts=options)).up()
+    thing_now = cloud.get(cloud.id_of("a"))
+    assert (thing_now["conf"], thing_now["tags"]) == ({"p": 9, "q": {"r": 2}}, ["z", "y"])
+
+
+def test_a_same_answer_still_stores_new_inputs(new_stack: NewStack) -> None:
+    """Old outputs, new inputs (engine-facts 2.3)."""
+    new_stack(thing(name="a", diff_says="none")).up()
+    stack = new_stack(thing(name="b", diff_says="none"))
+    stack.up()
+    first = resources(stack)["first"]
+    assert (first["inputs"]["name"], first["outputs"]["name"]) == ("b", "a")
+
+
+def test_a_changed_trigger_replaces(new_stack: NewStack) -> None:
+    """Without any other change."""
+    new_stack(thing(name="a", opts={"replacement_trigger": "1"})).up()
+    stack = new_stack(thing(name="a", opts={"replacement_trigger": "2"}))
+    assert stack.up().summary.resource_changes == {"replace": 1, "same": 1}
+    assert stack.up().summary.resource_changes == {"same": 2}
+
+
+def test_a_resource_can_be_replaced_by_name(new_stack: NewStack, cloud: Cloud) -> None:
+    """`replace=[urn]` replaces what has not changed."""
+    stack = new_stack(thing(name="a"))
+    stack.up()
+    old = cloud.id_of("a")
+    assert stack.up(replace=[urn("first")]).summary.resource_changes == {"replace": 1, "same": 1}
+    assert cloud.id_of("a") != old
+
+
+def test_independent_resources_are_made_at_once_within_the_limit(new_stack: NewStack, cloud: Cloud) -> None:
+    """Each of three creates waits for the others; with `parallel=1` that would be for ever."""
+
+    def program() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        for name in "abc":
+            Thing(name, name=name, slow="3")
+
+    assert new_stack(program).up(parallel=4).summary.resource_changes == {"create": 4}
+    assert cloud.names() == ["a", "b", "c"]
+
+
+def test_parallel_one_runs_one_step_at_a_time(new_stack: NewStack, cloud: Cloud) -> None:
+    """A create that waits for another never meets it."""
+
+    def program() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        for name in "ab":
+            Thing(name, name=name, slow="2", patience=0.5)
+
+    with pytest.raises(auto.CommandError, match="nobody came"):
+        new_stack(program).up(parallel=1)
+    assert cloud.names() == []

@@ -1,0 +1,289 @@
+"""Resource options that the engine alone honours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from .conftest import NewStack, resources, urn
+from .toy_cloud import Cloud
+
+
+def thing(resource_name: str = "first", *, options: dict[str, Any] | None = None, **properties: Any) -> Any:
+    """A program with one thing."""
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        Thing(resource_name, opts=pulumi.ResourceOptions(**(options or {})), **properties)
+
+    return program
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_protected_resource_is_neither_deleted_nor_replaced(new_stack: NewStack, cloud: Cloud) -> None:
+    """The error says how to unprotect it; a preview fails too."""
+    protected = {"protect": True}
+    stack = new_stack(thing(name="a", kind="1", options=protected))
+    stack.up()
+    for attempt in (stack.destroy, new_stack(nothing).up, new_stack(nothing).preview):
+        with pytest.raises(auto.CommandError, match=r"cannot be deleted\n.*protected.*unprotect"):
+            attempt()
+    replacing = new_stack(thing(name="a", kind="2", options=protected))
+    for attempt in (replacing.preview, replacing.up):
+        with pytest.raises(auto.CommandError, match=r"unable to replace resource .*\n.*marked for protection"):
+            attempt()
+    assert cloud.names() == ["a"]
+
+    new_stack(thing(name="a", kind="2", options={"protect": False})).up()
+    assert new_stack(nothing).up().summary.resource_changes == {"delete": 1, "same": 1}
+
+
+def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: NewStack, cloud: Cloud) -> None:
+    """But for what a protected one needs."""
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        base = Thing("base", name="base")
+        for name in ("p", "q"):
+            Thing(name, name=name, opts=pulumi.ResourceOptions(protect=True, depends_on=[base]))
+        Thing("free", name="free")
+
+    stack = new_stack(program)
+    stack.up()
+    with pytest.raises(auto.CommandError) as failure:
+        stack.destroy()
+    assert str(failure.value).count("cannot be deleted") >= 2
+    assert cloud.names() == ["base", "p", "q"]
+    assert "free" not in resources(stack)
+
+
+def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: Cloud) -> None:
+    """When it is replaced and when it is deleted."""
+    retained = {"retain_on_delete": True}
+    new_stack(thing(name="a", kind="1", options=retained)).up()
+    new_stack(thing(name="a", kind="2", options=retained)).up()
+    stack = new_stack(nothing)
+    stack.up()
+    assert cloud.names() == ["a", "a"]
+    assert cloud.calls("delete") == []
+    assert "first" not in resources(stack)
+
+
+@pytest.mark.parametrize("by", ["name", "urn"])
+def test_a_renamed_resource_is_the_same_resource(by: str, new_stack: NewStack, cloud: Cloud) -> None:
+    """By an alias, whole or in part; afterwards it needs the alias no more."""
+
+    def renamed() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        old = urn("first")
+        alias: Any = pulumi.Alias(name="first") if by == "name" else old
+        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[alias]))
+
+    new_stack(thing(name="a")).up()
+    id_ = cloud.id_of("a")
+    stack = new_stack(renamed)
+    assert stack.preview().change_summary == {"same": 2}
+    assert stack.up().summary.resource_changes == {"same": 2}
+    state = resources(stack)
+    assert "first" not in state
+    assert state["second"]["id"] == id_
+    assert "aliases" not in state["second"]
+    assert new_stack(thing("second", name="a")).up().summary.resource_changes == {"same": 2}
+
+
+def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud: Cloud) -> None:
+    """Their names begin with its name."""
+
+    def before() -> None:
+        from tests.engine.toy_cloud import Group
+
+        Group("app")
+
+    def after() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Group
+
+        Group("web", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="app")]))
+
+    new_stack(before).up()
+    ids = {path.stem for path in cloud.directory.glob("*.json")}
+    stack = new_stack(after)
+    # The first child's own name is an input, so it is updated in place.
+    assert stack.up().summary.resource_changes == {"same": 3, "update": 1}
+    assert {path.stem for path in cloud.directory.glob("*.json")} == ids
+    assert {"web", "web-first", "web-second"} < resources(stack).keys()
+
+
+def test_two_resources_cannot_take_over_one(new_stack: NewStack) -> None:
+    """A duplicate alias is an error that names both."""
+
+    def both() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        one = Thing("first", name="a")
+        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="first")], depends_on=[one]))
+
+    new_stack(thing(name="a")).up()
+    with pytest.raises(auto.CommandError, match=r"Duplicate resource alias .*first.* applied to .*second"):
+        new_stack(both).up()
+
+
+def test_two_resources_cannot_have_one_name(new_stack: NewStack) -> None:
+    """A duplicate URN is an error."""
+
+    def twice() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        Thing("a", name="1")
+        Thing("a", name="2")
+
+    with pytest.raises(auto.CommandError, match=r"Duplicate resource URN .*try giving it a unique name"):
+        new_stack(twice).preview()
+
+
+def test_what_is_deleted_with_another_is_not_deleted_itself(new_stack: NewStack, cloud: Cloud) -> None:
+    """The provider is asked for the one only."""
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Thing
+
+        a = Thing("a", name="a")
+        Thing("b", name="b", opts=pulumi.ResourceOptions(deleted_with=a))
+
+    stack = new_stack(program)
+    stack.up()
+    stack.destroy()
+    assert [call["name"] for call in cloud.calls("delete")] == ["a"]
+    assert resources(stack) == {}
+
+
+def test_a_resource_can_be_replaced_with_another(new_stack: NewStack) -> None:
+    """`replace_with`."""
+
+    def program(kind: str) -> Any:
+        def run() -> None:
+            import pulumi
+
+            from tests.engine.toy_cloud import Thing
+
+            a = Thing("a", name="a", kind=kind)
+            Thing("b", name="b", opts=pulumi.ResourceOptions(replace_with=[a]))
+
+        return run
+
+    new_stack(program("1")).up()
+    assert new_stack(program("2")).up().summary.resource_changes == {"replace": 2, "same": 1}
+
+
+def components() -> None:
+    import pulumi
+
+    from tests.engine.toy_cloud import Group, Thing
+
+    group = Group("g", opts=pulumi.ResourceOptions(protect=False))
+    Thing("after", name="after", opts=pulumi.ResourceOptions(depends_on=[group]))
+
+
+def test_components_have_children_outputs_and_dependents(new_stack: NewStack, cloud: Cloud) -> None:
+    """Deleted after what depends on them, with all that is in them."""
+    stack = new_stack(components)
+    stack.up()
+    state = resources(stack)
+    group = state["g"]
+    assert (group["custom"], group["type"]) == (False, "toy:index:Group")
+    assert group["outputs"] == {"first": state["g-first"]["id"]}
+    assert state["g-first"]["parent"] == group["urn"]
+    assert state["g-first"]["urn"].split("::")[2] == "toy:index:Group$pulumi-python:dynamic/toy:Thing"
+    assert stack.preview().change_summary == {"same": 5}
+    name = cloud.id_of("g one")
+    stack.destroy()
+    assert [call["name"] for call in cloud.calls("delete")] == ["after", name, "g one"]
+
+
+def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:
+    """`protect` and `retain_on_delete`, unless they say otherwise."""
+
+    def program() -> None:
+        import pulumi
+
+        from tests.engine.toy_cloud import Group, Thing
+
+        group = Group("g", opts=pulumi.ResourceOptions(protect=True, retain_on_delete=True))
+        Thing("own", name="own", opts=pulumi.ResourceOptions(parent=group, protect=False))
+
+    stack = new_stack(program)
+    stack.up()
+    state = resources(stack)
+    assert (state["g-first"]["protect"], state["g-first"]["retainOnDelete"]) == (True, True)
+    assert "protect" not in state["own"]
+
+
+def test_timeouts_are_kept_in_seconds(new_stack: NewStack) -> None:
+    """As the CLI keeps them; they never reach a Python provider."""
+    stack = new_stack(thing(name="a", options={"custom_timeouts": {"create": "1m30s", "delete": "2h"}}))
+    stack.up()
+    assert resources(stack)["first"]["customTimeouts"] == {"create": 90, "delete": 7200}
+
+
+def targets() -> None:
+    from tests.engine.toy_cloud import Thing
+
+    a = Thing("a", name="a2")
+    Thing("b", name=a.id)
+    Thing("c", name="c2")
+
+
+def test_only_targets_are_changed(new_stack: NewStack, cloud: Cloud) -> None:
+    """Others stay as they are, new ones are not made, and a target that needs one fails."""
+
+    def before() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        Thing("a", name="a")
+        Thing("c", name="c")
+
+    new_stack(before).up()
+    stack = new_stack(targets)
+    assert stack.up(target=[urn("a")]).summary.resource_changes == {"same": 3, "update": 1}
+    assert cloud.names() == ["a2", "c"]
+    assert "b" not in resources(stack)
+
+    def needs_new() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        new = Thing("new", name="new")
+        Thing("needy", name=new.id)
+
+    with pytest.raises(auto.CommandError, match=r"depends on .*new' which was was not specified in --target list"):
+        new_stack(needs_new).up(target=[urn("needy")])
+
+
+def test_a_target_is_destroyed_with_its_dependents_or_not_at_all(new_stack: NewStack, cloud: Cloud) -> None:
+    """`target_dependents` makes the difference."""
+    stack = new_stack(targets)
+    stack.up()
+    with pytest.raises(auto.CommandError, match="will be destroyed but was not specified in --target list"):
+        stack.destroy(target=[urn("a")])
+    assert len(cloud.names()) == 3
+    destroyed = stack.destroy(target=[urn("a")], target_dependents=True)
+    assert destroyed.summary.resource_changes == {"delete": 2, "same": 2}
+    assert cloud.names() == ["c2"]

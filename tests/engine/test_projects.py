@@ -1,0 +1,125 @@
+"""Where a program may be, and what it is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
+
+from .conftest import NewStack
+
+FACTS = """
+import os, sys
+import pulumi
+config = pulumi.Config()
+pulumi.export("facts", {
+    "cwd": os.getcwd(), "project": pulumi.get_project(), "stack": pulumi.get_stack(),
+    "root": pulumi.get_root_directory(), "python": sys.executable, "argv": sys.argv[0],
+    "here": [entry for entry in sys.path if entry in ("", ".", os.getcwd())], "dry": pulumi.runtime.is_dry_run(),
+})
+pulumi.export("plain", config.get("plain"))
+pulumi.export("object", config.get_object("object"))
+pulumi.export("hidden", config.get_secret("hidden"))
+pulumi.export("other", pulumi.Config("other").get("key"))
+"""
+
+
+def facts(stack: StackDouble) -> dict[str, Any]:
+    """The outputs of `FACTS`."""
+    return {name: output.value for name, output in stack.up().outputs.items()}
+
+
+def test_a_directory_needs_no_project_file(tmp_path: Path) -> None:
+    """Its name is the project's; the program runs in it, under this interpreter, with it first on the path."""
+    (tmp_path / "__main__.py").write_text(FACTS)
+    with StackDouble("prod", work_dir=tmp_path) as stack:
+        found = facts(stack)["facts"]
+    assert found == {
+        "cwd": str(tmp_path),
+        "project": tmp_path.name,
+        "stack": "prod",
+        "root": str(tmp_path),
+        "python": sys.executable,
+        "argv": ".",
+        "here": ["."],
+        "dry": False,
+    }
+
+
+@pytest.mark.parametrize(("main", "on_path"), [("app", ["."]), ("app/start.py", [])])
+def test_main_names_the_program_and_its_directory(main: str, on_path: list[str], tmp_path: Path) -> None:
+    """A directory is on the path, a file's is not (engine-facts 2.14)."""
+    (tmp_path / "Pulumi.yaml").write_text(f"name: shop\nruntime: python\nmain: {main}\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / ("start.py" if main.endswith(".py") else "__main__.py")).write_text(FACTS)
+    with StackDouble("dev", work_dir=tmp_path) as stack:
+        found = facts(stack)["facts"]
+    assert (found["cwd"], found["root"], found["project"]) == (str(tmp_path / "app"), str(tmp_path), "shop")
+    assert found["here"] == on_path
+
+
+def test_configuration_comes_from_files_and_arguments(tmp_path: Path) -> None:
+    """Text, JSON, secrets; a key without a namespace is the project's."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: {name: python}\n")
+    (tmp_path / "__main__.py").write_text(FACTS)
+    (tmp_path / "Pulumi.dev.yaml").write_text(
+        "encryptionsalt: v1:ebcYMZwL3z0=:v1:05sYDYQtejZUlqko:xlA85Sfm5xt2SCEpI2/nlsi91yYbIQ==\n"
+        "config:\n"
+        "  shop:plain: from the file\n"
+        "  shop:object: {a: [1]}\n"
+        "  shop:hidden: {secure: 'v1:eu4TIBW72ZwV02Og:xG7LjpmsSZzzqoXNlidXLmdSdQ=='}\n"
+    )
+    with StackDouble("dev", work_dir=tmp_path, passphrase="x", config={"other:key": "given"}) as stack:
+        up = stack.up()
+        assert {name: up.outputs[name].value for name in ("plain", "object", "hidden", "other")} == {
+            "plain": "from the file",
+            "object": {"a": [1]},
+            "hidden": "shh",
+            "other": "given",
+        }
+        assert up.outputs["hidden"].secret
+        stack.set_config("plain", auto.ConfigValue("set", secret=True))
+        assert (stack.get_config("shop:plain").value, stack.get_config("plain").secret) == ("set", True)
+        stack.remove_config("plain")
+        assert "shop:plain" not in stack.get_all_config()
+        assert "plain" not in facts(stack)
+
+
+def test_another_runtime_is_refused(tmp_path: Path) -> None:
+    """By name."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")
+    with pytest.raises(UnsupportedFeatureError, match="programs of the runtime 'nodejs'"):
+        StackDouble("dev", work_dir=tmp_path)
+
+
+def test_a_stack_survives_in_its_file(tmp_path: Path) -> None:
+    """Another object goes on with it; without a file the state goes with the object."""
+    (tmp_path / "__main__.py").write_text(FACTS)
+    state = tmp_path / "state.json"
+    for changes in ({"create": 1}, {"same": 1}):
+        with StackDouble("dev", work_dir=tmp_path, state_file=state) as stack:
+            assert stack.up().summary.resource_changes == changes
+    with StackDouble("dev", work_dir=tmp_path) as stack:
+        assert stack.preview().change_summary == {"create": 1}
+        stack.up()
+        assert stack.state_file.exists()
+    assert not stack.state_file.parent.exists()
+
+
+def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:
+    """It is sent with what it refers to: its closure, and what is in its module."""
+    value = {"from": "outside"}
+
+    def program() -> None:
+        import pulumi
+
+        pulumi.export("value", value)
+        pulumi.export("length", len(FACTS))
+
+    outputs = new_stack(program).up().outputs
+    assert (outputs["value"].value, outputs["length"].value) == (value, len(FACTS))

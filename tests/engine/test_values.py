@@ -1,0 +1,125 @@
+"""The value model: encodings, equality, secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulumi_instances.testing.engine.values import (
+    UNKNOWN,
+    Secret,
+    UnsupportedFeatureError,
+    contains,
+    copy_secretness,
+    equal,
+    from_state,
+    from_struct,
+    is_secret,
+    to_state,
+    to_struct,
+    unwrap,
+)
+
+BAG = {
+    "text": "x",
+    "number": 3,
+    "fraction": 1.5,
+    "yes": True,
+    "nothing": None,
+    "list": [1, None, {"deep": Secret([1, "s"])}],
+    "unknown": UNKNOWN,
+    "secret": Secret({"a": UNKNOWN}),
+}
+
+
+def test_a_bag_survives_the_wire() -> None:
+    """Integral numbers come back as int, secrets and unknowns as what they are."""
+    there = to_struct(BAG, keep_secrets=True, keep_unknowns=True)
+    back = from_struct(there)
+
+    assert equal(unwrap(back), unwrap(BAG))
+    assert isinstance(back["number"], int)
+    assert is_secret(back["list"][2]["deep"])
+    assert back["unknown"] is UNKNOWN
+
+
+def test_a_provider_is_sent_plain_values_and_a_real_update_no_unknowns() -> None:
+    """What may not be kept is unwrapped or left out."""
+    back = from_struct(to_struct(BAG, keep_secrets=False, keep_unknowns=False))
+
+    assert not contains(back, is_secret)
+    assert "unknown" not in back
+    assert back["list"][2]["deep"] == [1, "s"]
+
+
+def test_a_secret_in_the_checkpoint_is_only_its_ciphertext() -> None:
+    """The JSON of the value is encrypted, once: an unchanged secret keeps its ciphertext."""
+    plaintexts: list[str] = []
+
+    def encrypt(text: str) -> str:
+        plaintexts.append(text)
+        return f"sealed {len(plaintexts)}"
+
+    bag = {"b": Secret({"k": "v"}), "a": 1}
+    first = to_state(bag, encrypt)
+
+    assert list(first) == ["a", "b"]
+    assert first["b"]["ciphertext"] == "sealed 1"
+    assert plaintexts == ['{"k":"v"}']
+    assert to_state(bag, encrypt) == first
+    read = from_state(first, lambda _: '{"k":"v"}')
+    assert equal(read, bag)
+    assert to_state(read, encrypt) == first
+
+
+def test_assets_are_refused_by_name() -> None:
+    """An asset would lose its content; the message says what is not supported."""
+    asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
+    with pytest.raises(UnsupportedFeatureError, match="assets and archives; run this program with the Pulumi CLI"):
+        from_struct(to_struct({"file": asset}, keep_secrets=True, keep_unknowns=True))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (1, 1.0, True),
+        (1, True, False),
+        (0, False, False),
+        ([1, 2], [1], False),
+        ({"a": None}, {}, True),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 1}]}, True),
+        (Secret("x"), "x", False),
+        (Secret("x"), Secret("x"), True),
+        (Secret(Secret("x")), Secret("x"), True),
+        (UNKNOWN, UNKNOWN, True),
+        (UNKNOWN, "x", False),
+    ],
+)
+def test_equality_is_the_engines(left: Any, right: Any, same: bool) -> None:
+    """Types matter, secretness matters, a missing key is a null."""
+    assert equal(left, right) is same
+    assert equal(right, left) is same
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "marked"),
+    [
+        ({"a": Secret(1)}, {"a": 1}, {"a": Secret(1)}),
+        ({"a": Secret(1)}, {"b": 1}, {"b": 1}),
+        ({"a": {"b": Secret(1), "c": 2}}, {"a": {"b": 1, "c": 2}}, {"a": {"b": Secret(1), "c": 2}}),
+        ({"a": [1, Secret(2)]}, {"a": [1, 2]}, {"a": Secret([1, 2])}),
+        ({"a": {"b": Secret(1)}}, {"a": "text"}, {"a": Secret("text")}),
+        ({"a": Secret(1)}, {"a": Secret(2)}, {"a": Secret(2)}),
+        ({"a": 1}, {"a": 1}, {"a": 1}),
+    ],
+)
+def test_secretness_is_copied_by_key_into_objects_and_onto_whole_lists(source: Any, target: Any, marked: Any) -> None:
+    """Engine-facts 2.7 (a)."""
+    copy_secretness(source, target)
+    assert equal(target, marked)
+
+
+def test_a_secret_never_shows_its_value() -> None:
+    """Neither alone nor in a container."""
+    assert "hush" not in repr(Secret("hush")) + str([Secret("hush")]) + f"{Secret({'a': 'hush'})}"
