@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any, Union
+from types import MappingProxyType
+from typing import Any
 
 import pulumi.automation as auto
+
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 
@@ -25,7 +27,7 @@ HEADER = "import pulumi\nfrom pulumi_instances import Instance, account\n\n"
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 
 Program = Callable[[], None]
-Stack = Union[auto.Stack, StackDouble]
+Stack = auto.Stack | StackDouble
 Config = Mapping[str, auto.ConfigValue]
 
 
@@ -34,6 +36,8 @@ class Harness(ABC):
 
     engine: str
     env: dict[str, str]
+    _quick: Mapping[str, Any] = MappingProxyType({})
+    """Options that spare the engine work that no test looks at."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -54,15 +58,15 @@ class Harness(ABC):
 
     def up(self, **options: Any) -> auto.UpResult:
         with self._open() as stack:
-            return stack.up(**options)
+            return stack.up(**self._quick, **options)
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
         with self._open() as stack:
-            return stack.refresh(**options)
+            return stack.refresh(**self._quick, **options)
 
     def destroy(self, **options: Any) -> auto.DestroyResult:
         with self._open() as stack:
-            return stack.destroy(**options)
+            return stack.destroy(**self._quick, **options)
 
     def export(self) -> auto.Deployment:
         with self._open() as stack:
@@ -136,6 +140,8 @@ class CliHarness(Harness):
     """The real CLI through the Automation API, with a file backend inside the stack's directory."""
 
     engine = "cli"
+    # The summary of each operation would show the configuration decrypted, for one more derivation of the key.
+    _quick = MappingProxyType({"show_secrets": False})
 
     def __init__(self, directory: Path, template: Path | None = None) -> None:
         """``template`` is the directory of another harness that has not run yet: a copy spares making a stack."""

@@ -1,0 +1,49 @@
+"""The fixture `stack`: a stack on each of the two engines, configured for the emulated API."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+
+needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+
+NewStack = Callable[[], Harness]
+
+
+@pytest.fixture(params=["local", pytest.param("cli", marks=needs_cli)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each test that uses it runs on the local engine and on the real CLI."""
+    return str(request.param)
+
+
+@pytest.fixture
+def new_stack(engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> NewStack:
+    """A factory of stacks of this engine, without any configuration."""
+
+    def make() -> Harness:
+        directory = tmp_path_factory.mktemp(engine)
+        if engine == "local":
+            return LocalHarness(directory)
+        return CliHarness(directory, request.getfixturevalue("cli_template"))
+
+    return make
+
+
+@pytest.fixture
+def stack(new_stack: NewStack, instances_api: Emulator) -> Harness:
+    """A stack without resources, configured for the emulated API."""
+    stack = new_stack()
+    stack.configure(settings(instances_api))
+    return stack
+
+
+@pytest.fixture(scope="session")
+def cli_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a stack of the CLI, made once and copied for each test."""
+    return CliHarness(tmp_path_factory.mktemp("template")).directory

@@ -1,0 +1,83 @@
+"""Several accounts in one program."""
+
+from __future__ import annotations
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Account, Emulator
+from tests.support.checks import assert_settled
+from tests.support.harness import Harness
+
+PROGRAM = """
+    secrets = pulumi.Config("eu")
+    eu = account(
+        "eu",
+        base_url="{base_url}",
+        user_secret=secrets.require("userSecret"),
+        organization_secret=secrets.require("organizationSecret"),
+    )
+    Instance("here", your_mom="dropbox")
+    Instance("there", your_mom="sfdc", opts=pulumi.ResourceOptions(provider=eu))
+    Instance.get("found", "{found}", opts=pulumi.ResourceOptions(provider=eu))
+"""
+
+
+@pytest.fixture
+def eu(instances_api: Emulator) -> Account:
+    return instances_api.add_account()
+
+
+@pytest.fixture
+def stack(stack: Harness, instances_api: Emulator, eu: Account) -> Harness:
+    found = instances_api.add(name="by hand", account=eu)
+    stack.program(PROGRAM.format(base_url=instances_api.base_url, found=found))
+    stack.configure(
+        {
+            "eu:userSecret": auto.ConfigValue(eu.user_secret, secret=True),
+            "eu:organizationSecret": auto.ConfigValue(eu.organization_secret, secret=True),
+        }
+    )
+    return stack
+
+
+def test_each_account_has_its_own_instances(stack: Harness, instances_api: Emulator, eu: Account) -> None:
+    """Create, refresh and destroy go to the account that the resource names."""
+    up = stack.up()
+
+    assert up.summary.resource_changes == {"create": 4}, "the stack, the account and two instances"
+    assert [instance["name"] for instance in instances_api.instances()] == ["here"]
+    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
+    assert_settled(stack, instances_api)
+    stack.destroy()
+    assert instances_api.instances() == []
+    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand"]
+
+
+def test_an_accounts_secrets_are_secret_in_the_state(stack: Harness, eu: Account) -> None:
+    """Though the program gave them in plain."""
+    stack.up()
+
+    written = str(stack.checkpoint().deployment)
+
+    assert "'instances:account': 'eu'" in written
+    assert eu.user_secret not in written
+    assert eu.organization_secret not in written
+
+
+def test_variables_of_the_environment_reach_their_own_account_only(
+    stack: Harness, instances_api: Emulator, eu: Account
+) -> None:
+    """`INSTANCES_USER_SECRET` is for the default account, `INSTANCES_EU_USER_SECRET` for "eu"."""
+    stack.unconfigure(["instances:userSecret", "instances:organizationSecret"])
+    stack.env.update(instances_api.env)
+    stack.configure({"eu:userSecret": auto.ConfigValue("revoked", secret=True)})
+    stack.env["INSTANCES_EU_USER_SECRET"] = eu.user_secret
+
+    stack.up()
+
+    assert [instance["name"] for instance in instances_api.instances()] == ["here"]
+    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
+    del stack.env["INSTANCES_EU_USER_SECRET"]
+    with pytest.raises(auto.CommandError, match=r"401.*INSTANCES_EU_USER_SECRET"):
+        stack.refresh()

@@ -1,0 +1,53 @@
+"""A state crosses from one engine to the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_ends_empty, assert_settled
+from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+
+from .conftest import needs_cli
+
+PROGRAM = """
+    first = Instance("first", your_mom="dropbox", tags=["a"], configuration={"oauth.api.secret": "s3cret", "n": 3})
+    second = Instance(
+        "second",
+        your_mom="sfdc",
+        name=first.name.apply(lambda name: f"after {name}"),
+        provider_data={"code": "a-code"},
+        opts=pulumi.ResourceOptions(depends_on=[first], ignore_changes=["tags"], aliases=[pulumi.Alias(name="other")]),
+    )
+    Instance("child", your_mom="box", opts=pulumi.ResourceOptions(parent=second))
+    Instance.get("found", first.id)
+    pulumi.export("token", first.token)
+"""
+
+
+@needs_cli
+@pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted", "in plain"])
+@pytest.mark.parametrize("to", ["cli", "local"])
+def test_a_state_crosses_without_a_difference(
+    to: str, encrypted: bool, instances_api: Emulator, tmp_path: Path, cli_template: Path
+) -> None:
+    """After the import a preview and a refresh are empty, and destroy leaves nothing."""
+    stacks: dict[str, Harness] = {
+        "local": LocalHarness(tmp_path / "local"),
+        "cli": CliHarness(tmp_path / "cli", cli_template),
+    }
+    for stack in stacks.values():
+        stack.configure(settings(instances_api))
+        stack.program(PROGRAM)
+    there = stacks.pop(to)
+    [(_, here)] = stacks.items()
+    here.up()
+
+    there.import_(here.checkpoint() if encrypted else here.export())
+
+    token = here.instances()["first"]["outputs"]["token"]
+    assert there.instances()["first"]["outputs"]["token"] == token
+    assert_settled(there, instances_api)
+    assert_ends_empty(there, instances_api)

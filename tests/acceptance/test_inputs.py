@@ -1,0 +1,96 @@
+"""Inputs that are wrong, and inputs that are not known yet."""
+
+from __future__ import annotations
+
+import re
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_ends_empty, assert_settled
+from tests.support.harness import Harness
+
+
+def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
+    """Each is named with its property and what to write instead, in one line, before anything is sent."""
+    stack.program("""
+        Instance("box", your_mom="", name=" ", tags=["ok", 1], configuration={"a": ["b"]}, adopt_id="../x")
+    """)
+
+    with pytest.raises(auto.CommandError) as failure:
+        stack.preview()
+
+    said = str(failure.value)
+    for key, problem in {
+        "your_mom": "is empty",
+        "name": "is empty",
+        "tags": "tags[1] must be text, not a number",
+        "configuration": '["a"] must be text, a number or a boolean, not a list',
+        "adopt_id": "must be the decimal id of an instance",
+    }.items():
+        assert re.search(rf"property {key} .*{re.escape(problem)}", said), key
+    assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
+    assert instances_api.requests == []
+
+
+def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
+    """One line for each, with the command that sets it."""
+    stack.unconfigure(["instances:userSecret", "instances:organizationSecret"])
+    stack.program('Instance("box", your_mom="dropbox")')
+
+    with pytest.raises(auto.CommandError) as failure:
+        stack.preview()
+
+    said = str(failure.value)
+    assert 'run "pulumi config set --secret instances:userSecret <value>" or set INSTANCES_USER_SECRET' in said
+    assert "instances:organizationSecret is missing" in said
+    assert "instances:baseUrl is missing" not in said
+    assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
+    assert instances_api.requests == []
+
+
+def test_unknown_inputs_pass_through_a_preview(stack: Harness, instances_api: Emulator) -> None:
+    """Values made from another instance's id are unknown until that exists, at any depth."""
+    stack.program("""
+        first = Instance("first", your_mom="dropbox")
+        Instance(
+            "second",
+            your_mom="dropbox",
+            name=first.id.apply(lambda id: f"after {id}"),
+            tags=["known", first.id.apply(lambda id: f"tag {id}")],
+            configuration={"first.id": first.id, "token": first.token},
+        )
+        Instance("third", your_mom="dropbox", tags=first.id.apply(lambda id: [id]))
+    """)
+
+    assert stack.preview().change_summary == {"create": 4}
+    assert instances_api.writes == []
+    assert stack.up().summary.resource_changes == {"create": 4}
+
+    by_name = {instance["name"]: instance for instance in instances_api.instances()}
+    first = by_name["first"]
+    second = by_name[f"after {first['id']}"]
+    assert second["tags"] == ["known", f"tag {first['id']}"]
+    assert second["configuration"] == {"first.id": str(first["id"]), "token": first["token"]}
+    assert by_name["third"]["tags"] == [str(first["id"])]
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_an_unknown_input_of_an_update_is_no_failure(stack: Harness, instances_api: Emulator) -> None:
+    """A name that hangs on an instance about to be replaced is shown as a change, and known by the up."""
+    program = """
+        first = Instance("first", your_mom="dropbox")
+        Instance("second", your_mom="dropbox", name=first.id.apply(lambda id: f"after {id}"))
+    """
+    stack.program(program)
+    stack.up()
+    stack.program(program.replace('"first", your_mom="dropbox"', '"first", your_mom="box"'))
+
+    assert stack.preview().change_summary == {"same": 1, "replace": 1, "update": 1}
+    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1, "update": 1}
+
+    first, second = sorted(instances_api.instances(), key=lambda instance: instance["name"], reverse=True)
+    assert second["name"] == f"after {first['id']}"
+    assert_settled(stack, instances_api)

@@ -1,0 +1,64 @@
+"""`.get`: instances that the stack refers to without owning them."""
+
+from __future__ import annotations
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_settled
+from tests.support.harness import Harness
+
+LOOKUP = """
+    found = Instance.get("found", "{id}")
+    for key in ("your_mom", "name", "tags", "token", "valid", "disabled"):
+        pulumi.export(key, getattr(found, key))
+"""
+
+
+def test_a_lookup_equals_the_managed_instance(stack: Harness) -> None:
+    """`.get` by the id of a managed instance gives the same outputs, its token secret too."""
+    stack.program("""
+        managed = Instance("managed", your_mom="dropbox", tags=["a"])
+        found = Instance.get("found", managed.id)
+        for key in ("your_mom", "name", "tags", "token", "valid", "disabled"):
+            pulumi.export(f"managed {key}", getattr(managed, key))
+            pulumi.export(f"found {key}", getattr(found, key))
+    """)
+
+    outputs = stack.up().outputs
+
+    for key in ("your_mom", "name", "tags", "token", "valid", "disabled"):
+        managed, found = outputs[f"managed {key}"], outputs[f"found {key}"]
+        assert (found.value, found.secret) == (managed.value, managed.secret)
+    assert outputs["found token"].secret is True
+    states = stack.instances()
+    assert states["found"]["id"] == states["managed"]["id"]
+    assert states["found"]["external"] is True
+
+
+def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emulator) -> None:
+    """It is known in previews already, follows the API, and outlives the stack."""
+    existing = instances_api.add(your_mom="sfdc", name="by hand", tags=["b", "a"])
+    stack.program(LOOKUP.format(id=existing))
+
+    assert '"by hand"' in stack.preview().stdout
+    assert stack.up().outputs["tags"].value == ["a", "b"]
+    assert_settled(stack, instances_api)
+    instances_api.change(existing, name="other")
+    assert stack.up().outputs["name"].value == "other"
+    stack.destroy()
+
+    assert instances_api.writes == []
+    assert [instance["id"] for instance in instances_api.instances()] == [existing]
+
+
+@pytest.mark.parametrize("operation", ["preview", "up"])
+def test_a_missing_id_is_an_error(stack: Harness, operation: str) -> None:
+    """In previews too, with the id and what to do."""
+    stack.program(LOOKUP.format(id=4999999))
+
+    with pytest.raises(auto.CommandError, match=r"read instance 4999999: 404.*; check the id"):
+        getattr(stack, operation)()
+
+    assert stack.instances() == {}

@@ -1,0 +1,128 @@
+"""Resource options."""
+
+from __future__ import annotations
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_ends_empty, assert_settled, calls
+from tests.support.harness import Harness
+
+BOX = 'Instance("box", your_mom="dropbox", name="first", opts=pulumi.ResourceOptions({options}))'
+
+
+def test_ignore_changes_tolerates_drift_and_edits(stack: Harness, instances_api: Emulator) -> None:
+    """An ignored property stays as it is on the server, whatever the program says."""
+    program = BOX.format(options='ignore_changes=["name"]')
+    stack.program(program)
+    stack.up()
+    [made] = instances_api.instances()
+    instances_api.change(made["id"], name="by hand")
+    stack.refresh()
+    stack.program(program.replace('name="first"', 'name="second"'))
+
+    assert stack.up().summary.resource_changes == {"same": 2}
+
+    assert instances_api.instance(made["id"])["name"] == "by hand"
+    assert calls(instances_api) == ["POST /instances"]
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instances_api: Emulator) -> None:
+    """The engine is told which property changed, so it can honour the option."""
+    program = BOX.format(options='replace_on_changes=["name"]')
+    stack.program(program)
+    stack.up()
+    [before] = instances_api.instances()
+    stack.program(program.replace('name="first"', 'name="second"'))
+
+    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
+
+    [after] = instances_api.instances()
+    assert after["id"] != before["id"]
+    assert after["name"] == "second"
+    assert_settled(stack, instances_api)
+
+
+def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
+    """Neither by destroy, nor by dropping it from the program, nor by a replacement; unprotected it can go."""
+    stack.program(BOX.format(options="protect=True"))
+    stack.up()
+    before = instances_api.instances()
+
+    for attempt in ("", BOX.format(options="protect=True").replace("dropbox", "box")):
+        stack.program(attempt)
+        with pytest.raises(auto.CommandError, match="protect"):
+            stack.up()
+    with pytest.raises(auto.CommandError, match="protect"):
+        stack.destroy()
+
+    assert instances_api.instances() == before
+    assert stack.instances()["box"]["protect"] is True
+    stack.program(BOX.format(options=""))
+    assert stack.up().summary.resource_changes == {"same": 2}
+    assert_ends_empty(stack, instances_api)
+
+
+def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: Emulator) -> None:
+    """`retain_on_delete` forgets it without a request."""
+    stack.program(BOX.format(options="retain_on_delete=True"))
+    stack.up()
+    before = instances_api.instances()
+
+    stack.destroy()
+
+    assert stack.resources() == []
+    assert instances_api.instances() == before
+    assert calls(instances_api) == ["POST /instances"]
+
+
+@pytest.mark.parametrize("alias", ['"{urn}"', 'pulumi.Alias(name="box")'], ids=["urn", "name"])
+def test_an_alias_renames_the_resource_without_an_operation(
+    stack: Harness, instances_api: Emulator, alias: str
+) -> None:
+    """The object stays, and later programs need the alias no more."""
+    stack.program(BOX.format(options=""))
+    stack.up()
+    before = instances_api.instances()
+    urn = stack.instances()["box"]["urn"]
+    renamed = BOX.replace('"box"', '"chest"')
+    stack.program(renamed.format(options=f"aliases=[{alias.format(urn=urn)}]"))
+
+    assert stack.up().summary.resource_changes == {"same": 2}
+
+    assert list(stack.instances()) == ["chest"]
+    stack.program(renamed.format(options=""))
+    assert_settled(stack, instances_api)
+    assert instances_api.instances() == before
+    assert_ends_empty(stack, instances_api)
+
+
+def test_dependencies_and_parents_order_the_operations(stack: Harness, instances_api: Emulator) -> None:
+    """Created first what others need, deleted last; a child of a component inherits nothing but its place."""
+    stack.program("""
+        class Team(pulumi.ComponentResource):
+            def __init__(self, name, opts=None):
+                super().__init__("acceptance:index:Team", name, None, opts)
+                self.box = Instance(f"{name}-box", your_mom="dropbox", opts=pulumi.ResourceOptions(parent=self))
+                self.register_outputs({"box": self.box.id})
+
+        team = Team("team")
+        last = Instance("last", your_mom="dropbox", opts=pulumi.ResourceOptions(depends_on=[team]))
+        Instance("child", your_mom="dropbox", opts=pulumi.ResourceOptions(parent=last))
+    """)
+
+    assert stack.up().summary.resource_changes == {"create": 5}
+
+    order = ["team-box", "last", "child"]
+    assert [(request.body or {}).get("name") for request in instances_api.writes] == order
+    ids = {instance["name"]: instance["id"] for instance in instances_api.instances()}
+    urns = {resource["urn"].rpartition("::")[2]: resource["urn"] for resource in stack.resources()}
+    assert stack.instances()["team-box"]["parent"] == urns["team"]
+    assert stack.instances()["child"]["parent"] == urns["last"]
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+    deleted = [request.path for request in instances_api.writes if request.method == "DELETE"]
+    assert deleted == [f"/instances/{ids[name]}" for name in reversed(order)]
