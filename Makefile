@@ -1,0 +1,61 @@
+# A person with python3 (3.10 or newer), make and git needs nothing else. `make help` lists the commands.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test emulator up destroy lint matrix soak build lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## deploy the quickstart on an emulator, from preview to destroy
+	@$(BIN)/python -m tools.demo
+
+test: lint matrix ## lint, types, every supported SDK and Python, all tests
+	@$(BIN)/pytest -n auto
+
+emulator: $(READY) ## run the emulator in the foreground, on the instances of `make up`
+	@mkdir -p .demo
+	@$(BIN)/pulumi-instances emulator --data .demo/instances.db
+
+up: $(READY) ## deploy the quickstart on the emulator and leave it there
+	@$(BIN)/python -m tools.play up
+
+destroy: $(READY) ## destroy what `make up` deployed
+	@$(BIN)/python -m tools.play destroy
+
+lint: $(READY) ## ruff and mypy
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+
+matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Python found
+	@$(BIN)/nox
+
+soak: $(READY) ## minutes of random work under faults
+	@$(BIN)/pytest -m soak
+
+build: $(READY) ## wheel and sdist, into dist/
+	@$(BIN)/python -m build --no-isolation
+
+lock: $(READY) ## refresh requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
+		--custom-compile-command "make lock" --output-file requirements/dev.txt pyproject.toml
+
+clean: ## remove everything that these commands made
+	@rm -rf .venv .demo .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -f Pulumi.demo.yaml Pulumi.play.yaml
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is quiet, and does not run again before the project or its lock changes.
+$(READY): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Preparing .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,70 @@
+"""The supported range: the oldest and the newest SDK, on every Python that this machine has. Run by `make matrix`.
+
+The tests of `make test` itself run on the newest SDK and the Python of `.venv`; what is here are the other pairs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+SMOKE = ("tests/contract", "tests/plugin")
+QUICK = (*SMOKE, "tests/unit")
+# The lower bound of each runtime dependency, such as pulumi==3.268.
+OLDEST = [
+    f"{requirement.name}=={min(specifier.version for specifier in requirement.specifier if specifier.operator == '>=')}"
+    for requirement in map(Requirement, nox.project.load_toml("pyproject.toml")["project"]["dependencies"])
+]
+
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.envdir = ".cache/nox"
+nox.options.error_on_missing_interpreters = False
+# Only the Pythons of this machine: none is downloaded.
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+# pyenv's shims fail for versions that are not switched on: look behind them.
+for version in PYTHONS:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for python in root.glob(f"versions/*/bin/python{version}"):
+        os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+
+
+def _is_here(version: str) -> bool:
+    command = shutil.which(f"python{version}") or "false"
+    return subprocess.run([command, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603  a Python
+
+
+HERE = [version for version in PYTHONS if _is_here(version)]
+MAIN = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _prepare(session: nox.Session) -> None:
+    session.install("--quiet", "--require-hashes", "-r", "requirements/dev.txt")
+    session.install("--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def _test(session: nox.Session, *paths: str) -> None:
+    session.run("python", "-c", "from importlib.metadata import version; print('pulumi', version('pulumi'))")
+    session.run("pytest", "--quiet", "--no-header", "-n", "auto", *paths)
+
+
+@nox.session(python=HERE[0])
+def oldest(session: nox.Session) -> None:
+    """The oldest supported dependencies on the oldest Python found."""
+    _prepare(session)
+    session.install("--quiet", *OLDEST)
+    _test(session, *QUICK)
+
+
+@nox.session(python=[version for version in PYTHONS if version != MAIN])
+def newest(session: nox.Session) -> None:
+    """The newest dependencies: the quick tests on the newest Python found, a few of them on those between."""
+    _prepare(session)
+    _test(session, *(QUICK if session.python == HERE[-1] else SMOKE))

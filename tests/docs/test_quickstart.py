@@ -1,0 +1,52 @@
+"""The quickstart: what the first screen of the README shows, from a clone and on its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from pulumi_instances.testing.emulator import Emulator
+
+from .conftest import Open
+from .markdown import ROOT, blocks
+
+
+def test_the_readme_shows_the_quickstart_verbatim() -> None:
+    """The first program of the README is examples/quickstart, in at most 15 lines."""
+    program = (ROOT / "examples/quickstart/__main__.py").read_text()
+    assert blocks("README.md", "python")[0] == program
+    assert len(program.splitlines()) <= 15
+
+
+def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, instances_api: Emulator) -> None:
+    """Copied elsewhere: up, as the README shows it, then an empty preview, and destroy. (The demo uses the root's.)"""
+    copy = shutil.copytree(ROOT / "examples/quickstart", tmp_path / "elsewhere")
+    with open_stack(copy) as stack:
+        result = stack.up(color="never")
+        printed = [_normalised(line) for line in result.stdout.splitlines()]
+        assert [line for line in blocks("README.md", "text")[0].splitlines() if _normalised(line) not in printed] == []
+        outputs = result.outputs
+        held = {instance["your_mom"]: instance for instance in instances_api.instances()}
+        assert held.keys() == {"dropbox", "sfdc"}
+        assert outputs["ids"].value == {"files": str(held["dropbox"]["id"]), "crm": str(held["sfdc"]["id"])}
+        assert outputs["files_token"].value == held["dropbox"]["token"]
+        assert outputs["files_token"].secret
+        stack.preview(expect_no_changes=True)
+        stack.destroy()
+    assert instances_api.instances() == []
+
+
+def test_both_project_files_name_the_same_project() -> None:
+    """A stack of the clone is a stack of the copied quickstart: same name, same runtime."""
+    root, own = (_settings(ROOT / path) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
+    assert root == {**own, "main": "examples/quickstart"}
+
+
+def _settings(file: Path) -> dict[str, str]:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def _normalised(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)?s|\"\d+\"", "N", line.rstrip())

@@ -1,0 +1,67 @@
+"""The commands of a clone: Makefile, continuous integration, the lock."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import Any
+
+import nox.project
+import pytest
+from packaging.requirements import Requirement
+
+from .conftest import ROOT
+
+TARGETS = ["help", "demo", "test", "emulator", "up", "destroy", "lint", "matrix", "soak", "build", "lock", "clean"]
+
+
+def make(*arguments: str) -> str:
+    """What `make` prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(["make", *arguments], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)
+    return done.stdout
+
+
+def test_help_lists_every_command() -> None:
+    """`make` alone is `make help`."""
+    assert [line.split()[1] for line in make("--no-print-directory").splitlines()] == TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_command_can_be_planned(target: str) -> None:
+    """No target lacks a prerequisite."""
+    make("--dry-run", target)
+
+
+def test_the_tests_end_in_pytests_closing_line() -> None:
+    """Lint, types and the other SDKs and Pythons come first."""
+    plan = make("--dry-run", "test").splitlines()
+    assert [re.search(r"(ruff check|ruff format|mypy|nox|pytest)", line)[1] for line in plan[-5:]] == [  # type: ignore[index]
+        "ruff check",
+        "ruff format",
+        "mypy",
+        "nox",
+        "pytest",
+    ]
+
+
+def test_continuous_integration_is_make_test() -> None:
+    """`.ci/run` can be executed from any directory, and does nothing else."""
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec make --no-print-directory test"
+
+
+def test_the_lock_holds_every_dependency() -> None:
+    """requirements/dev.txt is made from pyproject.toml: each requirement is pinned, within its bounds, with hashes."""
+    project: dict[str, Any] = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["testing"]]
+    wanted += [text for text in project["optional-dependencies"]["dev"] if not text.startswith("pulumi-instances[")]
+    lock = (ROOT / "requirements/dev.txt").read_text()
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w-]+)==(\S+)(?: ;.*)? \\\n    --hash=sha256:", lock, re.MULTILINE):
+        pinned.setdefault(name, []).append(version)
+    for requirement in map(Requirement, wanted):
+        versions = pinned[requirement.name.lower().replace("_", "-")]
+        assert all(version in requirement.specifier for version in versions), requirement

@@ -1,0 +1,103 @@
+"""What is in the wheel and in the sdist, and what the wheel does where only its runtime dependencies are."""
+
+from __future__ import annotations
+
+import email
+import re
+import subprocess
+import tarfile
+import zipfile
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+PACKAGE = ROOT / "provider"
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        return email.message_from_bytes(archive.read(name))
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    """Every module, the marker for type checkers, the licence: no tests, no tools, no caches."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    [info] = {name.split("/")[0] for name in names if ".dist-info/" in name}
+    sources = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in (PACKAGE / "pulumi_instances").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "pulumi_instances/py.typed" in sources
+    members = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    assert names == sources | {f"{info}/{member}" for member in members}
+
+
+def test_the_sdist_holds_what_its_tests_need(sdist: Path) -> None:
+    """Whoever packages this can run `make test` from the sdist, and finds nothing of our machines in it."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {
+        ".ci/run",
+        ".gitignore",
+        "Makefile",
+        "Pulumi.yaml",
+        "noxfile.py",
+        "pyproject.toml",
+        "requirements/dev.txt",
+    }
+    needed |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "tools/demo.py"}
+    needed |= {"examples/quickstart/__main__.py", "tests/conftest.py", "provider/pulumi_instances/py.typed"}
+    assert needed - names == set()
+    foreign = re.compile(
+        r"(^|/)(\.venv|\.demo|\.cache|\.git|\.\w+_cache|\.hypothesis|__pycache__|Pulumi\.\w+\.yaml)(/|$)"
+    )
+    assert [name for name in names if foreign.search(name)] == []
+
+
+def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
+    """Few runtime dependencies; all else comes with an extra."""
+    required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
+    assert {re.split(r"[<>=]", value)[0] for value in required} == {"pulumi", "requests", "urllib3"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"dev", "testing"}
+    assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.10")
+
+
+def test_the_version_is_the_newest_of_the_changelog(metadata: Message) -> None:
+    """A release is written down before it is made."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    newest = re.search(r"^## \[([^\]]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert newest is not None
+    assert metadata["Version"] == newest[1]
+
+
+def test_it_imports_with_its_runtime_dependencies_only(installed: Path) -> None:
+    """What users write needs no extra."""
+    program = "from pulumi_instances import Instance, InstancesError, account; import pulumi_instances.lifecycle"
+    subprocess.run([installed / "python", "-W", "error", "-c", program], check=True)
+
+
+def test_the_command_without_its_extra_says_what_to_install(installed: Path) -> None:
+    """One line, not a traceback."""
+    done = subprocess.run([installed / "pulumi-instances"], text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["The command line needs its extra: pip install 'pulumi-instances[testing]'"]
+
+
+def test_the_plugin_without_the_extra_leaves_pytest_alone(installed: Path, tmp_path: Path) -> None:
+    """pytest loads the plugin wherever the package is installed: it must work there, and load nothing of its own."""
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n\ndef test_it():\n"
+        "    loaded = {'click', 'cryptography', 'requests', 'rich', 'starlette', 'uvicorn'} & set(sys.modules)\n"
+        "    assert not loaded\n"
+    )
+    command = [str(installed / "python"), "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "plugins: pulumi-instances-" in done.stdout

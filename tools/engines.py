@@ -1,0 +1,133 @@
+"""Which engine runs a deployment from the clone: the Pulumi CLI or, where none can be had, the local engine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pulumi.automation as auto
+
+from pulumi_instances.testing.engine import StackDouble
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / ".demo"
+CHOICE = "PULUMI_INSTANCES_ENGINE"
+INSTALL_LIMIT = 60.0
+"""Seconds that the official installer may take."""
+
+Stack: TypeAlias = "auto.Stack | StackDouble"
+
+
+class Unavailable(Exception):
+    """The engine that was asked for is not to be had; the text says what to do."""
+
+
+@contextmanager
+def open_stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
+    """The stack ``name`` of the quickstart, run by the root's Pulumi.yaml, with its state in ``.demo/<name>``.
+
+    ``environment`` is added to that of the program and of the provider. Says in one line which engine it is.
+    Raises Unavailable.
+    """
+    directory = DEMO / name
+    directory.mkdir(parents=True, exist_ok=True)
+    cli = _cli()
+    if cli is not None:
+        print(f"Engine: Pulumi CLI {cli.version}, {cli.command}", flush=True)
+        yield _cli_stack(cli, name, directory / "state", environment)
+        return
+    print("Engine: the local engine of pulumi_instances.testing, a test double of Pulumi's", flush=True)
+    with StackDouble(
+        name,
+        work_dir=ROOT,
+        state_file=directory / "state.json",
+        env_vars={**environment, "PULUMI_HOME": str(DEMO / "home")},
+        passphrase=_passphrase(),
+    ) as stack:
+        yield stack
+
+
+def _cli_stack(cli: auto.PulumiCommand, name: str, state: Path, environment: Mapping[str, str]) -> auto.Stack:
+    state.mkdir(exist_ok=True)
+    options = auto.LocalWorkspaceOptions(
+        pulumi_command=cli,
+        # Apart from the user's own: neither their login nor their plugins are touched.
+        pulumi_home=str(DEMO / "home"),
+        env_vars={
+            **environment,
+            # The language host and the plugin both take the first `python3` on PATH.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": _passphrase(),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # There is none to acquire, and offline each operation would wait seconds for the registry.
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        },
+    )
+    return auto.create_or_select_stack(name, work_dir=str(ROOT), opts=options)
+
+
+def forget_stack(name: str) -> None:
+    """Remove the state and the settings of a stack, such as those of a run that was stopped in the middle."""
+    shutil.rmtree(DEMO / name, ignore_errors=True)
+    (ROOT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
+
+
+def reason(error: auto.CommandError) -> str:
+    """What the engine says of a failure beside the output that was shown already, which the error repeats."""
+    return str(error).rpartition("stderr:")[2].strip() or "the engine's output above tells why."
+
+
+def _passphrase() -> str:
+    """A throw-away passphrase, made once per clone."""
+    file = DEMO / "passphrase"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24))
+    return file.read_text()
+
+
+def _cli() -> auto.PulumiCommand | None:
+    """The `pulumi` on PATH, else one from the official installer, else None, as `PULUMI_INSTANCES_ENGINE` allows."""
+    choice = os.environ.get(CHOICE, "").strip().lower()
+    if choice not in ("", "cli", "local"):
+        raise Unavailable(f'{CHOICE} is {choice!r}: set it to "cli" or "local", or unset it')
+    if choice == "local":
+        return None
+    if shutil.which("pulumi"):
+        return auto.PulumiCommand()
+    root = DEMO / "pulumi"
+    if _install(root):
+        return auto.PulumiCommand(root=str(root))
+    if choice == "cli":
+        raise Unavailable(
+            f"there is no `pulumi` on PATH, and the installer had no success: install it, or unset {CHOICE}"
+        )
+    return None
+
+
+def _install(root: Path) -> bool:
+    """Run the official installer quietly and within limits. Answers whether the CLI is there."""
+    command = [sys.executable, "-m", "tools.install_cli", str(root)]
+    with subprocess.Popen(  # noqa: S603  the command is ours
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as installer:
+        try:
+            done = installer.wait(timeout=INSTALL_LIMIT) == 0
+        except BaseException as stopped:
+            # The installer is a script with children: all of them stop.
+            os.killpg(installer.pid, signal.SIGKILL)
+            if not isinstance(stopped, subprocess.TimeoutExpired):
+                raise
+            done = False
+    if not done:
+        shutil.rmtree(root, ignore_errors=True)
+    return done
