@@ -1,7 +1,36 @@
 """Instances of the Instances API as Pulumi resources."""
 
-from .accounts import account
-from .errors import InstancesError
-from .instance import Instance
+from __future__ import annotations
 
-__all__ = ["Instance", "InstancesError", "account"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .accounts import account
+    from .errors import InstancesError
+    from .instance import Instance
+    from .lookup import InstanceResult, get_instance, get_instance_output, get_instances, get_instances_output
+
+__all__ = [
+    "Instance",
+    "InstanceResult",
+    "InstancesError",
+    "account",
+    "get_instance",
+    "get_instance_output",
+    "get_instances",
+    "get_instances_output",
+]
+
+_HOMES = {"Instance": ".instance", "InstancesError": ".errors", "account": ".accounts"}
+
+
+def __getattr__(name: str) -> Any:
+    # Late, since the pytest plugin and the command line lie in this package, and the SDK is slow to import.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, ".lookup"), __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

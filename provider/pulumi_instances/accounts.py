@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pulumi
 
-from .config import ACCOUNT_KEY, NAMESPACE
+from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS
+
+
+class Account(pulumi.ProviderResource):
+    """What `account` makes: a provider that remembers its settings, which look-ups need, too."""
+
+    settings: Mapping[str, pulumi.Input[str]]
+    """By their configuration keys, such as ``instances:baseUrl``."""
+
+    def __init__(
+        self, name: str, settings: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None
+    ) -> None:
+        """Register the provider; both secrets become secret in the state."""
+        inputs = {key: pulumi.Output.secret(value) if key in _SECRETS else value for key, value in settings.items()}
+        super().__init__("pulumi-python", name, inputs, opts)
+        self.settings = settings
+
+
+_SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 
 def account(
@@ -17,7 +36,7 @@ def account(
     organization_secret: pulumi.Input[str],
     settings: dict[str, pulumi.Input[str]] | None = None,
     opts: pulumi.ResourceOptions | None = None,
-) -> pulumi.ProviderResource:
+) -> Account:
     """Another account beside the one of the stack's configuration: pass it as ``ResourceOptions(provider=…)``.
 
     ``settings`` holds further settings by their configuration keys without the namespace, such as
@@ -29,11 +48,14 @@ def account(
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name.lower() == "create":
         raise ValueError(f"account name {name!r}: write letters, digits, - and _ only, and not 'create'")
-    inputs: dict[str, pulumi.Input[str]] = {
-        ACCOUNT_KEY: name,
-        f"{NAMESPACE}:baseUrl": base_url,
-        f"{NAMESPACE}:userSecret": pulumi.Output.secret(user_secret),
-        f"{NAMESPACE}:organizationSecret": pulumi.Output.secret(organization_secret),
-        **{f"{NAMESPACE}:{key}": value for key, value in (settings or {}).items()},
-    }
-    return pulumi.ProviderResource("pulumi-python", name, inputs, opts)
+    return Account(
+        name,
+        {
+            ACCOUNT_KEY: name,
+            f"{NAMESPACE}:baseUrl": base_url,
+            f"{NAMESPACE}:userSecret": user_secret,
+            f"{NAMESPACE}:organizationSecret": organization_secret,
+            **{f"{NAMESPACE}:{key}": value for key, value in (settings or {}).items()},
+        },
+        opts,
+    )

@@ -3,24 +3,105 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import click
 
 __all__ = ["main"]
 
-_EXTRA = {"click", "starlette", "uvicorn"}
+_CLI = {"click", "rich"}
+_TESTING = {"starlette", "uvicorn"}
+
+_COMMANDS = {
+    "list": "commands.listing:list_command",
+    "show": "commands.listing:show",
+    "drift": "commands.audit:drift",
+    "orphans": "commands.audit:orphans",
+    "import-file": "commands.importing:import_file",
+    "import": "commands.importing:import_",
+    "doctor": "commands.doctor:doctor",
+    "emulator": "testing.emulator.command:emulator",
+}
+
+_HELP = """Existing instances of the Instances API: list and compare them, take them into a stack.
+
+Settings come from the environment (INSTANCES_BASE_URL, INSTANCES_USER_SECRET, INSTANCES_ORGANIZATION_SECRET) and, with
+--stack, from the configuration of a stack; the environment wins. No secret is ever taken from the command line, and
+tokens are hidden without --show-secrets. No command here writes to the API.
+"""
+
+_EPILOG = """\b
+Exit codes:
+  0  fine
+  1  an error; wrong usage, too
+  2  drift, orphans or doctor found something
+
+\b
+Completion, for bash (or zsh_source, fish_source):
+  eval "$(_PULUMI_INSTANCES_COMPLETE=bash_source pulumi-instances)"
+"""
 
 
 def main() -> None:
-    """Run the command line. Its commands come with the extra ``[testing]``; without it, say so and exit 1."""
+    """Run the command line. It comes with the extra ``[cli]``; without it, say so and exit 1."""
     try:
-        import click
-
-        from .testing.emulator.command import emulator
+        group = _group()
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        if error.name not in _CLI:
             raise
-        sys.exit("The command line needs its extra: pip install 'pulumi-instances[testing]'")
+        sys.exit("The command line needs its extra: pip install 'pulumi-instances[cli]'")
+    import click
 
-    group = click.Group("pulumi-instances", commands=[emulator], help="Tools around the Instance resource.")
-    click.version_option(version("pulumi-instances"))(group)
-    group(prog_name="pulumi-instances")
+    from .errors import InstancesError
+
+    try:
+        code = group.main(prog_name="pulumi-instances", standalone_mode=False)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = 1  # for wrong usage, too: 2 is what a gate looks for
+    except InstancesError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = 1
+    sys.exit(code or 0)
+
+
+def _group() -> click.Group:
+    import click
+    import rich  # noqa: F401  every command needs it, so its absence is told here
+
+    class Commands(click.Group):
+        """Imports a command when it is asked for, so that each starts at the cost of its own imports."""
+
+        def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+            return list(_COMMANDS)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+            if cmd_name not in _COMMANDS:
+                return None
+            module, _, attribute = _COMMANDS[cmd_name].partition(":")
+            try:
+                return cast("click.Command", getattr(import_module(f".{module}", __package__), attribute))
+            except ModuleNotFoundError as error:
+                if error.name not in _TESTING:
+                    raise
+                return _unavailable(cmd_name)
+
+    group = Commands("pulumi-instances", help=_HELP, epilog=_EPILOG)
+    return click.version_option(version("pulumi-instances"))(group)
+
+
+def _unavailable(name: str) -> click.Command:
+    import click
+
+    @click.command(name, help="Needs the extra [testing].")
+    @click.argument("_", nargs=-1, type=click.UNPROCESSED)
+    def refuse(_: tuple[str, ...]) -> None:
+        raise click.ClickException("this command needs its extra: pip install 'pulumi-instances[testing]'")
+
+    return refuse

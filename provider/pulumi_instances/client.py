@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +29,8 @@ from .pace import Pace
 from .transport import Attempt, Clock, Json, Transport
 
 log = logging.getLogger("pulumi_instances")
+
+OnPage = Callable[[int, int | None], None]
 
 _LONGEST_WAIT = 20.0
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
@@ -71,8 +73,11 @@ class Client:
         """`GET /instances/{id}`."""
         return self._one("GET", instance_id, f"read instance {instance_id}")
 
-    def list_all(self) -> list[dict[str, Any]]:
-        """`GET /instances`, every page. The live services answer 404 for an empty list: that is empty."""
+    def list_all(self, on_page: OnPage | None = None) -> list[dict[str, Any]]:
+        """`GET /instances`, every page. The live services answer 404 for an empty list: that is empty.
+
+        ``on_page`` is told after each page how many instances there are so far, and of how many, if the API says so.
+        """
         what = "list instances"
         found: list[dict[str, Any]] = []
         token: str | None = None
@@ -87,6 +92,8 @@ class Client:
             if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
                 raise UnexpectedAnswer(f"{what}: the answer is not a list of instances; {_CHECK_URL}")
             found += page
+            if on_page is not None:
+                on_page(len(found), _count(attempt.headers.get("elements-total-count")))
             token = attempt.headers.get("elements-next-page-token")
             # A service that repeats a page's token would keep us here for ever.
             if not token or not page or token in seen:
@@ -184,10 +191,12 @@ class Client:
             return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
         if kind is ConnectionFailed:
             return "check instances:baseUrl, the network and instances:timeout, then run again"
+        if attempt.status in (405, 415):  # what no request of ours can meet at the API itself
+            return _CHECK_URL
         advice: dict[type[InstancesError], str] = {
             Unauthorized: f"check instances:userSecret and instances:organizationSecret ({secrets})",
             Forbidden: "ask for a role that may do this, then run again",
-            NotFound: "check the id, instances:baseUrl and the account; `pulumi refresh` drops what is gone",
+            NotFound: "check the id or connector and instances:baseUrl; `pulumi refresh` drops what is gone",
             RateLimited: "wait, then run again with a lower --parallel",
             ServerError: "run again later",
         }
@@ -227,6 +236,10 @@ def retry_after(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+def _count(value: str | None) -> int | None:
+    return int(value) if value and value.isdecimal() else None
 
 
 def _decode(attempt: Attempt, what: str) -> Json:

@@ -141,7 +141,9 @@ def _dialect(value: Any) -> Dialect:
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
+    """One setting: its configuration key without the namespace, and how its value is read."""
+
     key: str
     parse: Callable[[Any], Any]
     required: bool = False
@@ -149,24 +151,25 @@ class _Setting:
 
     @property
     def attribute(self) -> str:
+        """The name of its field in `Settings`; in capitals, the end of its environment variable."""
         return re.sub(r"(?<!^)([A-Z])", r"_\1", self.key).lower()
 
 
 # The keys are part of the contract with users: golden-tested, only ever added to.
 SETTINGS = (
-    _Setting("baseUrl", _base_url, required=True),
-    _Setting("userSecret", _secret, required=True, secret=True),
-    _Setting("organizationSecret", _secret, required=True, secret=True),
-    _Setting("timeout", _seconds),
-    _Setting("createTimeout", _seconds),
-    _Setting("maxRetries", _count),
-    _Setting("maxRequestsPerSecond", _rate),
-    _Setting("parallelism", _workers),
-    _Setting("batchReads", _flag),
-    _Setting("caBundle", _file),
-    _Setting("allowInsecureHttp", _flag),
-    _Setting("userAgentSuffix", _words),
-    _Setting("dialect", _dialect),
+    Setting("baseUrl", _base_url, required=True),
+    Setting("userSecret", _secret, required=True, secret=True),
+    Setting("organizationSecret", _secret, required=True, secret=True),
+    Setting("timeout", _seconds),
+    Setting("createTimeout", _seconds),
+    Setting("maxRetries", _count),
+    Setting("maxRequestsPerSecond", _rate),
+    Setting("parallelism", _workers),
+    Setting("batchReads", _flag),
+    Setting("caBundle", _file),
+    Setting("allowInsecureHttp", _flag),
+    Setting("userAgentSuffix", _words),
+    Setting("dialect", _dialect),
 )
 
 

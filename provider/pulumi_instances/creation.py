@@ -26,6 +26,7 @@ log = logging.getLogger("pulumi_instances")
 
 _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
+_TAKEN = "adopt instance {id}: a resource of this stack has it already; remove adopt_id, or correct it"
 
 
 class Creations:
@@ -40,6 +41,7 @@ class Creations:
         self._before: list[dict[str, Any]] | None = None
         self._claimed: set[str] = set()
         self._adopted: set[str] = set()
+        self._planned: set[str] = set()
         self._made: defaultdict[object, set[str]] = defaultdict(set)
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
 
@@ -60,11 +62,27 @@ class Creations:
             self._name_twins(twins, wanted)
             with self._pending.create(inputs, twins | self._made[wanted.key]):
                 answer = self._post(inputs, wanted, {found["id"] for found in before})
-                return self._completed(answer, wanted)
+                found = self._completed(answer, wanted)
+                self._pending.account_for(found["id"])
+                return found
 
     def claim(self, instance_id: str) -> None:
         """Say that a resource of this stack has this object, so that no other takes it for its own."""
         with self._lock:
+            self._claimed.add(instance_id)
+
+    def plan_adoption(self, instance_id: str) -> None:
+        """A new resource is going to adopt this object. Raises AdoptionRefused when another has it, or is going to."""
+        with self._lock:
+            if instance_id in self._claimed or instance_id in self._planned:
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+            self._planned.add(instance_id)
+
+    def note_managed(self, instance_id: str) -> None:
+        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it."""
+        with self._lock:
+            if instance_id in self._planned:
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._claimed.add(instance_id)
 
     def adopt(self, instance_id: str, your_mom: str) -> dict[str, Any]:
@@ -81,11 +99,10 @@ class Creations:
             )
         with self._lock:
             if instance_id in self._claimed:
-                raise AdoptionRefused(
-                    f"{what}: a resource of this stack has it already; remove adopt_id, or correct it"
-                )
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._claimed.add(instance_id)
             self._adopted.add(instance_id)
+        self._pending.account_for(instance_id)
         return answer
 
     def has_adopted(self, instance_id: str) -> bool:
@@ -120,12 +137,17 @@ class Creations:
     def _left_behind(self, inputs: Mapping[str, Any], wanted: _Wanted) -> dict[str, Any] | None:
         """The object that a killed run has made for these very inputs, and told nobody of."""
         clock, settings = self._client.clock, self._client.settings
+        deadline = clock.now() + settings.create_timeout
+        # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
+        while self._pending.is_under_way(inputs) and clock.now() < deadline:
+            clock.sleep(_FIRST_LOOKS[1])
         for note in self._pending.left(inputs):
             remaining = note.began + settings.create_timeout - time.time()
             why = f"create instance {wanted.name!a}: an earlier run was interrupted in it"
             answer = self._search(wanted, note.before, why, clock.now() + remaining, patient=remaining > 0)
             if answer is not None:
                 found = self._completed(answer, wanted)
+                self._pending.account_for(found["id"], note)
                 note.forget()
                 log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
                 return found

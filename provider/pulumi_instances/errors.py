@@ -6,6 +6,7 @@ InstancesError
 ├── ConnectionFailed        no usable answer: refused, DNS, TLS, timeout, reset
 ├── UnexpectedAnswer        an answer that the API document does not allow: not JSON, wrong types, a redirect
 ├── AdoptionRefused         the object named by ``adopt_id`` is not the one that the program declares
+├── LookupFailed            no instance matches a look-up that must find one, or several do
 ├── CreateUndecided         it cannot be decided which object a create has made
 ├── CreateLost              a create whose answer was lost has made nothing that can be found
 └── StatusError             the API said no; ``status`` and ``request_id`` tell more
@@ -31,6 +32,7 @@ __all__ = [
     "Forbidden",
     "InputError",
     "InstancesError",
+    "LookupFailed",
     "NotFound",
     "RateLimited",
     "ServerError",
@@ -71,6 +73,15 @@ class UnexpectedAnswer(InstancesError):
 
 class AdoptionRefused(InstancesError):
     """The object to adopt is missing, of another connector, or already taken by another resource."""
+
+
+class LookupFailed(InstancesError):
+    """Not exactly one instance matches. ``candidates`` holds the ids of those that do."""
+
+    def __init__(self, message: str, candidates: list[str]) -> None:
+        """Keep the candidates for callers that can choose."""
+        super().__init__(message)
+        self.candidates = candidates
 
 
 class CreateUndecided(InstancesError):

@@ -10,7 +10,7 @@ from . import model
 from .client import Client
 from .config import Settings
 from .creation import Creations
-from .errors import InputError, NotFound, UnexpectedAnswer
+from .errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
 from .reads import Reads
 
 log = logging.getLogger("pulumi_instances")
@@ -49,9 +49,20 @@ class Operations:
         """Keep the secrets of these inputs or outputs out of every message."""
         self._client.hide(model.secret_values(bag))
 
+    def check_new_adoption(self, instance_id: str) -> list[tuple[str, str]]:
+        """The problem, if any, of a new resource that is going to adopt this instance."""
+        try:
+            self._creations.plan_adoption(instance_id)
+        except AdoptionRefused as refusal:
+            return [("adopt_id", str(refusal))]
+        return []
+
     def note_managed(self, instance_id: str) -> None:
-        """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included."""
-        self._creations.claim(instance_id)
+        """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included.
+
+        Raises AdoptionRefused when a new resource of the program is going to.
+        """
+        self._creations.note_managed(instance_id)
 
     def read(self, instance_id: str, *, complete: bool = False) -> dict[str, Any]:
         """The instance as it is now. Raises NotFound only where the API says so.

@@ -27,6 +27,9 @@ def widen(workers: int) -> bool:
         return False
     if workers > pool._max_workers:
         pool._max_workers = workers
+        # A thread is started when a call comes in, never for one that waits already: destroy and refresh begin so.
+        for _ in range(min(pool._work_queue.qsize(), workers)):
+            pool.submit(int)
     return True
 
 

@@ -12,9 +12,12 @@ import hashlib
 import hmac
 import json
 import os
+import select
+import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -38,8 +41,17 @@ class Note:
     """Ids of the objects that matched already before it began."""
 
     def forget(self) -> None:
-        """The create is accounted for."""
-        self.path.unlink(missing_ok=True)
+        """The create is accounted for, unless nobody hears of it."""
+        if is_heard():
+            self.path.unlink(missing_ok=True)
+
+    def rule_out(self, instance_id: str) -> None:
+        """Another create has made this object."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            told = json.loads(self.path.read_text())
+            new = self.path.with_suffix(".new")
+            new.write_text(json.dumps({**told, "before": [*told["before"], instance_id]}))
+            new.replace(self.path)
 
 
 class Pending:
@@ -50,6 +62,7 @@ class Pending:
         home = home or Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
         self._key = settings.user_secret.encode()
         self._folder = home / "pulumi-instances" / "pending" / self._digest(settings.base_url)
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def create(self, inputs: Mapping[str, Any], before: Collection[str]) -> Iterator[None]:
@@ -59,6 +72,7 @@ class Pending:
         decided = True
         try:
             yield
+            decided = is_heard()
         except (CreateLost, CreateUndecided):
             decided = False
             raise
@@ -68,17 +82,31 @@ class Pending:
                     note.unlink(missing_ok=True)
                 file.close()
 
-    def left(self, inputs: Mapping[str, Any]) -> list[Note]:
-        """The notes that dead processes left of creates with these inputs, oldest first."""
-        if fcntl is None or not self._folder.is_dir():
-            return []
+    def left(self, inputs: Mapping[str, Any] | None = None) -> list[Note]:
+        """The notes that dead processes left of creates with these inputs, else of all creates; oldest first."""
         notes = []
-        for path in self._folder.glob(f"{self._inputs_digest(inputs)}-*.json"):
+        for path in self._paths(inputs):
             with contextlib.suppress(OSError, ValueError, KeyError), path.open("r") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails while its writer lives
                 told = json.load(file)
                 notes.append(Note(path, told["began"], frozenset(told["before"])))
         return sorted(notes, key=lambda note: note.began)
+
+    def is_under_way(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether a living process is creating with these inputs. Its engine may be dead all the same."""
+        return any(map(_is_locked, self._paths(inputs)))
+
+    def account_for(self, instance_id: str, note: Note | None = None) -> None:
+        """Say that the create of ``note``, or one without a note, made this object: it is taken for no other's."""
+        with self._lock:
+            for other in self.left():
+                if note is None or other.path != note.path:
+                    other.rule_out(instance_id)
+
+    def _paths(self, inputs: Mapping[str, Any] | None) -> list[Path]:
+        if fcntl is None:
+            return []
+        return list(self._folder.glob("*.json" if inputs is None else f"{self._inputs_digest(inputs)}-*.json"))
 
     def _write(self, note: Path, before: Collection[str]) -> IO[str] | None:
         """An open, locked file; None where none can be kept, which must not stop a create."""
@@ -87,11 +115,17 @@ class Pending:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.fdopen(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+        except OSError:
+            return None
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
             json.dump({"began": time.time(), "before": sorted(before)}, file)
             file.flush()
             os.fsync(file.fileno())
-        except OSError:
+        except OSError:  # such as a full disk
+            note.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                file.close()
             return None
         return file
 
@@ -100,3 +134,32 @@ class Pending:
 
     def _digest(self, text: str) -> str:
         return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def _is_locked(note: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError), note.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def is_heard() -> bool:
+    """Whether what a call answers can still reach the engine.
+
+    One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
+    calls run on, unheard, until it is killed some seconds later (engine: plugin.go).
+    """
+    if fcntl is None:
+        return True
+    stdout = select.poll()
+    stdout.register(1, 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
+        return False
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(int)
+    except RuntimeError:  # the documented sign of an interpreter that is shutting down
+        return False
+    return True

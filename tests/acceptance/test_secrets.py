@@ -72,7 +72,7 @@ def test_no_secret_is_ever_shown(stack: Harness, api: Emulator) -> None:
     said.append(stack.refresh().stdout)
     said.append(stack.up(diff=True).stdout)
     assert stack.instances()["box"]["outputs"]["token"]["plaintext"] == json.dumps(PLANTED["token"])
-    api.fail("DELETE", None, Fault.status(400, f"no: {api.user_secret} {api.organization_secret}"))
+    api.fail("DELETE", None, Fault.status(400, " ".join(PLANTED.values())))
     with pytest.raises(auto.CommandError) as failure:
         stack.destroy()
     said += [str(failure.value)]

@@ -122,7 +122,16 @@ def test_the_configuration_keys_and_their_variables() -> None:
 
 def test_the_exported_names() -> None:
     """What programs import."""
-    assert pulumi_instances.__all__ == ["Instance", "InstancesError", "account"]
+    assert pulumi_instances.__all__ == [
+        "Instance",
+        "InstanceResult",
+        "InstancesError",
+        "account",
+        "get_instance",
+        "get_instance_output",
+        "get_instances",
+        "get_instances_output",
+    ]
     assert all(getattr(pulumi_instances, name).__name__ == name for name in pulumi_instances.__all__)
 
 

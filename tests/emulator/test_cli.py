@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -95,7 +96,7 @@ def test_latency_is_in_milliseconds() -> None:
 def test_another_host_than_loopback_must_be_allowed() -> None:
     """The message names the option."""
     result = run("emulator", "--port", "0", "--host", "0.0.0.0")  # noqa: S104 - what is refused here
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert "--allow-remote" in result.stderr
 
 
@@ -125,7 +126,7 @@ def test_without_the_extra_it_says_how_to_install_it() -> None:
     )
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "The command line needs its extra: pip install 'pulumi-instances[testing]'",
+        "The command line needs its extra: pip install 'pulumi-instances[cli]'",
     ]
 
 
@@ -135,3 +136,16 @@ def test_version_and_help() -> None:
     assert re.fullmatch(r"pulumi-instances, version \d+\.\d+\.\d+\n", version.stdout)
     assert "emulator" in shown.stdout
     assert version.returncode == shown.returncode == 0
+
+
+def test_json_is_one_line_of_settings() -> None:
+    """For scripts: as the environment variables of the provider."""
+    command = [*COMMAND, "emulator", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        env = json.loads(process.stdout.readline())
+        secrets = env["INSTANCES_USER_SECRET"], env["INSTANCES_ORGANIZATION_SECRET"]
+        headers = {"Authorization": "User {}, Organization {}".format(*secrets)}
+        assert requests.get(env["INSTANCES_BASE_URL"] + "/instances", headers=headers, timeout=20).json() == []
+        process.terminate()
+        assert process.wait(timeout=30) == 0

@@ -90,6 +90,13 @@ def test_configuration_comes_from_files_and_arguments(tmp_path: Path) -> None:
         assert "plain" not in facts(stack)
 
 
+def test_a_main_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Before anything runs."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\nmain: gone\n")
+    with pytest.raises(NotADirectoryError, match="gone, which is not there; correct it"):
+        StackDouble("dev", work_dir=tmp_path)
+
+
 def test_another_runtime_is_refused(tmp_path: Path) -> None:
     """By name."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")

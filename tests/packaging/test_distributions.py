@@ -65,7 +65,7 @@ def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
     """Few runtime dependencies; all else comes with an extra."""
     required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
     assert {re.split(r"[<>=]", value)[0] for value in required} == {"pulumi", "requests", "urllib3"}
-    assert set(metadata.get_all("Provides-Extra", [])) == {"dev", "testing"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"cli", "dev", "testing"}
     assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.10")
 
 
@@ -87,7 +87,7 @@ def test_the_command_without_its_extra_says_what_to_install(installed: Path) -> 
     """One line, not a traceback."""
     done = subprocess.run([installed / "pulumi-instances"], text=True, capture_output=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["The command line needs its extra: pip install 'pulumi-instances[testing]'"]
+    assert done.stderr.splitlines() == ["The command line needs its extra: pip install 'pulumi-instances[cli]'"]
 
 
 def test_the_plugin_without_the_extra_leaves_pytest_alone(installed: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -56,9 +58,16 @@ def without_pickle(struct: Any) -> dict[str, Any]:
     return {key: value for key, value in MessageToDict(struct).items() if key != "__provider"}
 
 
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop that the SDK asks for before it makes its own. From Python 3.12 on, none is there by itself."""
+    return asyncio.new_event_loop()
+
+
 def declare(program: Callable[[], Any], *, preview: bool = False) -> Monitor:
     """Run a program to its end: what it returns, an Output perhaps, is awaited. Raises what it raises."""
     monitor = Monitor()
+    asyncio.set_event_loop(_loop())
     pulumi.runtime.set_mocks(monitor.mocks, monitor=monitor, preview=preview)
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return monitor

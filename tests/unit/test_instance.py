@@ -65,8 +65,12 @@ def test_secret_looking_configuration_is_secret_and_the_rest_readable() -> None:
 
 def test_configuration_that_is_an_output_is_secret_as_a_whole() -> None:
     """Its keys are not known when it is declared."""
-    configuration = pulumi.Output.from_input({"oauth.callback.url": "u"})
-    monitor = declare(lambda: Instance("billing", your_mom="dropbox", configuration=configuration))
+
+    def program() -> None:
+        configuration = pulumi.Output.from_input({"oauth.callback.url": "u"})
+        Instance("billing", your_mom="dropbox", configuration=configuration)
+
+    monitor = declare(program)
     assert monitor.inputs()["configuration"] == secret({"oauth.callback.url": "u"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import shlex
 import signal
@@ -21,7 +22,15 @@ __all__ = ["emulator"]
 _PORT = 8787
 
 
-@click.command(short_help="Run an emulator of the Instances API.")
+@click.command(
+    short_help="Run an emulator of the Instances API.",
+    epilog="""\b
+Examples:
+  pulumi-instances emulator
+  pulumi-instances emulator --data instances.db --port 0 --json
+
+Exit code: 0 stopped, 1 error.""",
+)
 @click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--allow-remote", is_flag=True, help="Let --host be an address that other machines can reach.")
@@ -29,10 +38,11 @@ _PORT = 8787
     "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep instances and secrets in this file."
 )
 @click.option("--latency", default=0.0, type=click.FloatRange(min=0), help="Milliseconds to wait before each request.")
-def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latency: float) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Write the settings as one line of JSON.")
+def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latency: float, as_json: bool) -> None:
     """Run an emulator of the Instances API until Ctrl-C.
 
-    Prints the base URL and the settings of the provider to paste, then one line for each request.
+    Prints the base URL and the settings of the provider to paste, then one line for each request (on stderr).
     """
     if not allow_remote and not _is_loopback(host):
         raise click.UsageError(f"--host {host} is not loopback: add --allow-remote to let other machines in")
@@ -41,7 +51,7 @@ def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latenc
         signal.signal(number, lambda *_: stop.set())
     try:
         with Emulator(port, host, data, latency=latency / 1000) as api:
-            _announce(api)
+            _announce(api, as_json=as_json)
             # Without a timeout, Ctrl-C would not be noticed on Windows.
             while not stop.wait(0.5):
                 pass
@@ -52,11 +62,14 @@ def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latenc
         raise click.ClickException(f"{data}: {error}; name a file that an emulator wrote, or a new one") from None
 
 
-def _announce(api: Emulator) -> None:
+def _announce(api: Emulator, *, as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    if as_json:
+        click.echo(json.dumps(api.env))
+        return
     click.echo(f"The emulator of the Instances API listens on {api.base_url}")
     for name, value in api.env.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -138,12 +138,12 @@ class Deployment:
         try:
             yield
         except (RejectedError, StoppedError):
-            self._stop()
+            self.stop()
             raise StoppedError from None
         except (ProviderError, ProgramError, UnsupportedFeatureError, ValueError) as error:
             urn = Identity(self.target.stack, self.target.project, parent, type_, name).urn
             self.sink.error(str(error), urn)
-            self._stop()
+            self.stop()
             raise StoppedError from None
         finally:
             with self._idle:
@@ -154,13 +154,10 @@ class Deployment:
         if self.stopped.is_set():
             raise StoppedError
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Fail, and begin nothing more."""
         self.failed = True
         self.stopped.set()
-
-    def stop(self) -> None:
-        """Begin nothing more."""
-        self._stop()
 
     def drain(self) -> None:
         """Wait until what has begun is done."""
@@ -206,8 +203,13 @@ class Deployment:
         """Run independent steps at once."""
         if steps:
             with ThreadPoolExecutor(max_workers=min(self.options.width, len(steps))) as pool:
-                for future in [pool.submit(self._run_one, step) for step in steps]:
-                    future.result()
+                futures = [pool.submit(self._run_one, step) for step in steps]
+                try:
+                    for future in futures:
+                        future.result()
+                except BaseException:  # an interrupt: what has begun is finished, the rest is not begun
+                    self.stopped.set()
+                    raise
 
     def _run_one(self, step: Step) -> None:
         if not self.stopped.is_set():
@@ -234,7 +236,10 @@ class Deployment:
         self._ledger.start()
 
     def delete_the_rest(self) -> None:
-        """Delete what was not registered and what was replaced: all that is left once the program is done."""
+        """Delete what was not registered and what was replaced: all that is left once the program is done.
+
+        Raises ProviderError, ProgramError.
+        """
         try:
             keep, groups = deletions(self._ledger)
             self._run_chain(keep)
@@ -242,10 +247,6 @@ class Deployment:
             self.failed = self.step_failed = True
             return
         except StoppedError:
-            return
-        except (ProviderError, ProgramError) as error:
-            self.sink.error(str(error))
-            self._stop()
             return
         resources = self.journal.base.resources
         for group in groups:

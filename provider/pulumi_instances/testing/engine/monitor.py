@@ -92,9 +92,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         state = self._guard(context, lambda: self.deployment.register(goal_of(request, self._root)))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
-        return resource_pb2.RegisterResourceResponse(
+        response = resource_pb2.RegisterResourceResponse(
             urn=state.urn, id=state.id, object=_to_program(outputs, partial=request.supportsPartialValues)
         )
+        if request.custom and not state.id and hasattr(response, "unknown"):  # left out by `--target`
+            response.unknown = True
+        return response
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         state = self._guard(context, lambda: self.deployment.read(read_goal_of(request, self._root)))

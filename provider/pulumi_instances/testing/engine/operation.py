@@ -14,9 +14,10 @@ from typing import Any
 from .checkpoint import Journal
 from .deployment import Deployment, Target
 from .events import Sink
+from .ledger import ProgramError
 from .monitor import Monitor
 from .options import Options
-from .plugins import Process, ProviderProcess, provider_environment
+from .plugins import Process, ProviderError, ProviderProcess, provider_environment
 from .program import SHOWN, Run
 from .project import Project
 from .providers import Providers
@@ -72,20 +73,30 @@ class Operation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End every process and write the last state."""
+        """End every process and write the last state.
+
+        After an interrupt, what has begun is finished first; a second interrupt cuts it off, as with the CLI.
+        """
         self._deployment.stopped.set()
-        self._closing = True
-        self._exit.close()
-        self._journal.save()
+        try:
+            self._deployment.drain()
+        finally:
+            self._closing = True
+            self._exit.close()
+            self._journal.save()
 
     def _run(self, work: Callable[[], None], *, refresh: bool = False) -> None:
         deployment = self._deployment
-        if refresh or self._options.refresh:
-            deployment.refresh()
-        if not deployment.failed:
-            deployment.begin()
-            work()
-            deployment.finish()
+        try:
+            if refresh or self._options.refresh:
+                deployment.refresh()
+            if not deployment.failed:
+                deployment.begin()
+                work()
+        except (ProviderError, ProgramError) as error:
+            self._sink.error(str(error))
+            deployment.stop()
+        deployment.finish()
         if deployment.step_failed:
             self._sink.error("preview failed" if self._options.dry_run else "update failed")
 

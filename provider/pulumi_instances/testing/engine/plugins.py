@@ -149,7 +149,7 @@ class ProviderProcess:
             return getattr(stub, method)(request)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise ProviderError("error reading from server: EOF; the provider process has died") from None
+                raise ProviderError("error reading from server: EOF") from None
             raise ProviderError(error.details()) from None
 
     def configure(self, config: Properties) -> None:

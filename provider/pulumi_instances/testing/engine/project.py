@@ -48,6 +48,8 @@ def open_project(
         raise UnsupportedFeatureError(f"programs of the runtime {runtime!r}")
     main = Path(os.path.normpath(root / settings.get("main", ".")))
     is_file = main.suffix == ".py"
+    if not (main.parent if is_file else main).is_dir():
+        raise NotADirectoryError(f"main in {root / 'Pulumi.yaml'} names {main}, which is not there; correct it")
     return Project(
         root=root,
         name=name or settings.get("name") or root.name,

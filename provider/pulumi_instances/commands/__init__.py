@@ -1,0 +1,1 @@
+"""The commands of `pulumi-instances`. None of them writes to the API."""

@@ -1,0 +1,146 @@
+"""`drift` and `orphans`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+
+from .. import model, selection
+from ..selection import Found
+from ..state import HIDDEN, Held
+from . import common
+
+_COMPARED = ("your_mom", "name", "tags")
+
+
+@click.command(
+    short_help="Where the API differs from a state.",
+    epilog=f"""\b
+Examples:
+  pulumi-instances drift --stack prod
+  pulumi stack export | pulumi-instances drift - --json
+
+{common.GATE_EXIT_CODES}""",
+)
+@click.argument("states", nargs=-1, metavar="[STATE]...")
+@common.where
+@common.as_json
+def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
+    """Compare states with the API: connector, name and tags of each instance, and whether it is there at all.
+
+    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Only the instances of
+    the account are compared. Nothing is changed: `pulumi refresh` takes the differences into the state.
+    """
+    _demand_states(states, where["stack"])
+    held = [each for each in common.read_states(states, where["stack"]) if not each.leaving]
+    ours = [each for each in held if each.account == where["account"]]
+    with common.progress("Listing instances") as on_page:
+        pairs = selection.listed(common.open_client(**where), on_page)
+    there = {found["id"]: found for found, _ in pairs}
+    differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
+    if as_json:
+        common.write_json({"compared": len(ours), "differences": differences})
+    elif differences:
+        columns = ["resource", "id", "field", "state", "api"]
+        common.write_table(columns, [[difference[column] for column in columns] for difference in differences])
+    _note_others(held, where["account"])
+    common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
+    return common.DIFFERS if differences else 0
+
+
+def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
+    place = {"resource": held.name, "urn": held.urn, "id": held.id}
+    if found is None:
+        yield {**place, "field": "id", "state": held.id, "api": None}
+        return
+    for key in _COMPARED:
+        old, new = held.outputs.get(key), found.get(key)
+        if old is HIDDEN:
+            common.note(f"{held.name}: {key} is a secret in the state: not compared")
+        elif key in found and not model.same(key, old, new):
+            yield {**place, "field": key, "state": old, "api": new}
+
+
+def _note_others(held: Sequence[Held], account: str | None) -> None:
+    for other in sorted({each.account for each in held} - {account}, key=str):
+        count = sum(each.account == other for each in held)
+        way = f"--account {other}" if other else "no --account"
+        common.note(f"{count} of another account are not compared: run again with {way}")
+
+
+@click.command(
+    short_help="Instances that no state holds.",
+    epilog=f"""\b
+Examples:
+  pulumi-instances orphans --stack prod
+  pulumi-instances orphans dev.json prod.json --older-than 30d --json
+
+{common.GATE_EXIT_CODES}""",
+)
+@click.argument("states", nargs=-1, metavar="[STATE]...")
+@common.where
+@common.which
+@click.option("--older-than", metavar="AGE", help="Only those made longer ago: 12h, 30d, 8w. Needs an API that tells.")
+@common.as_json
+def orphans(
+    states: tuple[str, ...],
+    tags: tuple[str, ...],
+    pattern: str | None,
+    your_mom: str | None,
+    older_than: str | None,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """List the instances that the API has and none of the given states holds. Nothing is deleted.
+
+    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. An instance that any
+    resource of any account has or refers to is no orphan.
+    """
+    _demand_states(states, where["stack"])
+    age = _age(older_than) if older_than else None
+    known = {each.id for each in common.read_states(states, where["stack"])}
+    wanted = common.selection_of(tags, pattern, your_mom)
+    with common.progress("Listing instances") as on_page:
+        pairs = selection.listed(common.open_client(**where), on_page)
+    found = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
+    if age is not None:
+        found = _old(found, datetime.now(timezone.utc) - age)
+    rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
+    if as_json:
+        common.write_json(rows)
+    elif rows:
+        columns = ["id", "name", "your_mom", "tags", "created"]
+        common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
+    common.note(f"{len(rows)} in no state, of {len(pairs)}")
+    return common.DIFFERS if rows else 0
+
+
+def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:
+    undated = sum(made is None for _, made in found)
+    if undated:
+        advice = "the API does not tell when they were made; run without --older-than"
+        if undated == len(found):  # a gate that checked nothing must not pass
+            raise click.ClickException(f"{undated} in no state, of unknown age: {advice}")
+        common.note(f"{undated} left out: {advice}")
+    return [(each, made) for each, made in found if made is not None and made < before]
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if match is None:
+        raise click.UsageError(f"--older-than {text}: write a number and h, d or w, such as 30d")
+    unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _demand_states(states: Sequence[str], stack: str | None) -> None:
+    if not states and not stack:
+        raise click.UsageError("name a state: a file of `pulumi stack export`, - for stdin, or --stack NAME")

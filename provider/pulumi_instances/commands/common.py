@@ -1,0 +1,181 @@
+"""What the commands share: options, settings, output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from .. import config
+from ..errors import InputError, quote
+from ..selection import Selection
+from ..state import Held, held
+from . import pulumi_cli
+
+if TYPE_CHECKING:
+    from ..client import Client, OnPage
+
+DIFFERS = 2
+"""Exit code: the command works, and found what it looks for."""
+
+EXIT_CODES = "Exit code: 0 fine, 1 error."
+GATE_EXIT_CODES = "Exit code: 0 fine, 1 error, 2 found something."
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, shown in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(declared):
+            command = option(command)
+        return command
+
+    return add
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+show_secrets = click.option("--show-secrets", is_flag=True, help="Show tokens.")
+stack_option = click.option("--stack", metavar="NAME", help="Take the settings, and the state, of this stack.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting that is no secret: --set timeout=60."
+)
+account_option = click.option(
+    "--account", metavar="NAME", help="The account made by account(NAME): settings from INSTANCES_<NAME>_… only."
+)
+where = options(stack_option, account_option, set_option)
+"""The parameters ``stack``, ``account`` and ``overrides``, for `open_client`."""
+
+which = options(
+    click.option(
+        "--tag", "tags", multiple=True, metavar="T", help="Only instances with this tag; with all, if several."
+    ),
+    click.option("--name", "pattern", metavar="GLOB", help="Only instances with such a name: --name 'QA *'."),
+    click.option("--your-mom", metavar="KEY", help="Only instances of this connector."),
+)
+"""The parameters ``tags``, ``pattern`` and ``your_mom``, for `selection_of`."""
+
+
+def selection_of(tags: Collection[str], pattern: str | None, your_mom: str | None) -> Selection:
+    """The instances that the options of `which` mean."""
+    return Selection(pattern=pattern, tags=frozenset(tags), your_mom=your_mom)
+
+
+# settings
+
+
+def open_client(stack: str | None, account: str | None, overrides: Sequence[str]) -> Client:
+    """A client with the settings from the command line, the environment and the stack, in this order."""
+    from ..client import Client
+
+    get, environ = sources(stack, account, overrides)
+    return Client(config.load(get, environ), account=account)
+
+
+def sources(
+    stack: str | None, account: str | None, overrides: Sequence[str]
+) -> tuple[Callable[[str], Any], Mapping[str, str]]:
+    """Where `config.load` finds settings. The configuration of a stack is its default account's, and no other's."""
+    values = pulumi_cli.stack_config(stack) if stack and not account else {}
+    prefix = config.env_prefix(account)
+    environ = dict(os.environ)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        environ[prefix + _overridden(key).attribute.upper()] = value
+    return {**values, config.ACCOUNT_KEY: account}.get, environ
+
+
+def _overridden(key: str) -> config.Setting:
+    wanted = key.removeprefix(f"{config.NAMESPACE}:")
+    settings = {setting.key: setting for setting in config.SETTINGS}
+    if wanted not in settings:
+        known = ", ".join(name for name, setting in settings.items() if not setting.secret)
+        raise click.UsageError(f"--set {quote(key)}: no such setting; there are {known}")
+    if settings[wanted].secret:
+        raise click.UsageError(
+            f"--set {wanted}: other users of this machine see what is on a command line; use the environment or --stack"
+        )
+    return settings[wanted]
+
+
+# states
+
+
+def read_states(files: Sequence[str], stack: str | None) -> list[Held]:
+    """The instances in these files (``-`` is stdin) and in the state of the stack."""
+    documents = {name: _read(name) for name in files}
+    if stack:
+        documents[f"stack {stack}"] = pulumi_cli.stack_state(stack)
+    found: list[Held] = []
+    for name, document in documents.items():
+        try:
+            found += held(document)
+        except InputError as error:
+            raise click.ClickException(f"{name}: {error}") from None
+    return found
+
+
+def _read(name: str) -> Any:
+    try:
+        with click.open_file(name, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise click.ClickException(f"{name}: {error.strerror}; name a file of `pulumi stack export`") from None
+    except ValueError:
+        raise click.ClickException(f"{name}: is not JSON; name a file of `pulumi stack export`") from None
+
+
+# output
+
+
+def write_json(value: Any) -> None:
+    """To stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """To stdout; in full where that is no terminal. Nothing that a server named can move the cursor."""
+    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 10_000)
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(shown(value) for value in row))
+    console.print(table)
+
+
+def shown(value: object) -> str:
+    """A value in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return quote(", ".join(map(str, value)) if isinstance(value, list) else value)
+
+
+def note(text: str) -> None:
+    """One line to stderr, so that stdout stays what was asked for."""
+    click.echo(text, err=True)
+
+
+def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
+    """An instance as the commands show it."""
+    keys = ("id", "name", "your_mom", "tags", "valid", "disabled", *(("token",) if with_token else ()))
+    return {key: found[key] for key in keys if key in found}
+
+
+@contextmanager
+def progress(text: str) -> Iterator[OnPage]:
+    """A bar on stderr while instances are listed, on a terminal only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

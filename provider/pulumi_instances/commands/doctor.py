@@ -1,0 +1,202 @@
+"""`doctor`: what is set up, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from .. import config, importing
+from ..errors import ConnectionFailed, InstancesError, Unauthorized
+from . import common, pulumi_cli
+
+_PLUGIN = "pulumi-resource-pulumi-python"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, and what to do where it is not fine (else empty)."""
+
+    subject: str
+    found: str
+    todo: str = ""
+
+
+@click.command(
+    short_help="What is set up, and what is not.",
+    epilog=f"""\b
+Examples:
+  pulumi-instances doctor
+  pulumi-instances doctor --stack dev --json
+
+{common.GATE_EXIT_CODES}""",
+)
+@common.where
+@common.as_json
+def doctor(as_json: bool, **where: Any) -> int:
+    """Check settings, the API, the versions and the Python environment; run it in the project's directory.
+
+    No secret is shown. The API is asked for one listing.
+    """
+    findings = [*_settings(**where), *_versions(), *_environment(Path.cwd())]
+    if as_json:
+        common.write_json([{**asdict(finding), "fine": not finding.todo} for finding in findings])
+    else:
+        rows = [["!!" if finding.todo else "ok", finding.subject, finding.found, finding.todo] for finding in findings]
+        common.write_table(["", "what", "found", "what to do"], rows)
+    return common.DIFFERS if any(finding.todo for finding in findings) else 0
+
+
+# settings and API
+
+
+def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]) -> Iterator[Finding]:
+    try:
+        get, environ = common.sources(stack, account, overrides)
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        yield Finding("stack", error.message, "log in, check --stack, and run this in the project's directory")
+        get, environ = {config.ACCOUNT_KEY: account}.get, os.environ
+    for setting in config.SETTINGS:
+        if finding := _setting(setting, get, environ, account):
+            yield finding
+    try:
+        client = common.open_client(stack, account, overrides)
+    except InstancesError as error:
+        yield Finding("API", "not asked", str(error))
+        return
+    except click.ClickException:
+        return
+    try:
+        count = len(client.list_all())
+    except InstancesError as error:
+        reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
+        yield Finding("API", "reached, refused" if isinstance(error, Unauthorized) else reached, str(error))
+    else:
+        yield Finding("API", f"{client.settings.base_url} answers, with {count} instances")
+
+
+def _setting(
+    setting: config.Setting, get: Callable[[str], Any], environ: Mapping[str, str], account: str | None
+) -> Finding | None:
+    key, variable = f"{config.NAMESPACE}:{setting.key}", config.env_prefix(account) + setting.attribute.upper()
+    value, source = environ.get(variable, "").strip(), f"the variable {variable}"
+    if not value:
+        value, source = get(key), "the stack"
+    if value:
+        return Finding(key, f"{'set' if setting.secret else value}, from {source}")
+    if not setting.required:
+        return None
+    flag = "--secret " if setting.secret else ""
+    return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}" and name --stack')
+
+
+# versions
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("pulumi-instances", version("pulumi-instances"))
+    yield Finding("Pulumi SDK", version("pulumi"))
+    yield Finding("Python", f"{sys.version.split()[0]}, {sys.executable}")
+    oldest = ".".join(map(str, importing.OLDEST_CLI))
+    if shutil.which("pulumi") is None:
+        yield Finding("Pulumi CLI", "none on PATH", "install it: https://www.pulumi.com/docs/install/")
+        return
+    try:
+        numbers = pulumi_cli.version()
+    except click.ClickException as error:
+        yield Finding("Pulumi CLI", error.message, "install it again: https://www.pulumi.com/docs/install/")
+        return
+    old = f"update it: import-file needs {oldest} or newer" if numbers < importing.OLDEST_CLI else ""
+    yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
+    # The engine looks on PATH first, then beside itself (engine: plugins.go).
+    beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)
+    plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
+    missing = "install the CLI again: the script belongs beside `pulumi`"
+    yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
+
+
+# the environment that the engine will run the provider in: the rules of the plugin's script, which differ from those
+# for the program
+
+
+def _environment(directory: Path) -> Iterator[Finding]:
+    project_file = next(
+        (folder / "Pulumi.yaml" for folder in (directory, *directory.parents) if (folder / "Pulumi.yaml").is_file()),
+        None,
+    )
+    if project_file is None:
+        yield Finding("project", "no Pulumi.yaml here or above", "run this in the directory of your project")
+        yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
+        return
+    project = _project(project_file)
+    if project is None:
+        yield Finding("project", str(project_file), "correct it: it is not a YAML object")
+        return
+    runtime = project.get("runtime")
+    settings = runtime.get("options") if isinstance(runtime, dict) else None
+    settings = settings if isinstance(settings, dict) else {}
+    root = project_file.parent
+    cwd = root / str(project.get("main") or ".")
+    cwd = cwd if cwd.is_dir() else cwd.parent
+    yield Finding("project", str(project_file))
+    virtualenv, toolchain = settings.get("virtualenv"), settings.get("toolchain")
+    if virtualenv:
+        yield from _virtualenv(str(virtualenv), root, cwd)
+    elif toolchain == "uv":
+        yield _holds_us("toolchain uv", str(cwd / ".venv" / "bin" / "python"))
+    elif toolchain == "poetry":
+        yield Finding("toolchain poetry", "the environment that poetry names")
+    else:
+        if (root / "uv.lock").is_file():
+            yield Finding(
+                "uv.lock", "found, but Pulumi.yaml names no toolchain", "say `toolchain: uv` under runtime.options"
+            )
+        yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
+
+
+def _project(file: Path) -> dict[str, Any] | None:
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:
+    if not Path(named).is_absolute() and root.resolve() != cwd.resolve():
+        yield Finding(
+            "virtualenv",
+            f"{named}, which means {root / named} for the program and {cwd / named} for the provider",
+            "give an absolute path, or leave virtualenv out and activate the environment",
+        )
+        return
+    yield _holds_us("virtualenv", str(cwd / named / "bin" / "python"))
+
+
+def _holds_us(subject: str, python: str) -> Finding:
+    """Whether the Python that the provider will run in has this package."""
+    try:
+        done = subprocess.run(  # noqa: S603  no shell
+            [python, "-c", "import pulumi_instances, sys; print(sys.executable)"],
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding(subject, f"{python} does not run", "make the environment, then install pulumi-instances into it")
+    if done.returncode != 0:
+        todo = "activate the environment that holds pulumi-instances, or install it there"
+        return Finding(subject, f"{shutil.which(python) or python} has no pulumi_instances", todo)
+    return Finding(subject, f"{done.stdout.strip()} has pulumi_instances")

@@ -1,0 +1,68 @@
+"""`list` and `show`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import selection
+from . import common
+
+
+@click.command(
+    "list",
+    short_help="The instances of the account.",
+    epilog=f"""\b
+Examples:
+  pulumi-instances list --stack dev
+  pulumi-instances list --name 'QA *' --tag sandbox --json
+
+{common.EXIT_CODES}""",
+)
+@common.where
+@common.which
+@common.show_secrets
+@common.as_json
+def list_command(
+    tags: tuple[str, ...], pattern: str | None, your_mom: str | None, show_secrets: bool, as_json: bool, **where: Any
+) -> None:
+    """List the instances of the account, by ascending id.
+
+    A listing says of every instance that it is valid; `show` asks for one.
+    """
+    client = common.open_client(**where)
+    with common.progress("Listing instances") as on_page:
+        found = selection.select(client, common.selection_of(tags, pattern, your_mom), on_page)
+    presented = [common.presented(each, with_token=show_secrets) for each in found]
+    if as_json:
+        common.write_json(presented)
+        return
+    columns = ["id", "name", "your_mom", "tags", *(["token"] if show_secrets else [])]
+    common.write_table(columns, [[each.get(column) for column in columns] for each in presented])
+    common.note(f"{len(found)} instances" if len(found) != 1 else "1 instance")
+
+
+@click.command(
+    short_help="One instance, by its id.",
+    epilog=f"""\b
+Examples:
+  pulumi-instances show 4014
+  pulumi-instances show 4014 --show-secrets --json
+
+{common.EXIT_CODES}""",
+)
+@click.argument("id")
+@common.where
+@common.show_secrets
+@common.as_json
+def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
+    """Show the instance ID as it is now."""
+    found = selection.read(common.open_client(**where), id)
+    presented = common.presented(found, with_token=show_secrets)
+    if as_json:
+        common.write_json(presented)
+        return
+    if not show_secrets:
+        presented["token"] = "[secret]"  # noqa: S105  what stands for it
+    common.write_table(["", ""], list(presented.items()))

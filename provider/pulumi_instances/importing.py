@@ -1,0 +1,83 @@
+"""Bringing many existing instances into a stack: names for them, and the file for `pulumi import`. Pure.
+
+`pulumi import` cannot read dynamic resources (pulumi/pulumi#16175). Since 3.254 it need not, where the file gives the
+whole state of each resource (engine: step.go, ImportStep): then nothing is sent to the API either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from . import validation
+from .state import INSTANCE_TYPE, SECRET
+
+Found = Mapping[str, Any]
+
+OLDEST_CLI = (3, 254, 0)
+"""The first CLI that takes whole states in an import file (pulumi/pulumi#23984)."""
+
+
+def obstacle(found: Found) -> str | None:
+    """Why an instance cannot be brought into a state, and what to do; None where it can."""
+    if "token" not in found:
+        return "the API does not tell its token"
+    _, problems = validation.check(_inputs(found))
+    return "; ".join(f"{key} {reason}" for key, reason in problems) or None
+
+
+def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:
+    """A resource name for each id: the instance's own name where it can be one, else made from it.
+
+    Letters, digits, ``_``, ``.`` and ``-`` stay. Where two instances would have the same name, or ``taken`` has it,
+    the id follows it. So a name hangs neither on the order of the instances nor on a counter.
+    """
+    bases = {found["id"]: _base(found["name"]) for found in instances}
+    counts = Counter(bases.values())
+    names: dict[str, str] = {}
+    used = set(taken)
+    # Names that need no id come first: another one with an id must not take theirs.
+    for instance_id, base in sorted(bases.items(), key=lambda item: (counts[item[1]] > 1, int(item[0]))):
+        name = base if counts[base] == 1 else f"{base}-{instance_id}"
+        while name in used:
+            name = f"{name}-{instance_id}"
+        used.add(name)
+        names[instance_id] = name
+    return names
+
+
+def _base(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "instance"
+
+
+def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:
+    """The document for `pulumi import --file F --generate-code=false --protect=false`. It holds the tokens in plain."""
+    from pulumi.dynamic.dynamic import serialize_provider
+
+    from .lifecycle import InstanceProvider
+
+    pickle = {"__provider": serialize_provider(InstanceProvider())}
+    return {"resources": [_resource(found, names[found["id"]], pickle) for found in instances]}
+
+
+def _resource(found: Found, name: str, pickle: Mapping[str, str]) -> dict[str, Any]:
+    outputs = {key: value for key, value in found.items() if key != "id"}
+    return {
+        "type": INSTANCE_TYPE,
+        "name": name,
+        "id": found["id"],
+        "inputs": {**_inputs(found), **pickle},
+        "outputs": {**outputs, "tags": _inputs(found)["tags"], "token": _secret(found["token"]), **pickle},
+    }
+
+
+def _secret(value: str) -> dict[str, str]:
+    return {**SECRET, "plaintext": json.dumps(value)}
+
+
+def _inputs(found: Found) -> dict[str, Any]:
+    """What `check` fills for a program that declares no more than this."""
+    return {"your_mom": found.get("your_mom"), "name": found.get("name"), "tags": found.get("tags", [])}

@@ -1,0 +1,201 @@
+"""Looking instances up in a program.
+
+Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
+`pulumi.runtime.set_mocks` it does so too: there is no call to mock. Let such tests use the emulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.runtime.config import get_config
+
+from . import config
+from .accounts import Account
+from .errors import InputError, LookupFailed, quote
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .config import Settings
+    from .selection import Found, Selection
+
+_MOST_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class InstanceResult:
+    """An instance that was looked up, as it is on the server."""
+
+    id: str
+    name: str
+    your_mom: str
+    tags: list[str]
+    token: pulumi.Output[str] = field(repr=False, compare=False)
+    """Always a secret output, in the plain functions too."""
+    valid: bool | None
+    """A listing says true of every instance (API document): trust that of `get_instance`."""
+    disabled: bool | None
+    """None where the API does not say: its listing does not."""
+
+
+def get_instance(
+    *,
+    id: str | None = None,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    your_mom: str | None = None,
+    opts: pulumi.InvokeOptions | None = None,
+) -> InstanceResult:
+    """Look up the one instance with this id, or with this exact name, all these tags and this connector.
+
+    It asks at once, in previews too, and blocks the program meanwhile. ``opts.provider`` is an `account`.
+
+    Raises LookupFailed where no instance matches, or several (it names them); NotFound for an id that does not exist;
+    SettingError, and any other InstancesError that the API gives cause for.
+    """
+    return _result(_one(_client(_settings(opts)), id, name, tags, your_mom))
+
+
+def get_instances(
+    *,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    your_mom: str | None = None,
+    opts: pulumi.InvokeOptions | None = None,
+) -> list[InstanceResult]:
+    """Look up all instances with this exact name, all these tags and this connector, by ascending id; maybe none."""
+    return [_result(found) for found in _all(_client(_settings(opts)), name, tags, your_mom)]
+
+
+def get_instance_output(
+    *,
+    id: pulumi.Input[str] | None = None,
+    name: pulumi.Input[str] | None = None,
+    tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+    your_mom: pulumi.Input[str] | None = None,
+    opts: pulumi.InvokeOptions | None = None,
+) -> pulumi.Output[InstanceResult]:
+    """`get_instance` for inputs that may be outputs. The program goes on meanwhile; unknown inputs wait for `up`."""
+
+    async def look(known: Mapping[str, Any]) -> InstanceResult:
+        client = _client(known["settings"])
+        return _result(await asyncio.to_thread(_one, client, *known["arguments"]))
+
+    return _when_known([id, name, tags, your_mom], opts).apply(look)
+
+
+def get_instances_output(
+    *,
+    name: pulumi.Input[str] | None = None,
+    tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+    your_mom: pulumi.Input[str] | None = None,
+    opts: pulumi.InvokeOptions | None = None,
+) -> pulumi.Output[list[InstanceResult]]:
+    """`get_instances` for inputs that may be outputs."""
+
+    async def look(known: Mapping[str, Any]) -> list[InstanceResult]:
+        client = _client(known["settings"])
+        return [_result(found) for found in await asyncio.to_thread(_all, client, *known["arguments"])]
+
+    return _when_known([name, tags, your_mom], opts).apply(look)
+
+
+# finding; may run in any thread
+
+
+def _one(
+    client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
+) -> Found:
+    from . import selection
+
+    if instance_id is not None and (name is not None or tags or your_mom is not None):
+        raise InputError("get_instance: give either id, or name, tags and your_mom")
+    if instance_id is not None:
+        return selection.read(client, instance_id)
+    wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
+    if wanted == selection.Selection():
+        raise InputError("get_instance: say which: give id, or some of name, tags and your_mom")
+    matches = selection.select(client, wanted)
+    if len(matches) != 1:
+        raise LookupFailed(_not_one(wanted, matches), [found["id"] for found in matches])
+    return selection.read(client, matches[0]["id"])  # a listing does not tell all
+
+
+def _all(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
+    from . import selection
+
+    wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
+    return selection.select(client, wanted)
+
+
+def _not_one(wanted: Selection, matches: Sequence[Found]) -> str:
+    if not matches:
+        return f"get_instance: no instance has {wanted}; `pulumi-instances list` shows what there is"
+    shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
+    more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
+    return f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}; give the id of one"
+
+
+def _result(found: Found) -> InstanceResult:
+    return InstanceResult(
+        id=found["id"],
+        name=found.get("name", ""),
+        your_mom=found.get("your_mom", ""),
+        tags=found.get("tags", []),
+        token=pulumi.Output.secret(found.get("token", "")),
+        valid=found.get("valid"),
+        disabled=found.get("disabled"),
+    )
+
+
+# whom to ask
+
+
+def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
+    """The settings of the account as `config.load` takes them, all known now."""
+    account = _account(opts)
+    if account is None:
+        return _of_the_stack()
+    if any(isinstance(value, pulumi.Output) for value in account.settings.values()):
+        raise InputError("look up: the settings of this account are outputs: use the `_output` form of the function")
+    return account.settings
+
+
+def _when_known(arguments: list[Any], opts: pulumi.InvokeOptions | None) -> pulumi.Output[dict[str, Any]]:
+    account = _account(opts)
+    settings = _of_the_stack() if account is None else account.settings
+    # What is found does not show the secrets that it was asked with.
+    return pulumi.Output.from_input(
+        {"arguments": arguments, "settings": pulumi.Output.unsecret(pulumi.Output.from_input(dict(settings)))}
+    )
+
+
+def _account(opts: pulumi.InvokeOptions | None) -> Account | None:
+    provider = opts.provider if opts else None
+    if provider is None and opts and opts.parent:
+        provider = opts.parent.get_provider("pulumi-python:dynamic/instances:Instance")
+    if provider is not None and not isinstance(provider, Account):
+        raise InputError("look up: opts.provider must be made by pulumi_instances.account(…)")
+    return provider
+
+
+def _of_the_stack() -> dict[str, Any]:
+    keys = [f"{config.NAMESPACE}:{setting.key}" for setting in config.SETTINGS]
+    return {key: get_config(key) for key in keys}
+
+
+def _client(settings: Mapping[str, Any]) -> Client:
+    return _shared_client(config.load(settings.get), settings.get(config.ACCOUNT_KEY))
+
+
+@cache
+def _shared_client(settings: Settings, account: str | None) -> Client:
+    """One client, and so one pool of connections, for each account of the program."""
+    from .client import Client
+
+    return Client(settings, account=account)

@@ -1,0 +1,97 @@
+"""Which of an account's instances are meant. Pure, but for the listing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from . import model
+from .client import Client, OnPage
+from .errors import InputError, UnexpectedAnswer, quote
+
+Found = dict[str, Any]
+"""What the API says of an instance: ``id``, and those of the outputs that the answer holds (`model.from_wire`)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an instance must be like; what is not given is of no account.
+
+    ``name`` is exact, ``pattern`` a glob for the name; an instance must have all ``tags``, and may have more.
+    """
+
+    name: str | None = None
+    pattern: str | None = None
+    tags: frozenset[str] = frozenset()
+    your_mom: str | None = None
+
+    def matches(self, found: Found) -> bool:
+        """Whether an instance is one of those meant."""
+        return (
+            self.name in (None, found.get("name"))
+            and (self.pattern is None or fnmatch.fnmatchcase(found.get("name", ""), self.pattern))
+            and self.tags <= set(found.get("tags", []))
+            and self.your_mom in (None, found.get("your_mom"))
+        )
+
+    def __str__(self) -> str:
+        """As a message says it: ``name="x", tag "a" and your_mom="box"``."""
+        parts = [f'name="{quote(self.name)}"'] if self.name is not None else []
+        parts += [f'name like "{quote(self.pattern)}"'] if self.pattern is not None else []
+        parts += [f'tag "{quote(tag)}"' for tag in sorted(self.tags)]
+        parts += [f'your_mom="{quote(self.your_mom)}"'] if self.your_mom is not None else []
+        return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
+    """Tags as a set. Raises InputError for a text, whose letters would be the tags."""
+    if isinstance(tags, str):
+        raise InputError(f'tags must be a list of texts: write tags=["{quote(tags)}"]')
+    return frozenset(tags or ())
+
+
+def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, datetime | None]]:
+    """All instances of the account by ascending id, each with the time of its creation where the API tells it."""
+    told = [(_found(answer, client), created(answer)) for answer in client.list_all(on_page)]
+    return sorted(told, key=lambda pair: int(pair[0]["id"]))
+
+
+def select(client: Client, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
+    """The instances that are meant, by ascending id. A listing says nothing of ``disabled`` (API document)."""
+    return [found for found, _ in listed(client, on_page) if selection.matches(found)]
+
+
+def read(client: Client, instance_id: str) -> Found:
+    """All that the API says of one instance. Raises NotFound, and InputError for what is no id."""
+    try:
+        checked = model.normalise_id(instance_id)
+    except InputError as error:
+        raise InputError(f"read instance: the id {error}") from None
+    return _found(client.get(checked), client)
+
+
+def created(answer: Mapping[str, Any]) -> datetime | None:
+    """When an instance was made. The API document has no such field; live services send ``createdDate``.
+
+    It is a text such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
+    """
+    value = answer.get("createdDate")
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def _found(answer: Mapping[str, Any], client: Client) -> Found:
+    try:
+        return model.from_wire(answer, client.settings.dialect)
+    except UnexpectedAnswer as error:
+        raise UnexpectedAnswer(f"the API told of {error}; check that instances:baseUrl names the API") from None

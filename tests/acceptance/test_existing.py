@@ -1,0 +1,174 @@
+"""Instances that were there before: adopted one by one, or looked up."""
+
+from __future__ import annotations
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_ends_empty, assert_settled, calls
+from tests.support.harness import Harness
+
+ADOPT = """
+    box = Instance("box", your_mom="dropbox", name="mine", tags=["a", "b"], adopt_id="{id}")
+    pulumi.export("id", box.id)
+"""
+
+
+@pytest.fixture
+def existing(instances_api: Emulator) -> int:
+    return instances_api.add(your_mom="dropbox", name="mine", tags=["b", "a"])
+
+
+# adopting
+
+
+def test_what_is_as_declared_is_adopted_without_a_write(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """The order of its tags is of no account."""
+    stack.program(ADOPT.format(id=existing))
+
+    assert stack.up().outputs["id"].value == str(existing)
+
+    assert calls(instances_api) == []
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """The message names both; nothing is written, and nothing is in the state."""
+    stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
+
+    with pytest.raises(auto.CommandError, match=rf'adopt instance {existing}: it is of "dropbox", .* your_mom="box"'):
+        stack.up()
+
+    assert calls(instances_api) == []
+    assert stack.instances() == {}
+
+
+def test_of_two_that_adopt_one_instance_the_second_fails(
+    stack: Harness, instances_api: Emulator, existing: int
+) -> None:
+    """In one run. It stays with the first."""
+    stack.program(
+        ADOPT.format(id=existing)
+        + f'    Instance("other", your_mom="dropbox", adopt_id="{existing}", '
+        + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
+    )
+
+    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+        stack.up()
+
+    assert list(stack.instances()) == ["box"]
+    assert calls(instances_api) == []
+
+
+def test_what_an_earlier_run_adopted_is_not_adopted_again(
+    stack: Harness, instances_api: Emulator, existing: int
+) -> None:
+    """By another resource in a later run."""
+    stack.program(ADOPT.format(id=existing))
+    stack.up()
+    stack.program(ADOPT.format(id=existing) + f'    Instance("other", your_mom="dropbox", adopt_id="{existing}")\n')
+
+    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+        stack.up()
+
+    assert list(stack.instances()) == ["box"]
+    assert calls(instances_api) == []
+
+
+def test_an_instance_moves_from_one_resource_to_another(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """In one run: the deletion of the old resource does not delete what the new one has adopted."""
+    stack.program(ADOPT.format(id=existing))
+    stack.up()
+    moved = ADOPT.format(id=existing).replace('"box"', '"moved"')
+    stack.program(moved)
+
+    assert stack.up().summary.resource_changes == {"create": 1, "delete": 1, "same": 1}
+
+    assert [instance["id"] for instance in instances_api.instances()] == [existing]
+    assert list(stack.instances()) == ["moved"]
+    assert calls(instances_api) == []
+    assert_settled(stack, instances_api)
+
+
+def test_what_adopt_id_names_is_not_replaced(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """A preview says so already: the new instance would be the old one, which is then deleted."""
+    stack.program(ADOPT.format(id=existing))
+    stack.up()
+    stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
+
+    with pytest.raises(auto.CommandError, match="cannot change while adopt_id names the instance"):
+        stack.preview()
+
+    assert calls(instances_api) == []
+
+
+# looking up
+
+
+LOOKUP = """
+    from pulumi_instances import get_instance, get_instance_output, get_instances
+
+    found = get_instance(name="mine", your_mom="dropbox")
+    pulumi.export("id", found.id)
+    pulumi.export("token", found.token)
+    pulumi.export("names", [each.name for each in get_instances(tags=["a"])])
+    copy = Instance("copy", your_mom=found.your_mom, tags=["copy"])
+    pulumi.export("late", get_instance_output(id=copy.id).apply(lambda late: late.name))
+"""
+
+
+def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """With the settings of the stack; the token is a secret of the state, and what is not known yet waits for `up`."""
+    for number in range(250):
+        instances_api.add(name=f"box-{number}")
+    stack.program(LOOKUP)
+
+    stack.preview()
+    assert calls(instances_api) == []
+    up = stack.up()
+
+    token = instances_api.instance(existing)["token"]
+    assert {key: output.value for key, output in up.outputs.items()} == {
+        "id": str(existing),
+        "token": token,
+        "names": ["mine"],
+        "late": "copy",
+    }
+    assert [key for key, output in up.outputs.items() if output.secret] == ["token"]
+    assert token not in str(stack.checkpoint().deployment)
+    assert set(stack.preview().change_summary) == {"same"}
+    assert calls(instances_api) == ["POST /instances"]
+
+
+def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emulator) -> None:
+    """Though its secrets are outputs."""
+    eu = instances_api.add_account()
+    there = instances_api.add(name="there", account=eu)
+    stack.configure({"eu:secret": auto.ConfigValue(eu.user_secret, secret=True)})
+    stack.program(f"""
+        from pulumi_instances import get_instance_output
+
+        eu = account(
+            "eu",
+            base_url="{instances_api.base_url}",
+            user_secret=pulumi.Config("eu").require_secret("secret"),
+            organization_secret="{eu.organization_secret}",
+        )
+        found = get_instance_output(name="there", opts=pulumi.InvokeOptions(provider=eu))
+        pulumi.export("id", found.id)
+    """)
+
+    output = stack.up().outputs["id"]
+
+    assert (output.value, output.secret) == (str(there), False)
+
+
+def test_a_look_up_without_a_match_stops_a_preview(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """With the candidates where there are several."""
+    twin = instances_api.add(your_mom="dropbox", name="mine")
+    stack.program(LOOKUP)
+
+    with pytest.raises(auto.CommandError, match=f'2 instances have .*: {existing} "mine", {twin} "mine"; give the id'):
+        stack.preview()

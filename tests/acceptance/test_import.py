@@ -1,0 +1,268 @@
+"""Many existing instances brought into a stack: `pulumi-instances import-file` and `import`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances import cli
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.harness import CliHarness, Harness
+
+from .conftest import needs_cli
+
+COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
+CONNECTORS = ("dropbox", "box", "sfdc")
+
+on_the_cli = pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
+
+
+def fill(api: Emulator, count: int) -> None:
+    """Instances as people make them: names that are used twice, or are no resource names."""
+    names = ("QA Box", "crm", "Team files {}", "漢字 'q' \"x\"")
+    for number in range(count):
+        tags = ["QA", f"tag {number % 5}"][: number % 3]
+        api.add(your_mom=CONNECTORS[number % 3], name=names[number % 4].format(number), tags=tags)
+
+
+def run(
+    stack: Harness, *arguments: object, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """A command of ours in the project's directory, with the environment of the stack."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=stack.directory,
+        env={**os.environ, **stack.env, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def assert_holds_all(stack: Harness, api: Emulator) -> None:
+    """The state has every instance, with its token as a secret; program and state agree; nothing was written."""
+    assert {held["id"] for held in stack.instances().values()} == {str(each["id"]) for each in api.instances()}
+    assert set(stack.preview().change_summary) == {"same"}
+    written = json.dumps(stack.checkpoint().deployment)
+    assert [each["id"] for each in api.instances() if each["token"] in written] == []
+    assert api.writes == []
+
+
+@on_the_cli
+def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulator) -> None:
+    """In one run: afterwards a preview is empty, and nothing was written to the API."""
+    fill(instances_api, 1000)
+    temporary = stack.directory / "tmp"
+    temporary.mkdir()
+    (stack.directory / "__main__.py").unlink()
+
+    done = run(stack, "import", "--stack", "dev", "--program", "__main__.py", "--yes", env={"TMPDIR": str(temporary)})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1000 instances are in the stack dev, and __main__.py declares them." in done.stdout
+    assert list(temporary.iterdir()) == [], "the file with the tokens is gone"
+    assert_holds_all(stack, instances_api)
+
+
+@on_the_cli
+def test_the_written_file_is_what_pulumi_import_takes(stack: Harness, instances_api: Emulator) -> None:
+    """The two steps by hand, as `import-file` says to."""
+    fill(instances_api, 9)
+    done = run(stack, "import-file", "--stack", "dev", "--out", "resources.json", "--program", "__main__.py")
+    assert done.returncode == 0
+    file = stack.directory / "resources.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    command = done.stdout.splitlines()[-1].partition(" && ")[0]
+
+    subprocess.run(
+        [*command.split(), "--yes", "--non-interactive"],
+        cwd=stack.directory,
+        env={**os.environ, **stack.env},
+        capture_output=True,
+        check=True,
+    )
+
+    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
+    assert_holds_all(stack, instances_api)
+
+
+@pytest.mark.parametrize("engine", ["local"], indirect=True)
+def test_the_program_and_the_state_agree_on_the_local_engine(
+    stack: Harness, instances_api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which takes no import files: the state is made from one."""
+    fill(instances_api, 9)
+    for name, value in instances_api.env.items():
+        monkeypatch.setenv(name, value)
+    out = stack.directory / "resources.json"
+    program = stack.directory / "__main__.py"
+    program.unlink()
+    monkeypatch.setattr(sys, "argv", ["", "import-file", "--out", str(out), "--program", str(program)])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    declared = program.read_text()
+    stack.program(f'Instance.get("any", "{instances_api.instances()[0]["id"]}")')
+    stack.up()
+    stack.import_(_with_imports(stack, json.loads(out.read_text())["resources"]))
+    program.write_text(declared)
+
+    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
+    assert_holds_all(stack, instances_api)
+
+
+def _with_imports(stack: Harness, specs: list[dict[str, Any]]) -> auto.Deployment:
+    """The state of a stack with what `pulumi import` makes of these, in place of the one instance in it."""
+    exported = stack.export()
+    assert exported.deployment
+    *others, sample = exported.deployment["resources"]
+    prefix = sample["urn"].rpartition("::")[0]
+    shared = {key: sample[key] for key in ("type", "provider", "parent")} | {"custom": True}
+    made = [
+        {**shared, **{key: spec[key] for key in ("id", "inputs", "outputs")}, "urn": f"{prefix}::{spec['name']}"}
+        for spec in specs
+    ]
+    return auto.Deployment(exported.version, {**exported.deployment, "resources": [*others, *made]})
+
+
+@on_the_cli
+def test_without_yes_it_asks(stack: Harness, instances_api: Emulator) -> None:
+    """And does nothing unless the answer is yes."""
+    fill(instances_api, 2)
+    for arguments, code in ((["--json"], 1), ([], 1)):
+        done = run(stack, "import", "--stack", "dev", "--program", "more.py", *arguments, stdin="n\n")
+        assert done.returncode == code
+    assert "Import 2 instances into the stack dev? [y/N]" in done.stdout
+    assert not (stack.directory / "more.py").exists()
+    assert stack.resources() == []
+
+
+@on_the_cli
+def test_an_import_that_fails_leaves_nothing(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
+    """No file with tokens, no program, no state."""
+    fill(instances_api, 2)
+    env = {"TMPDIR": str(tmp_path), "PULUMI_PYTHON_CMD": "/nowhere/python3"}
+
+    done = run(stack, "import", "--stack", "dev", "--program", "more.py", "--yes", env=env)
+
+    assert done.returncode == 1
+    assert "Error: pulumi import failed, and nothing was imported" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert not (stack.directory / "more.py").exists()
+    assert stack.instances() == {}
+
+
+HALFWAY = """\
+import json, os, subprocess, sys
+words = sys.argv[1:]
+if words[0] == "import":
+    file = words[words.index("--file") + 1]
+    document = json.load(open(file))
+    del document["resources"][2:]
+    json.dump(document, open(file, "w"))
+    subprocess.run(["{pulumi}", *words], check=True)
+    sys.exit(1)
+os.execv("{pulumi}", ["{pulumi}", *words])
+"""
+
+STUCK = """\
+import os, signal, sys
+words = sys.argv[1:]
+if words[0] == "import":
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(1))
+    print("importing", flush=True)
+    signal.pause()
+os.execv("{pulumi}", ["{pulumi}", *words])
+"""
+
+
+def in_front_of_pulumi(stack: Harness, directory: Path, script: str) -> dict[str, str]:
+    """An environment in which this Python script is called for `pulumi`."""
+    tool = directory / "bin" / "pulumi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!{sys.executable}\n{script.format(pulumi=shutil.which('pulumi'))}")
+    tool.chmod(0o755)
+    temporary = directory / "tmp"
+    temporary.mkdir()
+    return {"PATH": os.pathsep.join([str(tool.parent), stack.env["PATH"]]), "TMPDIR": str(temporary)}
+
+
+@on_the_cli
+def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
+    stack: Harness, instances_api: Emulator, tmp_path: Path
+) -> None:
+    """Else the next `up` would delete what was imported, or create what was not a second time."""
+    fill(instances_api, 5)
+    (stack.directory / "__main__.py").unlink()
+    env = in_front_of_pulumi(stack, tmp_path, HALFWAY)
+
+    done = run(stack, "import", "--stack", "dev", "--program", "__main__.py", "--yes", env=env)
+
+    assert done.returncode == 1
+    assert "failed after 2 of 5: __main__.py declares those; run again with another --program" in done.stderr
+    assert set(stack.preview().change_summary) == {"same"}
+    rest = run(stack, "import", "--stack", "dev", "--program", "rest.py", "--yes")
+    assert (rest.returncode, rest.stderr) == (0, "2 are left out: a state holds them already\n")
+    with (stack.directory / "__main__.py").open("a") as program:
+        program.write("import rest  # noqa\n")
+    assert_holds_all(stack, instances_api)
+
+
+@on_the_cli
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_import_that_is_stopped_leaves_no_tokens(
+    stack: Harness, instances_api: Emulator, tmp_path: Path, number: int
+) -> None:
+    """The CLI is asked to stop, and waited for."""
+    fill(instances_api, 2)
+    env = in_front_of_pulumi(stack, tmp_path, STUCK)
+    with subprocess.Popen(
+        [*COMMAND, "import", "--stack", "dev", "--program", "more.py", "--yes"],
+        cwd=stack.directory,
+        env={**os.environ, **stack.env, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        assert len(list((tmp_path / "tmp").iterdir())) == 1
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@on_the_cli
+def test_a_stack_is_audited(stack: CliHarness, instances_api: Emulator) -> None:
+    """`list`, `drift`, `orphans` and `doctor` with `--stack`, which asks the CLI for settings and state."""
+    stack.program('Instance("box", your_mom="dropbox")')
+    stack.up()
+    left = instances_api.add(name="left over")
+    instances_api.change(left - 1, name="renamed")
+    writes = len(instances_api.writes)
+
+    assert json.loads(run(stack, "list", "--stack", "dev", "--json").stdout)[1]["name"] == "left over"
+    drift = run(stack, "drift", "--stack", "dev", "--json")
+    assert (drift.returncode, json.loads(drift.stdout)["differences"][0]["api"]) == (2, "renamed")
+    orphans = run(stack, "orphans", "--stack", "dev", "--json")
+    assert (orphans.returncode, json.loads(orphans.stdout)[0]["id"]) == (2, str(left))
+    doctor = run(stack, "doctor", "--stack", "dev", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    settings = {finding["subject"]: finding["found"] for finding in json.loads(doctor.stdout)}
+    assert settings["instances:userSecret"] == "set, from the stack"
+    assert len(instances_api.writes) == writes
+    unknown = run(stack, "drift", "--stack", "nope")
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert "no stack named 'nope'" in unknown.stderr

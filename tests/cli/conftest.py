@@ -1,0 +1,48 @@
+"""The fixture `run`: the command line, as `main` runs it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from pulumi_instances import cli
+from pulumi_instances.testing.emulator import Emulator
+
+
+class Done(NamedTuple):
+    """What a run left."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("list", "--json")` answers the exit code and what was written. ``stdin`` is what it may read."""
+
+    def call(*arguments: object, stdin: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["pulumi-instances", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written = capsys.readouterr()
+        return Done(int(ended.value.code or 0), written.out, written.err)
+
+    return call
+
+
+@pytest.fixture
+def api(instances_api: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulated API, with its settings in the environment."""
+    for name, value in instances_api.env.items():
+        monkeypatch.setenv(name, value)
+    return instances_api

@@ -1,0 +1,219 @@
+"""`drift` and `orphans`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_instances.state import INSTANCE_TYPE, SECRET
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.scripted import ScriptedServer, answer
+
+from .conftest import Done, Run
+
+PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
+PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
+
+
+def resource(instance: dict[str, Any], **outputs: Any) -> dict[str, Any]:
+    """An instance of the API as a state holds it."""
+    told = {key: instance[key] for key in ("name", "your_mom", "tags")}
+    token = {**SECRET, "ciphertext": "v1:…"}
+    return {
+        "urn": PREFIX + instance["name"],
+        "type": INSTANCE_TYPE,
+        "id": str(instance["id"]),
+        "provider": f"{PROVIDER}default::1",
+        "outputs": {**told, "token": token, **outputs},
+    }
+
+
+def state(*resources: dict[str, Any]) -> str:
+    return json.dumps({"version": 3, "deployment": {"resources": list(resources)}})
+
+
+@pytest.fixture
+def api(api: Emulator) -> Emulator:
+    api.add(your_mom="box", name="box", tags=["a", "b"])
+    api.add(your_mom="sfdc", name="crm")
+    return api
+
+
+@pytest.fixture
+def managed(api: Emulator) -> list[dict[str, Any]]:
+    """The resources of a state that holds all of the API."""
+    return [resource(instance) for instance in api.instances()]
+
+
+# drift
+
+
+def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> None:
+    """The order of tags is of no account."""
+    managed[0]["outputs"]["tags"] = ["b", "a"]
+    done = run("drift", "-", stdin=state(*managed))
+    assert done == Done(0, "", "2 compared, 0 differ\n")
+
+
+def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """With both values, and exit code 2: a gate."""
+    box, crm = (instance["id"] for instance in api.instances())
+    api.change(box, name="renamed", tags=["c"], valid=False, token="another")
+    api.remove(crm)
+
+    done = run("drift", "-", "--json", stdin=state(*managed))
+
+    place = {"resource": "box", "urn": PREFIX + "box", "id": str(box)}
+    gone = {"resource": "crm", "urn": PREFIX + "crm", "id": str(crm)}
+    assert (done.code, done.err) == (2, "2 compared, 2 differ\n")
+    assert json.loads(done.out) == {
+        "compared": 2,
+        "differences": [
+            {**place, "field": "name", "state": "box", "api": "renamed"},
+            {**place, "field": "tags", "state": ["a", "b"], "api": ["c"]},
+            {**gone, "field": "id", "state": str(crm), "api": None},
+        ],
+    }
+    table = run("drift", "-", stdin=state(*managed)).out.splitlines()
+    assert [line.split()[:3] for line in table[1:]] == [
+        ["box", str(box), "name"],
+        ["box", str(box), "tags"],
+        ["crm", str(crm), "id"],
+    ]
+
+
+def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """It is on its way out."""
+    api.remove(managed[1]["id"])
+    assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
+
+
+def test_a_secret_name_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]]) -> None:
+    """Its ciphertext tells nothing."""
+    managed[0]["outputs"]["name"] = {**SECRET, "ciphertext": "v1:…"}
+    done = run("drift", "-", stdin=state(*managed))
+    assert done.code == 0
+    assert "box: name is a secret in the state: not compared" in done.err
+
+
+def test_only_the_accounts_own_instances_are_compared(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another account's would look gone; it says how to compare those."""
+    eu = api.add_account()
+    there = api.add(name="there", account=eu)
+    provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
+    theirs = {**resource(api.instance(there)), "provider": f"{PROVIDER}eu::2"}
+    written = state(provider, theirs, *managed)
+
+    done = run("drift", "-", stdin=written)
+    assert done.code == 0
+    assert done.err == "1 of another account are not compared: run again with --account eu\n2 compared, 0 differ\n"
+    for name, value in eu.env.items():
+        monkeypatch.setenv(name.replace("INSTANCES_", "INSTANCES_EU_"), value)
+    api.change(there, name="renamed")
+    done = run("drift", "-", "--account", "eu", stdin=written)
+    assert done.code == 2
+    assert "2 of another account are not compared: run again with no --account\n1 compared, 1 differ" in done.err
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("command", ["drift", "orphans"])
+def test_a_state_must_be_named(run: Run, command: str) -> None:
+    """There is no default that could be the wrong one."""
+    done = run(command)
+    assert done.code == 1
+    assert "name a state" in done.err
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("command", ["drift", "orphans"])
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file"), ("{", "is not JSON"), ("[]", "is not an exported state")]
+)
+def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, content: str | None, said: str) -> None:
+    """In one line that names the file, and never exit code 0 or 2."""
+    file = tmp_path / "state.json"
+    if content is not None:
+        file.write_text(content)
+    done = run(command, file)
+    assert done.code == 1
+    assert done.err.startswith(f"Error: {file}: {said}")
+    assert len(done.err.splitlines()) == 1
+
+
+# orphans
+
+
+def test_what_no_state_holds_is_an_orphan(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Of all the states that are given; exit code 2."""
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text(state(managed[0]))
+    other.write_text(state(managed[1]))
+    left = api.add(name="left over", tags=["x"])
+
+    done = run("orphans", one, other, "--json")
+
+    assert (done.code, done.err) == (2, "1 in no state, of 3\n")
+    [orphan] = json.loads(done.out)
+    assert (orphan["id"], orphan["name"], orphan["created"]) == (str(left), "left over", None)
+    assert "left over" in run("orphans", one, other).out
+    assert len(json.loads(run("orphans", one, "--json").out)) == 2
+    assert run("orphans", one, other, "--tag", "y").code == 0
+    assert api.writes == []
+
+
+def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
+    """In any account: what somebody uses must not look free to delete."""
+    theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
+    assert run("orphans", "-", stdin=state(managed[0], theirs)) == Done(0, "", "0 in no state, of 2\n")
+
+
+def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the API tells when an instance was made; those of unknown age are left out, and that is said."""
+    made = [datetime.now(timezone.utc) - timedelta(days=days) for days in (40, 20)]
+    dates: list[str | None] = [moment.isoformat() for moment in made]
+    with _served(monkeypatch, [*dates, None]):
+        done = run("orphans", "-", "--older-than", "30d", "--json", stdin=state())
+    assert done.code == 2
+    assert [each["id"] for each in json.loads(done.out)] == ["1"]
+    assert "1 left out: the API does not tell when they were made" in done.err
+
+
+@pytest.mark.usefixtures("api")
+def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
+    """The API document has no time of creation."""
+    done = run("orphans", "-", "--older-than", "4w", stdin=state())
+    assert (done.code, done.out) == (1, "")
+    assert "2 in no state, of unknown age" in done.err
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "999999d"])
+def test_an_age_is_a_number_and_a_unit(run: Run, age: str) -> None:
+    """Anything else is told."""
+    done = run("orphans", "-", f"--older-than={age}", stdin=state())
+    assert done.code == 1
+    assert "such as 30d" in done.err
+
+
+@contextmanager
+def _served(monkeypatch: pytest.MonkeyPatch, dates: list[str | None]) -> Iterator[None]:
+    """An API that tells when its instances were made."""
+    listing: list[dict[str, Any]] = [
+        {"id": number, "name": "x", "token": "t", "your_mom": {"key": "box"}, "tags": [], "createdDate": date}
+        for number, date in enumerate(dates, 1)
+    ]
+    with ScriptedServer(answer(200, listing)) as server:
+        monkeypatch.setenv("INSTANCES_BASE_URL", server.base_url)
+        monkeypatch.setenv("INSTANCES_USER_SECRET", "u")
+        monkeypatch.setenv("INSTANCES_ORGANIZATION_SECRET", "o")
+        yield

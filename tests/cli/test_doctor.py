@@ -1,0 +1,171 @@
+"""`doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+
+from .conftest import Run
+
+BIN = str(Path(sys.executable).parent)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a project, with the environment of these tests first on PATH."""
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.pathsep.join([BIN, os.environ["PATH"]]))
+    return tmp_path
+
+
+def findings(run: Run, *options: str) -> dict[str, dict[str, str]]:
+    """What it says in JSON, by subject; the exit code is 2 as soon as there is something to do."""
+    done = run("doctor", "--json", *options)
+    found = json.loads(done.out)
+    assert done.code == (2 if any(not each["fine"] for each in found) else 0)
+    assert [each for each in found if each["fine"] == bool(each["todo"])] == []
+    return {each["subject"]: each for each in found}
+
+
+def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
+    """Secrets only as set or missing."""
+    api.add()
+    found = findings(run)
+    assert found["instances:baseUrl"]["found"] == f"{api.base_url}, from the variable INSTANCES_BASE_URL"
+    assert found["instances:userSecret"]["found"] == "set, from the variable INSTANCES_USER_SECRET"
+    assert found["API"]["found"] == f"{api.base_url} answers, with 1 instances"
+    assert api.user_secret not in run("doctor").out
+    assert api.organization_secret not in run("doctor").out
+
+
+def test_a_missing_setting_is_told_with_how_to_set_it(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the API is not asked."""
+    monkeypatch.delenv("INSTANCES_USER_SECRET")
+    found = findings(run)
+    assert found["instances:userSecret"]["todo"] == (
+        'set INSTANCES_USER_SECRET, or run "pulumi config set --secret instances:userSecret" and name --stack'
+    )
+    assert found["API"]["found"] == "not asked"
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "found", "todo"),
+    [
+        ("INSTANCES_USER_SECRET", "wrong", "reached, refused", "check instances:userSecret"),
+        ("INSTANCES_BASE_URL", "http://127.0.0.1:9", "not reached", "check instances:baseUrl"),
+    ],
+)
+def test_an_api_that_does_not_answer_is_told(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, found: str, todo: str
+) -> None:
+    """Whether it was reached, and what to check."""
+    monkeypatch.setenv("INSTANCES_MAX_RETRIES", "0")
+    monkeypatch.setenv(variable, value)
+    told = findings(run)["API"]
+    assert told["found"] == found
+    assert todo in told["todo"]
+    assert api.writes == []
+
+
+@pytest.mark.usefixtures("api")
+def test_no_cli_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With where to get it."""
+    (tmp_path / "python3").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "install it" in findings(run)["Pulumi CLI"]["todo"]
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(("version", "todo"), [("v3.253.1", "update it"), ("v3.254.0", ""), ("v4.0.0-dev.1", "")])
+def test_a_cli_that_is_too_old_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, todo: str
+) -> None:
+    """The file of `import-file` needs 3.254."""
+    tool = tmp_path / "bin" / "pulumi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\necho {version}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tool.parent), os.environ["PATH"]]))
+    assert findings(run)["Pulumi CLI"]["todo"].startswith(todo)
+    assert bool(findings(run)["Pulumi CLI"]["todo"]) == bool(todo)
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("project_file", "subject", "found", "todo"),
+    [
+        ("runtime: python", "python3 on PATH", "has pulumi_instances", ""),
+        ("runtime: {name: python, options: {virtualenv: venv}}", "virtualenv", "does not run", "make the environment"),
+        (
+            "main: app\nruntime: {name: python, options: {virtualenv: venv}}",
+            "virtualenv",
+            "for the program and",
+            "give an absolute path",
+        ),
+        ("runtime: {name: python, options: {toolchain: uv}}", "toolchain uv", "does not run", "make the environment"),
+        ("runtime: {name: python, options: {toolchain: poetry}}", "toolchain poetry", "that poetry names", ""),
+        ("- x", "project", "Pulumi.yaml", "correct it"),
+    ],
+)
+def test_traps_of_the_environment_are_told(
+    run: Run, project: Path, project_file: str, subject: str, found: str, todo: str
+) -> None:
+    """The provider's process finds its Python by other rules than the program's."""
+    (project / "app").mkdir()
+    (project / "Pulumi.yaml").write_text(f"{project_file}\n")
+    told = findings(run)[subject]
+    assert found in told["found"]
+    assert told["todo"].startswith(todo)
+    assert bool(told["todo"]) == bool(todo)
+
+
+@pytest.mark.usefixtures("api")
+def test_a_virtual_environment_that_holds_the_package_is_fine(run: Run, project: Path) -> None:
+    """Given absolutely, or beside the program."""
+    virtualenv = Path(BIN).parent
+    (project / "Pulumi.yaml").write_text(f"runtime: {{name: python, options: {{virtualenv: {virtualenv}}}}}\n")
+    assert findings(run)["virtualenv"]["todo"] == ""
+
+
+@pytest.mark.usefixtures("api")
+def test_a_python_without_the_package_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As when the environment is not activated."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", str(other))
+    told = findings(run)["python3 on PATH"]
+    assert told["found"] == f"{other} has no pulumi_instances"
+    assert told["todo"].startswith("activate the environment")
+
+
+@pytest.mark.usefixtures("api")
+def test_a_lock_of_uv_that_only_the_program_follows_is_told(run: Run, project: Path) -> None:
+    """The toolchain must be named."""
+    (project / "uv.lock").touch()
+    assert "toolchain: uv" in findings(run)["uv.lock"]["todo"]
+
+
+@pytest.mark.usefixtures("api")
+def test_outside_of_a_project_it_says_so(run: Run, project: Path) -> None:
+    """And looks at the rest."""
+    (project / "Pulumi.yaml").unlink()
+    found = findings(run)
+    assert found["project"]["todo"] == "run this in the directory of your project"
+    assert found["python3 on PATH"]["todo"] == ""
+
+
+@pytest.mark.usefixtures("api")
+def test_people_get_a_line_for_each(run: Run, project: Path) -> None:
+    """Marked where there is something to do."""
+    (project / "uv.lock").touch()
+    marks = {line.split()[0] for line in run("doctor").out.splitlines()[1:]}
+    assert marks == {"ok", "!!"}

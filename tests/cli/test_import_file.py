@@ -1,0 +1,159 @@
+"""`import-file`. What the CLI makes of the file is in the acceptance suite."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+
+from .conftest import Done, Run
+from .test_audit import resource, state
+
+
+@pytest.fixture
+def write(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `import-file` in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *more, **rest: run(
+        "import-file", "--out", "resources.json", "--program", "instances.py", *more, **rest
+    )
+
+
+def resources(directory: Path) -> dict[str, dict[str, Any]]:
+    written = json.loads((directory / "resources.json").read_text())
+    return {each["name"]: each for each in written["resources"]}
+
+
+def test_a_file_and_a_program_are_written(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """And it says what to run next, without a token."""
+    box = api.add(your_mom="box", name="QA Box", tags=["QA"])
+
+    done = write()
+
+    assert (done.code, done.err) == (0, "")
+    assert "pulumi import --file resources.json --generate-code=false --protect=false" in done.out
+    assert resources(tmp_path)["QA-Box"]["id"] == str(box)
+    declared = 'Instance("QA-Box", your_mom="box", name="QA Box", tags=["QA"])\n'
+    assert (tmp_path / "instances.py").read_text().endswith(declared)
+    assert api.instance(box)["token"] not in done.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["instances.py", "resources.json"]
+
+
+def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """It holds the tokens; one that was there and anybody could read gives way."""
+    box = api.add()
+    (tmp_path / "resources.json").write_text("old")
+    write()
+    file = tmp_path / "resources.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert api.instance(box)["token"] in file.read_text()
+    assert api.instance(box)["token"] not in (tmp_path / "instances.py").read_text()
+
+
+def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """With every page of the listing, no other request, and a program as ruff formats it."""
+    for number in range(1000):
+        api.add(your_mom="box", name=f"box {number % 400}", tags=[f"tag {tag}" for tag in range(number % 9)])
+
+    assert write().code == 0
+
+    assert [(request.method, request.path) for request in api.requests] == [("GET", "/instances")] * 5
+    assert len(resources(tmp_path)) == 1000
+    ruff = Path(sys.executable).with_name("ruff")
+    subprocess.run([ruff, "format", "--isolated", "--check", "instances.py"], cwd=tmp_path, check=True)
+    subprocess.run([ruff, "check", "--isolated", "--no-cache", "instances.py"], cwd=tmp_path, check=True)
+
+
+def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """And its resource name is taken; what they only refer to is not held."""
+    held, twin, referred = (api.add(your_mom="box", name=name) for name in ("crm", "crm", "shared"))
+    (tmp_path / "one.json").write_text(state(resource(api.instance(held))))
+    (tmp_path / "two.json").write_text(state({**resource(api.instance(referred)), "external": True}))
+
+    done = write("--exclude-state", "one.json", "--exclude-state", "two.json")
+
+    assert done.err == "1 are left out: a state holds them already\n"
+    named = {name: each["id"] for name, each in resources(tmp_path).items()}
+    assert named == {f"crm-{twin}": str(twin), f"shared-{referred}": str(referred)}
+
+
+@pytest.mark.parametrize("options", [["--tag", "b"], ["--name", "b*"], ["--your-mom", "sfdc"]])
+def test_instances_can_be_selected(write: Run, api: Emulator, tmp_path: Path, options: list[str]) -> None:
+    """As for `list`."""
+    api.add(your_mom="box", name="a", tags=["a"])
+    api.add(your_mom="sfdc", name="b", tags=["b"])
+    write(*options)
+    assert list(resources(tmp_path)) == ["b"]
+
+
+def test_what_cannot_be_imported_is_told(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """The rest is imported."""
+    api.add(name="fine")
+    odd = api.add(name="a\x07b")
+
+    done = write("--json")
+
+    reason = "name holds a control character"
+    [left_out] = json.loads(done.out)["left_out"]
+    assert (done.code, left_out["id"]) == (0, str(odd))
+    assert left_out["reason"].startswith(reason)
+    assert done.err.startswith(f"instance {odd} is left out: {reason}")
+    assert list(resources(tmp_path)) == ["fine"]
+
+
+@pytest.mark.usefixtures("api")
+def test_nothing_to_import_writes_nothing(write: Run, tmp_path: Path) -> None:
+    """And is no error."""
+    assert write() == Done(0, "", "There is nothing to import, and nothing was written.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_tells_what_was_done(write: Run, api: Emulator) -> None:
+    """For scripts."""
+    api.add()
+    written = {"out": "resources.json", "program": "instances.py"}
+    assert json.loads(write("--json").out) == {"instances": 1, "held_already": 0, "left_out": [], **written}
+
+
+def test_a_program_is_never_written_over(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Unless it is the same, or empty; and then no file with tokens is left either."""
+    api.add(name="a")
+    (tmp_path / "instances.py").touch()
+    assert write().code == 0
+    assert write().code == 0
+    api.add(name="b")
+    (tmp_path / "resources.json").unlink()
+
+    done = write()
+
+    assert done.code == 1
+    assert done.err == ("Error: instances.py exists: it is not written over; name another --program, or remove it\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["instances.py"]
+
+
+@pytest.mark.parametrize("option", ["--out", "--program"])
+def test_a_file_that_cannot_be_written_is_an_error(run: Run, api: Emulator, tmp_path: Path, option: str) -> None:
+    """In one line that names it."""
+    api.add()
+    files = {"--out": tmp_path / "r.json", "--program": tmp_path / "p.py", option: tmp_path / "missing" / "file"}
+    done = run("import-file", *(word for pair in files.items() for word in pair))
+    assert done == Done(
+        1, "", f"Error: {tmp_path / 'missing' / 'file'}: No such file or directory; name a file that can be written\n"
+    )
+
+
+def test_an_api_that_fails_leaves_no_file(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Half a listing is none."""
+    for _ in range(201):
+        api.add()
+    api.fail("GET", "/instances", Fault.status(403), times=None, probability=1.0)
+    done = write()
+    assert (done.code, list(tmp_path.iterdir())) == (1, [])
+    assert "403" in done.err

@@ -1,0 +1,193 @@
+"""Names, the import file and the program for existing instances."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pulumi.dynamic.dynamic import serialize_provider
+
+from pulumi_instances import importing, validation
+from pulumi_instances.lifecycle import InstanceProvider
+from pulumi_instances.program import program
+from pulumi_instances.state import INSTANCE_TYPE
+
+RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
+
+
+def found(instance_id: int, name: str, tags: list[str] | None = None, your_mom: str = "box") -> dict[str, Any]:
+    return {"id": str(instance_id), "name": name, "your_mom": your_mom, "tags": tags or [], "token": "t0ken"}
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("name", "resource_name"),
+    [
+        ("crm", "crm"),
+        ("QA_Box-1.2", "QA_Box-1.2"),
+        ("QA Box", "QA-Box"),
+        (" QA :: Box / x ", "QA-Box-x"),
+        ("漢字", "漢字"),
+        ("***", "instance"),
+        ("..", "instance"),
+    ],
+)
+def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name: str) -> None:
+    """What can be a resource name stays as it is."""
+    assert importing.resource_names([found(1, name)]) == {"1": resource_name}
+
+
+def test_instances_with_one_name_are_told_apart_by_their_ids() -> None:
+    """All of them, so that the order of a listing is of no account."""
+    twins = [found(7, "crm"), found(12, "crm"), found(9, "box")]
+    names = importing.resource_names(twins)
+    assert names == {"7": "crm-7", "12": "crm-12", "9": "box"}
+    assert importing.resource_names(twins[::-1]) == names
+
+
+def test_a_name_that_the_stack_has_is_not_used_again() -> None:
+    """Its resource has the same URN."""
+    assert importing.resource_names([found(8, "crm")], {"crm"}) == {"8": "crm-8"}
+
+
+def test_a_name_that_looks_like_one_with_an_id_keeps_it() -> None:
+    """The others give way."""
+    names = importing.resource_names([found(1, "crm"), found(2, "crm"), found(3, "crm-1")])
+    assert names == {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}
+
+
+LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]) | st.text(max_size=5)
+
+
+@given(st.lists(LIKELY, max_size=12), st.sets(LIKELY, max_size=4))
+def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]) -> None:
+    """Whatever the instances are called."""
+    instances = [found(number, name) for number, name in enumerate(names, 1)]
+    made = importing.resource_names(instances, taken)
+    assert len(set(made.values())) == len(instances)
+    assert not set(made.values()) & taken
+    assert importing.resource_names(instances[::-1], taken) == made
+
+
+# the import file
+
+
+def test_the_import_file_holds_the_whole_state() -> None:
+    """Inputs as `check` fills them, outputs with the token as a secret, and the provider in both."""
+    instance = {**found(4014, "QA Box", ["QA"]), "valid": True}
+    [resource] = importing.import_file([instance], {"4014": "qa"})["resources"]
+
+    pickle = {"__provider": serialize_provider(InstanceProvider())}
+    inputs = {"your_mom": "box", "name": "QA Box", "tags": ["QA"]}
+    assert validation.check(inputs) == (inputs, [])
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"t0ken"'}
+    assert resource == {
+        "type": INSTANCE_TYPE,
+        "name": "qa",
+        "id": "4014",
+        "inputs": {**inputs, **pickle},
+        "outputs": {**inputs, "valid": True, "token": secret, **pickle},
+    }
+    json.dumps(resource)
+
+
+@pytest.mark.parametrize(
+    ("instance", "reason"),
+    [
+        ({"token": None}, "the API does not tell its token"),
+        ({"name": "a\x07b"}, "name holds a control character"),
+        ({"name": None}, "name is missing"),
+        ({"your_mom": None}, "your_mom is missing"),
+        ({"tags": ["\n"]}, "tags tags[0] is empty"),
+    ],
+)
+def test_what_no_program_could_declare_is_not_imported(instance: dict[str, Any], reason: str) -> None:
+    """With the reason."""
+    changed = {key: value for key, value in {**found(1, "x"), **instance}.items() if value is not None}
+    assert reason in (importing.obstacle(changed) or "")
+
+
+def test_a_whole_instance_has_no_obstacle() -> None:
+    """Tags or not."""
+    assert importing.obstacle(found(1, "x")) is None
+
+
+# the program
+
+
+def test_a_program_reads_as_if_written_by_hand() -> None:
+    """By connector and name; what goes without saying is not said."""
+    instances = [
+        found(3, "Sales", ["eu", "prod"], "sfdc"),
+        found(2, "box"),
+        found(1, "A name that is rather long", ["billing", "quite-a-long-tag", "and-one-more"]),
+        found(4, "tagged", [f"a-long-tag-with-a-number-{number}" for number in range(4)]),
+    ]
+    assert program(instances, {"1": "long", "2": "box", "3": "Sales", "4": "tagged"}) == (
+        '"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""\n'
+        "\n"
+        "from pulumi_instances import Instance\n"
+        "\n"
+        'Instance("box", your_mom="box")\n'
+        "Instance(\n"
+        '    "long",\n'
+        '    your_mom="box",\n'
+        '    name="A name that is rather long",\n'
+        '    tags=["billing", "quite-a-long-tag", "and-one-more"],\n'
+        ")\n"
+        "Instance(\n"
+        '    "tagged",\n'
+        '    your_mom="box",\n'
+        "    tags=[\n"
+        '        "a-long-tag-with-a-number-0",\n'
+        '        "a-long-tag-with-a-number-1",\n'
+        '        "a-long-tag-with-a-number-2",\n'
+        '        "a-long-tag-with-a-number-3",\n'
+        "    ],\n"
+        ")\n"
+        'Instance("Sales", your_mom="sfdc", tags=["eu", "prod"])\n'
+    )
+
+
+TEXT = st.text(
+    st.sampled_from("ab \"'\\{}#%é漢\u200b\u202e\U0001f600\n\t\x1b") | st.characters(codec="utf-8"), min_size=1
+)
+INSTANCES = st.lists(
+    st.tuples(TEXT, st.lists(TEXT | st.text("ab-", min_size=20), max_size=5)), min_size=20, max_size=40
+)
+
+
+# Each example is a run of ruff: shrinking one would take thousands.
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(INSTANCES)
+def test_a_program_is_as_ruff_formats_it_and_declares_what_there_is(drawn: list[tuple[str, list[str]]]) -> None:
+    """Whatever names and tags hold, nothing of them becomes code."""
+    instances = [found(number, name, tags) for number, (name, tags) in enumerate(drawn, 1)]
+    names = importing.resource_names(instances)
+    text = program(instances, names)
+
+    assert RUFF
+    command = [RUFF, "format", "--isolated", "--diff", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert _declared(text) == sorted((names[each["id"]], each["name"], each["tags"]) for each in instances)
+
+
+def _declared(text: str) -> list[tuple[str, str, list[str]]]:
+    made: list[tuple[str, str, list[str]]] = []
+
+    def instance(resource_name: str, **arguments: Any) -> None:
+        made.append((resource_name, arguments.get("name", resource_name), arguments.get("tags", [])))
+
+    body = text.replace("from pulumi_instances import Instance\n", "")
+    exec(compile(body, "program", "exec"), {"Instance": instance})  # noqa: S102  what is written is to be run
+    return sorted(made)

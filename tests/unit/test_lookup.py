@@ -1,0 +1,299 @@
+"""Looking instances up in a program, under the SDK's mocks, against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pulumi
+import pytest
+
+import pulumi_instances as instances
+from pulumi_instances import InstanceResult
+from pulumi_instances.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
+from pulumi_instances.testing.emulator import Account, Emulator
+from tests.support.mocks import declare
+
+
+@pytest.fixture
+def api(instances_api: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    for name, value in instances_api.env.items():
+        monkeypatch.setenv(name, value)
+    return instances_api
+
+
+@pytest.fixture
+def ids(api: Emulator) -> list[str]:
+    """Three instances: two boxes of one name, and another."""
+    made = [
+        api.add(your_mom="box", name="crm", tags=["eu", "prod"]),
+        api.add(your_mom="box", name="crm", tags=["eu"]),
+        api.add(your_mom="sfdc", name="sales"),
+    ]
+    return [str(instance_id) for instance_id in made]
+
+
+def seen(program: Callable[[], Any]) -> list[Any]:
+    """What the output that a program returns came to, and whether it is known and secret."""
+    told: list[Any] = []
+
+    def run() -> Any:
+        output = pulumi.Output.from_input(program())
+        parts = pulumi.Output.all(output.is_known(), output.is_secret(), output.future())
+        return parts.apply(told.extend)
+
+    declare(run)
+    known, secret, value = told
+    return [value if known else None, bool(known), bool(secret)]
+
+
+def found(program: Callable[[], Any]) -> Any:
+    """What the plain form answers."""
+    kept: list[Any] = []
+    declare(lambda: kept.append(program()))
+    return kept[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "which"),
+    [
+        ({"id": 0}, 0),
+        ({"name": "sales"}, 2),
+        ({"name": "crm", "tags": ["prod"]}, 0),
+        ({"tags": ["prod", "eu"]}, 0),
+        ({"your_mom": "sfdc"}, 2),
+    ],
+)
+def test_exactly_one_is_found(ids: list[str], arguments: dict[str, Any], which: int) -> None:
+    """By its id, or by what else is given."""
+    if "id" in arguments:
+        arguments = {"id": ids[arguments["id"]]}
+    assert found(lambda: instances.get_instance(**arguments).id) == ids[which]
+
+
+def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> None:
+    """Also where a listing would not tell."""
+    api.change(ids[2], valid=False, disabled=True)
+    result: InstanceResult = found(lambda: instances.get_instance(name="sales"))
+    assert (result.name, result.your_mom, result.tags) == ("sales", "sfdc", [])
+    assert (result.valid, result.disabled) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "candidates", "said"),
+    [
+        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; give the id of one'),
+        ({"name": "c*"}, [], 'no instance has name="c*"'),
+        ({"tags": ["prod", "us"], "your_mom": "box"}, [], 'no instance has tag "prod", tag "us" and your_mom="box"'),
+    ],
+)
+def test_none_or_several_is_an_error(
+    ids: list[str], arguments: dict[str, Any], candidates: Sequence[int], said: str
+) -> None:
+    """That lists the candidates."""
+    with pytest.raises(LookupFailed) as failure:
+        declare(lambda: instances.get_instance(**arguments))
+    assert failure.value.candidates == [ids[index] for index in candidates]
+    assert said.format(*ids) in str(failure.value)
+
+
+def test_of_many_candidates_ten_are_named(api: Emulator) -> None:
+    """All pages are looked at."""
+    for _ in range(250):
+        api.add(name="x")
+    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; give the id'):
+        declare(lambda: instances.get_instance(name="x"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "say which"),
+        ({"tags": []}, "say which"),
+        ({"id": "1", "name": "x"}, "either id, or name"),
+        ({"id": "../users"}, "the id must be the decimal id"),
+        ({"tags": "prod"}, r'write tags=\["prod"\]'),
+    ],
+)
+def test_what_cannot_be_looked_up_is_refused(api: Emulator, arguments: dict[str, Any], said: str) -> None:
+    """Without a request."""
+    with pytest.raises(InputError, match=said):
+        declare(lambda: instances.get_instance(**arguments))
+    assert api.requests == []
+
+
+@pytest.mark.usefixtures("api")
+def test_a_missing_id_is_an_error_that_names_it() -> None:
+    """In previews too."""
+    with pytest.raises(NotFound, match="read instance 99: 404"):
+        declare(lambda: instances.get_instance(id="99"), preview=True)
+
+
+def test_missing_settings_are_told() -> None:
+    """As for resources."""
+    with pytest.raises(SettingError, match="instances:baseUrl is missing"):
+        declare(lambda: instances.get_instances())
+
+
+def test_settings_come_from_the_stack(instances_api: Emulator) -> None:
+    """Where the environment has none."""
+    instances_api.add(name="x")
+    config = {
+        "instances:baseUrl": instances_api.base_url,
+        "instances:userSecret": instances_api.user_secret,
+        "instances:organizationSecret": instances_api.organization_secret,
+    }
+    pulumi.runtime.set_all_config(config, list(config)[1:])
+    try:
+        assert found(lambda: len(instances.get_instances())) == 1
+    finally:
+        pulumi.runtime.set_all_config({})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "which"), [({}, [0, 1, 2]), ({"name": "crm"}, [0, 1]), ({"tags": ["prod"]}, [0]), ({"name": "x"}, [])]
+)
+def test_all_that_match_are_found(ids: list[str], arguments: dict[str, Any], which: list[int]) -> None:
+    """By ascending id; none is fine."""
+    assert found(lambda: [each.id for each in instances.get_instances(**arguments)]) == [ids[index] for index in which]
+
+
+# the token
+
+
+def _token_of_all() -> pulumi.Output[str]:
+    results = instances.get_instances_output(name="sales")
+    return pulumi.Output.from_input(results).apply(lambda found: found[0].token)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda: instances.get_instance(name="sales").token,
+        lambda: instances.get_instances(name="sales")[0].token,
+        lambda: instances.get_instance_output(name="sales").token,
+        _token_of_all,
+    ],
+)
+def test_the_token_is_secret_in_every_form(api: Emulator, ids: list[str], look: Callable[[], Any]) -> None:
+    """While what else was found is not."""
+    assert seen(look) == [api.instance(ids[2])["token"], True, True]
+
+
+def test_a_result_does_not_show_its_token(api: Emulator, ids: list[str]) -> None:
+    """Printed by a debugging program."""
+    result = found(lambda: instances.get_instance(id=ids[0]))
+    assert api.instance(ids[0])["token"] not in repr(result)
+    assert "token" not in repr(result)
+
+
+# outputs
+
+
+def test_the_output_form_takes_outputs(ids: list[str]) -> None:
+    """What is not secret in them makes nothing secret."""
+
+    def look() -> Any:
+        name = pulumi.Output.from_input("crm")
+        return instances.get_instance_output(name=name, tags=[pulumi.Output.from_input("prod")]).id
+
+    assert seen(look) == [ids[0], True, False]
+
+
+def test_secret_inputs_make_a_secret_result(ids: list[str]) -> None:
+    """Else the name would show what was asked for."""
+    assert seen(lambda: instances.get_instance_output(name=pulumi.Output.secret("sales")).name) == ["sales", True, True]
+    assert ids
+
+
+@pytest.mark.usefixtures("ids")
+def test_the_output_form_fails_as_the_plain_one() -> None:
+    """With the candidates."""
+    with pytest.raises(LookupFailed, match="2 instances have"):
+        declare(lambda: instances.get_instance_output(name="crm"))
+
+
+# accounts
+
+
+@pytest.fixture
+def eu(api: Emulator) -> Account:
+    account = api.add_account()
+    api.add(name="there", account=account)
+    return account
+
+
+def declared(api: Emulator, eu: Account, *, secret: bool) -> pulumi.ProviderResource:
+    user_secret = pulumi.Output.secret(eu.user_secret) if secret else eu.user_secret
+    return instances.account(
+        "eu", base_url=api.base_url, user_secret=user_secret, organization_secret=eu.organization_secret
+    )
+
+
+def test_an_explicit_account_is_asked(api: Emulator, eu: Account) -> None:
+    """And its secrets make no secret of what it holds."""
+
+    def look() -> Any:
+        opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=True))
+        return instances.get_instance_output(name="there", opts=opts).name
+
+    assert seen(look) == ["there", True, False]
+
+
+def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account) -> None:
+    """In the plain form."""
+
+    def look() -> Any:
+        opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=False))
+        return [each.name for each in instances.get_instances(opts=opts)]
+
+    assert found(look) == ["there"]
+
+
+def test_the_parents_account_is_asked(api: Emulator, eu: Account) -> None:
+    """As for Pulumi's own functions."""
+
+    def look() -> Any:
+        account = declared(api, eu, secret=False)
+        parent = pulumi.ComponentResource("x:y:Z", "parent", None, pulumi.ResourceOptions(providers=[account]))
+        return [each.name for each in instances.get_instances(opts=pulumi.InvokeOptions(parent=parent))]
+
+    assert found(look) == ["there"]
+
+
+def test_settings_that_are_outputs_need_the_output_form(api: Emulator, eu: Account) -> None:
+    """They are not known at once."""
+    with pytest.raises(InstancesError, match="use the `_output` form"):
+        declare(lambda: instances.get_instances(opts=pulumi.InvokeOptions(provider=declared(api, eu, secret=True))))
+
+
+@pytest.mark.usefixtures("api")
+def test_another_provider_is_refused() -> None:
+    """It has no settings of ours."""
+
+    def look() -> None:
+        other = pulumi.ProviderResource("pulumi-python", "other", {})
+        instances.get_instances(opts=pulumi.InvokeOptions(provider=other))
+
+    with pytest.raises(InputError, match=r"made by pulumi_instances\.account"):
+        declare(look)
+
+
+def test_look_ups_share_one_client(api: Emulator, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so its connections."""
+    from pulumi_instances import client
+
+    made: list[object] = []
+    kept = client.Client.__init__
+
+    def count(self: client.Client, *arguments: Any, **options: Any) -> None:
+        made.append(self)
+        kept(self, *arguments, **options)
+
+    monkeypatch.setattr(client.Client, "__init__", count)
+    monkeypatch.setenv("INSTANCES_USER_AGENT_SUFFIX", "one-client")  # settings that no other test has
+
+    declare(lambda: [instances.get_instance(id=each).id for each in ids])
+
+    assert len(made) == 1
+    assert len(api.requests) == 3

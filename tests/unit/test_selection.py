@@ -1,0 +1,128 @@
+"""Which instances are meant."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from pulumi_instances.client import Client
+from pulumi_instances.config import load
+from pulumi_instances.errors import InputError, UnexpectedAnswer
+from pulumi_instances.selection import Selection, created, listed, read, select, tag_set
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.scripted import ScriptedServer, answer
+
+BOX: dict[str, Any] = {"id": "1", "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"]}
+
+
+@pytest.fixture
+def client(instances_api: Emulator) -> Client:
+    return Client(load(lambda _: None, instances_api.env))
+
+
+@pytest.mark.parametrize(
+    ("selection", "matches"),
+    [
+        (Selection(), True),
+        (Selection(name="QA Box"), True),
+        (Selection(name="QA *"), False),
+        (Selection(name="qa box"), False),
+        (Selection(pattern="QA *"), True),
+        (Selection(pattern="qa *"), False),
+        (Selection(tags=frozenset({"eu"})), True),
+        (Selection(tags=frozenset({"eu", "QA"})), True),
+        (Selection(tags=frozenset({"eu", "us"})), False),
+        (Selection(your_mom="box"), True),
+        (Selection(name="QA Box", your_mom="sfdc"), False),
+    ],
+)
+def test_an_instance_matches_in_all_that_is_given(selection: Selection, matches: bool) -> None:
+    """What is not given is of no account."""
+    assert selection.matches(BOX) is matches
+
+
+def test_an_instance_of_which_little_is_known_matches_little() -> None:
+    """A listing need not hold every field."""
+    assert Selection().matches({"id": "1"})
+    assert not Selection(name="x").matches({"id": "1"})
+    assert not Selection(tags=frozenset("x")).matches({"id": "1"})
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(), ""),
+        (Selection(name="x"), 'name="x"'),
+        (Selection(tags=frozenset("ba"), your_mom="box"), 'tag "a", tag "b" and your_mom="box"'),
+        (Selection(pattern="a*"), 'name like "a*"'),
+    ],
+)
+def test_a_selection_can_be_said(selection: Selection, words: str) -> None:
+    """In messages."""
+    assert str(selection) == words
+
+
+def test_a_text_is_no_set_of_tags() -> None:
+    """Else its letters would be the tags."""
+    with pytest.raises(InputError, match=r'write tags=\["prod"\]'):
+        tag_set("prod")
+
+
+def test_every_page_is_listed_and_told(instances_api: Emulator, client: Client) -> None:
+    """By ascending id, with how many there are."""
+    ids = [str(instances_api.add(name=f"box-{number}")) for number in range(450)]
+    told: list[tuple[int, int | None]] = []
+
+    found = listed(client, lambda done, total: told.append((done, total)))
+
+    assert [each["id"] for each, _ in found] == ids
+    assert told == [(200, 450), (400, 450), (450, 450)]
+
+
+def test_one_is_read_with_all_that_the_api_says(instances_api: Emulator, client: Client) -> None:
+    """A listing says that all are valid, and not whether one is disabled."""
+    instances_api.add(your_mom="sfdc")
+    box = instances_api.add(your_mom="box", name="x")
+    instances_api.change(box, valid=False)
+
+    [told] = select(client, Selection(your_mom="box"))
+    assert (told["valid"], "disabled" in told) == (True, False)
+    assert read(client, told["id"])["valid"] is False
+    assert read(client, told["id"])["disabled"] is False
+
+
+@pytest.mark.parametrize("instance_id", ["", "../users", "x"])
+def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulator, client: Client) -> None:
+    """No crafted id becomes part of a URL."""
+    with pytest.raises(InputError, match="read instance: the id must be the decimal id"):
+        read(client, instance_id)
+    assert instances_api.requests == []
+
+
+def test_a_malformed_instance_is_an_error() -> None:
+    """Never silently left out."""
+    with ScriptedServer(answer(200, [{"id": 1, "name": 3}])) as server:
+        secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o"}
+        client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
+        with pytest.raises(UnexpectedAnswer, match="check that instances:baseUrl"):
+            listed(client)
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2017-05-22T04:12:16Z", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        ("2017-05-22T04:12:16", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (1495426336000, datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (None, None),
+        ("yesterday", None),
+        (True, None),
+        (1e300, None),
+        ([], None),
+    ],
+)
+def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
+    """As live services spell it."""
+    assert created({"createdDate": value}) == moment
