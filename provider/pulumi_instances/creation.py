@@ -42,6 +42,7 @@ class Creations:
         self._claimed: set[str] = set()
         self._adopted: set[str] = set()
         self._planned: set[str] = set()
+        self._managed: set[str] = set()
         self._made: defaultdict[object, set[str]] = defaultdict(set)
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
 
@@ -72,9 +73,9 @@ class Creations:
             self._claimed.add(instance_id)
 
     def plan_adoption(self, instance_id: str) -> None:
-        """A new resource is going to adopt this object. Raises AdoptionRefused when another has it, or is going to."""
+        """A new resource is going to adopt this object. Raises AdoptionRefused when the state has it already."""
         with self._lock:
-            if instance_id in self._claimed or instance_id in self._planned:
+            if instance_id in self._managed:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._planned.add(instance_id)
 
@@ -83,6 +84,7 @@ class Creations:
         with self._lock:
             if instance_id in self._planned:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
+            self._managed.add(instance_id)
             self._claimed.add(instance_id)
 
     def adopt(self, instance_id: str, your_mom: str) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class Creations:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._claimed.add(instance_id)
             self._adopted.add(instance_id)
+            self._planned.discard(instance_id)
         self._pending.account_for(instance_id)
         return answer
 

@@ -73,7 +73,7 @@ class InstanceProvider(ResourceProvider):
         """Called for every resource of the program, in previews too; values may be unknown. No network."""
         inputs, problems = validation.check(news)
         problems += validation.check_adopted(_olds, inputs)
-        if self._operations is not None and not _olds and isinstance(inputs.get("adopt_id"), str):
+        if self._operations is not None and not (_olds or problems) and isinstance(inputs.get("adopt_id"), str):
             problems += self._operations.check_new_adoption(inputs["adopt_id"])
         failures = [CheckFailure(key, reason) for key, reason in problems]
         if self._refusal is not None:

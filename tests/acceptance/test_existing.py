@@ -65,12 +65,18 @@ def test_of_two_that_adopt_one_instance_the_second_fails(
 def test_what_an_earlier_run_adopted_is_not_adopted_again(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
-    """By another resource in a later run."""
+    """By another resource in a later run: the preview refuses it in any order, and so does `up` after the first."""
+    refusal = f"adopt instance {existing}: a resource of this stack has it already"
     stack.program(ADOPT.format(id=existing))
     stack.up()
-    stack.program(ADOPT.format(id=existing) + f'    Instance("other", your_mom="dropbox", adopt_id="{existing}")\n')
 
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+    other = f'    Instance("other", your_mom="dropbox", adopt_id="{existing}"'
+    stack.program(ADOPT.format(id=existing) + other + ")\n")
+    with pytest.raises(auto.CommandError, match=refusal):
+        stack.preview()
+
+    stack.program(ADOPT.format(id=existing) + other + ", opts=pulumi.ResourceOptions(depends_on=[box]))\n")
+    with pytest.raises(auto.CommandError, match=refusal):
         stack.up()
 
     assert list(stack.instances()) == ["box"]
