@@ -115,6 +115,7 @@ class Operation:
 
     def _start_program(self, monitor: Monitor) -> Process:
         inline = self._project.program
+        payload = _pickle(inline) if inline else b""
         run = Run(
             monitor=monitor.address,
             engine=monitor.address,
@@ -125,6 +126,7 @@ class Operation:
             dry_run=self._options.dry_run,
             program=None if inline else self._project.entry,
             path=sys.path if inline else [],
+            payload=len(payload),
         )
 
         def ended(code: int) -> None:
@@ -138,7 +140,7 @@ class Operation:
             env=self._program_environment(),
             on_line=lambda line: self._show(line, _PROGRAM_STREAM),
             on_exit=ended,
-            stdin=_pickle(inline) if inline else None,
+            payload=payload,
         )
 
     def _report_exit(self, code: int) -> None:

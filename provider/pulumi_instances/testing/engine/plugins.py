@@ -18,6 +18,7 @@ import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from . import lifeline
 from .decide import DiffResult
 from .state import ResourceState, urn_name, urn_type
 from .values import Properties, copy_secretness, from_struct, to_struct, unwrap
@@ -44,21 +45,24 @@ class Process:
         env: Mapping[str, str],
         on_line: Callable[[str], None],
         on_exit: Callable[[int], None],
-        stdin: bytes | None = None,
+        payload: bytes = b"",
     ) -> None:
         """Start it, in a session of its own: Ctrl-C reaches it through `stop` only.
 
-        `on_line` gets its output, `on_exit` its exit code after the last line; both on threads of ours.
+        Its standard input brings the payload and ends when this process does (see `lifeline`). `on_line` gets
+        its output, `on_exit` its exit code after the last line; both on threads of ours.
         """
         self._popen = subprocess.Popen(  # noqa: S603 -- our own interpreter and modules
             command,
             cwd=cwd,
             env=dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self._popen.stdin is not None  # noqa: S101 -- it was asked for
+        self._lifeline = self._popen.stdin
         self._on_line = on_line
         self._on_exit = on_exit
         self._readers = [
@@ -68,9 +72,9 @@ class Process:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         for thread in (*self._readers, self._watcher):
             thread.start()
-        if stdin is not None and self._popen.stdin is not None:
-            with contextlib.suppress(BrokenPipeError), self._popen.stdin as pipe:
-                pipe.write(stdin)
+        with contextlib.suppress(BrokenPipeError):
+            self._lifeline.write(payload)
+            self._lifeline.flush()
 
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
@@ -81,6 +85,8 @@ class Process:
         code = self._popen.wait()
         for reader in self._readers:
             reader.join()
+        with contextlib.suppress(BrokenPipeError):
+            self._lifeline.close()
         self._on_exit(code)
 
     def wait(self) -> None:
@@ -115,7 +121,7 @@ class ProviderProcess:
         self._on_line = on_line
         self._port: Future[int] = Future()
         self._process = Process(
-            [sys.executable, "-u", "-m", "pulumi.dynamic", ""],
+            [sys.executable, "-u", lifeline.__file__, "pulumi.dynamic", ""],
             cwd=cwd,
             env=env,
             on_line=self._take_line,

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .lifeline import hold
+
 SHOWN = 32
 """Exit code: it failed, and the user was told why."""
 
@@ -37,9 +39,11 @@ class Run:
     organization: str = "organization"
     program: str | None = None
     path: list[str] = field(default_factory=list)
+    payload: int = 0
+    """The length of the pickled program."""
 
 
-def main(run: Run) -> int:
+def main(run: Run, payload: bytes) -> int:
     """Run the program to its end. Returns the exit code of the process."""
     import pulumi
     import pulumi.runtime
@@ -64,7 +68,11 @@ def main(run: Run) -> int:
     executor = ThreadPoolExecutor(max_workers=run.parallel * 4)
     loop.set_default_executor(executor)
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run)))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run, payload)))
+    except KeyboardInterrupt:
+        # The operation has ended without us. Threads still wait for answers that will not come: leave them.
+        sys.stdout.flush()
+        os._exit(130)
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 1
@@ -77,14 +85,14 @@ def main(run: Run) -> int:
     return 0
 
 
-def _entry(run: Run) -> Callable[[], Any]:
+def _entry(run: Run, payload: bytes) -> Callable[[], Any]:
     import pulumi
 
     if run.program is None:
         import pickle
 
         sys.path.extend(entry for entry in run.path if entry not in sys.path)
-        program: Callable[[], Any] = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 -- our parent sent it
+        program: Callable[[], Any] = pickle.loads(payload)  # noqa: S301 -- our parent sent it
         return program
     entry = run.program
     if Path(entry).is_dir() and not (Path(entry) / "__main__.py").is_file():
@@ -114,10 +122,5 @@ def _is_machinery(filename: str) -> bool:
 if __name__ == "__main__":
     # `-m` put the directory we were started in on the path; the CLI leaves that to the program.
     del sys.path[0]
-    try:
-        code = main(Run(**json.loads(sys.argv[1])))
-    except KeyboardInterrupt:
-        # The operation has ended without us; threads still wait for answers that will not come.
-        sys.stdout.flush()
-        os._exit(130)
-    sys.exit(code)
+    arguments = Run(**json.loads(sys.argv[1]))
+    sys.exit(main(arguments, hold(arguments.payload)))

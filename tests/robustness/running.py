@@ -1,0 +1,111 @@
+"""An `up` in a process group of its own, so that a test can do to it what users and machines do."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.harness import CliHarness, Harness
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 60.0
+"""Seconds that anything here may take before the test fails."""
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait for something that another process does."""
+    pause, deadline = threading.Event(), time.monotonic() + LIMIT
+    while not happens():
+        assert time.monotonic() < deadline, "it never happened"
+        pause.wait(0.01)
+
+
+def providers(home: str) -> list[int]:
+    """The ids of the provider processes that have this PULUMI_HOME."""
+    mark = f"PULUMI_HOME={home}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            ours = mark in (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if ours and b"pulumi.dynamic" in command:
+            found.append(int(process.name))
+    return found
+
+
+class Up:
+    """An `up` under way: the real CLI, or a script that uses the local engine."""
+
+    def __init__(self, stack: Harness) -> None:
+        self._home = stack.env["PULUMI_HOME"]
+        if isinstance(stack, CliHarness):
+            command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
+        else:
+            command = [
+                sys.executable,
+                "-m",
+                "tests.robustness.local_up",
+                str(stack.directory),
+                str(stack.directory / "state.json"),
+            ]
+        env = {**os.environ, **stack.env, "PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen(
+            command,
+            cwd=stack.directory,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the terminal sends it to the whole group."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL the engine alone: what it has started is not asked."""
+        os.kill(self._process.pid, signal.SIGKILL)
+
+    def kill_provider(self) -> None:
+        """SIGKILL the process that the provider runs in."""
+        [provider] = providers(self._home)
+        os.kill(provider, signal.SIGKILL)
+
+    def fill_disk(self) -> None:
+        """From now on the engine can write no file: every write fails, as on a full disk (EFBIG for ENOSPC)."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0, 0))
+
+    def wait(self) -> tuple[int, str]:
+        """The exit code, and all that was printed."""
+        output, _ = self._process.communicate(timeout=LIMIT)
+        return self._process.returncode, output
+
+    def reap(self) -> None:
+        """End the engine, if it still runs, and the provider processes that a killed engine has left."""
+        self._process.kill()
+        self._process.wait()
+        for provider in providers(self._home):
+            os.kill(provider, signal.SIGKILL)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@contextmanager
+def up(stack: Harness) -> Iterator[Up]:
+    """Begin an `up`; nothing of it is left after the block."""
+    running = Up(stack)
+    try:
+        yield running
+    finally:
+        running.reap()

@@ -1,0 +1,121 @@
+"""One provider object serves many threads; what one account is told to do, no other does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pulumi_instances.config import Settings
+from pulumi_instances.operations import Operations
+from pulumi_instances.testing.emulator import Account, Emulator, Fault, Request
+from tests.robustness.test_bad_input import configured
+from tests.support.values import inputs
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
+    """Each thread lives through the lives of its own instances, with 429s and lost answers in between."""
+    api.fail(None, None, Fault.status(429, headers={"retry-after": "0"}), probability=0.05, seed=1)
+    api.fail("POST", None, Fault.drop_after(), probability=0.2, seed=2)
+    api.fail("PUT", None, Fault.drop_after(), probability=0.1, seed=3)
+    api.fail("DELETE", None, Fault.drop_after(), probability=0.1, seed=4)
+    provider = configured(
+        baseUrl=api.base_url, userSecret=api.user_secret, organizationSecret=api.organization_secret, maxRetries="9"
+    )
+
+    def live(number: int) -> str:
+        bag = inputs(name=f"n{number % 8}", provider_data={"code": f"c0de-{number}"})
+        checked = provider.check({}, bag).inputs
+        made = provider.create(checked)
+        state: dict[str, Any] = {**(made.outs or {}), "token": api.instance(made.id)["token"]}
+        news = {**checked, "tags": [f"tag-{number}"]}
+        assert provider.diff(made.id, state, news).changes is None
+        outs = provider.update(made.id, state, news).outs
+        assert outs is not None
+        read = provider.read(made.id, {**outs, "token": state["token"]})
+        assert (read.inputs or {})["tags"] == [f"tag-{number}"]
+        if number % 2:
+            provider.delete(made.id, outs)
+        return str(made.id)
+
+    with ThreadPoolExecutor(32) as threads:
+        ids = list(threads.map(live, range(64)))
+
+    assert len(set(ids)) == 64
+    left = {str(instance["id"]): instance for instance in api.instances()}
+    assert left.keys() == {ids[number] for number in range(0, 64, 2)}
+    for number in range(0, 64, 2):
+        instance = left[ids[number]]
+        assert instance["provider_data"] == {"code": f"c0de-{number}"}
+        assert instance["tags"] == [f"tag-{number}"]
+    acted = Counter(request.method for request in api.writes if request.status == 200)
+    assert acted["POST"] < 64, "answers were lost indeed"
+
+
+def _operations(account: Account, **changed: Any) -> Operations:
+    env = account.env
+    given = Settings(env["INSTANCES_BASE_URL"], account.user_secret, account.organization_secret, batch_reads=False)
+    return Operations(replace(given, **changed))
+
+
+def test_a_429_holds_back_one_account_and_not_another(api: Emulator) -> None:
+    """Of the first, no request begins before the time that the API asked for is over; the second goes on meanwhile."""
+    accounts = {name: api.add_account() for name in ("slow", "other")}
+    ids = {name: str(api.add(account=account)) for name, account in accounts.items()}
+    slow, other = (_operations(account) for account in accounts.values())
+    api.fail("GET", f"/instances/{ids['slow']}", Fault.status(429, headers={"retry-after": "1"}))
+
+    slow.read(ids["slow"])  # meets the 429, waits, and is answered
+    [limited, repeated] = _reads(api, ids["slow"])
+    assert limited.finished is not None
+    assert repeated.started - limited.finished >= 1.0
+
+    api.fail("GET", f"/instances/{ids['slow']}", Fault.status(429, headers={"retry-after": "1"}))
+
+    def others() -> None:
+        while len(_reads(api, ids["slow"])) < 4:
+            other.read(ids["other"])
+
+    with ThreadPoolExecutor(9) as threads:
+        busy = threads.submit(others)
+        first = threads.submit(slow.read, ids["slow"])
+        while len(_reads(api, ids["slow"])) < 3 or _reads(api, ids["slow"])[2].status is None:
+            pass
+        # The client learns of the 429 when it has read it: one more exchange of the other account is later than that.
+        other.read(ids["other"])
+        rest = [threads.submit(slow.read, ids["slow"]) for _ in range(7)]
+        busy.result()
+        for future in (first, *rest):
+            future.result()
+
+    limited = _reads(api, ids["slow"])[2]
+    assert limited.finished is not None
+    over = limited.finished + 1.0
+    assert [request.status for request in _reads(api, ids["slow"])].count(429) == 2
+    assert [request for request in _reads(api, ids["slow"])[3:] if request.started < over] == []
+    assert [request for request in _reads(api, ids["other"]) if limited.finished < request.started < over]
+
+
+def _reads(api: Emulator, instance_id: str) -> list[Request]:
+    return [request for request in api.requests if request.path == f"/instances/{instance_id}"]
+
+
+@pytest.mark.parametrize(("rate", "spaced"), [("20", True), (None, False)])
+def test_requests_per_second_are_an_account_wide_limit(api: Emulator, rate: str | None, spaced: bool) -> None:
+    """Eight threads together keep to it; without it they do not wait for each other."""
+    ids = [str(api.add()) for _ in range(8)]
+    changed: Mapping[str, Any] = {"max_requests_per_second": float(rate) if rate else None}
+    account = Account(api.user_secret, api.organization_secret, api.env)
+    read: Callable[[str], Any] = _operations(account, **changed).read
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(read, ids))
+    begun = sorted(request.started for request in api.requests)
+    assert len(begun) == 8
+    # A request may be late, and then the next one seems early: the whole is what counts.
+    assert (begun[-1] - begun[0] >= 0.9 * 7 / 20) is spaced

@@ -1,0 +1,365 @@
+"""What each failure says, whichever operation meets it: its type, the cause, what to do; one line and no secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_instances.config import Settings
+from pulumi_instances.errors import (
+    ConnectionFailed,
+    CreateLost,
+    Forbidden,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    StatusError,
+    Unauthorized,
+    UnexpectedAnswer,
+)
+from pulumi_instances.operations import Operations
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.certificates import self_signed
+from tests.support.clock import FakeClock
+from tests.support.plugin import Plugin, PluginError
+from tests.support.scripted import ScriptedServer, answer
+from tests.support.values import inputs
+
+CODE = "0ne-time-c0de"
+INPUTS = inputs(provider_data={"code": CODE})
+UNACTED = "nothing was made: run again"
+
+Error = type[InstancesError]
+
+
+def operations(settings: Settings) -> Operations:
+    """The operations of one process that waits for nothing."""
+    made = Operations(settings)
+    made._client.clock = FakeClock()
+    made.hide(INPUTS)
+    return made
+
+
+def settings(api: Emulator, **changed: Any) -> Settings:
+    """Settings for the emulator's default account, without retries."""
+    return replace(Settings(api.base_url, api.user_secret, api.organization_secret, max_retries=0), **changed)
+
+
+OPERATIONS: dict[str, tuple[str, str, Callable[[Operations, str], Any]]] = {
+    "create": ("POST", "/instances", lambda every, _: every.create(INPUTS)),
+    "read": ("GET", "/instances/{id}", lambda every, id_: every.read(id_)),
+    "update": ("PUT", "/instances/{id}", lambda every, id_: every.update(id_, INPUTS)),
+    "delete": ("DELETE", "/instances/{id}", lambda every, id_: every.delete(id_)),
+    "list": ("GET", "/instances", lambda every, _: every._client.list_all()),
+}
+
+EVERYWHERE = list(OPERATIONS)
+DECODED = ["read", "update", "list"]
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Mapping[str, str]) -> None:
+    """Notes of creates go to a directory of the test's own."""
+
+
+def failure_of(operation: str, api: Emulator, given: Settings) -> InstancesError:
+    """The error that an operation on an existing instance ends in, having said nothing that it must not."""
+    existing = str(api.add(name="other"))
+    token = api.instance(existing)["token"]
+    with pytest.raises(InstancesError) as caught:
+        OPERATIONS[operation][2](operations(given), existing)
+    shown = f"{caught.value} {caught.value!r} {vars(caught.value)}"
+    assert not re.search(r"[\x00-\x1f\x7f\u2028]", str(caught.value)), "one line"
+    for secret in (given.user_secret, given.organization_secret, CODE, token):
+        assert secret not in shown
+    assert caught.value.__cause__ is None
+    about = {"create": "create instance 'billing': ", "list": "list instances: "}
+    assert str(caught.value).startswith(about.get(operation, f"{operation} instance {existing}: "))
+    return caught.value
+
+
+LADDER: dict[int, tuple[Error, str]] = {
+    401: (
+        Unauthorized,
+        "check instances:userSecret and instances:organizationSecret "
+        "(INSTANCES_USER_SECRET, INSTANCES_ORGANIZATION_SECRET)",
+    ),
+    403: (Forbidden, "ask for a role that may do this"),
+    404: (NotFound, "check the id"),
+    410: (NotFound, "check the id"),
+    429: (RateLimited, "wait, then run again with a lower --parallel"),
+    **dict.fromkeys((400, 409, 413, 422), (StatusError, "correct the inputs that it names")),
+    **dict.fromkeys((405, 415), (StatusError, "check that instances:baseUrl names the API")),
+    **dict.fromkeys((500, 502, 503, 504), (ServerError, "run again later")),
+}
+
+
+@pytest.mark.parametrize("operation", EVERYWHERE)
+@pytest.mark.parametrize("status", LADDER)
+def test_a_status_tells_the_servers_words_its_request_id_and_what_to_do(
+    api: Emulator, operation: str, status: int
+) -> None:
+    """A server that repeats secrets in its words is not repeated."""
+    method, path, _ = OPERATIONS[operation]
+    api.fail(method, path, Fault.status(status, f"Not\nnow, {api.user_secret} {api.organization_secret} {CODE}!"))
+    if operation in ("list", "delete") and status in (404, 410):  # nothing there: an empty list, or deleted already
+        assert not OPERATIONS[operation][2](operations(settings(api)), "7")
+        return
+    error = failure_of(operation, api, settings(api))
+    kind, advice = LADDER[status]
+    if operation == "create" and status >= 500:
+        kind, advice = CreateLost, UNACTED
+    assert type(error) is kind
+    said = rf'{status} "Not now, \[secret\] \[secret\] \[secret\]!" \(requestId [0-9a-f]{{24}}\)'
+    assert re.search(rf"^[^;]*: {said}.*{re.escape(advice)}", str(error))
+    if isinstance(error, StatusError):
+        assert error.status == status
+        assert f"(requestId {error.request_id})" in str(error)
+
+
+BODIES = {
+    "HTML": ("<html><body>Bad Gateway</body></html>", "200, but the body is not JSON"),
+    "empty": ("", "200, but the body is empty"),
+    "typographic quotes": ("{\u201cid\u201d: 7}", "200, but the body is not JSON"),
+    "text": ('"words"', "the answer is not"),
+    "null": ("null", "the answer is not"),
+}
+
+
+@pytest.mark.parametrize("operation", [*DECODED, "create"])
+@pytest.mark.parametrize("body", BODIES)
+def test_a_body_that_is_no_answer_is_an_error(api: Emulator, operation: str, body: str) -> None:
+    """A login page, a cache, a proxy: the error asks for the base URL, or says that nothing was made."""
+    method, path, _ = OPERATIONS[operation]
+    content, cause = BODIES[body]
+    api.fail(method, path, Fault.status(200, body=content))
+    error = failure_of(operation, api, settings(api))
+    expected = (CreateLost, UNACTED) if operation == "create" else (UnexpectedAnswer, "check that instances:baseUrl")
+    assert type(error) is expected[0]
+    assert re.search(f"{cause}.*{expected[1]}", str(error))
+
+
+@pytest.mark.parametrize("body", [content for content, _ in BODIES.values()])
+def test_the_body_of_a_delete_does_not_matter(api: Emulator, body: str) -> None:
+    """The API document gives it none."""
+    existing = str(api.add())
+    api.fail("DELETE", None, Fault.status(200, body=body))
+    operations(settings(api)).delete(existing)
+
+
+UNUSABLE = {
+    "100 MB": (Fault.big(100 * 1024**2), "the answer is larger than 64 MiB"),
+    "endless trickle": (Fault.trickle(0.01), "the answer did not end in time"),
+    "connection lost": (Fault.drop_before(), "connection reset"),
+    "silence": (Fault.delay(30.0), "timed out"),
+}
+
+
+@pytest.mark.parametrize("operation", ["read", "update", "delete", "list"])
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_an_answer_that_cannot_be_had_is_a_connection_that_failed(api: Emulator, operation: str, what: str) -> None:
+    """However long or large it would be, memory and time are bounded. (For a create, it is a lost answer.)"""
+    fault, cause = UNUSABLE[what]
+    method, path, _ = OPERATIONS[operation]
+    api.fail(method, path, fault)
+    error = failure_of(operation, api, settings(api, timeout=10.0 if what == "100 MB" else 0.3))
+    assert type(error) is ConnectionFailed
+    assert f"{cause}; check instances:baseUrl, the network and instances:timeout, then run again" in str(error)
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_create_finds_what_it_made_behind_an_answer_that_cannot_be_had(api: Emulator, what: str) -> None:
+    """Or says that it made nothing."""
+    fault, cause = UNUSABLE[what]
+    api.fail("POST", "/instances", fault)
+    given = settings(api, create_timeout=10.0 if what == "100 MB" else 0.3)
+    if fault.acts and not fault.seconds:
+        assert operations(given).create(INPUTS)["id"] == str(api.instances()[0]["id"])
+    else:
+        error = failure_of("create", api, given)
+        assert re.search(f"{cause}.*{UNACTED}", str(error))
+
+
+@pytest.mark.parametrize("operation", EVERYWHERE)
+def test_a_redirect_to_another_host_is_refused(api: Emulator, operation: str) -> None:
+    """Nothing is sent there, the credentials least of all."""
+    method, path, _ = OPERATIONS[operation]
+    with ScriptedServer(answer(200, {"id": 7})) as elsewhere:
+        api.fail(method, path, Fault.redirect(elsewhere.base_url))
+        error = failure_of(operation, api, settings(api))
+        assert (elsewhere.received, elsewhere.connections) == ([], 0)
+    assert type(error) is UnexpectedAnswer
+    assert "302, a redirect, which is not followed; check that instances:baseUrl names the API" in str(error)
+
+
+@contextmanager
+def _untrusted(directory: Path) -> Iterator[dict[str, Any]]:
+    tls, _ = self_signed(directory)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        yield {"base_url": server.base_url}
+        assert server.received == []
+
+
+@contextmanager
+def _expired(directory: Path) -> Iterator[dict[str, Any]]:
+    tls, pem = self_signed(directory, days=-1)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        yield {"base_url": server.base_url, "ca_bundle": str(pem)}
+        assert server.received == []
+
+
+@contextmanager
+def _no_tls(_directory: Path) -> Iterator[dict[str, Any]]:
+    with ScriptedServer(answer(200, {"id": 7})) as server:
+        yield {"base_url": server.base_url.replace("http:", "https:")}
+        assert server.received == []
+
+
+@contextmanager
+def _unresolvable(_directory: Path) -> Iterator[dict[str, Any]]:
+    yield {"base_url": "https://api.invalid/v2"}  # never resolves (RFC 2606)
+
+
+@contextmanager
+def _refused(_directory: Path) -> Iterator[dict[str, Any]]:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        yield {"base_url": f"http://127.0.0.1:{unused.getsockname()[1]}"}
+
+
+UNREACHABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "untrusted certificate": (_untrusted, r"self.signed certificate.*set instances:caBundle to the PEM file"),
+    "expired certificate": (_expired, r"certificate has expired.*check the server's certificate"),
+    "no TLS": (_no_tls, r"TLS failed.*check instances:baseUrl"),
+    "DNS failure": (_unresolvable, r"the host name cannot be resolved; check instances:baseUrl"),
+    "connection refused": (_refused, r"connection refused; check instances:baseUrl"),
+}
+
+
+@pytest.mark.parametrize("operation", EVERYWHERE)
+@pytest.mark.parametrize("what", UNREACHABLE)
+def test_a_host_that_cannot_be_reached_is_a_connection_that_failed(
+    api: Emulator, tmp_path: Path, operation: str, what: str
+) -> None:
+    """And no request is sent to whoever is there instead."""
+    place, cause = UNREACHABLE[what]
+    with place(tmp_path) as changed, pytest.raises(ConnectionFailed) as caught:
+        OPERATIONS[operation][2](operations(settings(api, **changed)), "7")
+    assert re.search(cause, str(caught.value))
+    assert "\n" not in str(caught.value)
+    assert api.requests == []
+
+
+# wrong types in every documented field
+
+WRONG: dict[str, Any] = {
+    "null": None,
+    "number": 5,
+    "huge number": 10**400,
+    "text": "x",
+    "true": True,
+    "list": [[]],
+    "object": {"a": 1},
+}
+
+
+def _documented() -> dict[str, Any]:
+    """The answer to a GET by id, as the document shows it."""
+    with Emulator() as api:
+        every = operations(settings(api))
+        body: dict[str, Any] = every._client.get(str(api.add(name="billing", tags=["eu"])))
+        return body
+
+
+DOCUMENTED = _documented()
+KNOWN = {"name": "billing", "your_mom": "dropbox", "tags": ["eu"], "valid": True, "disabled": False}
+IN_CONNECTOR = [f"your_mom.{key}" for key in DOCUMENTED["your_mom"]]
+
+
+@pytest.mark.parametrize("field", [*DOCUMENTED, *IN_CONNECTOR])
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("operation", ["read", "update"])
+def test_a_field_of_another_type_is_named_or_does_not_matter(
+    api: Emulator, plugin: Plugin, operation: str, field: str, wrong: str
+) -> None:
+    """Through the plugin process: an error that names it, or outputs in which nothing is of another type."""
+    existing = str(api.add(name="billing", tags=["eu"]))
+    state = {**KNOWN, "token": "known-token"}
+    content = json.loads(json.dumps({**DOCUMENTED, "id": int(existing)}))
+    *parents, key = field.split(".")
+    (content[parents[0]] if parents else content)[key] = WRONG[wrong]
+    method, path, _ = OPERATIONS[operation]
+    api.fail(method, path, Fault.status(200, body=json.dumps(content)))
+    try:
+        if operation == "read":
+            found = plugin.refresh(existing, state)
+            assert found.id == existing
+            outs = found.outputs
+        else:
+            outs = plugin.update(existing, state, inputs(name="paid"))
+    except PluginError as error:
+        last = str(error).strip().splitlines()[-1]
+        assert f"UnexpectedAnswer: {operation} instance {existing}: the answer is " in last
+        assert re.search(rf"`{key}` is |without a numeric id|with a tag that is|about instance", last)
+        return
+    assert {name: type(value) for name, value in outs.items()} == {
+        "your_mom": str,
+        "name": str,
+        "tags": list,
+        "token": dict,
+        "valid": bool,
+        "disabled": bool,
+    }
+    assert all(isinstance(tag, str) for tag in outs["tags"])
+
+
+# refresh never drops what it cannot read
+
+NOT_GONE = {
+    **{str(status): Fault.status(status) for status in (400, 401, 403, 405, 409, 500, 502, 503, 504)},
+    "HTML": Fault.status(200, body="<html>"),
+    "empty": Fault.status(200, body=""),
+    "an empty list": Fault.status(200, body="[]"),
+    "a list of strangers": Fault.status(200, body='[{"id": 1, "name": "x"}]'),
+    "garbage": Fault.garbage(),
+    "truncated": Fault.truncated(),
+    "connection lost": Fault.drop_before(),
+    "redirect": Fault.redirect("http://127.0.0.1:9/"),
+}
+
+
+@pytest.fixture(scope="module")
+def impatient(_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
+    """A plugin process that repeats nothing."""
+    env = {"PULUMI_HOME": str(tmp_path_factory.mktemp("home")), **_emulator.env, "INSTANCES_MAX_RETRIES": "0"}
+    with Plugin(env) as process:
+        yield process
+
+
+@pytest.mark.parametrize("path", ["/instances", "/instances/{id}", None], ids=["listing", "by id", "both"])
+@pytest.mark.parametrize("what", NOT_GONE)
+def test_a_refresh_of_many_drops_nothing_that_it_cannot_read(
+    api: Emulator, impatient: Plugin, what: str, path: str | None
+) -> None:
+    """Six at once, which share a listing: each is read, or an error; none is taken for gone."""
+    ids = [str(api.add(name="billing", tags=["eu"])) for _ in range(6)]
+    api.fail("GET", path, NOT_GONE[what], times=99)
+
+    def refresh(instance_id: str) -> str:
+        try:
+            return impatient.refresh(instance_id, {**KNOWN, "token": "known-token"}).id
+        except PluginError as error:
+            return instance_id if f"read instance {instance_id}: " in str(error) else str(error)
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(refresh, ids)) == ids

@@ -1,0 +1,134 @@
+"""An `up` that is cut off: afterwards state and API agree, or the next `up` makes them, or it is said what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.acceptance.conftest import needs_cli
+from tests.robustness.running import until, up
+from tests.support.checks import calls
+from tests.support.harness import CliHarness, Harness
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
+
+PROGRAM = """
+    first = Instance("first", your_mom="dropbox", provider_data={"code": "c0de-1"})
+    after = pulumi.ResourceOptions(depends_on=first)
+    Instance("second", your_mom="dropbox", provider_data={"code": "c0de-2"}, opts=after)
+"""
+
+
+@pytest.fixture
+def slow(stack: Harness, instances_api: Emulator) -> Harness:
+    """A stack of two instances, of which the first takes the API two seconds; credentials from the environment."""
+    stack.env.update(instances_api.env)
+    stack.program(PROGRAM)
+    instances_api.fail("POST", "/instances", Fault.delay(2.0))
+    return stack
+
+
+def in_create(api: Emulator) -> Callable[[], bool]:
+    """Whether the API has the first POST, and has not acted on it yet."""
+    return lambda: calls(api) == ["POST /instances"]
+
+
+def unlock(stack: Harness) -> None:
+    """What the CLI asks for after a killed run."""
+    if isinstance(stack, CliHarness):
+        command = ["pulumi", "cancel", "--yes", "--stack", "dev"]
+        env = {**os.environ, **stack.env}
+        subprocess.run(command, cwd=stack.directory, env=env, check=True, capture_output=True)
+
+
+def assert_next_up_agrees(stack: Harness, api: Emulator) -> None:
+    """The next `up` succeeds, and then state and API hold the same two objects."""
+    unlock(stack)
+    stack.up()
+    held = {instance["name"]: str(instance["id"]) for instance in api.instances()}
+    assert len(api.instances()) == 2
+    assert {name: resource["id"] for name, resource in stack.instances().items()} == held
+
+
+def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
+    """SIGKILL of the CLI in a create, which the orphaned provider ends: the next `up`, at once, takes it over."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.kill()
+        running.wait()
+
+        assert_next_up_agrees(slow, instances_api)
+
+    assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
+    """SIGKILL of the provider in a create: the `up` fails, the next one waits for the object and takes it over."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.kill_provider()
+        code, said = running.wait()
+        assert code != 0
+        assert "first" in said
+
+        assert_next_up_agrees(slow, instances_api)
+
+    assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
+    """Ctrl-C in a create: nothing else is begun, and the next `up` goes on."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.interrupt()
+        code, _ = running.wait()
+        assert code != 0
+        assert len(instances_api.instances()) == 1
+        if slow.engine == "cli":  # it waits for what is under way; the local engine's script ends at the first
+            unlock(slow)
+            assert list(slow.instances()) == ["first"]
+
+    assert_next_up_agrees(slow, instances_api)
+    assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> None:
+    """Ctrl-C twice: the engine no longer listens to the create, and the next `up` takes over what it made."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.interrupt()
+        threading.Event().wait(0.3)  # as a person does: two signals at once are one
+        running.interrupt()
+        code, _ = running.wait()
+        assert code != 0
+
+    assert_next_up_agrees(slow, instances_api)
+    assert calls(instances_api) == ["POST /instances"] * 2
+
+
+# The CLI tries for more than a minute to write its state before it gives up.
+@pytest.mark.parametrize("engine", ["local", pytest.param("cli", marks=[needs_cli, pytest.mark.soak])])
+def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
+    """The state cannot be written after a create: the next `up` says which object that was, and how to keep it."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.fill_disk()
+        code, _ = running.wait()
+        assert code != 0
+    [made] = instances_api.instances()
+    unlock(slow)
+
+    with pytest.raises(auto.CommandError, match="already used") as failure:
+        slow.up()
+
+    advice = f'adopt_id="{made["id"]}"'
+    assert advice in str(failure.value)
+    slow.program(PROGRAM.replace('"first",', f'"first", {advice},'))
+    assert_next_up_agrees(slow, instances_api)

@@ -1,0 +1,170 @@
+"""Nothing leaked: a scenario with everything in it, and everything that leaves the processes meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.robustness.watching import Watch, forms, leaks
+from tests.support.harness import Harness, settings
+
+# Each has something that URLs, JSON or base64 spell in another way.
+SECRETS = {
+    "user secret": "planted/User+Secret/3141592653589793=",
+    "organization secret": "planted-Organization-Secret-2718281828459",
+    "code": "planted/code+1618033988/\u00e9749894=",
+    "oauth.api.secret": 'planted"oauth&api=secret/\\1414213562373',
+    "token": "planted+Token/577215664901532860606512=",
+}
+MARK = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+
+PROGRAM = """
+    import os
+
+    config = pulumi.Config("acceptance")
+    code = config.require_secret("code")
+    main = Instance(
+        "main",
+        your_mom="dropbox",
+        name="{name}",
+        tags=["x"],
+        configuration={{"oauth.callback.url": "https://shown", "oauth.api.secret": config.require_secret("apiSecret")}},
+        provider_data={{"code": code}},
+    )
+    Instance("adopted", your_mom="dropbox", adopt_id="{adopted}")
+    Instance("given", your_mom="dropbox", configuration={{"secret.of.another": main.token}})
+    pulumi.export("token", Instance.get("again", main.id).token)
+    pulumi.export("header", pulumi.Output.concat("Element ", main.token))
+    pulumi.export("masked", pulumi.Output.unsecret(main.token.apply(lambda token: len(token))))
+"""
+
+
+@pytest.fixture
+def api() -> Iterator[Emulator]:
+    """An API of its own, with the planted secrets."""
+    with Emulator(user_secret=SECRETS["user secret"], organization_secret=SECRETS["organization secret"]) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def talkative(stack: Harness, api: Emulator) -> Harness:
+    """A stack that uses the planted secrets and says all that it can."""
+    stack.configure(
+        {
+            **settings(api),
+            "acceptance:code": auto.ConfigValue(SECRETS["code"], secret=True),
+            "acceptance:apiSecret": auto.ConfigValue(SECRETS["oauth.api.secret"], secret=True),
+        }
+    )
+    temporary = stack.directory / "tmp"
+    temporary.mkdir()
+    stack.env.update({"INSTANCES_LOG": "debug", "TMPDIR": str(temporary), "INSTANCES_BATCH_READS": "no"})
+    return stack
+
+
+def echo(status: int, *others: str) -> Fault:
+    """An error that repeats every secret that the service knows of the object: the token once there is one."""
+    told = [name for name in SECRETS if name != "token" or "token" in others]
+    return Fault.status(status, " ".join(SECRETS[name] for name in told))
+
+
+def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, api: Emulator) -> None:
+    """Output, events, errors, logs, state, backups, notes, temporary files, command lines, the API's log."""
+    stack, said = talkative, dict[str, str]()
+    adopted = api.add(name="by hand")
+    api.change(adopted, token=SECRETS["token"] + "adopted")
+
+    def run(operation: str, **options: Any) -> None:
+        events: list[str] = []
+        if stack.engine == "cli":
+            options["on_event"] = lambda event: events.append(repr(vars(event)))
+        try:
+            result = getattr(stack, operation)(**options)
+            said[f"{len(said)} {operation}"] = f"{result.stdout} {result.stderr} {result!r}"
+        except auto.CommandError as error:
+            said[f"{len(said)} {operation} fails"] = f"{error} {error!r}"
+        said[f"{len(said)} events"] = "\n".join(events)
+
+    with Watch(stack.directory) as watch:  # state, backups, notes and temporary files are all in there
+        stack.program(PROGRAM.format(name="first", adopted=adopted))
+        api.fail("POST", "/instances", echo(400))
+        run("up")
+        api.fail("POST", "/instances", Fault.drop_after())
+        run("up", diff=True)
+        [made] = [instance for instance in api.instances() if instance["name"] == "first"]
+        main = f"/instances/{made['id']}"
+        assert made["provider_data"] == {"code": SECRETS["code"]}
+        assert made["configuration"]["oauth.api.secret"] == SECRETS["oauth.api.secret"]
+        api.change(made["id"], token=SECRETS["token"])
+        run("refresh")
+        api.fail("GET", main, echo(500, "token"))
+        run("refresh")
+        stack.program(PROGRAM.format(name="second", adopted=adopted))
+        api.fail("PUT", main, echo(409, "token"))
+        run("up")
+        run("up", diff=True)
+        state = stack.instances()
+        api.fail("DELETE", main, echo(403, "token"))
+        run("destroy")
+
+    said["log of the API"] = repr([(request.path, request.query, request.user_agent) for request in api.requests])
+    for name, resource in state.items():
+        said[f"pickle of {name}"] = base64.b64decode(resource["outputs"]["__provider"]).decode("latin-1")
+    assert leaks(said, SECRETS) == []
+    assert leaks(watch.texts, SECRETS) == []
+
+    # The search would find them: in the decrypted state they are.
+    assert json.loads(state["main"]["outputs"]["token"]["plaintext"]) == SECRETS["token"]
+    assert {secret for secret, _ in leaks({"state": json.dumps(state)}, SECRETS)} >= {"token", "code"}
+    assert [text for text in said.values() if "https://shown" in text], "what is no secret stays readable"
+    assert [text for text in said.values() if "pulumi_instances: POST /instances" in text], "the log was on"
+
+
+def _provider(stack: Harness) -> dict[str, Any]:
+    """The inputs of the default provider in the state, ciphertext as such."""
+    resources = (stack.checkpoint().deployment or {})["resources"]
+    [found] = [resource["inputs"] for resource in resources if resource["urn"].endswith("pulumi-python::default")]
+    return dict(found)
+
+
+def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkative: Harness) -> None:
+    """Destroy and refresh need them; whoever reads the state file does not get them."""
+    talkative.program('Instance("box", your_mom="dropbox")')
+    talkative.up()
+    held = _provider(talkative)
+    for key in ("instances:userSecret", "instances:organizationSecret"):
+        assert MARK.items() <= held[key].items()
+        assert set(held[key]) == {*MARK, "ciphertext"}
+    assert leaks({"state": json.dumps(talkative.checkpoint().deployment)}, SECRETS) == []
+
+
+def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative: Harness, api: Emulator) -> None:
+    """Not even as ciphertext."""
+    talkative.unconfigure(settings(api))
+    talkative.env.update(api.env)
+    talkative.program('Instance("box", your_mom="dropbox")')
+    talkative.up()
+    assert [key for key in _provider(talkative) if key.startswith("instances:")] == []
+    decrypted = json.dumps(talkative.export().deployment)
+    credentials = {name: SECRETS[name] for name in ("user secret", "organization secret")}
+    assert leaks({"decrypted state": decrypted}, credentials) == []
+    assert api.instances()[0]["token"] in decrypted
+
+
+@pytest.mark.parametrize("secret", SECRETS.values())
+def test_a_secret_is_found_in_every_form(secret: str) -> None:
+    """The search itself: at any offset of a base64 text, in a URL, in JSON, in JSON inside of JSON."""
+    header = base64.b64encode(f"User {secret}, Organization".encode()).decode()
+    for text in (
+        f"x{secret}x",
+        header,
+        json.dumps({"a": secret}),
+        json.dumps(json.dumps({"a": secret})),
+    ):
+        assert any(form in text for form in forms(secret))

@@ -1,0 +1,68 @@
+"""Few dependencies, and those of the development pinned by hash."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+import pulumi_instances
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(pulumi_instances.__file__).parent
+EXTRAS_ONLY = ("testing", "commands")
+"""Subpackages that need an extra, and say so when it is missing."""
+
+
+def test_two_packages_are_needed_at_run_time() -> None:
+    """The SDK and the HTTP library; the third name, urllib3, is what that one stands on, and adds nothing."""
+    assert _needed("pulumi-instances") == {"pulumi", "requests", "urllib3"}
+    assert "urllib3" in _needed("requests")
+
+
+def _needed(distribution: str) -> set[str]:
+    every = map(Requirement, requires(distribution) or [])
+    return {item.name for item in every if item.marker is None or item.marker.evaluate({"extra": ""})}
+
+
+def _imports(module: Path) -> set[str]:
+    tree = ast.parse(module.read_text())
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    found |= {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+    return {name.partition(".")[0] for name in found}
+
+
+def test_the_provider_imports_nothing_else() -> None:
+    """However many packages happen to be installed beside them."""
+    provider = [path for path in PACKAGE.glob("*.py") if path.stem != "cli"]
+    third_party = set().union(*map(_imports, provider)) - sys.stdlib_module_names
+    assert len(provider) > 10
+    assert third_party <= {"pulumi", "requests", "urllib3"}
+
+
+def test_the_lock_pins_every_package_by_hash() -> None:
+    """What `make` installs is what was locked, byte by byte."""
+    lock = (ROOT / "requirements" / "dev.txt").read_text().replace("\\\n", " ")
+    lines = [line for line in lock.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert len(lines) > 20
+    assert [
+        line for line in lines if not re.match(r"[\w.-]+(\[[\w,]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ] == []
+
+
+def test_the_makefile_insists_on_the_hashes() -> None:
+    """A lock that is not enforced pins nothing."""
+    assert "--require-hashes -r requirements/dev.txt" in (ROOT / "Makefile").read_text()
+
+
+def test_what_is_installed_fits_together() -> None:
+    """`pip check`, which needs no network."""
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
