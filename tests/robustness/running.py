@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.harness import CliHarness, Harness
@@ -96,7 +96,8 @@ class Up:
         self._process.kill()
         self._process.wait()
         for provider in providers(self._home):
-            os.kill(provider, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended with its engine, as the local one's does
+                os.kill(provider, signal.SIGKILL)
         if self._process.stdout is not None:
             self._process.stdout.close()
 
