@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+from tests.support.watching import Issued, files, leaks
 
 needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
 
@@ -23,21 +24,38 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_stack(engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> NewStack:
-    """A factory of stacks of this engine, without any configuration."""
-
-    def make() -> Harness:
-        directory = tmp_path_factory.mktemp(engine)
-        if engine == "local":
-            return LocalHarness(directory)
-        return CliHarness(directory, request.getfixturevalue("cli_template"))
-
-    return make
+def issued(monkeypatch: pytest.MonkeyPatch) -> Issued:
+    """The secrets that the emulated API hands out, or is given, in this test."""
+    return Issued(monkeypatch)
 
 
 @pytest.fixture
-def stack(new_stack: NewStack, instances_api: Emulator) -> Harness:
+def new_stack(
+    engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, issued: Issued
+) -> Iterator[NewStack]:
+    """A factory of stacks of this engine, without any configuration. None of them may ever show a secret."""
+    made: list[Harness] = []
+
+    def make() -> Harness:
+        directory = tmp_path_factory.mktemp(engine)
+        made.append(
+            LocalHarness(directory)
+            if engine == "local"
+            else CliHarness(directory, request.getfixturevalue("cli_template"))
+        )
+        return made[-1]
+
+    yield make
+
+    for stack in made:
+        said = {f"operation {number}": text for number, text in enumerate(stack.said)}
+        assert leaks({**said, **files(stack.directory)}, issued.secrets) == []
+
+
+@pytest.fixture
+def stack(new_stack: NewStack, instances_api: Emulator, issued: Issued) -> Harness:
     """A stack without resources, configured for the emulated API."""
+    issued.note(instances_api.user_secret, instances_api.organization_secret)
     stack = new_stack()
     stack.configure(settings(instances_api))
     return stack

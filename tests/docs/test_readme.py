@@ -21,7 +21,7 @@ from pulumi_instances.testing.plugin import StackFactory
 
 from .markdown import ROOT, blocks, document, table
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/emulator.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/emulator.md", "docs/failures.md")
 PYTHON = blocks("README.md", "python")
 PROGRAMS = [block for block in PYTHON if not block.startswith("def test_")]
 TESTS = [block for block in PYTHON if block.startswith("def test_")]
@@ -108,13 +108,17 @@ def test_commands_exist() -> None:
 def test_links_lead_somewhere(name: str) -> None:
     """Links to files and headings, and paths in backticks that look like ones of this repository, exist."""
     text = document(name)
-    headings = {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
-    }
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings
-        elif not target.startswith("https://"):
-            assert (ROOT / name).parent.joinpath(target).exists()
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        file = (ROOT / name).parent.joinpath(path) if path else ROOT / name
+        assert file.exists(), target
+        assert not heading or heading in _headings(file.read_text()), target
     for path in re.findall(r"`((?:provider|tests|examples|tools|requirements|docs|\.ci)/[\w./-]*)`", text):
         assert (ROOT / path).exists(), path
+
+
+def _headings(text: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}

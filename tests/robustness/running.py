@@ -86,9 +86,9 @@ class Up:
         """From now on the engine can write no file: every write fails, as on a full disk (EFBIG for ENOSPC)."""
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
-    def wait(self) -> tuple[int, str]:
+    def wait(self, limit: float = LIMIT) -> tuple[int, str]:
         """The exit code, and all that was printed."""
-        output, _ = self._process.communicate(timeout=LIMIT)
+        output, _ = self._process.communicate(timeout=limit)
         return self._process.returncode, output
 
     def reap(self) -> None:

@@ -11,8 +11,8 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.robustness.watching import Watch, forms, leaks
 from tests.support.harness import Harness, settings
+from tests.support.watching import Watch, forms, leaks
 
 # Each has something that URLs, JSON or base64 spell in another way.
 SECRETS = {
@@ -118,6 +118,7 @@ def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, ap
         said[f"pickle of {name}"] = base64.b64decode(resource["outputs"]["__provider"]).decode("latin-1")
     assert leaks(said, SECRETS) == []
     assert leaks(watch.texts, SECRETS) == []
+    assert "[secret]" in said["0 up fails"], "what the service repeats is blotted out"
 
     # The search would find them: in the decrypted state they are.
     assert json.loads(state["main"]["outputs"]["token"]["plaintext"]) == SECRETS["token"]
@@ -155,6 +156,25 @@ def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative:
     credentials = {name: SECRETS[name] for name in ("user secret", "organization secret")}
     assert leaks({"decrypted state": decrypted}, credentials) == []
     assert api.instances()[0]["token"] in decrypted
+
+
+def test_a_secret_of_the_configuration_is_blotted_out_wherever_it_turns_up(talkative: Harness) -> None:
+    """In the program's own words, in a name, in an output: the engine knows the values, however short."""
+    talkative.configure({"acceptance:pin": auto.ConfigValue("314", secret=True)})
+    talkative.program("""
+        config = pulumi.Config("acceptance")
+        code = config.get("code")
+        print("the code is", code, "and the pin", config.get("pin"))
+        Instance("box", your_mom="dropbox", name="box of " + config.get("pin"))
+        pulumi.export("code", code)
+    """)
+
+    said = talkative.preview(diff=True).stdout + talkative.up().stdout
+
+    assert "box of [secret]" in said
+    assert "the code is [secret] and the pin [secret]" in said
+    assert 'code: "[secret]"' in said
+    assert leaks({"output": said}, SECRETS) == []
 
 
 @pytest.mark.parametrize("secret", SECRETS.values())

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi.automation as auto
 
@@ -29,6 +29,7 @@ INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 Program = Callable[[], None]
 Stack = auto.Stack | StackDouble
 Config = Mapping[str, auto.ConfigValue]
+Result = TypeVar("Result", auto.PreviewResult, auto.UpResult, auto.RefreshResult, auto.DestroyResult)
 
 
 class Harness(ABC):
@@ -42,6 +43,8 @@ class Harness(ABC):
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.env = {}
+        self.said: list[str] = []
+        """What each operation has printed, the failed ones included."""
         self._inline: Program | None = None
 
     def program(self, program: str | Program) -> None:
@@ -53,20 +56,26 @@ class Harness(ABC):
             (self.directory / "__main__.py").write_text(HEADER + textwrap.dedent(program))
 
     def preview(self, **options: Any) -> auto.PreviewResult:
-        with self._open() as stack:
-            return stack.preview(**options)
+        return self._heard(lambda stack: stack.preview(**options))
 
     def up(self, **options: Any) -> auto.UpResult:
-        with self._open() as stack:
-            return stack.up(**self._quick, **options)
+        return self._heard(lambda stack: stack.up(**self._quick, **options))
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
-        with self._open() as stack:
-            return stack.refresh(**self._quick, **options)
+        return self._heard(lambda stack: stack.refresh(**self._quick, **options))
 
     def destroy(self, **options: Any) -> auto.DestroyResult:
-        with self._open() as stack:
-            return stack.destroy(**self._quick, **options)
+        return self._heard(lambda stack: stack.destroy(**self._quick, **options))
+
+    def _heard(self, operation: Callable[[Stack], Result]) -> Result:
+        try:
+            with self._open() as stack:
+                result = operation(stack)
+        except auto.CommandError as error:
+            self.said.append(f"{error} {error!r}")
+            raise
+        self.said.append(f"{result.stdout}\n{result.stderr}")
+        return result
 
     def export(self) -> auto.Deployment:
         with self._open() as stack:

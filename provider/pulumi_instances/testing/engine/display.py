@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -31,10 +34,15 @@ class Display:
         project: str,
         options: Options,
         *,
+        secrets: Iterable[str] = (),
         write: Callable[[str], Any] | None = None,
         color: str | None = None,
     ) -> None:
-        """`write` gets each line; `color` is "always", "never" or None for colours on a terminal only."""
+        """`write` gets each line; `color` is "always", "never" or None for colours on a terminal only.
+
+        `secrets`, those of the stack's configuration, show as `[secret]` wherever they turn up.
+        """
+        self._secrets = _pattern(secrets)
         self._kind = kind
         self._options = options
         self._write = write
@@ -57,7 +65,7 @@ class Display:
     def show(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Diagnostic):
-            self._show_message(event)
+            self._show_message(replace(event, text=self._blotted(event.text)))  # whole: it may have many lines
         elif event.phase == "begin":
             self._show_begin(event)
         elif event.phase == "outputs":
@@ -217,12 +225,23 @@ class Display:
             self._print(line)
 
     def _print(self, line: Text) -> None:
-        colored = self._ansi(line) if self._colored else line.plain
-        self._lines.append(colored if self._always else line.plain)
+        plain = self._blotted(line.plain)
+        colored = self._blotted(self._ansi(line)) if self._colored else plain
+        self._lines.append(colored if self._always else plain)
         if self._write is not None:
             self._write(colored)
+
+    def _blotted(self, text: str) -> str:
+        return self._secrets.sub("[secret]", text) if self._secrets else text
 
     def _ansi(self, line: Text) -> str:
         with self._console.capture() as capture:
             self._console.print(line, end="", soft_wrap=True)
         return capture.get()
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds secrets, as they are and as JSON spells them. The CLI leaves out the same (logging/log.go)."""
+    shown = [text for text in secrets if len(text) >= 3 and text.lower() not in ("true", "false")]
+    forms = {form for text in shown for form in (text, json.dumps(text, ensure_ascii=False)[1:-1])}
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None

@@ -27,6 +27,7 @@ from .options import Options, make_options
 from .project import open_project, qualified, read_stack_config
 from .results import Outcome
 from .state import STACK_TYPE
+from .values import is_secret, unwrap
 
 TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
 """Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
@@ -170,7 +171,8 @@ class StackDouble:
 
     def _operate(self, kind: str, options: Options, on_output: OnOutput | None, color: str | None) -> Outcome:
         started, clock = datetime.now(timezone.utc), time.monotonic()
-        display = Display(kind, self.name, self._project.name, options, write=on_output, color=color)
+        secrets = [unwrap(value) for value in self._config.values() if is_secret(value)]
+        display = Display(kind, self.name, self._project.name, options, secrets=secrets, write=on_output, color=color)
         sink = Sink(display.show, refresh_only=kind == "refresh")
         snapshot, codec = self._load()
         journal = Journal(snapshot, codec, None if options.dry_run else self.state_file)
@@ -183,7 +185,7 @@ class StackDouble:
             succeeded = False
             display.note("error: no changes were expected but changes occurred")
         if not succeeded:
-            raise create_command_error(auto.CommandResult(display.text, "", code=255))
+            raise create_command_error(auto.CommandResult(display.text, "", code=1))
         return Outcome(kind, started, options.message or "", display.text, counts, succeeded)
 
     def _load(self) -> tuple[Snapshot, Codec]:

@@ -10,7 +10,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+import pytest
+
+from pulumi_instances.model import secret_values
+from pulumi_instances.testing.emulator.store import Store
+
+_SHORTEST = 8
+_ENOUGH = 20
 
 
 def forms(secret: str) -> list[str]:
@@ -31,6 +40,46 @@ def leaks(texts: Mapping[str, str], secrets: Mapping[str, str]) -> list[tuple[st
         for place, text in texts.items()
         if any(form in text for form in forms(secret))
     ]
+
+
+class Issued:
+    """The secrets that the emulators of this process hand out or are given; the first twenty are enough."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.secrets: dict[str, str] = {}
+        add, change, add_account = Store.add, Store.change, Store.add_account
+
+        def noting_add(store: Store, record: Mapping[str, Any], *account: int) -> dict[str, Any]:
+            self.note(*secret_values(record))
+            return add(store, record, *account)
+
+        def noting_change(store: Store, of: int, changes: Mapping[str, Any], *account: int) -> dict[str, Any] | None:
+            self.note(*secret_values(changes))
+            return change(store, of, changes, *account)
+
+        def noting_add_account(store: Store) -> tuple[str, str]:
+            pair = add_account(store)
+            self.note(*pair)
+            return pair
+
+        monkeypatch.setattr(Store, "add", noting_add)
+        monkeypatch.setattr(Store, "change", noting_change)
+        monkeypatch.setattr(Store, "add_account", noting_add_account)
+
+    def note(self, *secrets: str) -> None:
+        """Search for these too. Short ones would be found in ordinary words."""
+        for secret in secrets:
+            if len(secret) >= _SHORTEST and len(self.secrets) < _ENOUGH:
+                self.secrets[secret] = secret
+
+
+def files(directory: Path) -> dict[str, str]:
+    """What is in the files below a directory, programs aside: tests write their secrets into those."""
+    found = {}
+    for path in directory.rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            found[str(path.relative_to(directory))] = path.read_bytes().decode("utf-8", "replace")
+    return found
 
 
 class Watch:

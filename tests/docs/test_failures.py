@@ -1,0 +1,66 @@
+"""The tables of docs/failures.md, against the code and the tests that they speak of."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pulumi_instances.client import is_lost, is_retried
+from pulumi_instances.errors import NotFound, status_error
+from pulumi_instances.transport import Attempt
+
+from .markdown import ROOT, document, table
+
+FAILURES = table("docs/failures.md", "what comes back")
+
+ATTEMPTS = {
+    "no connection": Attempt(failure="connection refused", sent=False),
+    "no answer": Attempt(failure="connection reset"),
+    "half an answer": Attempt(200, failure="the answer broke off"),
+    "success": Attempt(200, b"<html>"),
+    "a redirect": Attempt(302),
+    "a certificate": Attempt(failure="TLS failed", sent=False, final=True),
+}
+
+
+def attempts(row: str) -> list[Attempt]:
+    """What a row of the table is about."""
+    statuses = [int(status) for status in re.findall(r"\b[1-5]\d\d\b", row)]
+    if statuses:
+        return [Attempt(status) for status in statuses]
+    return [next(attempt for start, attempt in ATTEMPTS.items() if row.startswith(start))]
+
+
+@pytest.mark.parametrize("row", FAILURES, ids=lambda row: str(row["what comes back"]))
+def test_what_is_sent_again_and_what_is_looked_for(row: dict[str, str]) -> None:
+    """As the table says, for each method."""
+    for attempt in attempts(row["what comes back"]):
+        for method in ("GET", "PUT", "DELETE"):
+            assert is_retried(method, attempt) == (row["GET, PUT, DELETE"] == "sent again")
+        assert is_retried("POST", attempt) == (row["POST"] == "sent again")
+        assert is_lost(attempt) == (row["POST"] == "looked for")
+
+
+def test_gone_is_404_and_410_only() -> None:
+    """What a refresh takes for gone."""
+    assert [status for status in range(400, 600) if status_error(status) is NotFound] == [404, 410]
+
+
+def test_what_it_quotes_is_what_is_said() -> None:
+    """The message of a take-over, word for word but for the id."""
+    [quoted] = re.findall(r"`instance 4014(, .*?)`", document("docs/failures.md"))
+    assert f'"instance %s{quoted}"' in (ROOT / "provider/pulumi_instances/creation.py").read_text()
+
+
+def test_each_promise_names_a_test_that_tests() -> None:
+    """The rows of the README's table lead to files with assertions in them."""
+    rows = table("README.md", "promise")
+    assert len(rows) >= 8
+    for row in rows:
+        paths = re.findall(r"\]\((tests/[\w/]+\.py)\)", row["shown by"])
+        assert paths, row["promise"]
+        for path in paths:
+            text = (ROOT / path).read_text()
+            assert "assert " in text, path
+            assert "def test_" in text or path.endswith("conftest.py"), path
