@@ -13,11 +13,11 @@ from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
 
 from .config import Settings
+from .patience import PatientAdapter
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes. A page of 200 instances with their connectors is below 1 MiB."""
@@ -66,7 +66,7 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=settings.parallelism))
+            self._session.mount(scheme, PatientAdapter(pool_connections=2, pool_maxsize=settings.parallelism))
 
     def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""

@@ -34,6 +34,7 @@ from pulumi_instances.errors import (
     UnexpectedAnswer,
 )
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, Received, ScriptedServer, answer
 
@@ -440,6 +441,19 @@ def test_a_trickle_without_end_is_given_up(call: str, head: bytes) -> None:
         with pytest.raises(expected, match="the answer did not end in time"):
             CALLS[call](client)
         assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Slow: "])
+def test_headers_without_end_are_given_up(call: str, head: bytes, tls: bool, tmp_path: Path) -> None:
+    """A byte each hundredth of a second is no silence, and no answer either."""
+    context, authority = self_signed(tmp_path)
+    with ScriptedServer(Answer(head, "drip"), tls=context if tls else None) as server:
+        given = {"timeout": 0.5, "create_timeout": 0.5, "max_retries": 0, "ca_bundle": str(authority)}
+        client = Client(settings(server.base_url, **given))
+        with pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match="timed out"):
+            CALLS[call](client)
 
 
 @pytest.mark.parametrize(("call", "requests"), [("GET", 2), ("PUT", 2), ("DELETE", 2), ("POST", 1)])
