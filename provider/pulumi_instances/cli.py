@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import click
@@ -57,8 +61,11 @@ def main() -> None:
 
     from .errors import InstancesError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name must not fail where the locale cannot write it
     try:
-        code = group.main(prog_name="pulumi-instances", standalone_mode=False)
+        with _stops_are_interrupts():
+            code = group.main(prog_name="pulumi-instances", standalone_mode=False)
     except click.Abort:
         click.echo("Stopped.", err=True)
         code = 1
@@ -68,7 +75,29 @@ def main() -> None:
     except InstancesError as error:
         click.echo(f"Error: {error}", err=True)
         code = 1
+    except OSError as error:  # stdout on a full disk; commands tell of other files themselves
+        click.echo(f"Error: {error.strerror or error}", err=True)
+        code = 1
     sys.exit(code or 0)
+
+
+@contextmanager
+def _stops_are_interrupts() -> Iterator[None]:
+    """However a command is asked to stop, it cleans up as after Ctrl-C."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    changed = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in changed:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
 
 
 def _group() -> click.Group:

@@ -185,7 +185,8 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
     Raises SettingError with one line for each setting that is missing or malformed.
     """
     environ = os.environ if environ is None else environ
-    prefix = env_prefix(get(ACCOUNT_KEY))
+    account = get(ACCOUNT_KEY)
+    prefix = env_prefix(account)
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:
@@ -196,13 +197,13 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
             raw = raw.strip() if isinstance(raw, str) else raw
         if raw is None or raw == "":
             if setting.required:
-                flag = "--secret " if setting.secret else ""
-                problems.append(f'{key} is missing: run "pulumi config set {flag}{key} <value>" or set {variable}')
+                problems.append(f"{key} is missing: {_how_to_set(setting, account)}, or set {variable}")
             continue
         try:
             values[setting.attribute] = setting.parse(raw)
         except ValueError as error:
-            problems.append(f"{key} (from {source}) {error}; set it there, or by {_other(source, key, variable)}")
+            other = _how_to_set(setting, account) if source == variable else f"set {variable}"
+            problems.append(f"{key} (from {source}) {error}; correct it there, or {other}")
     if not problems:
         problems = _plain_http(values, prefix)
     if problems:
@@ -218,8 +219,13 @@ def env_prefix(account: Any) -> str:
     return prefix + re.sub(r"[^A-Z0-9]", "_", str(account).upper()) + "_"
 
 
-def _other(source: str, key: str, variable: str) -> str:
-    return f'"pulumi config set {key} <value>"' if source == variable else variable
+def _how_to_set(setting: Setting, account: Any) -> str:
+    if account:
+        where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
+        return f'give {where} to account("{account}", …)'
+    # Without a value, which would stay in the shell's history, the CLI asks for it.
+    words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
+    return f'run "pulumi config set {words}"'
 
 
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[str]:

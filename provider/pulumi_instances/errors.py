@@ -44,6 +44,8 @@ __all__ = [
 
 _LONGEST_QUOTE = 300
 _SHORTEST_SECRET = 6
+# Characters that would turn around what follows them in a line of the terminal.
+_DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class InstancesError(Exception):
@@ -142,5 +144,5 @@ def quote(text: object, secrets: Iterable[str] = ()) -> str:
     words = str(text).encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent on
     for secret in sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True):
         words = words.replace(secret, "[secret]")
-    words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", words).strip()
+    words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", _DIRECTION.sub("", words)).strip()
     return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"

@@ -26,7 +26,13 @@ def obstacle(found: Found) -> str | None:
     if "token" not in found:
         return "the API does not tell its token"
     _, problems = validation.check(_inputs(found))
-    return "; ".join(f"{key} {reason}" for key, reason in problems) or None
+    # What `check` advises is for programs: here it is the account that is to be corrected.
+    faults = [fault if fault.startswith(key) else f"{key} {fault}" for key, fault in _faults(problems)]
+    return "; ".join([*faults, "correct it in the account, then import it"]) if faults else None
+
+
+def _faults(problems: Sequence[validation.Problem]) -> list[tuple[str, str]]:
+    return [(key, reason.partition(": ")[0]) for key, reason in problems]
 
 
 def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:

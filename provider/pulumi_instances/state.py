@@ -21,7 +21,7 @@ HIDDEN = object()
 
 @dataclass(frozen=True)
 class Held:
-    """An instance in a state. ``outputs`` has HIDDEN for what is encrypted.
+    """An instance in a state. ``outputs`` has HIDDEN for what is encrypted; ``secrets`` are those not to be shown.
 
     ``account`` is the name given to `account`, None for the default one. ``external`` ones are only referred to
     (`Instance.get`); ``leaving`` ones are to be deleted by the next `up`.
@@ -30,6 +30,7 @@ class Held:
     urn: str
     id: str
     outputs: Mapping[str, Any]
+    secrets: frozenset[str]
     account: str | None
     external: bool
     leaving: bool
@@ -69,6 +70,7 @@ def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
         urn=resource["urn"],
         id=str(resource["id"]),
         outputs={key: _plain(value) for key, value in outputs.items()},
+        secrets=frozenset(key for key, value in outputs.items() if _has_secret(value)),
         # A reference to a provider is its URN and its id.
         account=accounts.get(resource.get("provider", "").rpartition("::")[0]),
         external=bool(resource.get("external")),
@@ -78,10 +80,18 @@ def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
     return found
 
 
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and SECRET.items() <= value.items()
+
+
+def _has_secret(value: Any) -> bool:
+    return any(map(_has_secret, value)) if isinstance(value, list) else _is_secret(value)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         items = [_plain(item) for item in value]
         return HIDDEN if HIDDEN in items else items
-    if not isinstance(value, dict) or not SECRET.items() <= value.items():
+    if not _is_secret(value):
         return value
     return json.loads(value["plaintext"]) if "plaintext" in value else HIDDEN

@@ -127,7 +127,7 @@ LOOKUP = """
 
 def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, existing: int) -> None:
     """With the settings of the stack; the token is a secret of the state, and what is not known yet waits for `up`."""
-    for number in range(250):
+    for number in range(1000):
         instances_api.add(name=f"box-{number}")
     stack.program(LOOKUP)
 

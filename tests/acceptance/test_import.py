@@ -18,6 +18,7 @@ import pytest
 
 from pulumi_instances import cli
 from pulumi_instances.testing.emulator import Emulator
+from tests.docs.markdown import blocks
 from tests.support.harness import CliHarness, Harness
 
 from .conftest import needs_cli
@@ -71,9 +72,53 @@ def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulat
     done = run(stack, "import", "--stack", "dev", "--program", "__main__.py", "--yes", env={"TMPDIR": str(temporary)})
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1000 instances are in the stack dev, and __main__.py declares them." in done.stdout
+    assert "Imported into the stack dev: 1000 instances, declared in __main__.py." in done.stdout
     assert list(temporary.iterdir()) == [], "the file with the tokens is gone"
     assert_holds_all(stack, instances_api)
+
+
+@on_the_cli
+def test_the_readme_leads_from_three_hundred_instances_to_an_empty_preview(
+    stack: Harness, instances_api: Emulator, tmp_path: Path
+) -> None:
+    """Line by line in a fresh directory, and without a write to the API until something in the program changes."""
+    fill(instances_api, 300)
+    block = next(block for block in blocks("README.md", "sh") if "pulumi stack init" in block)
+    # These tests run in an environment that holds the package already.
+    lines = [line for line in block.splitlines() if line and not line.startswith(("python3 -m venv", "pip install"))]
+    assert len(lines) == 9
+    answers = {
+        "userSecret": instances_api.user_secret,
+        "organizationSecret": instances_api.organization_secret,
+        "instances import": "y",
+    }
+    said = ""
+    for line in lines:
+        command = line.replace("https://api.example.com/your_moms/api-v2", instances_api.base_url)
+        stdin = next((answer for words, answer in answers.items() if words in line), "")
+        done = _shell(command, tmp_path, stack.env, stdin)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        said = done.stdout
+
+    assert "301 unchanged" in said
+    assert instances_api.writes == []
+    assert "301 unchanged" in _shell("pulumi refresh --yes --stack dev", tmp_path, stack.env).stdout
+    program = tmp_path / "__main__.py"
+    program.write_text(program.read_text().replace('tags=["QA"]', 'tags=["QA", "new"]', 1))
+    _shell("pulumi up --yes --stack dev", tmp_path, stack.env)
+    assert [request.method for request in instances_api.writes] == ["PUT"]
+
+
+def _shell(line: str, directory: Path, env: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=directory,
+        env={**os.environ, **env},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @on_the_cli
@@ -93,6 +138,8 @@ def test_the_written_file_is_what_pulumi_import_takes(stack: Harness, instances_
         capture_output=True,
         check=True,
     )
+
+    file.unlink()  # as the message says, too: the tokens are in it
 
     assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
     assert_holds_all(stack, instances_api)
@@ -116,6 +163,7 @@ def test_the_program_and_the_state_agree_on_the_local_engine(
     stack.program(f'Instance.get("any", "{instances_api.instances()[0]["id"]}")')
     stack.up()
     stack.import_(_with_imports(stack, json.loads(out.read_text())["resources"]))
+    out.unlink()
     program.write_text(declared)
 
     assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
@@ -138,7 +186,7 @@ def _with_imports(stack: Harness, specs: list[dict[str, Any]]) -> auto.Deploymen
 
 @on_the_cli
 def test_without_yes_it_asks(stack: Harness, instances_api: Emulator) -> None:
-    """And does nothing unless the answer is yes."""
+    """And does nothing unless the answer is yes. JSON is all of stdout: what the CLI says goes to stderr."""
     fill(instances_api, 2)
     for arguments, code in ((["--json"], 1), ([], 1)):
         done = run(stack, "import", "--stack", "dev", "--program", "more.py", *arguments, stdin="n\n")
@@ -146,6 +194,9 @@ def test_without_yes_it_asks(stack: Harness, instances_api: Emulator) -> None:
     assert "Import 2 instances into the stack dev? [y/N]" in done.stdout
     assert not (stack.directory / "more.py").exists()
     assert stack.resources() == []
+    done = run(stack, "import", "--stack", "dev", "--program", "more.py", "--json", "--yes")
+    assert json.loads(done.stdout)["instances"] == 2
+    assert "2 imported" in done.stderr
 
 
 @on_the_cli
@@ -213,14 +264,17 @@ def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
     assert "failed after 2 of 5: __main__.py declares those; run again with another --program" in done.stderr
     assert set(stack.preview().change_summary) == {"same"}
     rest = run(stack, "import", "--stack", "dev", "--program", "rest.py", "--yes")
-    assert (rest.returncode, rest.stderr) == (0, "2 are left out: a state holds them already\n")
+    assert (rest.returncode, rest.stderr) == (0, "2 left out: in a state already\n")
+    assert "Have your program import rest.py" in rest.stdout
     with (stack.directory / "__main__.py").open("a") as program:
         program.write("import rest  # noqa\n")
     assert_holds_all(stack, instances_api)
 
 
 @on_the_cli
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+)
 def test_an_import_that_is_stopped_leaves_no_tokens(
     stack: Harness, instances_api: Emulator, tmp_path: Path, number: int
 ) -> None:
@@ -250,12 +304,14 @@ def test_a_stack_is_audited(stack: CliHarness, instances_api: Emulator) -> None:
     stack.program('Instance("box", your_mom="dropbox")')
     stack.up()
     left = instances_api.add(name="left over")
-    instances_api.change(left - 1, name="renamed")
+    instances_api.change(left - 1, name="renamed", token="another-token")
     writes = len(instances_api.writes)
 
     assert json.loads(run(stack, "list", "--stack", "dev", "--json").stdout)[1]["name"] == "left over"
     drift = run(stack, "drift", "--stack", "dev", "--json")
-    assert (drift.returncode, json.loads(drift.stdout)["differences"][0]["api"]) == (2, "renamed")
+    told = [(each["field"], each["state"], each["api"]) for each in json.loads(drift.stdout)["differences"]]
+    assert told == [("name", "box", "renamed"), ("token", "[secret]", "[secret]")]
+    assert (drift.returncode, drift.stderr) == (2, "1 compared, 1 differ\n")
     orphans = run(stack, "orphans", "--stack", "dev", "--json")
     assert (orphans.returncode, json.loads(orphans.stdout)[0]["id"]) == (2, str(left))
     doctor = run(stack, "doctor", "--stack", "dev", "--json")

@@ -43,7 +43,7 @@ def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emu
         stack.preview()
 
     said = str(failure.value)
-    assert 'run "pulumi config set --secret instances:userSecret <value>" or set INSTANCES_USER_SECRET' in said
+    assert 'run "pulumi config set --secret instances:userSecret", or set INSTANCES_USER_SECRET' in said
     assert "instances:organizationSecret is missing" in said
     assert "instances:baseUrl is missing" not in said
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -24,13 +25,13 @@ PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
 def resource(instance: dict[str, Any], **outputs: Any) -> dict[str, Any]:
     """An instance of the API as a state holds it."""
     told = {key: instance[key] for key in ("name", "your_mom", "tags")}
-    token = {**SECRET, "ciphertext": "v1:…"}
+    token = {**SECRET, "plaintext": json.dumps(instance["token"])}
     return {
         "urn": PREFIX + instance["name"],
         "type": INSTANCE_TYPE,
         "id": str(instance["id"]),
         "provider": f"{PROVIDER}default::1",
-        "outputs": {**told, "token": token, **outputs},
+        "outputs": {**told, "token": token, **outputs},  # as exported with --show-secrets
     }
 
 
@@ -64,8 +65,9 @@ def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> Non
 def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
     """With both values, and exit code 2: a gate."""
     box, crm = (instance["id"] for instance in api.instances())
-    api.change(box, name="renamed", tags=["c"], valid=False, token="another")
+    api.change(box, name="renamed", tags=["c"], valid=False)
     api.remove(crm)
+    managed[0]["outputs"]["your_mom"] = "dropbox"
 
     done = run("drift", "-", "--json", stdin=state(*managed))
 
@@ -75,6 +77,7 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     assert json.loads(done.out) == {
         "compared": 2,
         "differences": [
+            {**place, "field": "your_mom", "state": "dropbox", "api": "box"},
             {**place, "field": "name", "state": "box", "api": "renamed"},
             {**place, "field": "tags", "state": ["a", "b"], "api": ["c"]},
             {**gone, "field": "id", "state": str(crm), "api": None},
@@ -82,10 +85,12 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     }
     table = run("drift", "-", stdin=state(*managed)).out.splitlines()
     assert [line.split()[:3] for line in table[1:]] == [
+        ["box", str(box), "your_mom"],
         ["box", str(box), "name"],
         ["box", str(box), "tags"],
         ["crm", str(crm), "id"],
     ]
+    assert table[-1].split()[-1] == "gone"
 
 
 def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
@@ -94,12 +99,50 @@ def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed:
     assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
 
 
-def test_a_secret_name_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_secret_that_differs_is_told_and_not_shown(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], options: list[str]
+) -> None:
+    """A token, and whatever the program has made a secret."""
+    box, crm = api.instances()
+    api.change(box["id"], token="another-token")
+    managed[1]["outputs"]["name"] = {**SECRET, "plaintext": '"project x"'}
+
+    done = run("drift", "-", *options, stdin=state(*managed))
+
+    assert done.code == 2
+    assert [value for value in (box["token"], "another-token", "project x") if value in done.out + done.err] == []
+    if options:
+        found = [
+            (each["id"], each["field"], each["state"], each["api"]) for each in json.loads(done.out)["differences"]
+        ]
+        hidden = ("[secret]", "[secret]")
+        assert found == [(str(box["id"]), "token", *hidden), (str(crm["id"]), "name", *hidden)]
+
+
+@pytest.mark.parametrize("key", ["name", "token"])
+def test_what_is_encrypted_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]], key: str) -> None:
     """Its ciphertext tells nothing."""
-    managed[0]["outputs"]["name"] = {**SECRET, "ciphertext": "v1:…"}
+    managed[0]["outputs"][key] = {**SECRET, "ciphertext": "v1:…"}
     done = run("drift", "-", stdin=state(*managed))
     assert done.code == 0
-    assert "box: name is a secret in the state: not compared" in done.err
+    assert done.err.startswith(f"{key} of 1 not compared: it is encrypted in the state")
+
+
+def test_who_may_not_decrypt_a_state_compares_the_rest(
+    run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a CI without the passphrase."""
+    managed[0]["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
+    (tmp_path / "state.json").write_text(state(*managed))
+    tool = tmp_path / "pulumi"
+    answers = f"config) echo '{{}}' ;; stack) case $* in *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;; esac ;;"
+    tool.write_text(f"#!/bin/sh\ncase $1 in {answers} esac\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    done = run("drift", "--stack", "dev")
+    assert done.code == 0
+    assert done.err.startswith("token of 1 not compared")
 
 
 def test_only_the_accounts_own_instances_are_compared(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
+from pulumi_instances.commands.doctor import OLDEST_SDK
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import Run
@@ -34,15 +36,64 @@ def findings(run: Run, *options: str) -> dict[str, dict[str, str]]:
     return {each["subject"]: each for each in found}
 
 
+def script(monkeypatch: pytest.MonkeyPatch, tool: Path, line: str) -> None:
+    """Put this tool, a line of shell, first on PATH."""
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\n{line}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tool.parent), os.environ["PATH"]]))
+
+
 def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
     """Secrets only as set or missing."""
     api.add()
     found = findings(run)
     assert found["instances:baseUrl"]["found"] == f"{api.base_url}, from the variable INSTANCES_BASE_URL"
     assert found["instances:userSecret"]["found"] == "set, from the variable INSTANCES_USER_SECRET"
-    assert found["API"]["found"] == f"{api.base_url} answers, with 1 instances"
+    assert found["API"]["found"] == f"{api.base_url} answers, with 1 instance"
     assert api.user_secret not in run("doctor").out
     assert api.organization_secret not in run("doctor").out
+
+
+def test_what_the_stack_keeps_secret_is_not_shown(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Though the setting as such is none."""
+    config = {
+        "instances:baseUrl": {"value": api.base_url, "secret": False},
+        "instances:userSecret": {"value": api.user_secret, "secret": True},
+        "instances:organizationSecret": {"value": api.organization_secret, "secret": True},
+        "instances:userAgentSuffix": {"value": "hunter2", "secret": True},
+    }
+    for variable in api.env:
+        monkeypatch.delenv(variable)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    script(monkeypatch, tmp_path / "bin" / "pulumi", f"cat {tmp_path}/config.json")
+
+    done = run("doctor", "--stack", "dev", "--json")
+
+    found = {each["subject"]: each["found"] for each in json.loads(done.out)}
+    assert found["instances:baseUrl"] == f"{api.base_url}, from the stack"
+    assert found["instances:userAgentSuffix"] == "set, from the stack"
+    assert found["API"] == f"{api.base_url} answers, with 0 instances"
+    assert [value for value in ("hunter2", api.user_secret) if value in done.out + done.err] == []
+
+
+def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL may hold a password."""
+    monkeypatch.setenv("INSTANCES_BASE_URL", "https://user:hunter2@api.example.com")
+    monkeypatch.setenv("INSTANCES_TIMEOUT", "soon")
+    found = findings(run)
+    assert found["instances:baseUrl"]["found"] == "malformed, from the variable INSTANCES_BASE_URL"
+    assert "must not hold a user or password" in found["instances:baseUrl"]["todo"]
+    assert "must be a number of seconds" in found["instances:timeout"]["todo"]
+    assert "hunter2" not in json.dumps(found)
+    assert api.requests == []
+
+
+def test_an_account_is_told_its_own_variables(run: Run) -> None:
+    """The configuration of the stack is not for it."""
+    assert findings(run, "--account", "eu")["instances:baseUrl"]["todo"] == "set INSTANCES_EU_BASE_URL"
 
 
 def test_a_missing_setting_is_told_with_how_to_set_it(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +140,26 @@ def test_a_cli_that_is_too_old_is_told(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, todo: str
 ) -> None:
     """The file of `import-file` needs 3.254."""
-    tool = tmp_path / "bin" / "pulumi"
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\necho {version}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tool.parent), os.environ["PATH"]]))
+    script(monkeypatch, tmp_path / "bin" / "pulumi", f"echo {version}")
     assert findings(run)["Pulumi CLI"]["todo"].startswith(todo)
     assert bool(findings(run)["Pulumi CLI"]["todo"]) == bool(todo)
+
+
+@pytest.mark.usefixtures("api")
+def test_an_sdk_that_is_too_old_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the environment of the provider, which may be another one."""
+    script(monkeypatch, tmp_path / "bin" / "python3", "printf '/x/python3\\n0.1.0\\n3.267.1\\n'")
+    told = findings(run)["python3 on PATH"]
+    assert told["found"] == "/x/python3 has pulumi_instances 0.1.0 and the SDK 3.267.1"
+    assert told["todo"] == "update it: pip install 'pulumi>=3.268'"
+
+
+def test_the_oldest_sdk_is_the_one_that_the_package_asks_for() -> None:
+    """It is written in two places."""
+    [pulumi] = [
+        each for each in requires("pulumi-instances") or [] if each.startswith("pulumi") and "extra" not in each
+    ]
+    assert f">={'.'.join(map(str, OLDEST_SDK))}" in pulumi
 
 
 @pytest.mark.usefixtures("api")

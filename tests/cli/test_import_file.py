@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.scripted import ScriptedServer, answer
 
 from .conftest import Done, Run
 from .test_audit import resource, state
@@ -57,6 +59,51 @@ def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: P
     assert api.instance(box)["token"] not in (tmp_path / "instances.py").read_text()
 
 
+def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Whatever order the API lists in."""
+    made = [api.add(your_mom=key, name=name) for key, name in (("sfdc", "crm"), ("box", "b"), ("box", "crm"))]
+    write()
+    before = [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")]
+    held = [api.instance(each) for each in made[::-1]]
+    listing = [{**each, "your_mom": {"key": each["your_mom"]}, "disabled": None} for each in held]
+    with ScriptedServer(answer(200, listing)) as server:
+        assert write("--set", f"baseUrl={server.base_url}").code == 0
+    assert [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")] == before
+
+
+@pytest.mark.usefixtures("api")
+def test_a_token_that_a_listing_does_not_tell_is_read(write: Run, tmp_path: Path) -> None:
+    """With a GET for each of those, and of no other."""
+    told: dict[str, Any] = {"name": "told", "your_mom": {"key": "box"}, "tags": []}
+    listing = [{**told, "id": 1, "token": "first-token"}, {**told, "id": 2}, {**told, "id": 3}]
+    script = [answer(200, listing), answer(200, {**told, "id": 2, "token": "second-token"}), answer(200, listing[2])]
+    with ScriptedServer(*script) as server:
+        done = write("--set", f"baseUrl={server.base_url}")
+    assert [request.path for request in server.received] == ["/v2/instances", "/v2/instances/2", "/v2/instances/3"]
+    assert {each["id"] for each in resources(tmp_path).values()} == {"1", "2"}
+    assert done.err == "instance 3 is left out: the API does not tell its token\n"
+
+
+def test_a_program_that_has_to_be_imported_says_so(write: Run, api: Emulator) -> None:
+    """Else the next `up` would delete what it declares."""
+    api.add()
+    assert "Have your program import instances.py" in write().out
+    assert "Have your program" not in write("--program", "__main__.py").out
+
+
+@pytest.mark.usefixtures("api")
+def test_what_is_no_file_is_not_replaced_by_one(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Such as /dev/stdout, nor is one of the two files by the other."""
+    api.add()
+    os.mkfifo(tmp_path / "pipe")
+    for option in ("--out", "--program"):
+        assert "pipe is no file" in write(option, "pipe").err
+        assert (tmp_path / "pipe").is_fifo()
+    done = write("--program", "./resources.json")
+    assert (done.code, done.out) == (1, "")
+    assert "--out and --program name one file" in done.err
+
+
 def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> None:
     """With every page of the listing, no other request, and a program as ruff formats it."""
     for number in range(1000):
@@ -79,7 +126,7 @@ def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_pat
 
     done = write("--exclude-state", "one.json", "--exclude-state", "two.json")
 
-    assert done.err == "1 are left out: a state holds them already\n"
+    assert done.err == "1 left out: in a state already\n"
     named = {name: each["id"] for name, each in resources(tmp_path).items()}
     assert named == {f"crm-{twin}": str(twin), f"shared-{referred}": str(referred)}
 
@@ -100,11 +147,10 @@ def test_what_cannot_be_imported_is_told(write: Run, api: Emulator, tmp_path: Pa
 
     done = write("--json")
 
-    reason = "name holds a control character"
-    [left_out] = json.loads(done.out)["left_out"]
-    assert (done.code, left_out["id"]) == (0, str(odd))
-    assert left_out["reason"].startswith(reason)
-    assert done.err.startswith(f"instance {odd} is left out: {reason}")
+    reason = "name holds a control character; correct it in the account, then import it"
+    assert done.code == 0
+    assert json.loads(done.out)["left_out"] == [{"id": str(odd), "reason": reason}]
+    assert done.err == f"instance {odd} is left out: {reason}\n"
     assert list(resources(tmp_path)) == ["fine"]
 
 

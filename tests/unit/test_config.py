@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from pulumi_instances.config import SETTINGS, Settings, env_prefix, load
+from pulumi_instances.config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Settings, env_prefix, load
 from pulumi_instances.dialect import DIALECTS
 from pulumi_instances.errors import SettingError
 from tests.support.values import ANYTHING
@@ -152,13 +152,25 @@ def test_every_missing_setting_is_named_with_both_ways_to_give_it() -> None:
     with pytest.raises(SettingError) as caught:
         load(nothing, {})
     assert caught.value.problems == [
-        'instances:baseUrl is missing: run "pulumi config set instances:baseUrl <value>" or set INSTANCES_BASE_URL',
-        'instances:userSecret is missing: run "pulumi config set --secret instances:userSecret <value>" '
+        'instances:baseUrl is missing: run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL',
+        'instances:userSecret is missing: run "pulumi config set --secret instances:userSecret", '
         "or set INSTANCES_USER_SECRET",
         "instances:organizationSecret is missing: "
-        'run "pulumi config set --secret instances:organizationSecret <value>" or set INSTANCES_ORGANIZATION_SECRET',
+        'run "pulumi config set --secret instances:organizationSecret", or set INSTANCES_ORGANIZATION_SECRET',
     ]
     assert str(caught.value) == "; ".join(caught.value.problems)
+
+
+def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
+    """The stack's configuration is the default account's."""
+    given = {ACCOUNT_KEY: "eu", f"{NAMESPACE}:baseUrl": "https://h", f"{NAMESPACE}:timeout": "soon"}
+    with pytest.raises(SettingError) as caught:
+        load(given.get, {})
+    missing, _, malformed = caught.value.problems
+    assert missing == (
+        'instances:userSecret is missing: give user_secret to account("eu", …), or set INSTANCES_EU_USER_SECRET'
+    )
+    assert malformed.endswith("; correct it there, or set INSTANCES_EU_TIMEOUT")
 
 
 MALFORMED = [

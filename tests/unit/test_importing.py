@@ -65,6 +65,23 @@ def test_a_name_that_looks_like_one_with_an_id_keeps_it() -> None:
     assert names == {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}
 
 
+def test_an_instance_more_or_less_changes_no_other_name() -> None:
+    """Unless it comes to have the same."""
+    instances = [found(7, "QA Box"), found(12, "crm"), found(9, "crm"), found(3, "***")]
+    names = importing.resource_names(instances)
+    assert importing.resource_names([*instances, found(1, "new")]).items() > names.items()
+    for left_out in ("7", "3"):
+        rest = [each for each in instances if each["id"] != left_out]
+        assert importing.resource_names(rest).items() < names.items()
+
+
+@pytest.mark.parametrize("name", ["CRM", "Crm", "class", "None", "__main__", "é", "x" * 300])
+def test_a_resource_name_is_no_name_of_python(name: str) -> None:
+    """So it may be a keyword, long, or differ from another in case only."""
+    others = [found(2, "crm"), found(3, name + "x")]
+    assert importing.resource_names([found(1, name), *others])["1"] == name
+
+
 LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]) | st.text(max_size=5)
 
 
@@ -107,7 +124,7 @@ def test_the_import_file_holds_the_whole_state() -> None:
         ({"name": "a\x07b"}, "name holds a control character"),
         ({"name": None}, "name is missing"),
         ({"your_mom": None}, "your_mom is missing"),
-        ({"tags": ["\n"]}, "tags tags[0] is empty"),
+        ({"tags": ["\n"]}, "tags[0] is empty; correct it in the account"),
     ],
 )
 def test_what_no_program_could_declare_is_not_imported(instance: dict[str, Any], reason: str) -> None:

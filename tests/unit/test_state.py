@@ -49,12 +49,14 @@ def test_secrets_are_plain_only_where_the_state_has_them_in_plain() -> None:
     outputs = {"name": {**SECRET, "plaintext": '"x"'}, "tags": {**SECRET, "ciphertext": "v1:…"}, "token": ["a"]}
     [found] = held(document(instance(outputs=outputs)))
     assert found.outputs == {"name": "x", "tags": HIDDEN, "token": ["a"]}
+    assert found.secrets == {"name", "tags"}
 
 
 def test_a_set_with_one_secret_in_it_is_hidden() -> None:
     """It cannot be compared as a whole."""
     [found] = held(document(instance(outputs={"tags": ["a", {**SECRET, "ciphertext": "v1:…"}]})))
     assert found.outputs["tags"] is HIDDEN
+    assert found.secrets == {"tags"}
 
 
 @pytest.mark.parametrize("empty", [{"deployment": {}}, {"deployment": {"resources": None}}])

@@ -14,7 +14,8 @@ from ..selection import Found
 from ..state import HIDDEN, Held
 from . import common
 
-_COMPARED = ("your_mom", "name", "tags")
+_HIDDEN = "[secret]"
+_COMPARED = ("your_mom", "name", "tags", "token")
 
 
 @click.command(
@@ -30,13 +31,14 @@ Examples:
 @common.where
 @common.as_json
 def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
-    """Compare states with the API: connector, name and tags of each instance, and whether it is there at all.
+    """Compare states with the API: connector, name, tags and token of each instance, and whether it is there at all.
 
-    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Only the instances of
-    the account are compared. Nothing is changed: `pulumi refresh` takes the differences into the state.
+    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Secrets are compared
+    where the state can be decrypted, as with --stack, and never shown. Only the instances of the account are compared.
+    Nothing is changed: `pulumi refresh` takes the differences into the state.
     """
     _demand_states(states, where["stack"])
-    held = [each for each in common.read_states(states, where["stack"]) if not each.leaving]
+    held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
     with common.progress("Listing instances") as on_page:
         pairs = selection.listed(common.open_client(**where), on_page)
@@ -46,8 +48,10 @@ def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
         common.write_json({"compared": len(ours), "differences": differences})
     elif differences:
         columns = ["resource", "id", "field", "state", "api"]
-        common.write_table(columns, [[difference[column] for column in columns] for difference in differences])
+        rows = [{**each, "api": "gone"} if each["field"] == "id" else each for each in differences]
+        common.write_table(columns, [[row[column] for column in columns] for row in rows])
     _note_others(held, where["account"])
+    _note_hidden(ours)
     common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
     return common.DIFFERS if differences else 0
 
@@ -59,10 +63,19 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         return
     for key in _COMPARED:
         old, new = held.outputs.get(key), found.get(key)
-        if old is HIDDEN:
-            common.note(f"{held.name}: {key} is a secret in the state: not compared")
-        elif key in found and not model.same(key, old, new):
-            yield {**place, "field": key, "state": old, "api": new}
+        if old is HIDDEN or key not in found or model.same(key, old, new):
+            continue
+        if key in {*held.secrets, "token"}:
+            old, new = _HIDDEN if old else None, _HIDDEN
+        yield {**place, "field": key, "state": old, "api": new}
+
+
+def _note_hidden(held: Sequence[Held]) -> None:
+    for key in _COMPARED:
+        if count := sum(each.outputs.get(key) is HIDDEN for each in held):
+            common.note(
+                f"{key} of {count} not compared: it is encrypted in the state; --stack NAME asks for it in plain"
+            )
 
 
 def _note_others(held: Sequence[Held], account: str | None) -> None:

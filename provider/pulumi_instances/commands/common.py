@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from .. import config
 from ..errors import InputError, quote
@@ -75,23 +75,35 @@ def selection_of(tags: Collection[str], pattern: str | None, your_mom: str | Non
 
 def open_client(stack: str | None, account: str | None, overrides: Sequence[str]) -> Client:
     """A client with the settings from the command line, the environment and the stack, in this order."""
+    return client_of(sources(stack, account, overrides), account)
+
+
+def client_of(found: Sources, account: str | None) -> Client:
+    """A client with these settings."""
     from ..client import Client
 
-    get, environ = sources(stack, account, overrides)
-    return Client(config.load(get, environ), account=account)
+    return Client(config.load(found.get, found.environ), account=account)
 
 
-def sources(
-    stack: str | None, account: str | None, overrides: Sequence[str]
-) -> tuple[Callable[[str], Any], Mapping[str, str]]:
-    """Where `config.load` finds settings. The configuration of a stack is its default account's, and no other's."""
-    values = pulumi_cli.stack_config(stack) if stack and not account else {}
+class Sources(NamedTuple):
+    """Where `config.load` finds settings. ``secrets`` are the keys that the stack keeps secret."""
+
+    get: Callable[[str], Any]
+    environ: Mapping[str, str]
+    secrets: frozenset[str] = frozenset()
+
+
+def sources(stack: str | None, account: str | None, overrides: Sequence[str]) -> Sources:
+    """Where these settings are. The configuration of a stack is its default account's, and no other's."""
+    entries = pulumi_cli.stack_config(stack) if stack and not account else {}
+    values = {key: entry.get("value") for key, entry in entries.items()}
+    secrets = frozenset(key for key, entry in entries.items() if entry.get("secret"))
     prefix = config.env_prefix(account)
     environ = dict(os.environ)
     for override in overrides:
         key, _, value = override.partition("=")
         environ[prefix + _overridden(key).attribute.upper()] = value
-    return {**values, config.ACCOUNT_KEY: account}.get, environ
+    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets)
 
 
 def _overridden(key: str) -> config.Setting:
@@ -110,11 +122,11 @@ def _overridden(key: str) -> config.Setting:
 # states
 
 
-def read_states(files: Sequence[str], stack: str | None) -> list[Held]:
-    """The instances in these files (``-`` is stdin) and in the state of the stack."""
+def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
+    """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
     documents = {name: _read(name) for name in files}
     if stack:
-        documents[f"stack {stack}"] = pulumi_cli.stack_state(stack)
+        documents[f"stack {stack}"] = pulumi_cli.stack_state(stack, decrypt=decrypt)
     found: list[Held] = []
     for name, document in documents.items():
         try:
@@ -138,17 +150,25 @@ def _read(name: str) -> Any:
 
 
 def write_json(value: Any) -> None:
-    """To stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """To stdout; where that is not UTF-8, in ASCII, which is as good."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=(sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")))
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """To stdout; in full where that is no terminal. Nothing that a server named can move the cursor."""
-    console = Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 10_000)
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    terminal = sys.stdout.isatty()
+    console = Console(markup=False, highlight=False, emoji=False, width=None if terminal else 10_000)
+    # Folded, where the terminal is narrow: with the ellipsis of rich, ids and paths could not be copied.
+    headers = [Column(name, overflow="fold") for name in columns]
+    table = Table(*headers, box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for row in rows:
         table.add_row(*(shown(value) for value in row))
-    console.print(table)
+    if terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def shown(value: object) -> str:
@@ -158,6 +178,11 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return quote(", ".join(map(str, value)) if isinstance(value, list) else value)
+
+
+def counted(number: int) -> str:
+    """So many instances, in words."""
+    return f"{number} instance{'' if number == 1 else 's'}"
 
 
 def note(text: str) -> None:
@@ -173,9 +198,12 @@ def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
 
 @contextmanager
 def progress(text: str) -> Iterator[OnPage]:
-    """A bar on stderr while instances are listed, on a terminal only."""
+    """A bar on stderr while instances are listed or read, on a terminal only."""
     console = Console(stderr=True)
+    if not console.is_interactive:  # a bar that is merely disabled ends in an empty line with an older rich
+        yield lambda *_: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

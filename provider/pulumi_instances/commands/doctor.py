@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,15 @@ from ..errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, pulumi_cli
 
 _PLUGIN = "pulumi-resource-pulumi-python"
+OLDEST_SDK = (3, 268)
+"""The first whose dynamic server can read what is looked up with `.get`."""
+
+_WHO = """\
+import sys
+from importlib.metadata import version
+import pulumi_instances
+print(sys.executable, version("pulumi-instances"), version("pulumi"), sep="\\n")
+"""
 
 
 @dataclass(frozen=True)
@@ -61,42 +71,45 @@ def doctor(as_json: bool, **where: Any) -> int:
 
 def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]) -> Iterator[Finding]:
     try:
-        get, environ = common.sources(stack, account, overrides)
+        sources = common.sources(stack, account, overrides)
     except click.UsageError:
         raise
     except click.ClickException as error:
         yield Finding("stack", error.message, "log in, check --stack, and run this in the project's directory")
-        get, environ = {config.ACCOUNT_KEY: account}.get, os.environ
+        sources = common.sources(None, account, overrides)
     for setting in config.SETTINGS:
-        if finding := _setting(setting, get, environ, account):
+        if finding := _setting(setting, sources, account):
             yield finding
     try:
-        client = common.open_client(stack, account, overrides)
+        client = common.client_of(sources, account)
     except InstancesError as error:
         yield Finding("API", "not asked", str(error))
         return
-    except click.ClickException:
-        return
     try:
-        count = len(client.list_all())
+        with common.progress("Listing instances") as on_page:
+            count = len(client.list_all(on_page))
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         yield Finding("API", "reached, refused" if isinstance(error, Unauthorized) else reached, str(error))
     else:
-        yield Finding("API", f"{client.settings.base_url} answers, with {count} instances")
+        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(count)}")
 
 
-def _setting(
-    setting: config.Setting, get: Callable[[str], Any], environ: Mapping[str, str], account: str | None
-) -> Finding | None:
+def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
     key, variable = f"{config.NAMESPACE}:{setting.key}", config.env_prefix(account) + setting.attribute.upper()
-    value, source = environ.get(variable, "").strip(), f"the variable {variable}"
+    value, source, secret = sources.environ.get(variable, "").strip(), f"the variable {variable}", setting.secret
     if not value:
-        value, source = get(key), "the stack"
+        value, source, secret = str(sources.get(key) or "").strip(), "the stack", secret or key in sources.secrets
     if value:
-        return Finding(key, f"{'set' if setting.secret else value}, from {source}")
+        try:
+            setting.parse(value)
+        except ValueError as error:  # not shown: a URL may hold a password
+            return Finding(key, f"malformed, from {source}", str(error))
+        return Finding(key, f"{'set' if secret else value}, from {source}")
     if not setting.required:
         return None
+    if account:
+        return Finding(key, "missing", f"set {variable}")
     flag = "--secret " if setting.secret else ""
     return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}" and name --stack')
 
@@ -106,7 +119,7 @@ def _setting(
 
 def _versions() -> Iterator[Finding]:
     yield Finding("pulumi-instances", version("pulumi-instances"))
-    yield Finding("Pulumi SDK", version("pulumi"))
+    yield Finding("Pulumi SDK", version("pulumi"), _sdk_todo(version("pulumi")))
     yield Finding("Python", f"{sys.version.split()[0]}, {sys.executable}")
     oldest = ".".join(map(str, importing.OLDEST_CLI))
     if shutil.which("pulumi") is None:
@@ -124,6 +137,12 @@ def _versions() -> Iterator[Finding]:
     plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
     missing = "install the CLI again: the script belongs beside `pulumi`"
     yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
+
+
+def _sdk_todo(found: str) -> str:
+    numbers = [int(number) for number in re.findall(r"\d+", found)[:2]]
+    oldest = ".".join(map(str, OLDEST_SDK))
+    return "" if tuple(numbers) >= OLDEST_SDK else f"update it: pip install 'pulumi>={oldest}'"
 
 
 # the environment that the engine will run the provider in: the rules of the plugin's script, which differ from those
@@ -188,7 +207,7 @@ def _holds_us(subject: str, python: str) -> Finding:
     """Whether the Python that the provider will run in has this package."""
     try:
         done = subprocess.run(  # noqa: S603  no shell
-            [python, "-c", "import pulumi_instances, sys; print(sys.executable)"],
+            [python, "-c", _WHO],
             text=True,
             capture_output=True,
             timeout=60,
@@ -199,4 +218,5 @@ def _holds_us(subject: str, python: str) -> Finding:
     if done.returncode != 0:
         todo = "activate the environment that holds pulumi-instances, or install it there"
         return Finding(subject, f"{shutil.which(python) or python} has no pulumi_instances", todo)
-    return Finding(subject, f"{done.stdout.strip()} has pulumi_instances")
+    executable, ours, sdk = done.stdout.splitlines()[-3:]
+    return Finding(subject, f"{executable} has pulumi_instances {ours} and the SDK {sdk}", _sdk_todo(sdk))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import tempfile
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,10 @@ import click
 from .. import importing, selection
 from ..program import program as program_text
 from ..selection import Found
-from . import common, pulumi_cli
+from . import common, files, pulumi_cli
 
 if TYPE_CHECKING:
-    from ..client import Client, OnPage
+    from ..client import Client
 
 _exclude_state = click.option(
     "--exclude-state",
@@ -87,18 +86,25 @@ def import_file(
 ) -> None:
     """Write what `pulumi import` needs to take existing instances into a stack, and a program that declares them.
 
-    Instances that the states hold already are left out. Nothing is sent to the API but the listing.
+    Instances that the states hold already are left out. The API is only read. It is for the default account: what is
+    imported has no `opts=ResourceOptions(provider=…)`.
     """
+    if out.resolve() == program.resolve():
+        raise click.UsageError("--out and --program name one file: name two")
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
         _write_program(program, plan.instances, plan.names)
-        _write_private(out, json.dumps(importing.import_file(plan.instances, plan.names), indent=1))
+        files.write(out, json.dumps(importing.import_file(plan.instances, plan.names), indent=1), mode=0o600)
     if as_json:
         common.write_json(plan.report(out=str(out), program=str(program)) if plan.instances else plan.report())
     elif plan.instances:
-        click.echo(f"{out} holds {len(plan.instances)} instances with their tokens, {program} declares them. Now run:")
-        stack_words = f" --stack {stack}" if stack else ""
-        click.echo(f"pulumi import{stack_words} --file {out} --generate-code=false --protect=false && rm {out}")
+        click.echo(
+            f"{out} holds {common.counted(len(plan.instances))} with tokens, {program} declares what it holds. Now run:"
+        )
+        stack_words = f" --stack {shlex.quote(stack)}" if stack else ""
+        file = shlex.quote(str(out))
+        click.echo(f"pulumi import{stack_words} --file {file} --generate-code=false --protect=false && rm {file}")
+        _advise_to_import(program)
 
 
 @click.command(
@@ -129,35 +135,52 @@ def import_(
 ) -> None:
     """Take existing instances into the state of a stack, and write a program that declares them.
 
-    Run it in the project's directory. `pulumi preview` with that program then finds nothing to do. Nothing is sent to
-    the API but the listing; the file with the tokens that `pulumi import` needs is removed in any case.
+    Run it in the project's directory. `pulumi preview` with that program then finds nothing to do. The API is only
+    read; the file with the tokens that `pulumi import` needs is removed in any case. It is for the default account:
+    what is imported has no `opts=ResourceOptions(provider=…)`.
     """
     _demand_cli()
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
-        _demand_free(program, program_text(plan.instances, plan.names))
+        files.demand_free(program, program_text(plan.instances, plan.names))
         if not yes:
             if as_json:
                 raise click.UsageError("--json asks no questions: add --yes")
-            click.confirm(f"Import {len(plan.instances)} instances into the stack {stack}?", abort=True)
+            click.confirm(f"Import {common.counted(len(plan.instances))} into the stack {stack}?", abort=True)
         _import(stack, plan, program, quiet=as_json)
     if as_json:
         common.write_json(plan.report(program=str(program)) if plan.instances else plan.report())
     elif plan.instances:
-        click.echo(f"{len(plan.instances)} instances are in the stack {stack}, and {program} declares them.")
-        click.echo(f"Now run: pulumi preview --stack {stack}")
+        click.echo(f"Imported into the stack {stack}: {common.counted(len(plan.instances))}, declared in {program}.")
+        _advise_to_import(program)
+        click.echo(f"Now run: pulumi preview --stack {shlex.quote(stack)}")
+
+
+def _advise_to_import(program: Path) -> None:
+    if program.name != "__main__.py":
+        click.echo(f"Have your program import {program}: what is not declared, the next `pulumi up` deletes.")
 
 
 def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
     # Before the import: a state without its program would have the next `up` delete the instances.
     _write_program(program, plan.instances, plan.names)
-    with tempfile.TemporaryDirectory(prefix="pulumi-instances-") as directory:
-        file = Path(directory) / "resources.json"
-        _write_private(file, json.dumps(importing.import_file(plan.instances, plan.names)))
-        code = pulumi_cli.import_resources(stack, str(file), quiet=quiet)
+    try:
+        with tempfile.TemporaryDirectory(prefix="pulumi-instances-") as directory:
+            file = Path(directory) / "resources.json"
+            files.write(file, json.dumps(importing.import_file(plan.instances, plan.names)), mode=0o600)
+            code = pulumi_cli.import_resources(stack, str(file), quiet=quiet)
+    except BaseException:  # the CLI has not begun: a program without its state would have `up` create them again
+        program.unlink()
+        raise
     if code == 0:
         return
-    names = {each.name for each in common.read_states((), stack)}
+    try:
+        names = {each.name for each in common.read_states((), stack)}
+    except click.ClickException as error:
+        raise click.ClickException(
+            f"pulumi import failed, and it is not known what it has imported ({error.message}): run `pulumi preview`, "
+            f"and have {program} declare what is in the stack, before the next `pulumi up`"
+        ) from None
     done = [found for found in plan.instances if plan.names[found["id"]] in names]
     program.unlink()
     if not done:
@@ -178,12 +201,8 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
     owned = {each.id for each in held if not each.external}
     client = common.open_client(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
-        found = _selected(client, which, on_page)
-    new = [
-        each if "token" in each else {**each, **selection.read(client, each["id"])}
-        for each in found
-        if each["id"] not in owned
-    ]
+        found = selection.select(client, common.selection_of(**which), on_page)
+    new = _with_tokens(client, [each for each in found if each["id"] not in owned])
     obstacles = [(each, importing.obstacle(each)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
@@ -196,14 +215,23 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
     for each in left_out:
         common.note(f"instance {each['id']} is left out: {each['reason']}")
     if plan.held:
-        common.note(f"{plan.held} are left out: a state holds them already")
+        common.note(f"{plan.held} left out: in a state already")
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan
 
 
-def _selected(client: Client, which: dict[str, Any], on_page: OnPage) -> list[Found]:
-    return selection.select(client, common.selection_of(**which), on_page)
+def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
+    """What a listing tells, with the rest for those whose token it does not tell."""
+    lacking = [each["id"] for each in found if "token" not in each]
+    if not lacking:
+        return list(found)
+    read: dict[str, Found] = {}
+    with common.progress("Reading instances") as on_page:
+        for number, instance_id in enumerate(lacking, 1):
+            read[instance_id] = selection.read(client, instance_id)
+            on_page(number, len(lacking))
+    return [{**each, **read.get(each["id"], {})} for each in found]
 
 
 def _demand_cli() -> None:
@@ -218,32 +246,5 @@ def _demand_cli() -> None:
 
 def _write_program(path: Path, instances: Sequence[Found], names: dict[str, str]) -> None:
     text = program_text(instances, names)
-    _demand_free(path, text)
-    _writing(path, lambda: path.write_text(text, encoding="utf-8"))
-
-
-def _demand_free(path: Path, text: str) -> None:
-    if path.exists() and path.read_bytes() not in (b"", text.encode()):
-        raise click.ClickException(f"{path} exists: it is not written over; name another --program, or remove it")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or nothing."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-
-    def write() -> None:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        unfinished.replace(path)
-
-    try:
-        _writing(path, write)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _writing(path: Path, write: Callable[[], object]) -> None:
-    try:
-        write()
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}; name a file that can be written") from None
+    files.demand_free(path, text)
+    files.write(path, text)

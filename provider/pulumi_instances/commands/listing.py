@@ -40,7 +40,7 @@ def list_command(
         return
     columns = ["id", "name", "your_mom", "tags", *(["token"] if show_secrets else [])]
     common.write_table(columns, [[each.get(column) for column in columns] for each in presented])
-    common.note(f"{len(found)} instances" if len(found) != 1 else "1 instance")
+    common.note(common.counted(len(found)))
 
 
 @click.command(

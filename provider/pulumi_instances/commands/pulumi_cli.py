@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -23,15 +23,18 @@ def executable() -> str:
     return found
 
 
-def stack_config(stack: str) -> dict[str, Any]:
-    """The configuration of a stack with its secrets in plain: it stays in this process."""
-    told = json.loads(_ask("config", "--show-secrets", "--json", "--stack", stack))
-    return {key: entry.get("value") for key, entry in told.items()}
+def stack_config(stack: str) -> dict[str, dict[str, Any]]:
+    """The configuration of a stack: by key, ``value`` and whether it is ``secret``. These are plain: keep them here."""
+    return dict(json.loads(_ask("config", "--show-secrets", "--json", "--stack", stack)))
 
 
-def stack_state(stack: str) -> Any:
-    """The state of a stack, its secrets encrypted."""
-    return json.loads(_ask("stack", "export", "--stack", stack))
+def stack_state(stack: str, *, decrypt: bool = False) -> Any:
+    """The state of a stack. With ``decrypt``, its secrets are plain where whoever runs this may decrypt them."""
+    export = ("stack", "export", "--stack", stack)
+    if decrypt:
+        with suppress(click.ClickException):
+            return json.loads(_ask(*export, "--show-secrets"))
+    return json.loads(_ask(*export))
 
 
 def version() -> tuple[int, ...]:
@@ -50,7 +53,8 @@ def import_resources(stack: str, file: str, *, quiet: bool) -> int:
     command = [executable(), "import", "--stack", stack, "--file", file, *options]
     output = sys.stderr if quiet else None
     environment = {**_environment(), "PULUMI_SKIP_CHECKPOINTS": "true"}
-    with subprocess.Popen(command, stdout=output, env=environment) as process, _signals_go_to(process):  # noqa: S603  no shell
+    with stops_go_to() as watch, subprocess.Popen(command, stdout=output, env=environment) as process:  # noqa: S603  no shell
+        watch(process)
         return process.wait()
 
 
@@ -78,17 +82,30 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _signals_go_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches the CLI by itself; what else asks us to stop becomes one."""
-    handlers: dict[str, Any] = {
-        "SIGINT": lambda *_: None,
-        "SIGTERM": lambda *_: process.send_signal(signal.SIGINT),
-        "SIGHUP": lambda *_: process.send_signal(signal.SIGINT),
-    }
+def stops_go_to() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Ctrl-C reaches the CLI by itself; what else asks us to stop becomes one, even if it came before the process."""
+    watched: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        asked.append(number)
+        for process in watched:
+            process.send_signal(signal.SIGINT)
+
+    def watch(process: subprocess.Popen[bytes]) -> None:
+        watched.append(process)
+        if asked:
+            process.send_signal(signal.SIGINT)
+
+    handlers: dict[str, Any] = {"SIGINT": lambda *_: None, "SIGTERM": stop, "SIGHUP": stop}
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in numbers.items()
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    }
     try:
-        yield
+        yield watch
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
