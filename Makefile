@@ -6,8 +6,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+	--custom-compile-command "make lock"
 
-.PHONY: help demo test emulator up destroy lint matrix soak build lock clean
+.PHONY: help demo test emulator up destroy lint matrix soak bench audit build lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +41,19 @@ matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Pytho
 soak: $(READY) ## minutes of random work under faults
 	@$(BIN)/pytest -m soak
 
+bench: $(READY) ## measure against the engine's own floor; OPTIONS=--quick takes a minute
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m bench $(OPTIONS)
+
+audit: $(READY) ## known vulnerabilities in what the lock pins; asks pypi.org
+	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
+
 build: $(READY) ## wheel and sdist, into dist/
 	@$(BIN)/python -m build --no-isolation
 
-lock: $(READY) ## refresh requirements/dev.txt
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev --generate-hashes \
-		--custom-compile-command "make lock" --output-file requirements/dev.txt pyproject.toml
+lock: $(READY) ## refresh requirements/
+	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
+	@$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
 clean: ## remove everything that these commands made
 	@rm -rf .venv .demo .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from .attempt import Attempt, Clock, Json
 from .config import Settings, env_prefix
 from .errors import (
     ConnectionFailed,
@@ -26,7 +27,9 @@ from .errors import (
 )
 from .model import normalise_id
 from .pace import Pace
-from .transport import Attempt, Clock, Json, Transport
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 log = logging.getLogger("pulumi_instances")
 
@@ -56,8 +59,9 @@ class Client:
         """``account`` is the name given to `account()`, if any: messages name its variables."""
         self.settings = settings
         self.clock = clock or Clock()
-        self._transport = Transport(settings, self.clock)
+        self._opened: Transport | None = None
         self._pace = Pace(self.clock, settings.max_requests_per_second)
+        self._slots = threading.Semaphore(settings.parallelism)
         self._env = env_prefix(account)
         self._lock = threading.Lock()
         self._secrets = {settings.user_secret, settings.organization_secret}
@@ -160,13 +164,24 @@ class Client:
         raise self._error(attempt, f"{what}: {cause}", request_id)
 
     def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
+        transport = self._transport()
         self._pace.wait()
-        started = time.monotonic()
-        attempt = self._transport.request(method, path, body, timeout)
+        with self._slots:
+            started = time.monotonic()
+            attempt = transport.request(method, path, body, timeout)
         outcome = attempt.status if attempt.failure is None else attempt.failure
         milliseconds = (time.monotonic() - started) * 1000
         log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)
         return attempt
+
+    def _transport(self) -> Transport:
+        """Opened by the first request: most previews send none, and `requests` costs more than all of this package."""
+        with self._lock:
+            if self._opened is None:
+                from .transport import Transport
+
+                self._opened = Transport(self.settings)
+            return self._opened
 
     def _wait(self, attempt: Attempt, number: int) -> float:
         asked = retry_after(attempt.headers.get("Retry-After"))

@@ -17,10 +17,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from . import model
+from .attempt import Json
 from .client import AnswerLost, Client
 from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound, UnexpectedAnswer
 from .pending import Pending
-from .transport import Json
 
 log = logging.getLogger("pulumi_instances")
 
@@ -38,7 +38,8 @@ class Creations:
         self._pending = Pending(client.settings)
         self._lock = threading.Lock()
         self._listing = threading.Lock()
-        self._before: list[dict[str, Any]] | None = None
+        self._before: set[str] = set()
+        self._namesakes: dict[str, list[dict[str, Any]]] | None = None
         self._claimed: set[str] = set()
         self._adopted: set[str] = set()
         self._planned: set[str] = set()
@@ -53,16 +54,16 @@ class Creations:
         `Client.post` raises when the API refused.
         """
         wanted = _Wanted(inputs)
-        before = self._take_listing()
+        namesakes = self._take_listing().get(wanted.name, [])
         # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
         with self._turn(wanted.key):
             found = self._left_behind(inputs, wanted)
             if found is not None:
                 return found
-            twins = {found["id"] for found in before if wanted.is_met_by(found)}
+            twins = {found["id"] for found in namesakes if wanted.is_met_by(found)}
             self._name_twins(twins, wanted)
             with self._pending.create(inputs, twins | self._made[wanted.key]):
-                answer = self._post(inputs, wanted, {found["id"] for found in before})
+                answer = self._post(inputs, wanted, self._before)
                 found = self._completed(answer, wanted)
                 self._pending.account_for(found["id"])
                 return found
@@ -113,11 +114,16 @@ class Creations:
         with self._lock:
             return instance_id in self._adopted
 
-    def _take_listing(self) -> list[dict[str, Any]]:
+    def _take_listing(self) -> Mapping[str, list[dict[str, Any]]]:
+        """What the account held before our first create, by name: a create in a large account has few to look at."""
         with self._listing:  # not the other lock: diff takes that one, and must never wait for the network
-            if self._before is None:
-                self._before = [found for found in map(self._told, self._client.list_all()) if found]
-            return self._before
+            if self._namesakes is None:
+                namesakes = defaultdict(list)
+                for found in filter(None, map(self._told, self._client.list_all())):
+                    namesakes[found.get("name", "")].append(found)
+                    self._before.add(found["id"])
+                self._namesakes = dict(namesakes)
+            return self._namesakes
 
     def _turn(self, key: object) -> threading.Lock:
         with self._lock:

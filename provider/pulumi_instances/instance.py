@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import Resource
@@ -19,22 +19,23 @@ class Instance(Resource, module="instances", name="Instance"):
     instance and so its token. The token is a secret output.
     """
 
-    your_mom: pulumi.Output[str]
-    """The key of the connector, such as ``dropbox``."""
-    name: pulumi.Output[str]
-    """The name as it is on the server."""
-    tags: pulumi.Output[list[str]]
-    """The tags as they are on the server, sorted."""
-    configuration: pulumi.Output[dict[str, Any] | None]
-    """The configuration as declared; the values under secret-looking keys are secret."""
-    provider_data: pulumi.Output[dict[str, Any] | None]
-    """The data for the authentication as declared; secret."""
-    token: pulumi.Output[str]
-    """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
-    valid: pulumi.Output[bool]
-    """Whether the service says that the connection works. It changes by itself and is never a difference."""
-    disabled: pulumi.Output[bool]
-    """Whether the service has disabled the instance. It changes by itself and is never a difference."""
+    if TYPE_CHECKING:  # at run time the SDK would evaluate these again for every resource of a program
+        your_mom: pulumi.Output[str]
+        """The key of the connector, such as ``dropbox``."""
+        name: pulumi.Output[str]
+        """The name as it is on the server."""
+        tags: pulumi.Output[list[str]]
+        """The tags as they are on the server, sorted."""
+        configuration: pulumi.Output[dict[str, Any] | None]
+        """The configuration as declared; the values under secret-looking keys are secret."""
+        provider_data: pulumi.Output[dict[str, Any] | None]
+        """The data for the authentication as declared; secret."""
+        token: pulumi.Output[str]
+        """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
+        valid: pulumi.Output[bool]
+        """Whether the service says that the connection works. It changes by itself and is never a difference."""
+        disabled: pulumi.Output[bool]
+        """Whether the service has disabled the instance. It changes by itself and is never a difference."""
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class Instance(Resource, module="instances", name="Instance"):
             "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
             "adopt_id": adopt_id,
         }
-        self._register(resource_name, inputs, opts)
+        super().__init__(InstanceProvider(), resource_name, _properties(inputs), _options(opts))
+        self._hide_token()
 
     @classmethod
     def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
@@ -77,16 +79,23 @@ class Instance(Resource, module="instances", name="Instance"):
         A missing id is an error, in previews too.
         """
         instance = cls.__new__(cls)
-        instance._register(resource_name, {}, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id)))
+        reference = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
+        Resource.__init__(instance, InstanceProvider(), resource_name, _properties({}), _options(reference))
+        instance._hide_token()
         return instance
 
-    def _register(self, resource_name: str, inputs: dict[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-        # The SDK resolves only those outputs whose keys are present here.
-        props = {**dict.fromkeys((*INPUTS, *OUTPUT_ONLY)), **inputs}
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["token"])
-        super().__init__(InstanceProvider(), resource_name, props, pulumi.ResourceOptions.merge(secret, opts))
-        # The engine marks it too; under the mocks of users' tests nothing else does.
+    def _hide_token(self) -> None:
+        """Mark the token as a secret. The engine does so, too; under the mocks of users' tests nobody else does."""
         self.token = pulumi.Output.secret(self.token)
+
+
+def _properties(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """All properties: the SDK resolves only those outputs whose keys are present here."""
+    return {**dict.fromkeys((*INPUTS, *OUTPUT_ONLY)), **inputs}
+
+
+def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=["token"]), opts)
 
 
 def _with_secrets(configuration: Any) -> Any:

@@ -57,7 +57,7 @@ class InstanceProvider(ResourceProvider):
 
         Bad settings are kept for `check` to report: raised here, the engine would print a traceback per resource.
         """
-        # Imported late: `requests` costs more than all of this package.
+        # Imported late: programs import this module, too, and need none of it.
         from .operations import Operations
 
         logs.switch_on()
@@ -66,7 +66,7 @@ class InstanceProvider(ResourceProvider):
         except SettingError as refusal:
             self._refusal = refusal
         else:
-            parallel.widen(settings.parallelism)
+            parallel.widen(settings.parallelism + parallel.SPARE)
             self._operations = Operations(settings, account=req.config.get(config.ACCOUNT_KEY))
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from .transport import Clock
+from .attempt import Clock
 
 
 class Pace:

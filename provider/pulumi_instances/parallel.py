@@ -2,7 +2,8 @@
 
 The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says (dynamic/__main__.py). A
 create takes seconds, so a large stack would wait for threads, not for the API. There is no public way to widen that
-pool; several explicit providers (`account`), each with a process of its own, are the public way round it.
+pool. The public way round it are several explicit providers (`account`), each with a process and four threads of its
+own; they start one after another, so that it pays for long operations only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 log = logging.getLogger("pulumi_instances")
+
+SPARE = 4
+"""Threads beside those that call the API, so that no check or diff ever waits for one of them."""
 
 
 def widen(workers: int) -> bool:

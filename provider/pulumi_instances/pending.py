@@ -63,11 +63,13 @@ class Pending:
         self._key = settings.user_secret.encode()
         self._folder = home / "pulumi-instances" / "pending" / self._digest(settings.base_url)
         self._lock = threading.Lock()
+        self._ours: set[Path] = set()
 
     @contextlib.contextmanager
     def create(self, inputs: Mapping[str, Any], before: Collection[str]) -> Iterator[None]:
         """Keep a note while the body runs. A killed process leaves it, and so does an end that may leave an object."""
         note = self._folder / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
+        self._ours.add(note)
         file = self._write(note, before)
         decided = True
         try:
@@ -81,11 +83,14 @@ class Pending:
                 if decided:
                     note.unlink(missing_ok=True)
                 file.close()
+            self._ours.discard(note)
 
     def left(self, inputs: Mapping[str, Any] | None = None) -> list[Note]:
         """The notes that dead processes left of creates with these inputs, else of all creates; oldest first."""
         notes = []
         for path in self._paths(inputs):
+            if path in self._ours:  # under way here
+                continue
             with contextlib.suppress(OSError, ValueError, KeyError), path.open("r") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails while its writer lives
                 told = json.load(file)
@@ -145,6 +150,9 @@ def _is_locked(note: Path) -> bool:
     return False
 
 
+_canary = ThreadPoolExecutor(1)
+
+
 def is_heard() -> bool:
     """Whether what a call answers can still reach the engine.
 
@@ -158,8 +166,7 @@ def is_heard() -> bool:
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
         return False
     try:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(int)
+        _canary.submit(int)
     except RuntimeError:  # the documented sign of an interpreter that is shutting down
         return False
     return True

@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Any
 
 import requests
 import urllib3
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
 
+from .attempt import Attempt, Json
 from .config import Settings
 from .patience import PatientAdapter
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes. A page of 200 instances with their connectors is below 1 MiB."""
 
-Json = Any
-
-
-@dataclass
-class Clock:
-    """Time as the client sees it, in seconds: tests of the waiting put their own functions here."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What one request came to: an answer's status and body, or the reason why there is none.
-
-    ``sent`` is False only where the request surely never reached the API.
-    """
-
-    status: int | None = None
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    failure: str | None = None
-    sent: bool = True
-    final: bool = False
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
-        return self.sent and (self.status is None or self.status in (502, 504))
-
 
 class Transport:
     """A pooled session for one account. Safe to share between threads: nothing in it changes once it is built."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Open no connection yet."""
         self._settings = settings
-        self._clock = clock
         self._session = requests.Session()
         self._session.auth = _SecretsAuth(settings)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
@@ -83,7 +48,7 @@ class Transport:
             ) as response:
                 status, headers = response.status_code, response.headers
                 try:
-                    content = _read(response, self._clock.now, self._clock.now() + timeout)
+                    content = _read(response, time.monotonic() + timeout)
                 except (HTTPError, OSError, requests.RequestException) as error:
                     return Attempt(status, headers=headers, failure=f"the answer broke off ({_reason(error)})")
                 except _TooMuch as error:
@@ -118,7 +83,7 @@ class _TooMuch(Exception):
     """The body is longer, or takes longer, than any answer of this API."""
 
 
-def _read(response: requests.Response, clock: Callable[[], float], deadline: float) -> bytes:
+def _read(response: requests.Response, deadline: float) -> bytes:
     """The body, piece by piece as it arrives, so that neither a huge nor an endless one can hold us."""
     chunks: list[bytes] = []
     size = 0
@@ -127,7 +92,7 @@ def _read(response: requests.Response, clock: Callable[[], float], deadline: flo
         size += len(chunk)
         if size > LARGEST_BODY:
             raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB")
-        if clock() > deadline:
+        if time.monotonic() > deadline:
             raise _TooMuch("the answer did not end in time")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -130,3 +132,28 @@ def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:
 
     outputs = new_stack(program).up().outputs
     assert (outputs["value"].value, outputs["length"].value) == (value, len(FACTS))
+
+
+def test_in_the_background_of_a_script_processes_end_when_asked(
+    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell has `command &` ignore SIGINT, which is inherited: none has to be killed for it."""
+    killed, kill = [], subprocess.Popen.kill
+
+    def noted(process: subprocess.Popen[bytes]) -> None:
+        killed.append(process.args)
+        kill(process)
+
+    monkeypatch.setattr(subprocess.Popen, "kill", noted)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        new_stack(_one_thing).up()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert killed == []
+
+
+def _one_thing() -> None:
+    from tests.engine.toy_cloud import Thing
+
+    Thing("only")

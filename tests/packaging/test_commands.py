@@ -13,7 +13,10 @@ from packaging.requirements import Requirement
 
 from .conftest import ROOT
 
-TARGETS = ["help", "demo", "test", "emulator", "up", "destroy", "lint", "matrix", "soak", "build", "lock", "clean"]
+TARGETS = [
+    *("help", "demo", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
+    *("bench", "audit", "build", "lock", "clean"),
+]
 
 
 def make(*arguments: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.attempt import Clock
 from pulumi_instances.client import Client
 from pulumi_instances.config import Settings
 from pulumi_instances.creation import Creations
@@ -25,7 +26,6 @@ from pulumi_instances.errors import (
 )
 from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
-from pulumi_instances.transport import Clock
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, ScriptedServer, answer
 from tests.support.values import inputs

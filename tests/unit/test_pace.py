@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pulumi_instances.attempt import Clock
 from pulumi_instances.pace import Pace
-from pulumi_instances.transport import Clock
 
 
 @dataclass

@@ -1,0 +1,107 @@
+"""`python -m bench`: measure, then write the table and the plots to bench/results."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from itertools import product
+from pathlib import Path
+
+from pulumi.automation import CommandError
+
+from . import cells, costs, report
+from .api import Api
+from .cells import Cell
+from .plots import draw
+
+_PAIR = ("floor", "ours")
+_ALL = ("floor", "ours", "textbook", "shards")
+
+# The most telling first: what does not fit into the time is left out, and the report says so.
+GRID = (
+    Cell("cli", 100, 500, _ALL, rounds=2, again=2),
+    Cell("cli", 1000, 50, _PAIR, again=3),
+    Cell("local", 100, 500, _ALL, rounds=2, again=2),
+    Cell("cli, no checkpoints", 1000, 50, again=2),
+    *(Cell(engine, 10, 50, rounds=3) for engine in ("cli", "cli, no checkpoints", "local")),
+    *(Cell(engine, 100, 50, rounds=2, again=2) for engine in ("cli", "cli, no checkpoints", "local")),
+    *(Cell(engine, 500, 50, _PAIR, again=2) for engine in ("cli, no checkpoints", "cli", "local")),
+    Cell("local", 1000, 50, _PAIR, again=2),
+    *(Cell(engine, 10, latency, rounds=2) for latency in (0, 500) for engine in ("cli", "local")),
+    *(Cell(engine, 100, 0) for engine in ("cli", "local")),
+    *(Cell(engine, n, ms, _PAIR) for n, ms, engine in product((500, 1000), (500, 0), ("cli", "local"))),
+    # The textbook takes hours for these, and shows nothing that it does not show with 100.
+    *(
+        Cell(engine, n, ms, ("floor", "textbook"))
+        for n, ms, engine in product((500, 1000), (50, 500, 0), ("cli", "local"))
+    ),
+)
+QUICK = tuple(Cell(engine, 10, 50) for engine in ("local", "cli"))
+
+
+def main() -> int:
+    """Measure as many cells as the time allows."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="ten instances only, written to .cache/bench")
+    parser.add_argument("--minutes", type=float, default=45, help="begin no cell after this time (default: 45)")
+    options = parser.parse_args()
+    # A shell starts background jobs with SIGINT ignored, and so would be the plugins, which the engines end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    directory = report.SCRATCH if options.quick else report.RESULTS
+    run = report.Run(datetime.now(timezone.utc).isoformat(timespec="seconds"), _cli_version())
+    engines = [cell for cell in (QUICK if options.quick else GRID) if cell.engine == "local" or run.cli != _NONE]
+    try:
+        _fill(run, engines, time.monotonic() + options.minutes * 60, directory)
+    except KeyboardInterrupt:
+        run.left_out.append("the rest: interrupted")
+        return 130
+    finally:  # an interrupted run leaves what it has
+        report.write(run, directory)
+        draw(run.measurements, directory)
+        print(f"Written to {directory}")
+    return 0
+
+
+def _fill(run: report.Run, grid: Sequence[Cell], deadline: float, directory: Path) -> None:
+    with Api(0) as api:
+        run.figures = {"the emulator answers at least, requests per second": api.rate(), **costs.measure()}
+    for cell in grid:
+        name = f"{cell.engine}, {cell.count} at {cell.latency} ms"
+        if time.monotonic() > deadline:
+            run.left_out.append(name)
+            continue
+        try:
+            _measure(run, cell)
+        except (CommandError, RuntimeError, subprocess.TimeoutExpired) as error:
+            print(error)
+            run.left_out.append(f"{name} (stopped: {type(error).__name__})")
+        report.write(run, directory)
+
+
+def _measure(run: report.Run, cell: Cell) -> None:
+    for found in cells.measure(cell):
+        run.measurements.append(found)
+        print(
+            f"{found.engine:20} {found.count:5} × {found.latency:3} ms  {found.variant:9} {found.operation:8}"
+            f" {found.seconds:8.2f} s {found.requests:5} requests, {found.peak:3} at once",
+            flush=True,
+        )
+
+
+_NONE = "not on PATH"
+
+
+def _cli_version() -> str:
+    if shutil.which("pulumi") is None:
+        return _NONE
+    return subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""One cell: a count of instances at a latency on an engine, with every variant side by side."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .api import Api, peak
+from .engines import ENGINES, Engine
+from .usage import Usage
+
+OPERATIONS = ("up", "preview", "update", "refresh", "destroy")
+"""``up`` creates all, ``preview`` finds nothing to do, ``update`` changes the tags of all."""
+
+_REPEATABLE = ("preview", "refresh")
+"""They leave the state as it was, so that they can be run again at once."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``latency`` is in milliseconds per request; ``rounds`` are whole lifecycles, ``again`` previews in each."""
+
+    engine: str
+    count: int
+    latency: int
+    variants: tuple[str, ...] = ("floor", "ours", "textbook")
+    rounds: int = 1
+    again: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of one operation. Seconds of wall time and of the provider's CPU, bytes, requests to the API."""
+
+    engine: str
+    count: int
+    latency: int
+    variant: str
+    operation: str
+    seconds: float
+    requests: int
+    peak: int
+    cpu: float
+    memory: int
+    state: int
+    """Bytes on disk per resource; 0 where the operation leaves none."""
+
+
+def measure(cell: Cell) -> Iterator[Measurement]:
+    """Run every operation of all variants next to each other, in alternating order: they meet the same load."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        order = []
+        for variant in cell.variants:
+            api = stack.enter_context(Api(cell.latency / 1000))  # its own: no listing shows the others' instances
+            order.append((variant, ENGINES[cell.engine](directory / variant, variant, api.env), api))
+        for operation in OPERATIONS * cell.rounds:
+            for _ in range(cell.again if operation in _REPEATABLE else 1):
+                for variant, engine, api in order:
+                    yield _run(cell, variant, engine, operation, api)
+                order.reverse()
+
+
+def _run(cell: Cell, variant: str, engine: Engine, operation: str, api: Api) -> Measurement:
+    if operation in ("up", "update"):
+        engine.env |= {"BENCH_COUNT": str(cell.count), "BENCH_TAG": "first" if operation == "up" else "second"}
+    before = len(api.log())
+    with Usage() as usage:
+        began = time.perf_counter()
+        engine.run("up" if operation == "update" else operation)
+        seconds = time.perf_counter() - began
+    log = api.log()[before:]
+    bad = [request for request in log if request["status"] not in (200, 404)]
+    if bad:
+        raise RuntimeError(f"{variant}: {operation} met {bad[0]['status']}")
+    return Measurement(
+        engine=cell.engine,
+        count=cell.count,
+        latency=cell.latency,
+        variant=variant,
+        operation=operation,
+        seconds=round(seconds, 3),
+        requests=len(log),
+        peak=peak(log),
+        cpu=round(usage.cpu, 2),
+        memory=usage.memory,
+        state=_state_bytes(engine.resources()),
+    )
+
+
+def _state_bytes(resources: list[dict[str, Any]]) -> int:
+    dynamic = [resource for resource in resources if resource["type"].startswith("pulumi-python:dynamic")]
+    return sum(len(json.dumps(resource)) for resource in dynamic) // len(dynamic) if dynamic else 0

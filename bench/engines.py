@@ -1,0 +1,106 @@
+"""One stack on either engine, with as little around each operation as the engine allows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pulumi_instances.testing import StackDouble
+
+PROGRAMS = Path(__file__).parent / "programs"
+PARALLEL = 32
+LIMIT = 1200
+"""Seconds that one operation may take."""
+
+
+class Engine(ABC):
+    """A stack of one program in a directory of its own. ``env`` reaches the program and the provider."""
+
+    def __init__(self, directory: Path, variant: str, env: Mapping[str, str]) -> None:
+        """Copy the program there."""
+        shutil.copytree(PROGRAMS / variant, directory, ignore=shutil.ignore_patterns("__pycache__"))
+        (directory / "Pulumi.yaml").write_text("name: bench\nruntime: python\n")
+        self.directory = directory
+        self.env = {"PULUMI_HOME": str(directory / "home"), **env}
+
+    @abstractmethod
+    def run(self, operation: str) -> None:
+        """Run ``up``, ``preview``, ``refresh`` or ``destroy``. Raises an exception where it fails."""
+
+    @abstractmethod
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in the state as they are on disk, the stack and its providers included."""
+
+
+class Local(Engine):
+    """The local engine of `pulumi_instances.testing`."""
+
+    def run(self, operation: str) -> None:
+        """See `Engine`."""
+        with StackDouble(
+            "dev", work_dir=self.directory, state_file=self.directory / "state.json", env_vars=self.env
+        ) as stack:
+            getattr(stack, operation)(parallel=PARALLEL)
+
+    def resources(self) -> list[dict[str, Any]]:
+        """See `Engine`."""
+        document = json.loads((self.directory / "state.json").read_text())
+        return list(document["deployment"]["resources"])
+
+
+class Cli(Engine):
+    """The `pulumi` on PATH with its file backend."""
+
+    extra: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, directory: Path, variant: str, env: Mapping[str, str]) -> None:
+        """Make the stack, too."""
+        super().__init__(directory, variant, env)
+        self.env |= {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PULUMI_BACKEND_URL": directory.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "bench",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **self.extra,
+        }
+        self._pulumi("stack", "init", "dev")
+
+    def run(self, operation: str) -> None:
+        """See `Engine`."""
+        writes = [] if operation == "preview" else ["--yes", "--skip-preview"]
+        self._pulumi(operation, "--stack", "dev", "--parallel", str(PARALLEL), *writes)
+
+    def resources(self) -> list[dict[str, Any]]:
+        """See `Engine`."""
+        document = json.loads((self.directory / ".pulumi/stacks/bench/dev.json").read_text())
+        return list(document["checkpoint"]["latest"].get("resources") or [])
+
+    def _pulumi(self, *arguments: str) -> None:
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=self.directory,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"pulumi {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+class CliWithoutCheckpoints(Cli):
+    """Writes the state once, at the end: what is left when the file backend's quadratic cost is taken away."""
+
+    extra: ClassVar[Mapping[str, str]] = {"PULUMI_SKIP_CHECKPOINTS": "true"}
+
+
+ENGINES: dict[str, type[Engine]] = {"local": Local, "cli": Cli, "cli, no checkpoints": CliWithoutCheckpoints}

@@ -1,0 +1,142 @@
+"""The results as JSON, CSV and a Markdown table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+
+from .cells import OPERATIONS, Measurement
+from .growth import growths
+from .summary import Summary
+from .targets import targets
+
+RESULTS = Path(__file__).parent / "results"
+SCRATCH = Path(__file__).parent.parent / ".cache" / "bench"
+
+_ORDER = ("floor", "ours", "shards", "textbook")
+_Show = Callable[[Measurement, "Measurement | None"], str]
+
+
+@dataclass
+class Run:
+    """All that one run has found."""
+
+    began: str
+    cli: str
+    figures: dict[str, float] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    machine: str = f"{os.cpu_count()} cores, Python {platform.python_version()}, SDK {version('pulumi')}"
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+
+def write(run: Run, directory: Path) -> None:
+    """Write the table, as Markdown, CSV and JSON, over that of an earlier run."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_text(json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n")
+    with (directory / "results.csv").open("w", newline="") as file:
+        rows = csv.DictWriter(file, [column.name for column in fields(Measurement)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(map(asdict, run.measurements))
+    (directory / "table.md").write_text("\n".join(_document(run)) + "\n")
+
+
+def _document(run: Run) -> Iterable[str]:
+    summary = Summary(run.measurements)
+    yield "# Benchmark results\n"
+    yield f"Written by `make bench`, {run.began}; {run.machine}, CLI {run.cli}; load at the start {run.load:.1f}."
+    yield "Every run of every row is in `results.csv`; of repeated runs the fastest counts, for each provider alike."
+    yield ""
+    yield "| provider | what it is |\n|---|---|"
+    yield "| floor | a dynamic resource that does nothing, with the same keys in a state of about the same size |"
+    yield "| ours | `pulumi_instances`, as it comes |"
+    yield (
+        "| shards | the same in eight explicit providers of four threads each: what the SDK allows in public. Checks "
+        "wait behind creates, and the SDK registers provider by provider, so that fewer than 32 calls are in flight |"
+    )
+    yield "| textbook | a class in the program that calls `requests`, as tutorials show it |"
+    yield ""
+    yield "| engine | what it is |\n|---|---|"
+    yield "| cli | the Pulumi CLI with its file backend, `--parallel 32` |"
+    yield "| cli, no checkpoints | the same with `PULUMI_SKIP_CHECKPOINTS=true`: the state is written once |"
+    yield "| local | the local engine of `pulumi_instances.testing`, as many steps at once |"
+    yield ""
+    yield from _targets(summary, run.figures)
+    yield from _table(summary, _seconds, "Wall time, seconds (and the ratio to the floor beside it)")
+    yield from _table(summary, lambda found, _: f"{found.requests}, {found.peak}", "Requests, most in flight at once")
+    yield from _table(
+        summary,
+        lambda found, _: f"{found.cpu / found.count * 1000:.1f}, {found.memory / 2**20:.0f}",
+        "Provider processes: CPU ms per instance (their start included), most resident MiB",
+    )
+    yield from _state(summary)
+    yield from _growth(summary)
+    yield "## Without an engine\n"
+    yield "| figure | value |\n|---|--:|"
+    for name, value in run.figures.items():
+        yield f"| {name} | {value:.4g} |"
+    if run.left_out:
+        yield "\n## Left out\n"
+        yield "Not measured, since the time was up or as it says: " + "; ".join(run.left_out) + "."
+
+
+def _targets(summary: Summary, figures: Mapping[str, float]) -> Iterable[str]:
+    yield "## Targets\n"
+    yield "| target | engine | bound | measured | |\n|---|---|--:|--:|---|"
+    for target in targets(summary, figures):
+        bound = f"{'≥' if target.least else '≤'} {target.bound:g}"
+        yield f"| {target.what} | {target.where} | {bound} | {target.measured:.4g} | {target.verdict} |"
+    yield ""
+
+
+def _seconds(found: Measurement, floor: Measurement | None) -> str:
+    ratio = f" ({found.seconds / floor.seconds:.2f})" if floor and floor is not found else ""
+    return f"{found.seconds:.2f}{ratio}"
+
+
+def _table(summary: Summary, show: _Show, title: str) -> Iterable[str]:
+    yield f"## {title}\n"
+    yield "| engine | instances | latency, ms | provider | " + " | ".join(OPERATIONS) + " |"
+    yield "|---|--:|--:|---|" + "--:|" * len(OPERATIONS)
+    rows = {(found.engine, found.count, found.latency, found.variant) for found in summary.select()}
+    for engine, count, latency, variant in sorted(rows, key=lambda row: (*row[:3], _ORDER.index(row[3]))):
+        cells = []
+        for operation in OPERATIONS:
+            found = summary.get(engine, count, latency, variant, operation)
+            floor = summary.get(engine, count, latency, "floor", operation)
+            cells.append(show(found, floor) if found else "")
+        yield f"| {engine} | {count:,} | {latency} | {variant} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _state(summary: Summary) -> Iterable[str]:
+    yield "## State on disk, bytes per resource\n"
+    yield "The CLI also notes a stack trace for each resource: nearly half of its bytes. Ours is longer by the path of"
+    yield "the package.\n"
+    yield "| engine | provider | bytes |\n|---|---|--:|"
+    seen = {(found.engine, found.variant): found.state for found in summary.select(operation="up")}
+    for (engine, variant), size in sorted(seen.items()):
+        yield f"| {engine} | {variant} | {size:,} |"
+    yield ""
+
+
+def _growth(summary: Summary) -> Iterable[str]:
+    rows = [
+        f"| {engine} | {latency} | {operation} | {variant} | {found.start:.2f} | {found.each * 1000:.2f} |"
+        f" {found.pair * 1e6:.3f} | {found.quadratic(1000):.0%} |"
+        for engine, latency, operation, variant, found in growths(summary)
+    ]
+    if not rows:
+        return
+    yield "## Growth with N instances\n"
+    yield (Path(__file__).parent / "growth.md").read_text()
+    yield "| engine | latency, ms | operation | provider | start, s | ms × N | µs × N² | N² part at 1,000 |"
+    yield "|---|--:|---|---|--:|--:|--:|--:|"
+    yield from rows
+    yield ""

@@ -1,0 +1,92 @@
+"""What was promised, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a test of the verdicts needs nothing of what measures
+    from .cells import Measurement
+    from .summary import Summary
+
+WORKERS = 32
+
+
+@dataclass(frozen=True)
+class Target:
+    """``measured`` must not exceed ``bound``, or must reach it where ``least``."""
+
+    what: str
+    where: str
+    measured: float
+    bound: float
+    least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is met, else by how much not."""
+        if self.measured >= self.bound if self.least else self.measured <= self.bound:
+            return "met"
+        return f"**missed by {abs(self.measured / self.bound - 1):.1%}**" if self.bound else "**missed**"
+
+
+def targets(summary: Summary, figures: Mapping[str, float]) -> Iterator[Target]:
+    """All targets of which something was measured."""
+    for engine in summary.engines:
+        yield from _previews(summary, engine)
+        yield from _creates(summary, engine)
+        yield from _refreshes(summary, engine)
+    for name, (what, bound) in _FIGURES.items():
+        if name in figures:
+            yield Target(what, "no engine", figures[name], bound)
+
+
+_FIGURES = {
+    "check + diff of ours, ms of CPU": ("check + diff, ms of CPU", 1),
+    "pickle of ours, bytes": ("pickle, bytes", 100),
+    "import Instance ÷ import pulumi": ("import of `Instance` ÷ import of `pulumi`", 1.1),
+}
+
+
+def _previews(summary: Summary, engine: str) -> Iterator[Target]:
+    ours = summary.select(engine=engine, variant="ours", operation="preview")
+    # No request is sent, so that the latency makes no difference: the runs at all of them are runs of one experiment.
+    floors = summary.select(engine=engine, variant="floor", operation="preview")
+    for count in sorted({found.count for found in ours} & {found.count for found in floors}):
+        ratio = _fastest(ours, count) / _fastest(floors, count)
+        yield Target(f"no-op preview of {count:,} ÷ floor", engine, ratio, 1.05)
+    if ours:
+        yield Target("requests in a no-op preview", engine, max(found.requests for found in ours), 0)
+
+
+def _creates(summary: Summary, engine: str) -> Iterator[Target]:
+    ours, floor, textbook = _cell(summary, engine, 100, 500, "up")
+    if ours and floor:
+        least = floor.seconds + ours.count * ours.latency / 1000 / WORKERS
+        yield Target("up of 100 at 500 ms ÷ (floor + 100 × 0.5 s ÷ 32)", engine, ours.seconds / least, 1.25)
+    if ours:
+        yield Target("calls in flight in an up of 100", engine, ours.peak, WORKERS, least=True)
+    if ours and textbook:
+        yield Target("textbook ÷ ours, up of 100 at 500 ms", engine, textbook.seconds / ours.seconds, 3, least=True)
+
+
+def _refreshes(summary: Summary, engine: str) -> Iterator[Target]:
+    ours, floor, textbook = _cell(summary, engine, 1000, 50, "refresh")
+    if ours and floor:
+        yield Target("refresh of 1,000 at 50 ms ÷ floor", engine, ours.seconds / floor.seconds, 1.3)
+    if ours:
+        yield Target("requests in a refresh of 1,000", engine, ours.requests, 10)
+    for count, latency in ((100, 500), (1000, 50)):
+        ours, _, textbook = _cell(summary, engine, count, latency, "refresh")
+        if ours and textbook:
+            what = f"textbook ÷ ours, refresh of {count:,} at {latency} ms"
+            yield Target(what, engine, textbook.seconds / ours.seconds, 3, least=True)
+
+
+def _cell(summary: Summary, engine: str, count: int, latency: int, operation: str) -> list[Measurement | None]:
+    return [summary.get(engine, count, latency, variant, operation) for variant in ("ours", "floor", "textbook")]
+
+
+def _fastest(found: Iterable[Measurement], count: int) -> float:
+    return min(each.seconds for each in found if each.count == count)

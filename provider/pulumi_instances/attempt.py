@@ -1,0 +1,40 @@
+"""What one request came to, apart from what sends it: `requests` is loaded by the first request, not before."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = Any
+
+
+@dataclass
+class Clock:
+    """Time as the client sees it, in seconds: tests of the waiting put their own functions here."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one request came to: an answer's status and body, or the reason why there is none.
+
+    ``sent`` is False only where the request surely never reached the API.
+    """
+
+    status: int | None = None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    failure: str | None = None
+    sent: bool = True
+    final: bool = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
+        return self.sent and (self.status is None or self.status in (502, 504))

@@ -1,0 +1,61 @@
+"""What the provider costs, as far as it can be counted. Times are in `make bench`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.plugin import Plugin
+from tests.support.values import inputs
+
+
+def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin) -> None:
+    """As many as `instances:parallelism` allows, where the SDK's own server has four; never more."""
+    api.fail("POST", "/instances", Fault.delay(2), times=32)
+    with ThreadPoolExecutor(100) as threads:
+        list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(100)))
+    assert api.peak("POST") == 32
+    assert len(api.writes) == len(api.instances()) == 100
+
+
+def test_a_lower_parallelism_is_kept_to(api: Emulator) -> None:
+    """However many calls the engine makes."""
+    with Plugin({**api.env, "INSTANCES_PARALLELISM": "2"}) as plugin, ThreadPoolExecutor(12) as threads:
+        api.fail("POST", "/instances", Fault.delay(0.1))
+        list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(12)))
+    assert api.peak("POST") == 2
+
+
+def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> None:
+    """The engine checks one resource after another: with all calls in flight, the next is still checked at once."""
+    api.fail("POST", "/instances", Fault.delay(2), times=32)
+    with ThreadPoolExecutor(32) as threads:
+        creates = [threads.submit(plugin.create, inputs(name=f"n{number}")) for number in range(32)]
+        while api.peak("POST") < 32:
+            pass
+        assert plugin.check(inputs(name="next")).failures == []
+        assert [create for create in creates if create.done()] == []
+
+
+def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugin: Plugin) -> None:
+    """The plugin process answers all that wait from one listing; each with its own instance."""
+    ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=[])) for number in range(1000)]
+    state = {**inputs(), "token": "t", "valid": True, "disabled": False}
+    with ThreadPoolExecutor(32) as threads:
+        found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, state), ids))
+    assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]
+    assert len(api.requests) <= 10
+
+
+def test_a_program_loads_no_library_that_it_does_not_use() -> None:
+    """Declaring instances takes the SDK and this package: HTTP is the plugin's, the rest is for commands and tests."""
+    code = (
+        "import sys\n"
+        "from pulumi_instances import Instance, account\n"
+        "print([name for name in ('requests', 'urllib3', 'click', 'rich', 'starlette', 'uvicorn', 'cryptography')\n"
+        "       if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
