@@ -17,8 +17,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from . import model
+from .answers import AnswerLost
 from .attempt import Json
-from .client import AnswerLost, Client
+from .client import Client
 from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound, UnexpectedAnswer
 from .pending import Pending
 

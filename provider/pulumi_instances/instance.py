@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 from pulumi.dynamic import Resource
@@ -30,8 +30,6 @@ class Instance(Resource, module="instances", name="Instance"):
         """The configuration as declared; the values under secret-looking keys are secret."""
         provider_data: pulumi.Output[dict[str, Any] | None]
         """The data for the authentication as declared; secret."""
-        token: pulumi.Output[str]
-        """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
         valid: pulumi.Output[bool]
         """Whether the service says that the connection works. It changes by itself and is never a difference."""
         disabled: pulumi.Output[bool]
@@ -69,8 +67,7 @@ class Instance(Resource, module="instances", name="Instance"):
             "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
             "adopt_id": adopt_id,
         }
-        super().__init__(InstanceProvider(), resource_name, _properties(inputs), _options(opts))
-        self._hide_token()
+        super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
 
     @classmethod
     def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
@@ -80,22 +77,23 @@ class Instance(Resource, module="instances", name="Instance"):
         """
         instance = cls.__new__(cls)
         reference = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
-        Resource.__init__(instance, InstanceProvider(), resource_name, _properties({}), _options(reference))
-        instance._hide_token()
+        Resource.__init__(instance, InstanceProvider(), resource_name, dict(_OUTPUTS), _options(reference))
         return instance
 
-    def _hide_token(self) -> None:
-        """Mark the token as a secret. The engine does so, too; under the mocks of users' tests nobody else does."""
-        self.token = pulumi.Output.secret(self.token)
+    @property
+    def token(self) -> pulumi.Output[str]:
+        """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
+        # The engine marks it, too; under the mocks of users' tests nobody else does.
+        return pulumi.Output.secret(cast("pulumi.Output[str]", self.__dict__["token"]))
 
 
-def _properties(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """All properties: the SDK resolves only those outputs whose keys are present here."""
-    return {**dict.fromkeys((*INPUTS, *OUTPUT_ONLY)), **inputs}
+# The SDK resolves only those outputs whose keys it is given.
+_OUTPUTS = dict.fromkeys((*(key for key in INPUTS if key != "adopt_id"), *OUTPUT_ONLY))
 
 
 def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=["token"]), opts)
+    ours = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+    return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 
 def _with_secrets(configuration: Any) -> Any:

@@ -1,14 +1,14 @@
 """Reading many instances at the cost of a listing.
 
 A refresh reads every instance of the stack, and all of them at once. Alone, a read is one GET; while another is under
-way, one listing answers all that wait, and all that come after, until the next write.
+way, one listing answers all that wait, and all that come after, until the next write. It does so page by page, so that
+the engine goes on with what is there while the rest is on its way.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import model
@@ -16,6 +16,31 @@ from .client import Client
 from .errors import InstancesError, UnexpectedAnswer
 
 Found = dict[str, Any]
+
+
+class _Listing:
+    """What a listing has told so far. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._found: dict[str, Found] = {}
+        self._ended = False
+
+    def add(self, page: Iterable[Found]) -> None:
+        with self._changed:
+            self._found.update((found["id"], found) for found in page)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def get(self, instance_id: str) -> Found:
+        """What it tells of an instance, as soon as it does; nothing where it ends without."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or instance_id in self._found)
+            return self._found.get(instance_id, {})
 
 
 class Reads:
@@ -27,7 +52,7 @@ class Reads:
         self._get = get
         self._lock = threading.Lock()
         self._alone = True
-        self._listing: Future[dict[str, Found]] | None = None
+        self._listing: _Listing | None = None
 
     def read(self, instance_id: str) -> Found:
         """What the API says of one instance (`model.from_wire`). Raises NotFound only where a GET of it says so.
@@ -36,10 +61,7 @@ class Reads:
         GET (API document), so that neither is taken from it: both stay as they were, and are never a difference.
         """
         if self._client.settings.batch_reads and (listing := self._shared_listing()) is not None:
-            try:
-                found = listing.result().get(instance_id, {})
-            except InstancesError:
-                found = {}
+            found = listing.get(instance_id)
             if {"name", "tags", "your_mom", "token"} <= found.keys():
                 return {key: value for key, value in found.items() if key not in ("valid", "disabled")}
         try:
@@ -53,7 +75,7 @@ class Reads:
         with self._lock:
             self._listing = None
 
-    def _shared_listing(self) -> Future[dict[str, Found]] | None:
+    def _shared_listing(self) -> _Listing | None:
         """The listing that answers this read, fetched by us if need be; None while we are the only reader."""
         with self._lock:
             if self._listing is None and self._alone:
@@ -61,19 +83,23 @@ class Reads:
                 return None
             ours = self._listing is None
             if self._listing is None:
-                self._listing = Future()
+                self._listing = _Listing()
             listing = self._listing
         if ours:
             self._fetch(listing)
         return listing
 
-    def _fetch(self, listing: Future[dict[str, Found]]) -> None:
+    def _fetch(self, listing: _Listing) -> None:
         try:
-            told = map(self._told, self._client.list_all())
-            listing.set_result({found["id"]: found for found in told if found})
-        except BaseException as error:  # whatever it is, those who wait must learn of it
+            for page in self._client.pages():
+                listing.add(found for found in map(self._told, page) if found)
+        except InstancesError:
+            self.forget()  # what it has not told, each read asks for itself
+        except BaseException:
             self.forget()
-            listing.set_exception(error)
+            raise
+        finally:
+            listing.end()  # whatever it was, nobody may wait any longer
 
     def _told(self, answer: dict[str, Any]) -> Found:
         try:

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from pulumi_instances.answers import is_lost, is_retried
 from pulumi_instances.attempt import Attempt
-from pulumi_instances.client import is_lost, is_retried
 from pulumi_instances.errors import NotFound, status_error
 
 from .markdown import ROOT, document, table

@@ -7,13 +7,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.robustness.running import until
 from tests.support.plugin import Plugin
 from tests.support.values import inputs
 
 
 def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin) -> None:
     """As many as `instances:parallelism` allows, where the SDK's own server has four; never more."""
-    api.fail("POST", "/instances", Fault.delay(2), times=32)
+    api.fail("POST", "/instances", Fault.delay(4), times=32)
     with ThreadPoolExecutor(100) as threads:
         list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(100)))
     assert api.peak("POST") == 32
@@ -30,11 +31,10 @@ def test_a_lower_parallelism_is_kept_to(api: Emulator) -> None:
 
 def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> None:
     """The engine checks one resource after another: with all calls in flight, the next is still checked at once."""
-    api.fail("POST", "/instances", Fault.delay(2), times=32)
+    api.fail("POST", "/instances", Fault.delay(4), times=32)
     with ThreadPoolExecutor(32) as threads:
         creates = [threads.submit(plugin.create, inputs(name=f"n{number}")) for number in range(32)]
-        while api.peak("POST") < 32:
-            pass
+        until(lambda: api.peak("POST") == 32)
         assert plugin.check(inputs(name="next")).failures == []
         assert [create for create in creates if create.done()] == []
 

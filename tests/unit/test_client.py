@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_instances import transport
-from pulumi_instances.client import AnswerLost, Client, retry_after
+from pulumi_instances.answers import AnswerLost, retry_after
+from pulumi_instances.client import Client
 from pulumi_instances.config import Settings
 from pulumi_instances.errors import (
     ConnectionFailed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +63,23 @@ def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> Non
     for instance_id in seed(api, 3):
         operations.read(instance_id)
     assert requests(api) == {"one": 3}
+
+
+def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Settings) -> None:
+    """The engine goes on with what is there: only what is on a later page waits for it (and who fetches them all)."""
+    ids = seed(api, 201)
+    for seconds in (0, 2):
+        api.fail("GET", "/instances", Fault.delay(seconds))
+    operations = Operations(settings)
+    with ThreadPoolExecutor(5) as pool:
+        reads = as_completed([pool.submit(operations.read, key) for key in (*ids[:4], ids[200])])
+        first = {next(reads).result()["id"] for _ in range(3)}
+        second_page = [request.status for request in api.requests if request.path == "/instances"][1:]
+        rest = {read.result()["id"] for read in reads}
+    assert second_page in ([], [None]), "it is not there yet"
+    assert first < set(ids[:4])
+    assert first | rest == {*ids[:4], ids[200]}
+    assert requests(api) == {"one": 1, "page": 2}
 
 
 def test_batching_can_be_switched_off(api: Emulator, settings: Settings) -> None:

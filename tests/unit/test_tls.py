@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.client import AnswerLost, Client
+from pulumi_instances.answers import AnswerLost
+from pulumi_instances.client import Client
 from pulumi_instances.config import Settings
 from pulumi_instances.errors import ConnectionFailed
 from tests.support.certificates import self_signed

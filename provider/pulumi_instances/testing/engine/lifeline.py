@@ -37,7 +37,7 @@ def _watch(pipe: int) -> None:
 if __name__ == "__main__":
     sys.path[0] = os.getcwd()  # noqa: PTH109 -- text, as `python -m` has it
     sys.argv = sys.argv[1:]
-    # What is run in the background of a script has SIGINT ignored, and would inherit that: it could not be asked to end.
+    # What a script runs in the background has SIGINT ignored, and this would inherit it: nobody could ask it to end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hold()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

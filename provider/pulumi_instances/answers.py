@@ -1,0 +1,157 @@
+"""What an answer means: whether to ask again, whether a POST was acted on, and what to tell the user. No I/O."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from .attempt import Attempt, Json
+from .errors import (
+    ConnectionFailed,
+    Forbidden,
+    InstancesError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+    UnexpectedAnswer,
+    quote,
+    status_error,
+)
+
+CHECK_URL = "check that instances:baseUrl names the API"
+
+_RETRIED_STATUS = frozenset({429, 502, 503, 504})
+
+
+class AnswerLost(InstancesError):
+    """A POST was sent, and it is unknown whether it was acted on. ``attempt`` tells what came back."""
+
+    def __init__(self, message: str, attempt: Attempt) -> None:
+        """Keep what came back: it decides how long to look for the object."""
+        super().__init__(message)
+        self.attempt = attempt
+
+
+def is_retried(method: str, attempt: Attempt) -> bool:
+    """Whether the request is sent again. A POST only where the API surely has not acted on it."""
+    if attempt.final:
+        return False
+    if method == "POST":
+        return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
+    return attempt.failure is not None or attempt.status in _RETRIED_STATUS
+
+
+def is_lost(attempt: Attempt) -> bool:
+    """Whether a POST that came to this may have made an instance."""
+    if not attempt.sent:
+        return False
+    if attempt.status is None or attempt.status >= 500:
+        return True
+    return attempt.status < 300
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); None where there is none."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(int(value)))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+# what it holds
+
+
+def one(attempt: Attempt, what: str) -> dict[str, Any]:
+    """The instance in an answer. Raises UnexpectedAnswer."""
+    answer = _decoded(attempt, what)
+    if not isinstance(answer, dict):
+        raise UnexpectedAnswer(f"{what}: the answer is not an instance; {CHECK_URL}")
+    return answer
+
+
+def several(attempt: Attempt, what: str) -> list[dict[str, Any]]:
+    """The instances in a page of a listing. Raises UnexpectedAnswer."""
+    page = _decoded(attempt, what)
+    if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+        raise UnexpectedAnswer(f"{what}: the answer is not a list of instances; {CHECK_URL}")
+    return page
+
+
+def _decoded(attempt: Attempt, what: str) -> Json:
+    try:
+        return json.loads(attempt.body)
+    except (ValueError, RecursionError):
+        problem = "is not JSON" if attempt.body.strip() else "is empty"
+        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}; {CHECK_URL}") from None
+
+
+# what to tell the user
+
+
+def error_of(method: str, attempt: Attempt, what: str, secrets: Collection[str], env: str) -> InstancesError:
+    """The error that an attempt comes to: AnswerLost for a POST that may have been acted on.
+
+    ``what`` names operation and object, ``env`` is the start of the account's variables, as `INSTANCES_`.
+    """
+    cause, request_id = _cause(attempt, secrets)
+    text = f"{what}: {cause}"
+    if method == "POST" and is_lost(attempt):
+        return AnswerLost(text, attempt)
+    if attempt.failure is not None or attempt.status is None:
+        return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}")
+    if attempt.status < 400:
+        return UnexpectedAnswer(f"{text}; {CHECK_URL}")
+    kind = status_error(attempt.status)
+    return kind(f"{text}; {_advice(attempt, kind, env)}", attempt.status, request_id)
+
+
+def _advice(attempt: Attempt, kind: type[InstancesError], env: str) -> str:
+    if kind is ConnectionFailed and "certificate" in (attempt.failure or "").lower():
+        return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
+    if kind is not ConnectionFailed and attempt.status in (405, 415):  # the API itself answers no request of ours so
+        return CHECK_URL
+    secrets = f"{env}USER_SECRET, {env}ORGANIZATION_SECRET"
+    advice: dict[type[InstancesError], str] = {
+        ConnectionFailed: "check instances:baseUrl, the network and instances:timeout, then run again",
+        Unauthorized: f"check instances:userSecret and instances:organizationSecret ({secrets})",
+        Forbidden: "ask for a role that may do this, then run again",
+        NotFound: "check the id or connector and instances:baseUrl; `pulumi refresh` drops what is gone",
+        RateLimited: "wait, then run again with a lower --parallel",
+        ServerError: "run again later",
+    }
+    return advice.get(kind, "correct the inputs that it names, then run again")
+
+
+def _cause(attempt: Attempt, secrets: Iterable[str]) -> tuple[str, str | None]:
+    """What came back, in the server's own words, and its ``requestId``."""
+    if attempt.failure is not None or attempt.status is None:
+        return quote(attempt.failure, secrets), None
+    if 300 <= attempt.status < 400:
+        return f"{attempt.status}, a redirect, which is not followed", None
+    message, request_id = _server_words(attempt.body, secrets)
+    said = f' "{message}"' if message else ""
+    reference = f" (requestId {request_id})" if request_id else ""
+    return f"{attempt.status}{said}{reference}", request_id
+
+
+def _server_words(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
+    """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", None
+    if not isinstance(answer, dict):
+        return "", None
+    words = [quote(answer[key], secrets) for key in ("message", "providerMessage") if answer.get(key)]
+    request_id = quote(answer["requestId"], secrets) if answer.get("requestId") else None
+    return ": ".join(words), request_id
