@@ -22,8 +22,8 @@ SPARE = 4
 def widen(workers: int) -> bool:
     """Let the pool that runs the current thread grow to ``workers`` threads; False, and a log line, where it cannot.
 
-    Called from `configure`, which the server runs on the pool itself. Threads are only started as calls wait, so
-    this costs nothing by itself. On any surprise the pool stays as it is.
+    Called from `configure`, which the server runs on the pool itself. Threads are started as calls come in, so that a
+    preview stays with one or two. On any surprise the pool stays as it is.
     """
     pool = _current_pool()
     if pool is None:
@@ -31,10 +31,22 @@ def widen(workers: int) -> bool:
         return False
     if workers > pool._max_workers:
         pool._max_workers = workers
-        # A thread is started when a call comes in, never for one that waits already: destroy and refresh begin so.
-        for _ in range(min(pool._work_queue.qsize(), workers)):
-            pool.submit(int)
+        if pool._work_queue.qsize():
+            _start_all(pool, workers)
     return True
+
+
+def _start_all(pool: ThreadPoolExecutor, workers: int) -> None:
+    """Destroy and refresh begin with many calls at once, and nothing starts a thread for a call that waits already.
+
+    Python 3.11 and older even count a thread as idle for each such call that ends, and start none for later ones.
+    """
+    started = threading.Event()
+    try:
+        while len(pool._threads) < workers:
+            pool.submit(started.wait)  # keeps a thread busy, so that the next one needs another
+    finally:
+        started.set()
 
 
 def _current_pool() -> ThreadPoolExecutor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -30,6 +30,24 @@ def test_the_pool_grows_to_what_was_asked_for() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert pool.submit(parallel.widen, 32).result()
         assert peak_of(pool, 32) == 32
+
+
+def test_the_pool_grows_while_calls_wait_already() -> None:
+    """As refresh begins: 32 calls come at once, and all of them wait for `configure`, which one of them runs."""
+    with ThreadPoolExecutor(4) as pool:
+        come, configured = threading.Event(), threading.Event()
+
+        def configure() -> None:
+            come.wait()
+            parallel.widen(36)
+            configured.set()
+
+        configuring = pool.submit(configure)
+        calls = [pool.submit(configured.wait) for _ in range(31)]
+        come.set()
+        configuring.result()
+        wait(calls)
+        assert peak_of(pool, 36) == 36
 
 
 def test_the_pool_never_shrinks() -> None:
