@@ -68,7 +68,7 @@ def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> Non
 def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Settings) -> None:
     """The engine goes on with what is there: only what is on a later page waits for it (and who fetches them all)."""
     ids = seed(api, 201)
-    for seconds in (0, 2):
+    for seconds in (0, 4):
         api.fail("GET", "/instances", Fault.delay(seconds))
     operations = Operations(settings)
     with ThreadPoolExecutor(5) as pool:

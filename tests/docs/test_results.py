@@ -1,0 +1,41 @@
+"""The README's times, against the results of the benchmark that it links to."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from .markdown import ROOT, document, table
+
+RUN: dict[str, Any] = json.loads((ROOT / "bench/results/results.json").read_text())
+VARIANTS = {"does nothing": "floor", "pulumi-instances": "ours", "textbook": "textbook"}
+
+
+def fastest(engine: str, count: int, latency: int, variant: str, operation: str) -> dict[str, Any]:
+    """The fastest run of one operation."""
+    wanted = {"engine": engine, "count": count, "latency": latency, "variant": variant, "operation": operation}
+    runs = [found for found in RUN["measurements"] if wanted.items() <= found.items()]
+    return dict(min(runs, key=lambda run: float(run["seconds"])))
+
+
+@pytest.mark.parametrize("row", table("README.md", "seconds"), ids=lambda row: str(row["seconds"]))
+def test_the_table_of_times_is_that_of_the_results(row: dict[str, str]) -> None:
+    """To a tenth of a second: 100 instances at 500 ms per request, on the CLI."""
+    variant = VARIANTS[row.pop("seconds")]
+    assert row == {name: f"{fastest('cli', 100, 500, variant, name)['seconds']:.1f}" for name in row}
+
+
+def test_the_requests_of_a_refresh_are_those_of_the_results() -> None:
+    """Of a thousand instances."""
+    [said] = re.findall(r"refresh of 1,000 instances sends (\d+) requests", document("README.md"))
+    assert int(said) == fastest("cli", 1000, 50, "ours", "refresh")["requests"]
+
+
+def test_what_is_missed_is_said() -> None:
+    """The README names as many missed targets as the table."""
+    missed = (ROOT / "bench/results/table.md").read_text().count("**missed")
+    [said] = re.findall(r"Of the targets in it, (\w+) (?:is|are) missed", document("README.md"))
+    assert said == {0: "none", 1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}[missed]
