@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
@@ -60,11 +57,12 @@ def main() -> None:
     import click
 
     from .errors import InstancesError
+    from .signals import handled
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name must not fail where the locale cannot write it
     try:
-        with _stops_are_interrupts():
+        with handled({"SIGTERM": _interrupt, "SIGHUP": _interrupt}):  # it cleans up as after Ctrl-C
             code = group.main(prog_name="pulumi-instances", standalone_mode=False)
     except click.Abort:
         click.echo("Stopped.", err=True)
@@ -81,23 +79,8 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-@contextmanager
-def _stops_are_interrupts() -> Iterator[None]:
-    """However a command is asked to stop, it cleans up as after Ctrl-C."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    changed = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in changed:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _group() -> click.Group:

@@ -20,7 +20,7 @@ from . import model
 from .answers import AnswerLost
 from .attempt import Json
 from .client import Client
-from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound, UnexpectedAnswer
+from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound
 from .pending import Pending
 
 log = logging.getLogger("pulumi_instances")
@@ -242,11 +242,7 @@ class Creations:
             ) from None
 
     def _told(self, answer: Json) -> dict[str, Any]:
-        """What an answer says of an instance, or nothing where it is malformed."""
-        try:
-            return model.from_wire(answer, self._client.settings.dialect)
-        except UnexpectedAnswer:
-            return {}
+        return model.told(answer, self._client.settings.dialect)
 
 
 class _Wanted:

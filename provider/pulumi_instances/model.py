@@ -156,6 +156,14 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def told(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """What an answer says of an instance (`from_wire`), or nothing where it is malformed."""
+    try:
+        return from_wire(answer, dialect)
+    except UnexpectedAnswer:
+        return {}
+
+
 def _wire_id(value: Any) -> str:
     try:
         return normalise_id(value)

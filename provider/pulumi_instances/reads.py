@@ -13,7 +13,7 @@ from typing import Any
 
 from . import model
 from .client import Client
-from .errors import InstancesError, UnexpectedAnswer
+from .errors import InstancesError
 
 Found = dict[str, Any]
 
@@ -92,7 +92,8 @@ class Reads:
     def _fetch(self, listing: _Listing) -> None:
         try:
             for page in self._client.pages():
-                listing.add(found for found in map(self._told, page) if found)
+                told = (model.told(answer, self._client.settings.dialect) for answer in page)
+                listing.add(found for found in told if found)
         except InstancesError:
             self.forget()  # what it has not told, each read asks for itself
         except BaseException:
@@ -100,9 +101,3 @@ class Reads:
             raise
         finally:
             listing.end()  # whatever it was, nobody may wait any longer
-
-    def _told(self, answer: dict[str, Any]) -> Found:
-        try:
-            return model.from_wire(answer, self._client.settings.dialect)
-        except UnexpectedAnswer:
-            return {}

@@ -20,10 +20,10 @@ from pulumi_instances import cli
 from pulumi_instances.testing.emulator import Emulator
 from tests.docs.markdown import blocks
 from tests.support.harness import CliHarness, Harness
+from tests.support.processes import COMMAND
 
 from .conftest import needs_cli
 
-COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
 CONNECTORS = ("dropbox", "box", "sfdc")
 
 on_the_cli = pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
@@ -41,15 +41,8 @@ def run(
     stack: Harness, *arguments: object, env: Mapping[str, str] | None = None, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """A command of ours in the project's directory, with the environment of the stack."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=stack.directory,
-        env={**os.environ, **stack.env, **(env or {})},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [*COMMAND, *map(str, arguments)]
+    return _execute(command, stack.directory, {**stack.env, **(env or {})}, stdin)
 
 
 def assert_holds_all(stack: Harness, api: Emulator) -> None:
@@ -110,14 +103,14 @@ def test_the_readme_leads_from_three_hundred_instances_to_an_empty_preview(
 
 
 def _shell(line: str, directory: Path, env: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return _execute(["bash", "-c", line], directory, env, stdin)
+
+
+def _execute(
+    command: list[str], directory: Path, env: Mapping[str, str], stdin: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", line],
-        cwd=directory,
-        env={**os.environ, **env},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=directory, env={**os.environ, **env}, input=stdin, capture_output=True, text=True, check=False
     )
 
 

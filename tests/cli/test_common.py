@@ -8,8 +8,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 
 from pulumi_instances.cli import _COMMANDS
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
 
 from .conftest import Run
@@ -29,7 +28,6 @@ STOPS = [
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     if signal.getsignal(number) is not signal.SIG_IGN
 ]
-COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
 
 
 @pytest.fixture
@@ -244,8 +242,7 @@ def test_a_command_that_is_stopped_says_so(number: signal.Signals) -> None:
             text=True,
         ) as process,
     ):
-        while not server.received:
-            time.sleep(0.01)
+        until(lambda: server.received)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (1, "", "Stopped.")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
+from tests.support.processes import COMMAND
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,8 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.robustness.running import until
 from tests.support.plugin import Plugin
+from tests.support.processes import until
 from tests.support.values import inputs
 
 

@@ -1,21 +1,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import Plugin, PluginError
+from tests.support.processes import until
 from tests.support.values import inputs
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait for something that another process does; the test's own timeout bounds it."""
-    pause = threading.Event()
-    while not happens():
-        pause.wait(0.01)
 
 
 def test_missing_settings_are_check_failures_of_one_line(home: dict[str, str]) -> None:

@@ -7,25 +7,14 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.harness import CliHarness, Harness
+from tests.support.processes import LIMIT
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 60.0
-"""Seconds that anything here may take before the test fails."""
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
-    pause, deadline = threading.Event(), time.monotonic() + LIMIT
-    while not happens():
-        assert time.monotonic() < deadline, "it never happened"
-        pause.wait(0.01)
 
 
 def providers(home: str) -> list[int]:

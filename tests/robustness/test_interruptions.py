@@ -13,9 +13,10 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.acceptance.conftest import needs_cli
-from tests.robustness.running import until, up
+from tests.robustness.running import up
 from tests.support.checks import calls
 from tests.support.harness import CliHarness, Harness
+from tests.support.processes import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
 
@@ -113,7 +114,7 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
-# The CLI tries for minutes to write its state before it gives up.
+# The CLI tries for more than a minute to write its state before it gives up.
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("engine", ["local", pytest.param("cli", marks=[needs_cli, pytest.mark.soak])])
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:

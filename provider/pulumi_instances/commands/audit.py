@@ -14,7 +14,6 @@ from ..selection import Found
 from ..state import HIDDEN, Held
 from . import common
 
-_HIDDEN = "[secret]"
 _COMPARED = ("your_mom", "name", "tags", "token")
 
 
@@ -66,7 +65,7 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         if old is HIDDEN or key not in found or model.same(key, old, new):
             continue
         if key in {*held.secrets, "token"}:
-            old, new = _HIDDEN if old else None, _HIDDEN
+            old, new = common.BLOT if old else None, common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
 
 

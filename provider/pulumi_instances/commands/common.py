@@ -23,6 +23,9 @@ from . import pulumi_cli
 if TYPE_CHECKING:
     from ..client import Client, OnPage
 
+BLOT = "[secret]"
+"""What stands for a secret that is not shown."""
+
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
 

@@ -64,5 +64,5 @@ def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
         common.write_json(presented)
         return
     if not show_secrets:
-        presented["token"] = "[secret]"  # noqa: S105  what stands for it
+        presented["token"] = common.BLOT
     common.write_table(["", ""], list(presented.items()))

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 import click
 
+from ..signals import handled
+
 
 def executable() -> str:
     """The path of `pulumi`."""
@@ -97,15 +99,5 @@ def stops_go_to() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         if asked:
             process.send_signal(signal.SIGINT)
 
-    handlers: dict[str, Any] = {"SIGINT": lambda *_: None, "SIGTERM": stop, "SIGHUP": stop}
-    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    before = {
-        number: signal.signal(number, handler)
-        for number, handler in numbers.items()
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
-    }
-    try:
+    with handled({"SIGINT": lambda *_: None, "SIGTERM": stop, "SIGHUP": stop}):
         yield watch
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
