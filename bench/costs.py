@@ -125,7 +125,7 @@ def _notes(creates: int = 320) -> Figures:
             inputs = {"name": f"box-{number}"}
             pending.is_under_way(inputs)
             pending.left(inputs)
-            with pending.create(inputs, ()):
+            with pending.create(inputs, "4000", ()):
                 pending.account_for(str(number))
 
         figures = {}

@@ -2,32 +2,66 @@
 
 The answer of a `POST /instances` can be lost after the API has acted: repeating it would make a second instance, giving
 up would leave one that nobody tracks. So a create is compared with what the API lists: an object that is new since the
-first create of this process, that no other create here has claimed, and that matches in name, connector and tags, is
-the one that was made. `pending` extends that to creates that a killed process has left.
+first create of this process, that no other create here has claimed, and that is what the service makes of these inputs,
+is the one that was made. `pending` extends that to creates that a killed process has left.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import secrets
 import threading
-import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
-from . import model
+from . import model, pending
 from .answers import AnswerLost
-from .attempt import Json
+from .attempt import Attempt, Json
 from .client import Client
-from .errors import AdoptionRefused, CreateLost, CreateUndecided, InstancesError, NotFound
-from .pending import Pending
+from .errors import (
+    AdoptionRefused,
+    ConnectionFailed,
+    CreateLost,
+    CreateUndecided,
+    InstancesError,
+    NotFound,
+    StatusError,
+    UnexpectedAnswer,
+)
+from .listings import Found, Listings
+from .matching import Wanted
+from .pending import Note, OpenNote, Pending
 
 log = logging.getLogger("pulumi_instances")
 
 _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
+_LONGEST_GRACE = 30.0
+"""Seconds to look for an object after the time of its create is over."""
+
 _TAKEN = "adopt instance {id}: a resource of this stack has it already; remove adopt_id, or correct it"
+_TWICE = "adopt instance {id}: two resources of this program adopt it; remove adopt_id from one of them"
+_MISSING = "adopt instance {id}: it does not exist; correct adopt_id, or remove it to create one"
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A create whose end nobody has seen, and how to look for what it has made."""
+
+    wanted: Wanted
+    why: str
+    """What happened, as a message begins."""
+    may_be: Callable[[str], bool] | None
+    """Whether it may have made the object with this id; None where no earlier listing tells what is new."""
+    deadline: float
+    patient: bool
+    """Whether the API may still be at work on it."""
+    otherwise: str = ""
+    """What to do if none of the candidates is right, as a message ends."""
 
 
 class Creations:
@@ -37,221 +71,362 @@ class Creations:
         """Send nothing yet: the first create takes the listing to compare with."""
         self._client = client
         self._pending = Pending(client.settings)
+        self._listings = Listings(client)
         self._lock = threading.Lock()
-        self._listing = threading.Lock()
-        self._before: set[str] = set()
-        self._namesakes: dict[str, list[dict[str, Any]]] | None = None
         self._claimed: set[str] = set()
-        self._adopted: set[str] = set()
-        self._planned: set[str] = set()
-        self._managed: set[str] = set()
+        self._seen: set[str] = set()
         self._made: defaultdict[object, set[str]] = defaultdict(set)
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
+        self._planned: set[str] = set()
+        self._adopting: set[str] = set()
+        self._managed: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self._kept: dict[str, str] = {}
+        self._has_notes: bool | None = None
 
-    def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def use_stack(self, stack: str) -> None:
+        """Say which stack this process works for, as ``organization/project/stack``."""
+        self._pending.stack = stack
+
+    # create
+
+    def create(self, inputs: Mapping[str, Any]) -> Found:
         """Make one instance and answer what the API said of it (`model.from_wire`), however its answer fares.
 
-        Raises CreateLost when nothing was made, CreateUndecided when it is not clear which object was, and whatever
-        `Client.post` raises when the API refused.
+        Raises CreateLost when no instance was found, CreateUndecided when it is not clear which object was made, and
+        whatever `Client.post` raises when the API refused.
         """
-        wanted = _Wanted(inputs)
-        namesakes = self._take_listing().get(wanted.name, [])
+        wanted = Wanted(inputs, self._client.settings.dialect)
+        before = self._listings.before()
         # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
         with self._turn(wanted.key):
             found = self._left_behind(inputs, wanted)
             if found is not None:
                 return found
-            twins = {found["id"] for found in namesakes if wanted.is_met_by(found)}
-            self._name_twins(twins, wanted)
-            with self._pending.create(inputs, twins | self._made[wanted.key]):
-                answer = self._post(inputs, wanted, self._before)
-                found = self._completed(answer, wanted)
+            if before is not None:
+                self._name_twins(before.by_name.get(wanted.name, []), wanted)
+            highest = None if before is None else before.highest
+            with self._pending.create(inputs, highest, self._made[wanted.key]) as note:
+                known = None if before is None else before.by_id
+                found = self._post(inputs, wanted, known, note)
+                self._made[wanted.key].add(found["id"])  # in our turn: nobody else uses this set
                 self._pending.account_for(found["id"])
+                if pending.is_heard():
+                    note.drop()
                 return found
-
-    def claim(self, instance_id: str) -> None:
-        """Say that a resource of this stack has this object, so that no other takes it for its own."""
-        with self._lock:
-            self._claimed.add(instance_id)
-
-    def plan_adoption(self, instance_id: str) -> None:
-        """A new resource is going to adopt this object. Raises AdoptionRefused when the state has it already."""
-        with self._lock:
-            if instance_id in self._managed:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
-            self._planned.add(instance_id)
-
-    def note_managed(self, instance_id: str) -> None:
-        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it."""
-        with self._lock:
-            if instance_id in self._planned:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
-            self._managed.add(instance_id)
-            self._claimed.add(instance_id)
-
-    def adopt(self, instance_id: str, your_mom: str) -> dict[str, Any]:
-        """Take over an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
-        what = f"adopt instance {instance_id}"
-        try:
-            answer = self._client.get(instance_id)
-        except NotFound:
-            raise AdoptionRefused(f"{what}: it does not exist; correct adopt_id, or remove it to create one") from None
-        found = self._told(answer)
-        if found.get("your_mom", your_mom) != your_mom:
-            raise AdoptionRefused(
-                f'{what}: it is of "{found["your_mom"]}", the program says your_mom="{your_mom}"; correct one of them'
-            )
-        with self._lock:
-            if instance_id in self._claimed:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
-            self._claimed.add(instance_id)
-            self._adopted.add(instance_id)
-            self._planned.discard(instance_id)
-        self._pending.account_for(instance_id)
-        return answer
-
-    def has_adopted(self, instance_id: str) -> bool:
-        """Whether a resource has taken over this object in this very run."""
-        with self._lock:
-            return instance_id in self._adopted
-
-    def _take_listing(self) -> Mapping[str, list[dict[str, Any]]]:
-        """What the account held before our first create, by name: a create in a large account has few to look at."""
-        with self._listing:  # not the other lock: diff takes that one, and must never wait for the network
-            if self._namesakes is None:
-                namesakes = defaultdict(list)
-                for found in filter(None, map(self._told, self._client.list_all())):
-                    namesakes[found.get("name", "")].append(found)
-                    self._before.add(found["id"])
-                self._namesakes = dict(namesakes)
-            return self._namesakes
 
     def _turn(self, key: object) -> threading.Lock:
         with self._lock:
             return self._turns[key]
 
-    def _post(self, inputs: Mapping[str, Any], wanted: _Wanted, before: Collection[str]) -> Json:
+    def _post(self, inputs: Mapping[str, Any], wanted: Wanted, known: Collection[str] | None, note: OpenNote) -> Found:
         clock, settings = self._client.clock, self._client.settings
         deadline = clock.now() + settings.create_timeout
         try:
-            return self._client.post(model.to_create(inputs, settings.dialect))
-        except AnswerLost as lost:
-            answer = self._search(wanted, before, str(lost), deadline, patient=lost.attempt.unfinished)
-            if answer is None:
-                raise CreateLost(
-                    f"{lost}. No new instance matches, so nothing was made: run again (with a new OAuth code, if it "
-                    "takes one)"
-                ) from None
-            return answer
+            return self._completed(self._client.post(model.to_create(inputs, settings.dialect)), wanted)
+        except AnswerLost as error:
+            why, attempt = str(error), error.attempt
+        except (StatusError, ConnectionFailed, UnexpectedAnswer):  # refused, or never sent: nothing was made
+            note.drop()
+            raise
+        except InstancesError:
+            raise
+        except Exception as error:  # whatever it is, the API may have acted
+            why, attempt = f"create instance {wanted.name!a}: {type(error).__name__}", Attempt()
+        if not attempt.unfinished:
+            note.say_answered()
+        grace = clock.now() + min(settings.create_timeout, _LONGEST_GRACE)
+        may_be = None if known is None else lambda instance_id: instance_id not in known
+        found = self._search(_Lost(wanted, why, may_be, max(deadline, grace), attempt.unfinished))
+        if found is None:
+            raise CreateLost(
+                f"{why}. No new instance like it was found; one may still appear. Run again: that looks for it first "
+                "(with a new OAuth code, if it takes one)"
+            ) from None
+        return found
 
-    def _left_behind(self, inputs: Mapping[str, Any], wanted: _Wanted) -> dict[str, Any] | None:
-        """The object that a killed run has made for these very inputs, and told nobody of."""
-        clock, settings = self._client.clock, self._client.settings
-        deadline = clock.now() + settings.create_timeout
-        # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
-        while self._pending.is_under_way(inputs) and clock.now() < deadline:
-            clock.sleep(_FIRST_LOOKS[1])
-        for note in self._pending.left(inputs):
-            remaining = note.began + settings.create_timeout - time.time()
-            why = f"create instance {wanted.name!a}: an earlier run was interrupted in it"
-            answer = self._search(wanted, note.before, why, clock.now() + remaining, patient=remaining > 0)
-            if answer is not None:
-                found = self._completed(answer, wanted)
-                self._pending.account_for(found["id"], note)
-                note.forget()
-                log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
-                return found
-            note.forget()
-        return None
-
-    def _name_twins(self, twins: Collection[str], wanted: _Wanted) -> None:
-        """Never make a duplicate silently: say which objects look like one that another run has left."""
-        with self._lock:
-            strangers = sorted(set(twins) - self._claimed, key=int)
-        if strangers:
-            log.warning(
-                "create instance %a: the API has %s with this name, connector and tags already; if an interrupted run "
-                'left it, delete the new one and set adopt_id="%s"',
-                wanted.name,
-                ", ".join(strangers),
-                strangers[0],
-            )
-
-    def _search(
-        self, wanted: _Wanted, before: Collection[str], why: str, deadline: float, *, patient: bool
-    ) -> Json | None:
-        """Look for what a create has made: a few times, or until the deadline while the API may still be at work."""
-        clock = self._client.clock
-        blind: InstancesError | None = None
-        for looks in itertools.count():
-            wait = _FIRST_LOOKS[looks] if looks < len(_FIRST_LOOKS) else _LOOK_EVERY
-            settled = blind is None and not patient
-            if looks >= len(_FIRST_LOOKS) and (settled or clock.now() + wait > deadline):
-                break
-            clock.sleep(wait)
-            try:
-                listed = self._client.list_all()
-            except InstancesError as error:
-                blind = error  # the next look may do better; the deadline bounds them
-                continue
-            blind = None
-            if (match := self._match(listed, wanted, before, why)) is not None:
-                return match
-        if blind is not None:
-            raise CreateUndecided(
-                f"{why}. Whether an instance was made cannot be found out ({blind}). Look for it before you run again, "
-                "and take it over with adopt_id",
-                [],
-            )
-        return None
-
-    def _match(self, listed: list[Json], wanted: _Wanted, before: Collection[str], why: str) -> Json | None:
-        with self._lock:
-            known = {*before, *self._claimed}
-        matches = {}
-        for answer in listed:
-            found = self._told(answer)
-            if found and found["id"] not in known and wanted.is_met_by(found):
-                matches[found["id"]] = answer
-        if len(matches) > 1:
-            ids = sorted(matches, key=int)
-            raise CreateUndecided(
-                f"{why}. One of the new instances {', '.join(ids)} is its result: find out which, delete the others, "
-                f'and run again with adopt_id="{ids[0]}" (or the id that is right)',
-                ids,
-            )
-        return next(iter(matches.values()), None)
-
-    def _completed(self, answer: Json, wanted: _Wanted) -> dict[str, Any]:
-        """Claim the object, and ask it for what the answer lacks: a listing's has no `disabled`."""
+    def _completed(self, answer: Json, wanted: Wanted) -> Found:
+        """The object in an answer to our POST, and what the answer lacks."""
         instance_id = model.normalise_id(answer["id"])
-        self.claim(instance_id)
-        self._made[wanted.key].add(instance_id)  # in our turn: nobody else uses this set
-        found = self._told(answer)
-        if "token" in found and "disabled" in found:
-            return found
+        if not self._claim(instance_id):
+            raise CreateUndecided(
+                f"create instance {wanted.name!a}: the API answered with instance {instance_id}, which another "
+                "resource has; find out what was made before you run again",
+                [instance_id],
+            )
+        found = model.told(answer, self._client.settings.dialect)
+        return found if "token" in found and "disabled" in found else {**found, **self._read(instance_id, wanted)}
+
+    def _read(self, instance_id: str, wanted: Wanted) -> Found:
+        """What a GET says: a listing may mask the token, and lacks `disabled`."""
         try:
-            return {**found, **model.from_wire(self._client.get(instance_id), self._client.settings.dialect)}
+            found = model.from_wire(self._client.get(instance_id), self._client.settings.dialect)
+            if "token" not in found:
+                raise UnexpectedAnswer("the answer has none")
         except InstancesError as error:
-            if "token" in found:
-                return found
             raise CreateUndecided(
                 f"create instance {wanted.name!a}: it was made as {instance_id}, but its token cannot be read "
                 f'({error}): run again with adopt_id="{instance_id}"',
                 [instance_id],
             ) from None
+        return found
 
-    def _told(self, answer: Json) -> dict[str, Any]:
+    def _claim(self, instance_id: str) -> bool:
+        """Whether the object was free; it is ours from now on, and no other resource takes it for its own."""
+        with self._lock:
+            free = instance_id not in self._claimed
+            self._claimed.add(instance_id)
+            return free
+
+    def _name_twins(self, namesakes: Collection[Found], wanted: Wanted) -> None:
+        """Never make a duplicate silently: say which objects look like one that another run has left."""
+        with self._lock:
+            known = self._claimed | self._seen
+        twins = sorted({found["id"] for found in namesakes if wanted.is_met_by(found)} - known, key=int)
+        if twins:
+            log.warning(
+                "create instance %a: the API already has %s with this name, connector and tags. If this create "
+                "replaces it, ignore this. Else see if a stack holds it (`pulumi-instances orphans`); if none does, "
+                'keep one of the two: delete the new one and set adopt_id="%s"',
+                wanted.name,
+                ", ".join(twins),
+                twins[0],
+            )
+
+    # what an interrupted run has left
+
+    def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
+        """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
+        clock, settings = self._client.clock, self._client.settings
+        deadline = clock.now() + settings.create_timeout
+        # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
+        if self._pending.is_under_way(inputs):
+            _say_waiting(wanted, settings.create_timeout)
+            while self._pending.is_under_way(inputs) and clock.now() < deadline:
+                clock.sleep(_FIRST_LOOKS[1])
+        for note in self._pending.left(inputs):
+            if note.age > pending.OLDEST_NOTE:
+                self._name_old(note, wanted)
+            elif (found := self._taken_over(note, wanted)) is not None:
+                return found
+            note.forget()
+        return None
+
+    def _taken_over(self, note: Note, wanted: Wanted) -> Found | None:
+        clock, settings = self._client.clock, self._client.settings
+        remaining = 0.0 if note.answered else max(0.0, settings.create_timeout - note.age)
+        if remaining > 0:
+            _say_waiting(wanted, remaining)
+        found = self._search(
+            _Lost(
+                wanted,
+                f"create instance {wanted.name!a}: an earlier run was interrupted in it",
+                note.may_be if note.highest is not None else None,
+                clock.now() + remaining,
+                patient=remaining > 0,
+                otherwise=f"; if it made none of them, remove {note.path}",
+            )
+        )
+        if found is None:
+            return None
+        self._pending.account_for(found["id"], note)
+        note.forget()
+        log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
+        return {**found, **self.keep(found["id"])}
+
+    def _name_old(self, note: Note, wanted: Wanted) -> None:
+        candidates = [
+            found["id"]
+            for found in self._listings.fresh()
+            if note.may_be(found["id"]) and (wanted.is_met_by(found) or wanted.resembles(found))
+        ]
+        if candidates:
+            log.warning(
+                "create instance %a: a run of %s was interrupted in it, too long ago to take over what it may have "
+                "left, which is instance %s. A new one is created. If you want that one instead, delete the new one "
+                'and set adopt_id="%s"',
+                wanted.name,
+                datetime.fromtimestamp(note.began, timezone.utc).date().isoformat(),
+                ", ".join(candidates),
+                candidates[0],
+            )
+
+    # looking for the result of a create
+
+    def _search(self, lost: _Lost) -> Found | None:
+        """Look for what a create has made: a few times, or until the deadline while the API may still be at work."""
+        clock = self._client.clock
+        blind: InstancesError | None = None
+        alike: list[str] = []
+        for looks in itertools.count():
+            wait = _FIRST_LOOKS[looks] if looks < len(_FIRST_LOOKS) else _LOOK_EVERY
+            settled = blind is None and not lost.patient
+            if looks >= len(_FIRST_LOOKS) and (settled or clock.now() + wait > lost.deadline):
+                break
+            clock.sleep(wait)
+            try:
+                listed = self._listings.fresh()
+            except InstancesError as error:
+                blind = error  # the next look may do better; the deadline bounds them
+                continue
+            blind = None
+            match, alike = self._match(listed, lost)
+            if match is not None:
+                return {**match, **self._read(match["id"], lost.wanted)}
+        if blind is not None:
+            raise CreateUndecided(
+                f"{lost.why}. Whether an instance was made cannot be found out ({blind}). Look for it before you run "
+                "again, and take it over with adopt_id",
+                [],
+            )
+        if alike:
+            raise _undecided(lost, alike)
+        return None
+
+    def _match(self, listed: list[Found], lost: _Lost) -> tuple[Found | None, list[str]]:
+        """The one object that must be the result, claimed for us; else the ids of those that may be."""
+        with self._lock:
+            known = self._claimed | self._seen
+            new = [
+                found
+                for found in listed
+                if found["id"] not in known and (lost.may_be is None or lost.may_be(found["id"]))
+            ]
+            exact = {found["id"]: found for found in new if lost.wanted.is_met_by(found)}
+            if len(exact) == 1 and lost.may_be is not None:
+                self._claimed.update(exact)
+                return next(iter(exact.values())), []
+        if len(exact) > 1:
+            raise _undecided(lost, list(exact))
+        return None, [found["id"] for found in new if found["id"] in exact or lost.wanted.resembles(found)]
+
+    # what resources of the stack hold
+
+    def plan_adoption(self, instance_id: str, your_mom: Any) -> None:
+        """A new resource is going to adopt this object. Raises AdoptionRefused where it is known that it cannot.
+
+        That the object is there is looked up in the listing that the first create takes, too. Where the API does not
+        answer, nothing is said: the adoption itself will.
+        """
+        with self._lock:
+            if instance_id in self._managed:
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+            if instance_id in self._planned:
+                raise AdoptionRefused(_TWICE.format(id=instance_id))
+            self._planned.add(instance_id)
+        try:
+            before = self._listings.before()
+            found = None if before is None else before.by_id.get(instance_id)
+            self._demand_connector(found or self._told(self._client.get(instance_id)), instance_id, your_mom)
+        except NotFound:
+            raise AdoptionRefused(_MISSING.format(id=instance_id)) from None
+        except AdoptionRefused:
+            raise
+        except InstancesError as error:
+            log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
+
+    def adopt(self, instance_id: str, your_mom: str) -> Json:
+        """Take over an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
+        try:
+            answer = self._client.get(instance_id)
+        except NotFound:
+            raise AdoptionRefused(_MISSING.format(id=instance_id)) from None
+        self._demand_connector(self._told(answer), instance_id, your_mom)
+        with self._lock:
+            if instance_id in self._claimed:
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+            self._claimed.add(instance_id)
+            self._adopting.add(instance_id)
+            self._planned.discard(instance_id)
+        return answer
+
+    def adopted(self, inputs: Mapping[str, Any], instance_id: str) -> dict[str, str]:
+        """The adoption has succeeded. Returns what the state has to hold besides: see `keep`."""
+        self._pending.account_for(instance_id)
+        self._pending.forget(inputs)
+        with self._lock:
+            self._adopting.discard(instance_id)
+        return self.keep(instance_id)
+
+    def keep(self, instance_id: str) -> dict[str, str]:
+        """A resource holds an object that another may have had: the output that tells the two resources apart."""
+        keeper = secrets.token_hex(8)
+        with self._lock:
+            self._kept[instance_id] = keeper
+        self._pending.keep(instance_id, keeper)
+        return {model.KEEPER: keeper}
+
+    def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it."""
+        with self._lock:
+            if instance_id in self._planned:
+                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+            self._managed[instance_id].append(outputs)
+            self._claimed.add(instance_id)
+            if self._has_notes is None:
+                self._has_notes = bool(self._pending.left(any_stack=True))
+        if keeper := outputs.get(model.KEEPER):
+            self._pending.keep(instance_id, str(keeper))
+        if self._has_notes:
+            self._pending.note_held(inputs, instance_id)
+
+    def note_seen(self, instance_id: str) -> None:
+        """A resource in the state has or refers to this object: no create takes it over."""
+        with self._lock:
+            self._seen.add(instance_id)
+
+    def demand_free(self, instance_id: str, outputs: Mapping[str, Any]) -> bool:
+        """Whether the resource with these outputs may delete the object: False where another resource has it now.
+
+        Raises AdoptionRefused where another resource was going to adopt it in this run, and has failed.
+        """
+        with self._lock:
+            if instance_id in self._adopting:
+                raise AdoptionRefused(
+                    f"delete instance {instance_id}: another resource was going to adopt it, and failed; it is kept: "
+                    "run again"
+                )
+            others = [held for held in self._managed.get(instance_id, []) if not _is_one(held, outputs)]
+            keeper = self._kept.get(instance_id)
+        keeper = keeper or self._pending.keeper(instance_id)
+        return not others and keeper in (None, outputs.get(model.KEEPER))
+
+    def deleted(self, instance_id: str) -> None:
+        """The object is no longer there."""
+        self._pending.release(instance_id)
+
+    def _demand_connector(self, found: Found, instance_id: str, your_mom: Any) -> None:
+        if isinstance(your_mom, str) and found.get("your_mom", your_mom) != your_mom:
+            raise AdoptionRefused(
+                f'adopt instance {instance_id}: it is of "{found["your_mom"]}", the program says '
+                f'your_mom="{your_mom}"; correct one of them'
+            )
+
+    def _told(self, answer: Json) -> Found:
         return model.told(answer, self._client.settings.dialect)
 
 
-class _Wanted:
-    """What a create asked for, as far as the API shows it again."""
+def _say_waiting(wanted: Wanted, seconds: float) -> None:
+    log.warning(
+        "create instance %a: waiting up to %.0f s for what an interrupted run may still be creating",
+        wanted.name,
+        seconds,
+    )
 
-    def __init__(self, inputs: Mapping[str, Any]) -> None:
-        self.name: str = inputs["name"]
-        self._expected = {key: inputs[key] for key in ("name", "your_mom", "tags")}
-        self.key = (inputs["name"], inputs["your_mom"], tuple(inputs["tags"]))
 
-    def is_met_by(self, found: Mapping[str, Any]) -> bool:
-        return "name" in found and all(found.get(key, value) == value for key, value in self._expected.items())
+def _undecided(lost: _Lost, candidates: list[str]) -> CreateUndecided:
+    ids = sorted(candidates, key=int)
+    if len(ids) == 1:
+        which = f"Instance {ids[0]} may be its result: look at it, and if it is"
+    else:
+        which = f"One of the instances {', '.join(ids)} may be its result: find out which, delete the others"
+    return CreateUndecided(
+        f'{lost.why}. {which}, run again with adopt_id="{ids[0]}"'
+        f"{' (or the id that is right)' if len(ids) > 1 else ''}{lost.otherwise}",
+        ids,
+    )
+
+
+def _is_one(outputs: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether both are the outputs of one resource: the engine hands over the same ones throughout a run."""
+    left, right = ({key: value for key, value in each.items() if key != "__provider"} for each in (outputs, others))
+    return left == right

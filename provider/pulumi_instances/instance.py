@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from .lifecycle import InstanceProvider
-from .model import INPUTS, OUTPUT_ONLY, is_secret_key
+from .model import INPUTS, OUTPUT_ONLY, STACK, is_secret_key
 
 
 class Instance(Resource, module="instances", name="Instance"):
@@ -66,6 +66,7 @@ class Instance(Resource, module="instances", name="Instance"):
             "configuration": _with_secrets(configuration),
             "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
             "adopt_id": adopt_id,
+            STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
         }
         super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
 

@@ -71,10 +71,12 @@ class InstanceProvider(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Called for every resource of the program, in previews too; values may be unknown. No network."""
+        if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
+            self._operations.use_stack(stack)
         inputs, problems = validation.check(news)
         problems += validation.check_adopted(_olds, inputs)
         if self._operations is not None and not (_olds or problems) and isinstance(inputs.get("adopt_id"), str):
-            problems += self._operations.check_new_adoption(inputs["adopt_id"])
+            problems += self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
         failures = [CheckFailure(key, reason) for key, reason in problems]
         if self._refusal is not None:
             failures += [CheckFailure("", problem) for problem in self._refusal.problems]
@@ -88,7 +90,7 @@ class InstanceProvider(ResourceProvider):
         the property that changed and honours `replace_on_changes` (engine: step_generator.go, DIFF_UNKNOWN).
         """
         if self._operations is not None:
-            self._operations.note_managed(_id)
+            self._operations.note_managed(_id, _olds, _news)
         changed, replaces = model.changes(_olds, _news)
         if not changed:
             return DiffResult(changes=False)
@@ -133,7 +135,7 @@ class InstanceProvider(ResourceProvider):
     @_short_traceback
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""
-        self._api(_props).delete(_id)
+        self._api(_props).delete(_id, _props)
 
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""

@@ -19,6 +19,12 @@ from .errors import InputError, UnexpectedAnswer
 INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
 CREATE_ONLY = ("configuration", "provider_data")
 OUTPUT_ONLY = ("token", "valid", "disabled")
+KEEPER = "__keeper"
+"""The output of a resource that holds its object by adoption or take-over: a random word (`Creations.keep`)."""
+STACK = "__stack"
+"""The input that tells the provider which stack it works for; `check` takes it out."""
+HIDDEN = (KEEPER,)
+"""Outputs of our own; the engine does not display keys that begin like this."""
 
 # The engine carries every number as a double (pulumi/pulumi#13830): whole numbers are exact up to here only.
 EXACT = 2**53
@@ -196,7 +202,7 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any
     A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
     declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
     """
-    merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY) if known.get(key) is not None}
+    merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY, *HIDDEN) if known.get(key) is not None}
     as_declared = {"id", "your_mom"} if "your_mom" in merged else {"id"}
     merged.update({key: value for key, value in found.items() if key not in as_declared})
     merged.pop("adopt_id", None)

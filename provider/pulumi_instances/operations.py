@@ -40,29 +40,33 @@ class Operations:
         instance_id = model.normalise_id(inputs["adopt_id"])
         answer = self._creations.adopt(instance_id, inputs["your_mom"])
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
-        if all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
-            return found
-        # The answer to a PUT may lack tags (API document): those before it are no longer true.
-        return {**found, "tags": list(inputs["tags"]), **self.update(instance_id, inputs)}
+        if not all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
+            # The answer to a PUT may lack tags (API document): those before it are no longer true.
+            found = {**found, "tags": list(inputs["tags"]), **self.update(instance_id, inputs)}
+        return {**found, **self._creations.adopted(inputs, instance_id)}
 
     def hide(self, bag: Mapping[str, Any]) -> None:
         """Keep the secrets of these inputs or outputs out of every message."""
         self._client.hide(model.secret_values(bag))
 
-    def check_new_adoption(self, instance_id: str) -> list[tuple[str, str]]:
+    def use_stack(self, stack: str) -> None:
+        """Say which stack this process works for, as ``organization/project/stack``."""
+        self._creations.use_stack(stack)
+
+    def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[tuple[str, str]]:
         """The problem, if any, of a new resource that is going to adopt this instance."""
         try:
-            self._creations.plan_adoption(instance_id)
+            self._creations.plan_adoption(instance_id, your_mom)
         except AdoptionRefused as refusal:
             return [("adopt_id", str(refusal))]
         return []
 
-    def note_managed(self, instance_id: str) -> None:
+    def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included.
 
         Raises AdoptionRefused when a new resource of the program is going to.
         """
-        self._creations.note_managed(instance_id)
+        self._creations.note_managed(instance_id, outputs, inputs)
 
     def read(self, instance_id: str, *, complete: bool = False) -> dict[str, Any]:
         """The instance as it is now. Raises NotFound only where the API says so.
@@ -70,6 +74,7 @@ class Operations:
         Only a ``complete`` read always holds `disabled`, which a listing lacks.
         """
         checked = _checked(instance_id, "read")
+        self._creations.note_seen(checked)
         return self._get(checked) if complete else self._reads.read(checked)
 
     def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,21 +86,22 @@ class Operations:
             self._reads.forget()
         return self._found(answer, f"update instance {checked}", checked)
 
-    def delete(self, instance_id: str) -> None:
-        """Delete it; that it is missing already is success.
+    def delete(self, instance_id: str, outputs: Mapping[str, Any] | None = None) -> None:
+        """Delete the instance of the resource with these outputs; that it is missing already is success.
 
-        An object that another resource has adopted in this run stays: the program has moved it from one to the other.
+        An instance that another resource holds by now stays: the program has moved it from one to the other.
         """
         checked = _checked(instance_id, "delete")
-        if self._creations.has_adopted(checked):
-            log.warning("instance %s is kept: another resource has adopted it", checked)
+        if not self._creations.demand_free(checked, outputs or {}):
+            log.warning("instance %s is kept: another resource has it now, by adopt_id or after a lost create", checked)
             return
         try:
             self._client.delete(checked)
         except NotFound:
-            return
+            pass
         finally:
             self._reads.forget()
+        self._creations.deleted(checked)
 
     def _get(self, instance_id: str) -> dict[str, Any]:
         return self._found(self._client.get(instance_id), f"read instance {instance_id}", instance_id)

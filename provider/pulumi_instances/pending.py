@@ -1,8 +1,11 @@
-"""A note on disk of each create under way, so that the next run finds what a killed one has left.
+"""What has to outlive a process, on disk below `PULUMI_HOME`. An aid: whatever is wrong with a file is a warning.
 
-The engine keeps nothing of a create that it never heard the end of (engine: snapshot.go), and the API has no
-idempotency key. A note holds no secret: it names the inputs by a keyed digest. It lives below `PULUMI_HOME`, and a lock
-on it tells whether the process that wrote it is still at work.
+*Notes* of creates under way, so that the next run finds what a killed one has left. The engine keeps nothing of a
+create that it never heard the end of (engine: snapshot.go), and the API has no idempotency key. A note holds no secret:
+it names the inputs by a keyed digest. A lock on it tells whether the process that wrote it is still at work.
+
+*Keepers*: which resource holds an instance that came to it by adoption or take-over, so that the resource that had it
+before does not delete it: the engine deletes that in a later run, or in another process.
 """
 
 from __future__ import annotations
@@ -11,24 +14,37 @@ import contextlib
 import hashlib
 import hmac
 import json
+import logging
 import os
+import secrets
 import select
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from . import model
 from .config import Settings
-from .errors import CreateLost, CreateUndecided
+from .errors import InputError
 
 try:
     import fcntl
 except ImportError:  # Windows: no notes are kept; creates there are as safe as their process is
     fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("pulumi_instances")
+
+OLDEST_NOTE = 7 * 86_400.0
+"""Seconds. What a create of longer ago may have left is named, not taken over."""
+
+_OLDEST_KEEPER = 30 * 86_400.0
+"""Seconds since a run has last seen the keeper."""
+
+_TOUCH_AFTER = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -37,118 +53,312 @@ class Note:
 
     path: Path
     began: float
-    before: frozenset[str]
-    """Ids of the objects that matched already before it began."""
+    highest: str | None
+    """The highest id in the account before it began; None where the account could not be listed."""
+    others: frozenset[str]
+    """Ids that other creates or resources have."""
+    answered: bool
+    """Whether the API had answered, so that it is no longer at work."""
+
+    @property
+    def age(self) -> float:
+        """In seconds; never negative, whatever has been done to the clock since."""
+        return max(0.0, time.time() - self.began)
+
+    def may_be(self, instance_id: str) -> bool:
+        """Whether this create may have made the object: it is newer than the create, and nobody else's."""
+        return instance_id not in self.others and (self.highest is None or int(instance_id) > int(self.highest))
+
+    def rule_out(self, instance_ids: Iterable[str]) -> None:
+        """These objects are somebody else's."""
+        more = sorted({*self.others, *instance_ids}, key=int)
+        with _aid(self.path):
+            told = {**json.loads(self.path.read_text()), "others": more}
+            new = self.path.with_suffix(".new")
+            new.write_text(json.dumps(told))
+            new.replace(self.path)
 
     def forget(self) -> None:
         """The create is accounted for, unless nobody hears of it."""
         if is_heard():
-            self.path.unlink(missing_ok=True)
+            _remove(self.path)
 
-    def rule_out(self, instance_id: str) -> None:
-        """Another create has made this object."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            told = json.loads(self.path.read_text())
-            new = self.path.with_suffix(".new")
-            new.write_text(json.dumps({**told, "before": [*told["before"], instance_id]}))
-            new.replace(self.path)
+
+class OpenNote:
+    """The note of a create of this process."""
+
+    def __init__(self, path: Path, file: IO[str] | None, told: dict[str, Any]) -> None:
+        """``file`` is open and locked; None where no note could be written."""
+        self._path = path
+        self._file = file
+        self._told = told
+
+    def drop(self) -> None:
+        """The create has succeeded, or was refused for certain."""
+        if self._file is not None:
+            _remove(self._path)
+
+    def say_answered(self) -> None:
+        """The API is no longer at work on it, whatever it has done."""
+        if self._file is not None:
+            with _aid(self._path):
+                self._file.seek(0)
+                self._file.truncate()
+                _write(self._file, {**self._told, "answered": True})
 
 
 class Pending:
-    """The notes of one account. Safe to share between threads and processes."""
+    """The notes and keepers of one account. Safe to share between threads and processes."""
 
     def __init__(self, settings: Settings, home: Path | None = None) -> None:
-        """``home`` is where Pulumi keeps its own files: `PULUMI_HOME`, else ``~/.pulumi``."""
-        home = home or Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-        self._key = settings.user_secret.encode()
-        self._folder = home / "pulumi-instances" / "pending" / self._digest(settings.base_url)
+        """``home`` is where Pulumi keeps its own files: `PULUMI_HOME`, else ``~/.pulumi``. Nothing is written yet."""
+        self.stack: str | None = None
+        """``organization/project/stack`` of this process, once it is known: notes of other stacks are not ours."""
+        self._settings = settings
         self._lock = threading.Lock()
         self._ours: set[Path] = set()
+        self._home = _home() if home is None else home / "pulumi-instances"
+        self._secret: bytes | None = None
+
+    # notes
 
     @contextlib.contextmanager
-    def create(self, inputs: Mapping[str, Any], before: Collection[str]) -> Iterator[None]:
-        """Keep a note while the body runs. A killed process leaves it, and so does an end that may leave an object."""
-        note = self._folder / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
-        self._ours.add(note)
-        file = self._write(note, before)
-        decided = True
+    def create(self, inputs: Mapping[str, Any], highest: str | None, others: Collection[str]) -> Iterator[OpenNote]:
+        """Keep a note while the body runs, and after it unless the body drops it: a kill leaves it, too."""
+        folder = self._folder("pending")
+        path = (folder or Path()) / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
+        told = {
+            "began": time.time(),
+            "stack": self.stack,
+            "account": self._account(),
+            "highest": highest,
+            "others": sorted(others, key=int),
+            "answered": False,
+        }
+        self._ours.add(path)
+        file = None if folder is None or fcntl is None else _create(path, told)
         try:
-            yield
-            decided = is_heard()
-        except (CreateLost, CreateUndecided):
-            decided = False
-            raise
+            yield OpenNote(path, file, told)
         finally:
             if file is not None:
-                if decided:
-                    note.unlink(missing_ok=True)
-                file.close()
-            self._ours.discard(note)
+                with contextlib.suppress(OSError):
+                    file.close()
+            self._ours.discard(path)
 
-    def left(self, inputs: Mapping[str, Any] | None = None) -> list[Note]:
-        """The notes that dead processes left of creates with these inputs, else of all creates; oldest first."""
+    def left(self, inputs: Mapping[str, Any] | None = None, *, any_stack: bool = False) -> list[Note]:
+        """The notes that dead processes of this stack left, of creates with these inputs or of all; oldest first."""
         notes = []
         for path in self._paths(inputs):
             if path in self._ours:  # under way here
                 continue
-            with contextlib.suppress(OSError, ValueError, KeyError), path.open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails while its writer lives
+            with _aid(path), path.open("r") as file:
+                if _is_locked(file):  # its writer lives
+                    continue
                 told = json.load(file)
-                notes.append(Note(path, told["began"], frozenset(told["before"])))
+                if (any_stack or told["stack"] == self.stack) and set(told["account"]) & set(self._account()):
+                    others, highest = frozenset(map(model.normalise_id, told["others"])), told["highest"]
+                    highest = None if highest is None else model.normalise_id(highest)
+                    notes.append(Note(path, _moment(told["began"]), highest, others, told["answered"] is True))
         return sorted(notes, key=lambda note: note.began)
 
     def is_under_way(self, inputs: Mapping[str, Any]) -> bool:
         """Whether a living process is creating with these inputs. Its engine may be dead all the same."""
-        return any(map(_is_locked, self._paths(inputs)))
+        for path in self._paths(inputs):
+            with contextlib.suppress(OSError), path.open("r") as file:
+                if _is_locked(file):
+                    return True
+        return False
 
     def account_for(self, instance_id: str, note: Note | None = None) -> None:
         """Say that the create of ``note``, or one without a note, made this object: it is taken for no other's."""
+        others = self.left(any_stack=True)
+        self._rule_out([instance_id], [other for other in others if note is None or other.path != note.path])
+
+    def account_for_all(self, instance_ids: Collection[str]) -> None:
+        """Say that resources hold these objects, such as those of an import."""
+        self._rule_out(instance_ids, self.left(any_stack=True))
+
+    def note_held(self, inputs: Mapping[str, Any], instance_id: str) -> None:
+        """Say that a resource with these inputs holds the object: no left create of the same inputs made it."""
+        self._rule_out([instance_id], [note for note in self.left(inputs) if note.may_be(instance_id)])
+
+    def forget(self, inputs: Mapping[str, Any]) -> None:
+        """The user has decided what became of the creates with these inputs."""
+        for note in self.left(inputs):
+            note.forget()
+
+    def _rule_out(self, instance_ids: Collection[str], notes: Iterable[Note]) -> None:
         with self._lock:
-            for other in self.left():
-                if note is None or other.path != note.path:
-                    other.rule_out(instance_id)
+            for note in notes:
+                note.rule_out(instance_ids)
+
+    # keepers
+
+    def keep(self, instance_id: str, keeper: str) -> None:
+        """Say that the resource whose state holds this random word has the object now."""
+        if (path := self._keeper_path(instance_id)) is None:
+            return
+        with _aid(path):
+            if self.keeper(instance_id) == keeper and time.time() - path.stat().st_mtime < _TOUCH_AFTER:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new = path.with_name(f"{uuid.uuid4().hex}.new")
+            with _created(new) as file:
+                json.dump({"keeper": keeper}, file)
+            new.replace(path)
+
+    def keeper(self, instance_id: str) -> str | None:
+        """The word of the resource that has adopted this object or taken it over, as far as this machine knows."""
+        path = self._keeper_path(instance_id)
+        if path is None or not path.exists():
+            return None
+        with _aid(path):
+            if time.time() - path.stat().st_mtime < _OLDEST_KEEPER:
+                return str(json.loads(path.read_text())["keeper"])
+        return None
+
+    def release(self, instance_id: str) -> None:
+        """The object is deleted."""
+        if (path := self._keeper_path(instance_id)) is not None:
+            _remove(path)
+
+    def _keeper_path(self, instance_id: str) -> Path | None:
+        folder = self._folder("kept")
+        return None if folder is None else folder / f"{instance_id}.json"
+
+    # where
+
+    def _folder(self, kind: str) -> Path | None:
+        """The folder of this API; None where there can be none."""
+        return None if self._home is None else self._home / kind / _name_of(self._settings.base_url)
 
     def _paths(self, inputs: Mapping[str, Any] | None) -> list[Path]:
-        if fcntl is None:
+        folder = self._folder("pending")
+        if folder is None or fcntl is None or not folder.is_dir():
             return []
-        return list(self._folder.glob("*.json" if inputs is None else f"{self._inputs_digest(inputs)}-*.json"))
+        return list(folder.glob("*.json" if inputs is None else f"{self._inputs_digest(inputs)}-*.json"))
 
-    def _write(self, note: Path, before: Collection[str]) -> IO[str] | None:
-        """An open, locked file; None where none can be kept, which must not stop a create."""
-        if fcntl is None:
-            return None
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = os.fdopen(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
-        except OSError:
-            return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            json.dump({"began": time.time(), "before": sorted(before)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:  # such as a full disk
-            note.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                file.close()
-            return None
-        return file
+    def _account(self) -> list[str]:
+        """What both secrets come to: either may be rotated."""
+        return [self._digest(self._settings.user_secret), self._digest(self._settings.organization_secret)]
 
     def _inputs_digest(self, inputs: Mapping[str, Any]) -> str:
-        return self._digest(json.dumps({**inputs, "__provider": None, "adopt_id": None}, sort_keys=True, default=str))
+        compared = {**inputs, "__provider": None, "adopt_id": None}
+        return self._digest(json.dumps(model.plain(compared), sort_keys=True, default=str))
 
     def _digest(self, text: str) -> str:
-        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        with self._lock:
+            if self._secret is None:
+                self._secret = _shared_secret(self._home)
+        return hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
-def _is_locked(note: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError), note.open("r") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+def _moment(value: Any) -> float:
+    """Seconds since 1970. Raises ValueError for what no clock shows."""
+    if not 0 <= float(value) < 1e11:
+        raise ValueError
+    return float(value)
+
+
+def _name_of(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def _home() -> Path | None:
+    try:
+        return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "pulumi-instances"
+    except RuntimeError as error:  # no HOME, and no such user
+        log.warning("No notes of creates under way are kept (%s): set PULUMI_HOME", error)
+        return None
+
+
+def _shared_secret(home: Path | None) -> bytes:
+    """A random key for the digests of this home: they cover short secrets, and outlive a rotation of the account's."""
+    if home is None:
+        return secrets.token_bytes(32)
+    path = home / "key"
+    with _aid(path):
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            new = home / f"{uuid.uuid4().hex}.new"
+            with _created(new) as file:
+                file.write(secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(new, path)
+            new.unlink()
+        return path.read_bytes()
+    return secrets.token_bytes(32)
+
+
+# files
+
+
+@contextlib.contextmanager
+def _aid(path: Path) -> Iterator[None]:
+    """Go on, with a warning, where a file is not as it should be: somebody else's, malformed, not writable."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass  # another process was faster
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
+        _warn(path, error)
+
+
+_warned: set[Path] = set()
+
+
+def _warn(path: Path, error: Exception) -> None:
+    if path not in _warned:
+        _warned.add(path)
+        cause = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is malformed"
+        log.warning("The note %s is passed over (%s): remove it, or make its folder yours", path, cause)
+
+
+def _remove(path: Path) -> None:
+    with _aid(path):
+        path.unlink(missing_ok=True)
+
+
+def _created(path: Path) -> IO[str]:
+    """A new file that only its owner may read, open for writing."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+
+
+def _create(path: Path, told: Mapping[str, Any]) -> IO[str] | None:
+    """An open, locked file; None where none can be kept, which must not stop a create."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = _created(path)
+    except OSError as error:
+        _warn(path.parent, error)
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _write(file, told)
+    except OSError as error:  # such as a full disk
+        _warn(path.parent, error)
+        _remove(path)
+        with contextlib.suppress(OSError):
+            file.close()
+        return None
+    return file
+
+
+def _write(file: IO[str], told: Mapping[str, Any]) -> None:
+    json.dump(told, file)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _is_locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
     return False
 
+
+# whether anybody listens
 
 _canary = ThreadPoolExecutor(1)
 

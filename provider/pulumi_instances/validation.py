@@ -62,7 +62,7 @@ def _has_unknown(value: Any) -> bool:
 
 
 def _strangers(news: Mapping[str, Any]) -> list[str]:
-    known = {*INPUTS, "__provider"}
+    known = {*INPUTS, "__provider", model.STACK}
     return [key for key, value in news.items() if key not in known and value is not None]
 
 
