@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -309,6 +310,117 @@ def test_forty_creates_of_which_some_are_never_made(api: Emulator) -> None:
     assert 0 < len(kept) < 40
 
 
+@pytest.mark.parametrize("error", [ValueError("odd"), UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"), OverflowError()])
+def test_an_error_that_is_not_ours_orphans_nothing(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The API had acted when something in between failed: the instance is found, and until then a note stays."""
+    made = creations(api)
+    send = made._client.post
+
+    def fail_after(body: Any) -> Any:
+        send(body)
+        raise error
+
+    monkeypatch.setattr(made._client, "post", fail_after)
+    found = made.create(inputs())
+    assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
+    assert found["token"] == api.instances()[0]["token"]
+
+
+def test_an_interrupt_in_a_post_leaves_the_note(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is that ends a create: only a success or a refusal drops the note."""
+    made = creations(api)
+
+    def interrupt(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(made._client, "post", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made.create(inputs())
+    assert len(made._pending.left()) == 1
+
+
+def test_a_listing_that_is_forbidden_does_not_stop_creates(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked for once, and said; where an answer is lost then, nothing is claimed."""
+    made = creations(api, max_retries=0)
+    api.fail("GET", "/instances", Fault.status(403))
+    assert [made.create(inputs(name=name))["name"] for name in ("a", "b")] == ["a", "b"]
+    assert [request.method for request in api.requests] == ["GET", "POST", "POST"]
+    assert "403" in caplog.text
+    assert "Creates go on" in caplog.text
+    api.fail("POST", "/instances", Fault.drop_after())
+    with pytest.raises(CreateUndecided, match="may be its result") as caught:
+        made.create(inputs(name="c"))
+    assert caught.value.candidates == [str(api.instances()[-1]["id"])]
+
+
+def test_a_listing_that_hangs_is_asked_for_once(api: Emulator) -> None:
+    """Not once for each create."""
+    made = creations(api, Clock(), timeout=0.2, max_retries=0)
+    api.fail("GET", "/instances", Fault.delay(5.0), times=9)
+    for name in ("a", "b", "c"):
+        made.create(inputs(name=name))
+    assert [request.method for request in api.requests].count("GET") <= 1  # a request that hangs is noted when it ends
+
+
+def test_lost_creates_share_their_listings(api: Emulator) -> None:
+    """Sixteen that look at the same time do not list the account sixteen times over."""
+    made = creations(api, Clock())
+    api.fail("POST", "/instances", Fault.status_after(500), times=99)
+    api.fail("GET", "/instances", Fault.delay(0.2), times=99)
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda number: made.create(inputs(name=f"n{number}")), range(16)))
+    assert len({each["id"] for each in found}) == 16
+    assert sum((request.method, request.path) == ("GET", "/instances") for request in api.requests) <= 6
+
+
+def test_two_creates_never_get_one_id() -> None:
+    """The API answers both with the same object: the second is undecided."""
+    ours = {"id": 9, "name": "billing", "token": "t", "tags": ["eu"], "disabled": False}
+    with ScriptedServer(answer(200, []), answer(200, ours)) as server:
+        both = scripted(server)
+        both.create(inputs())
+        with pytest.raises(CreateUndecided, match="answered with instance 9, which another resource has"):
+            both.create(inputs(name="other"))
+
+
+def test_a_masked_token_in_a_listing_is_not_taken_for_the_token() -> None:
+    """A GET of the object decides."""
+    ours = {"id": 9, "name": "billing", "token": "********", "tags": ["eu"], "disabled": False}
+    script = (answer(200, []), Answer(then="reset"), answer(200, [ours]), answer(200, {**ours, "token": "true"}))
+    with ScriptedServer(*script) as server:
+        assert scripted(server).create(inputs())["token"] == "true"
+
+
+def test_no_home_costs_the_notes_only(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("PULUMI_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert creations(api).create(inputs())["id"]
+    assert "set PULUMI_HOME" in caplog.text
+
+
+def test_a_late_object_is_looked_for_after_the_time_of_the_create(api: Emulator) -> None:
+    """The POST itself has used up `createTimeout`: there is time left to look."""
+    api.fail("POST", "/instances", Fault.drop_before())
+    late = {CREATE_TIMEOUT: lambda: None, CREATE_TIMEOUT + 20: partial(api.add, name="billing", tags=["eu"])}
+    clock = FakeClock(meanwhile=late)
+    made = creations(api, clock)
+    send = made._client.post
+
+    def use_up(body: Any) -> Any:
+        clock.sleep(CREATE_TIMEOUT)
+        return send(body)
+
+    made._client.post = use_up  # type: ignore[method-assign]
+    assert made.create(inputs())["id"] == str(api.instances()[0]["id"])
+
+
 # creates of another process that was killed
 
 
@@ -418,6 +530,23 @@ def test_an_adopted_instance_outlives_the_resource_it_came_from(
         both.delete(instance_id)
     assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
     assert f"instance {instance_id} is kept" in caplog.text
+
+
+def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
+    """And one of another connector, and one that two resources adopt: by one listing for all of them."""
+    there, box = str(api.add(name="billing")), str(api.add(your_mom="box"))
+    every = operations(api)
+    assert every.check_new_adoption(there, "dropbox") == []
+    for instance_id, problem in (("1", "it does not exist"), (box, 'it is of "box"'), (there, "two resources of this")):
+        [(key, text)] = every.check_new_adoption(instance_id, "dropbox")
+        assert (key, problem in text) == ("adopt_id", True), text
+    assert [request.path for request in api.requests] == ["/instances", "/instances/1"]
+
+
+def test_a_preview_does_not_fail_where_an_adoption_cannot_be_looked_up(api: Emulator) -> None:
+    """The `up` will say what is wrong."""
+    api.fail("GET", "/instances", Fault.status(500), times=9)
+    assert operations(api).check_new_adoption("1", "dropbox") == []
 
 
 # the others

@@ -27,7 +27,7 @@ def register(ledger: Ledger, goal: Goal) -> list[Step]:
     new = _new_state(goal, urn, old, alias)
     ledger.news[urn] = new
     included = ledger.includes(new)
-    forced = urn in ledger.options.replace
+    forced = urn in ledger.options.replace or (old is not None and old.taint)
     if not (_take_inputs(ledger, goal, old, new, included=included, forced=forced) and valid):
         raise RejectedError
     if included and ledger.options.target_dependents:

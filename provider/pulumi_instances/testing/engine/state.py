@@ -37,6 +37,7 @@ class ResourceState:
     external: bool = False
     delete: bool = False
     pending_replacement: bool = False
+    taint: bool = False
     deleted_with: str = ""
     replace_with: list[str] = field(default_factory=list)
     replacement_trigger: Value = None
@@ -90,6 +91,7 @@ _RESOURCE_KEYS = {
     "provider": "provider",
     "propertyDependencies": "property_dependencies",
     "pendingReplacement": "pending_replacement",
+    "taint": "taint",
     "additionalSecretOutputs": "additional_secret_outputs",
     "aliases": "aliases",
     "customTimeouts": "custom_timeouts",
