@@ -43,6 +43,9 @@ _LOOK_EVERY = 3.0
 _LONGEST_GRACE = 30.0
 """Seconds to look for an object after the time of its create is over."""
 
+_BY_ADOPTION = "adopted"
+"""Stands for the keeper of a resource that adopted its object with 0.1.0, which kept no such word."""
+
 _TAKEN = "adopt instance {id}: a resource of this stack has it already; remove adopt_id, or correct it"
 _TWICE = "adopt instance {id}: two resources of this program adopt it; remove adopt_id from one of them"
 _MISSING = "adopt instance {id}: it does not exist; correct adopt_id, or remove it to create one"
@@ -79,7 +82,7 @@ class Creations:
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
         self._planned: set[str] = set()
         self._adopting: set[str] = set()
-        self._managed: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self._managed: defaultdict[str, set[str | None]] = defaultdict(set)
         self._kept: dict[str, str] = {}
         self._has_notes: bool | None = None
 
@@ -357,15 +360,17 @@ class Creations:
 
     def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it."""
+        keeper = outputs.get(model.KEEPER)
+        adopted = keeper is None and inputs.get("adopt_id") == instance_id
         with self._lock:
             if instance_id in self._planned:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
-            self._managed[instance_id].append(outputs)
+            self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
             self._claimed.add(instance_id)
             if self._has_notes is None:
                 self._has_notes = bool(self._pending.left(any_stack=True))
-        if keeper := outputs.get(model.KEEPER):
-            self._pending.keep(instance_id, str(keeper))
+        if keeper is not None:
+            self._pending.keep(instance_id, keeper)
         if self._has_notes:
             self._pending.note_held(inputs, instance_id)
 
@@ -379,16 +384,15 @@ class Creations:
 
         Raises AdoptionRefused where another resource was going to adopt it in this run, and has failed.
         """
+        ours = outputs.get(model.KEEPER)
         with self._lock:
             if instance_id in self._adopting:
                 raise AdoptionRefused(
                     f"delete instance {instance_id}: another resource was going to adopt it, and failed; it is kept: "
                     "run again"
                 )
-            others = [held for held in self._managed.get(instance_id, []) if not _is_one(held, outputs)]
-            keeper = self._kept.get(instance_id)
-        keeper = keeper or self._pending.keeper(instance_id)
-        return not others and keeper in (None, outputs.get(model.KEEPER))
+            holders = {*self._managed.get(instance_id, ()), self._kept.get(instance_id, ours)}
+        return holders == {ours} and self._pending.keeper(instance_id) in (None, ours)
 
     def deleted(self, instance_id: str) -> None:
         """The object is no longer there."""
@@ -424,9 +428,3 @@ def _undecided(lost: _Lost, candidates: list[str]) -> CreateUndecided:
         f"{' (or the id that is right)' if len(ids) > 1 else ''}{lost.otherwise}",
         ids,
     )
-
-
-def _is_one(outputs: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether both are the outputs of one resource: the engine hands over the same ones throughout a run."""
-    left, right = ({key: value for key, value in each.items() if key != "__provider"} for each in (outputs, others))
-    return left == right

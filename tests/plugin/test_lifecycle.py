@@ -268,7 +268,7 @@ def test_adopting_makes_nothing_new(api: Emulator, plugin: Plugin) -> None:
     instance_id = str(api.add(name="old"))
     made = plugin.create(inputs(adopt_id=instance_id))
     assert made.id == instance_id
-    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled"}
+    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled", "__keeper"}
     assert [request.method for request in api.writes] == ["PUT"]
     assert plugin.diff(made.id, plain(made.outputs), inputs(adopt_id=instance_id)).changes == "NONE"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,15 +336,11 @@ def test_a_home_that_is_a_file_is_a_warning(stack: Harness, instances_api: Emula
 
 @pytest.mark.parametrize("setting", ["user_secret", "organization_secret"])
 def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_path: Path, setting: str) -> None:
-    given = {
-        "base_url": instances_api.base_url,
-        "user_secret": instances_api.user_secret,
-        "organization_secret": instances_api.organization_secret,
-    }
+    account = Settings(instances_api.base_url, instances_api.user_secret, instances_api.organization_secret)
     bag = {"your_mom": "dropbox", "name": "mine", "tags": []}
-    with Pending(Settings(**given), tmp_path).create(bag, "4000", []):
+    with Pending(account, tmp_path).create(bag, "4000", []):
         pass
-    rotated = Pending(Settings(**{**given, setting: "rotated-s3cret"}), tmp_path)
+    rotated = Pending(replace(account, **{setting: "rotated-s3cret"}), tmp_path)
     strange = Pending(Settings(instances_api.base_url, "of-another", "account"), tmp_path)
     assert len(rotated.left(bag)) == 1
     assert strange.left(bag) == []
@@ -367,3 +364,20 @@ def test_a_rerun_after_a_500_does_not_wait(stack: Harness, instances_api: Emulat
     assert "waiting" not in stack.up().stdout
 
     assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_what_an_older_version_adopted_is_destroyed(stack: Harness, instances_api: Emulator) -> None:
+    """Its state has no keeper, and its program still says adopt_id: neither an `up` nor a refresh changes that."""
+    there = by_hand(instances_api)
+    stack.program(MOVED.format(id=there))
+    stack.up()
+    deployment = stack.export()
+    assert deployment.deployment is not None
+    for resource in deployment.deployment["resources"]:
+        resource.get("outputs", {}).pop("__keeper", None)
+    stack.import_(deployment)
+    for file in Path(stack.env["PULUMI_HOME"]).glob("pulumi-instances/kept/*/*"):
+        file.unlink()
+    stack.up()
+
+    assert_ends_empty(stack, instances_api)
