@@ -340,7 +340,8 @@ def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_pat
     bag = {"your_mom": "dropbox", "name": "mine", "tags": []}
     with Pending(account, tmp_path).create(bag, "4000", []):
         pass
-    rotated = Pending(replace(account, **{setting: "rotated-s3cret"}), tmp_path)
+    changed: dict[str, Any] = {setting: "rotated-s3cret"}
+    rotated = Pending(replace(account, **changed), tmp_path)
     strange = Pending(Settings(instances_api.base_url, "of-another", "account"), tmp_path)
     assert len(rotated.left(bag)) == 1
     assert strange.left(bag) == []

@@ -190,7 +190,7 @@ ALIKE = {
 @pytest.mark.parametrize("alike", ALIKE)
 def test_a_new_object_that_only_looks_alike_is_named(api: Emulator, alike: str) -> None:
     """A service may have altered what it was sent: that nothing was made is never claimed then."""
-    stranger = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], **ALIKE[alike]}
+    stranger: dict[str, Any] = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], **ALIKE[alike]}
     api.fail("POST", "/instances", Fault.status(500))
     with pytest.raises(CreateUndecided, match="may be its result: look at it") as caught:
         creations(api, FakeClock(meanwhile={0.0: partial(api.add, **stranger)})).create(inputs())
@@ -408,8 +408,7 @@ def test_no_home_costs_the_notes_only(
 def test_a_late_object_is_looked_for_after_the_time_of_the_create(api: Emulator) -> None:
     """The POST itself has used up `createTimeout`: there is time left to look."""
     api.fail("POST", "/instances", Fault.drop_before())
-    late = {CREATE_TIMEOUT: lambda: None, CREATE_TIMEOUT + 20: partial(api.add, name="billing", tags=["eu"])}
-    clock = FakeClock(meanwhile=late)
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT + 20: partial(api.add, name="billing", tags=["eu"])})
     made = creations(api, clock)
     send = made._client.post
 
