@@ -177,7 +177,7 @@ def test_a_new_object_that_differs_is_never_taken(api: Emulator, other: dict[str
         creations(api, FakeClock(meanwhile={0.0: partial(api.add, **stranger)})).create(inputs())
 
 
-ALIKE = {
+ALIKE: dict[str, dict[str, Any]] = {
     "no tags": {"tags": []},
     "other tags": {"tags": ["eu", "us"]},
     "the default tag of a service": {"tags": ["billing"]},
