@@ -68,7 +68,6 @@ class Cli(Engine):
             "PULUMI_BACKEND_URL": directory.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "bench",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **self.extra,
         }
         self._pulumi("stack", "init", "dev")

@@ -68,8 +68,6 @@ def _cli_stack(cli: auto.PulumiCommand, name: str, state: Path, environment: Map
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": _passphrase(),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # There is none to acquire, and offline each operation would wait seconds for the registry.
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         },
     )
     return auto.create_or_select_stack(name, work_dir=str(ROOT), opts=options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from email.message import Message
@@ -34,9 +35,20 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         for path in (PACKAGE / "pulumi_instances").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert "pulumi_instances/py.typed" in sources
+    assert {"pulumi_instances/py.typed", "pulumi_instances/pulumi-plugin.json"} <= sources
     members = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     assert names == sources | {f"{info}/{member}" for member in members}
+
+
+def test_every_way_to_install_it_says_that_there_is_no_plugin(installed: Path) -> None:
+    """The wheel and an editable install have the file where the Python language host looks for it (engine: main.go)."""
+    program = (
+        "import importlib.util, json, pathlib\n"
+        "[place] = importlib.util.find_spec('pulumi_instances').submodule_search_locations\n"
+        "assert json.loads(pathlib.Path(place, 'pulumi-plugin.json').read_text()) == {'resource': False}\n"
+    )
+    for python in (str(installed / "python"), sys.executable):
+        subprocess.run([python, "-c", program], check=True)
 
 
 def test_the_sdist_holds_what_its_tests_need(sdist: Path) -> None:
@@ -54,6 +66,7 @@ def test_the_sdist_holds_what_its_tests_need(sdist: Path) -> None:
     }
     needed |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "tools/demo.py"}
     needed |= {"examples/quickstart/__main__.py", "tests/conftest.py", "provider/pulumi_instances/py.typed"}
+    needed.add("provider/pulumi_instances/pulumi-plugin.json")
     assert needed - names == set()
     foreign = re.compile(
         r"(^|/)(\.venv|\.demo|\.cache|\.git|\.\w+_cache|\.hypothesis|__pycache__|Pulumi\.\w+\.yaml)(/|$)"

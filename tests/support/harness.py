@@ -165,8 +165,6 @@ class CliHarness(Harness):
             "PULUMI_BACKEND_URL": directory.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # Without it every run waits seconds for a registry of plugins that it cannot reach.
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
         workspace = auto.LocalWorkspace(str(directory), env_vars=self.env, pulumi_command=_command())
         workspace.env_vars = self.env
