@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from pulumi_instances.commands import files
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
 
 from .conftest import Done, Run
@@ -91,17 +94,129 @@ def test_a_program_that_has_to_be_imported_says_so(write: Run, api: Emulator) ->
     assert "Have your program" not in write("--program", "__main__.py").out
 
 
-@pytest.mark.usefixtures("api")
-def test_what_is_no_file_is_not_replaced_by_one(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """Such as /dev/stdout, nor is one of the two files by the other."""
+def _make_unusual(directory: Path) -> None:
+    """What a path can lead to besides a regular file."""
+    os.mkfifo(directory / "pipe")
+    (directory / "folder").mkdir()
+    (directory / "plain").write_text("")
+    for link, target in {"to-pipe": "pipe", "to-folder": "folder", "to-device": "/dev/null", "loop": "loop"}.items():
+        (directory / link).symlink_to(target)
+    (directory / "to-stdout").symlink_to("/dev/stdout")
+    (directory / "to-that").symlink_to("to-stdout")
+    (directory / "to-dev").symlink_to("/dev")
+
+
+UNUSUAL = {
+    "pipe": "is not a regular file",
+    "to-pipe": "is not a regular file",
+    "/dev/null": "is not a regular file",
+    "/dev/stdout": "is not a regular file",
+    "/dev/fd/1": "is not a regular file",
+    "/proc/self/fd/1": "is not a regular file",
+    "/proc/self/comm": "is not a regular file",
+    "/sys/new": "is not a regular file",
+    "/dev/new": "is not a regular file",
+    "to-device": "is not a regular file",
+    "to-stdout": "is not a regular file",
+    "to-that": "is not a regular file",
+    "to-dev/new": "is not a regular file",
+    "folder": "is a folder",
+    "to-folder": "is a folder",
+    "/": "is a folder",
+    "loop": "leads in a circle",
+    "missing/file": "the folder missing does not exist; create it",
+    "plain/file": "plain is not a folder",
+    "pipe/file": "pipe is not a folder",
+    "x" * 300: "File name too long",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses /proc")
+@pytest.mark.parametrize("path", UNUSUAL)
+@pytest.mark.parametrize("option", ["--out", "--program"])
+def test_only_a_regular_file_in_a_real_folder_is_written(
+    write: Run, api: Emulator, tmp_path: Path, option: str, path: str
+) -> None:
+    """As root too, who could replace the machine's /dev/stdout by a file with tokens; the API is not asked at all."""
     api.add()
-    os.mkfifo(tmp_path / "pipe")
-    for option in ("--out", "--program"):
-        assert "pipe is no file" in write(option, "pipe").err
-        assert (tmp_path / "pipe").is_fifo()
-    done = write("--program", "./resources.json")
+    _make_unusual(tmp_path)
+    before = _seen(tmp_path), _seen(Path("/dev"))
+
+    done = write(option, path)
+
     assert (done.code, done.out) == (1, "")
-    assert "--out and --program name one file" in done.err
+    assert done.err.startswith("Error: ")
+    assert UNUSUAL[path] in done.err
+    assert "give " in done.err
+    assert len(done.err.splitlines()) == 1
+    assert (_seen(tmp_path), _seen(Path("/dev"))) == before
+    assert api.requests == []
+
+
+def test_stdout_is_refused_where_it_is_a_file(api: Emulator, tmp_path: Path) -> None:
+    """A shell's redirection makes /dev/stdout look like a regular file."""
+    api.add()
+    with (tmp_path / "redirected").open("w") as stdout:
+        command = [*COMMAND, "import-file", "--out", "/dev/stdout", "--program", "p.py"]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, **api.env},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: /dev/stdout is not a regular file; give a file path outside /dev\n"
+    assert Path("/dev/stdout").is_symlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["redirected"]
+
+
+def _seen(directory: Path) -> dict[str, tuple[int, int]]:
+    """The entries of a folder, with what would change if one were replaced."""
+    found = {each.name: each.lstat() for each in directory.iterdir()}
+    return {name: (status.st_ino, status.st_mode) for name, status in found.items()}
+
+
+def test_a_folder_that_is_not_writable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a user who is not root; root is refused only what not even root may write."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    monkeypatch.chdir(locked)  # the folders above are root's alone
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(click.ClickException, match=r"the folder \. is not writable; give another path"):
+            files.demand_file(Path("new"))
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "missing"])
+def test_a_symbolic_link_gives_way_to_the_file(write: Run, api: Emulator, tmp_path: Path, target: str) -> None:
+    """Whoever places a link in a shared folder chooses neither what is overwritten nor where the tokens go."""
+    box = api.add()
+    (tmp_path / "elsewhere").write_text("precious")
+    (tmp_path / "resources.json").symlink_to(target)
+    assert write().code == 0
+    assert (tmp_path / "elsewhere").read_text() == "precious"
+    assert not (tmp_path / "missing").exists()
+    status = (tmp_path / "resources.json").lstat()
+    assert (stat.S_ISREG(status.st_mode), stat.S_IMODE(status.st_mode)) == (True, 0o600)
+    assert api.instance(box)["token"] in (tmp_path / "resources.json").read_text()
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("program", ["./resources.json", "folder/../resources.json", "link/resources.json"])
+def test_one_file_cannot_be_both(write: Run, tmp_path: Path, program: str) -> None:
+    """However it is spelled."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(".")
+    done = write("--program", program)
+    assert (done.code, done.out) == (1, "")
+    assert "--out and --program must be different files" in done.err
 
 
 def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> None:
@@ -180,19 +295,8 @@ def test_a_program_is_never_written_over(write: Run, api: Emulator, tmp_path: Pa
     done = write()
 
     assert done.code == 1
-    assert done.err == ("Error: instances.py exists: it is not written over; name another --program, or remove it\n")
+    assert done.err == ("Error: instances.py exists and is not overwritten; give another --program, or remove it\n")
     assert [path.name for path in tmp_path.iterdir()] == ["instances.py"]
-
-
-@pytest.mark.parametrize("option", ["--out", "--program"])
-def test_a_file_that_cannot_be_written_is_an_error(run: Run, api: Emulator, tmp_path: Path, option: str) -> None:
-    """In one line that names it."""
-    api.add()
-    files = {"--out": tmp_path / "r.json", "--program": tmp_path / "p.py", option: tmp_path / "missing" / "file"}
-    done = run("import-file", *(word for pair in files.items() for word in pair))
-    assert done == Done(
-        1, "", f"Error: {tmp_path / 'missing' / 'file'}: No such file or directory; name a file that can be written\n"
-    )
 
 
 def test_an_api_that_fails_leaves_no_file(write: Run, api: Emulator, tmp_path: Path) -> None:

@@ -1,36 +1,92 @@
-"""Writing files whole, and over nothing that is no file."""
+"""Writing files whole, and only where a regular file belongs."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+# Their entries stand for devices and for what this process has open: a file there would take the place of one of them
+# for the whole machine. `/dev/shm` is an ordinary folder in memory.
+_SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
+_ORDINARY = "/dev/shm"  # noqa: S108  nothing is written there unasked
+_LONGEST_CHAIN = 40
 
-def demand_regular(path: Path) -> None:
-    """Refuse a device or a pipe: a file would take its place."""
-    if path.exists() and not path.is_file():
-        raise click.ClickException(f"{path} is no file: name one")
+
+def demand_file(path: Path) -> None:
+    """Refuse a path where no regular file can be written, before anything is asked of the API or of the CLI.
+
+    Symbolic links are followed to see what is meant: a link to a device is refused as the device is.
+    """
+    try:
+        _demand_file(path)
+        _demand_folder(path.parent)
+    except OSError as error:  # such as a folder on the way that may not be read
+        raise click.ClickException(f"{path}: {error.strerror}; give a path that can be written") from None
+
+
+def _demand_file(path: Path) -> None:
+    meant = path
+    for _ in range(_LONGEST_CHAIN):
+        folder = Path(os.path.realpath(meant.parent))
+        if _is_system(folder):
+            raise click.ClickException(f"{path} is not a regular file; give a file path outside {_top(folder)}")
+        if not meant.is_symlink():
+            break
+        meant = folder / meant.readlink()
+    else:
+        raise click.ClickException(f"{path} is a symbolic link that leads in a circle; give a file path")
+    if meant.is_dir():
+        raise click.ClickException(f"{path} is a folder; give the path of a file in it")
+    if meant.exists() and not meant.is_file():
+        raise click.ClickException(f"{path} is not a regular file; give a file path")
+
+
+def _demand_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise click.ClickException(f"the folder {folder} does not exist; create it, or give another path")
+    if not folder.is_dir():
+        raise click.ClickException(f"{folder} is not a folder; give another path")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise click.ClickException(f"the folder {folder} is not writable; give another path")
+
+
+def _is_system(folder: Path) -> bool:
+    return any(map(folder.is_relative_to, _SYSTEM_FOLDERS)) and not folder.is_relative_to(_ORDINARY)
+
+
+def _top(folder: Path) -> str:
+    return "/".join(folder.parts[:2]).replace("//", "/")
 
 
 def demand_free(path: Path, text: str) -> None:
     """Refuse a program that somebody has written: only an empty one, or the same, gives way to this text."""
-    demand_regular(path)
-    if path.exists() and path.read_bytes() not in (b"", text.encode()):
-        raise click.ClickException(f"{path} exists: it is not written over; name another --program, or remove it")
+    demand_file(path)
+    try:
+        written = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}; give another --program") from None
+    if written not in (b"", text.encode()):
+        raise click.ClickException(f"{path} exists and is not overwritten; give another --program, or remove it")
 
 
 def write(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write all of a file or nothing, with this mode (less the umask) whatever was there before."""
-    demand_regular(path)
+    """Write all of a file or nothing, with this mode (less the umask) whatever was there before.
+
+    A symbolic link gives way to the file, and what it points to is left alone: whoever can place a link in a shared
+    folder must not choose what is overwritten, or where tokens go.
+    """
+    demand_file(path)
     unfinished = path.with_name(f".{uuid.uuid4().hex}")
     try:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
             file.write(text)
         unfinished.replace(path)
     except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}; name a file that can be written") from None
+        raise click.ClickException(f"{path}: {error.strerror}; give a path that can be written") from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()

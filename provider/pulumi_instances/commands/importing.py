@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tempfile
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ _program = click.option(
     "--program",
     required=True,
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Where to write the program that declares them; never over another one.",
 )
 
@@ -70,7 +71,7 @@ The file holds the tokens in plain (mode 0600): remove it afterwards. `pulumi-in
     "--out",
     required=True,
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Where to write the file for `pulumi import`.",
 )
 @_program
@@ -89,8 +90,10 @@ def import_file(
     Instances that the states hold already are left out. The API is only read. It is for the default account: what is
     imported has no `opts=ResourceOptions(provider=…)`.
     """
-    if out.resolve() == program.resolve():
-        raise click.UsageError("--out and --program name one file: name two")
+    files.demand_file(out)
+    files.demand_file(program)
+    if os.path.realpath(out) == os.path.realpath(program):
+        raise click.UsageError("--out and --program must be different files")
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
         _write_program(program, plan.instances, plan.names)
@@ -140,6 +143,7 @@ def import_(
     what is imported has no `opts=ResourceOptions(provider=…)`.
     """
     _demand_cli()
+    files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
         files.demand_free(program, program_text(plan.instances, plan.names))
