@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from . import model
 from .config import ACCOUNT_KEY
 from .errors import InputError
 
@@ -17,6 +19,9 @@ SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""
+
+_NEWEST_VERSION = 4
+"""Of what `pulumi stack export` writes (engine: apitype, deployments.go)."""
 
 
 @dataclass(frozen=True)
@@ -42,37 +47,59 @@ class Held:
 
 
 def held(document: Any) -> list[Held]:
-    """The instances in what `pulumi stack export` writes. Raises InputError for anything else."""
+    """The instances in what `pulumi stack export` writes. Raises InputError for anything else.
+
+    A member that is null is as good as absent. A resource that cannot be understood is refused, not left out: its
+    instance would look like one that no state holds.
+    """
     deployment = document.get("deployment") if isinstance(document, dict) else None
     resources = deployment.get("resources") if isinstance(deployment, dict) else ()
+    version = document.get("version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > _NEWEST_VERSION:
+        raise InputError(f"is a state of version {version}, which is newer than this command: update pulumi-instances")
     if resources is None:
         return []
     if not isinstance(resources, list):
         raise InputError("is not an exported state: write one with `pulumi stack export --file state.json`")
+    accounts: dict[str, str] = {}
+    for number, resource in enumerate(resources, 1):
+        with _intact(number):
+            accounts.update(_account(resource))
+    found = []
+    for number, resource in enumerate(resources, 1):
+        with _intact(number):
+            if resource["type"] == INSTANCE_TYPE:
+                found.append(_held(resource, accounts))
+    return found
+
+
+@contextmanager
+def _intact(number: int) -> Iterator[None]:
     try:
-        accounts = dict(_accounts(resources))
-        return [_held(resource, accounts) for resource in resources if resource["type"] == INSTANCE_TYPE]
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise InputError("is a state with a malformed resource: write it again with `pulumi stack export`") from None
+        yield
+    # ValueError and RecursionError: a secret in plain is JSON inside of JSON.
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
+        raise InputError(
+            f"is a state with a malformed resource (number {number}): write it again with `pulumi stack export`"
+        ) from None
 
 
-def _accounts(resources: list[Any]) -> Iterator[tuple[str, str]]:
-    for resource in resources:
-        if resource["type"] == "pulumi:providers:pulumi-python":
-            account = resource.get("inputs", {}).get(ACCOUNT_KEY)
-            if isinstance(account, str):
-                yield resource["urn"], account
+def _account(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if resource["type"] == "pulumi:providers:pulumi-python":
+        account = _plain((resource.get("inputs") or {}).get(ACCOUNT_KEY))
+        if isinstance(account, str):
+            yield resource["urn"], account
 
 
 def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
-    outputs = resource.get("outputs") or {}
+    inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
     found = Held(
         urn=resource["urn"],
-        id=str(resource["id"]),
+        id=_id(resource["id"]),
         outputs={key: _plain(value) for key, value in outputs.items()},
-        secrets=frozenset(key for key, value in outputs.items() if _has_secret(value)),
+        secrets=frozenset(key for bag in (inputs, outputs) for key, value in bag.items() if _has_secret(value)),
         # A reference to a provider is its URN and its id.
-        account=accounts.get(resource.get("provider", "").rpartition("::")[0]),
+        account=accounts.get((resource.get("provider") or "").rpartition("::")[0]),
         external=bool(resource.get("external")),
         leaving=bool(resource.get("delete")),
     )
@@ -80,18 +107,33 @@ def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
     return found
 
 
+def _id(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise TypeError("an id is text, or a number in states of other tools")
+    try:
+        return model.normalise_id(value)
+    except InputError:  # that of nothing at the API, which is for the reader to say
+        return str(value)
+
+
 def _is_secret(value: Any) -> bool:
     return isinstance(value, dict) and SECRET.items() <= value.items()
 
 
 def _has_secret(value: Any) -> bool:
-    return any(map(_has_secret, value)) if isinstance(value, list) else _is_secret(value)
+    if isinstance(value, list):
+        return any(map(_has_secret, value))
+    return _is_secret(value) or (isinstance(value, dict) and any(map(_has_secret, value.values())))
 
 
 def _plain(value: Any) -> Any:
+    """A value without its marks; HIDDEN if any part of it is encrypted."""
     if isinstance(value, list):
         items = [_plain(item) for item in value]
-        return HIDDEN if HIDDEN in items else items
-    if not _is_secret(value):
+        return HIDDEN if any(item is HIDDEN for item in items) else items
+    if not isinstance(value, dict):
         return value
-    return json.loads(value["plaintext"]) if "plaintext" in value else HIDDEN
+    if _is_secret(value):
+        return json.loads(value["plaintext"]) if "plaintext" in value else HIDDEN
+    members = {key: _plain(item) for key, item in value.items()}
+    return HIDDEN if any(item is HIDDEN for item in members.values()) else members

@@ -191,6 +191,105 @@ def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, co
     assert len(done.err.splitlines()) == 1
 
 
+SECRET_NAME = {**SECRET, "plaintext": '"planted-secret"'}
+JUNK = (
+    None, True, 0, -1, 4001.0, 1.5, float("nan"), "", "text", [], ["a", 1, None], [["a"]], {}, {"a": ["b"]}, SECRET,
+    SECRET_NAME, {**SECRET, "ciphertext": "v1:x"}, {**SECRET, "plaintext": "{"}, {**SECRET, "plaintext": 3},
+    ["a", SECRET_NAME], {"a": SECRET_NAME}, {"a": {**SECRET, "ciphertext": "v1:x"}}, [SECRET_NAME, {}],
+)  # fmt: skip
+MEMBERS = ("urn", "type", "id", "provider", "outputs", "inputs", "delete", "external")
+OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults")
+
+
+@pytest.mark.parametrize("command", ["drift", "orphans"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("place", [*MEMBERS, *(f"outputs/{key}" for key in OUTPUTS), "missing", "provider's inputs"])
+def test_an_odd_state_ends_in_rows_or_in_one_line(
+    run: Run, managed: list[dict[str, Any]], command: str, options: list[str], place: str
+) -> None:
+    """Whatever stands in it, there is no traceback, and no secret is shown."""
+    for junk in JUNK:
+        odd = json.loads(json.dumps(managed[0]))
+        provider: Any = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {}}
+        if place == "missing":
+            for key in MEMBERS[: JUNK.index(junk) % len(MEMBERS) + 1]:
+                odd.pop(key, None)
+        elif place == "provider's inputs":
+            provider["inputs"] = junk if isinstance(junk, list) else {"instances:account": junk}
+        elif place.startswith("outputs/"):
+            odd["outputs"][place.partition("/")[2]] = junk
+        else:
+            odd[place] = junk
+
+        done = run(command, "-", *options, stdin=state(provider, odd, managed[1]))
+
+        assert "planted-secret" not in done.out + done.err
+        if done.code == 1:
+            assert done.out == ""
+            assert done.err.startswith("Error: -: is a state with a malformed resource (number ")
+            assert len(done.err.splitlines()) == 1
+        elif options:
+            json.loads(done.out)
+
+
+@pytest.mark.parametrize("shape", [3, None, "text", [], {}])
+@pytest.mark.parametrize("command", ["drift", "orphans"])
+def test_what_is_no_resource_is_an_error(run: Run, managed: list[dict[str, Any]], command: str, shape: Any) -> None:
+    """Which of them is not, is told."""
+    done = run(command, "-", stdin=state(managed[0], shape))
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "a malformed resource (number 2): write it again" in done.err
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("content", ["\ufeff{}", "[" * 100_000, '{"version": 5, "deployment": {"resources": []}}'])
+def test_a_file_of_another_kind_is_an_error(run: Run, content: str) -> None:
+    """One with a mark of its encoding, one that is too deep, one of a version to come."""
+    done = run("drift", "-", stdin=content)
+    assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1)
+
+
+def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
+    """As other tools write it: it is the same id."""
+    number = int(managed[0]["id"])
+    for spelled in (number, float(number), f"0{number}"):
+        assert run("drift", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
+        assert run("orphans", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
+
+
+def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dict[str, Any]]) -> None:
+    """It is compared with nothing."""
+    del managed[0]["outputs"]
+    done = run("drift", "-", "--json", stdin=state(*managed))
+    assert [(each["field"], each["state"]) for each in json.loads(done.out)["differences"]] == [
+        ("your_mom", None),
+        ("name", None),
+        ("tags", None),
+        ("token", None),
+    ]
+
+
+def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """Even if the outputs of an old state hold it in plain."""
+    api.change(api.instances()[0]["id"], name="another name")
+    managed[0]["inputs"] = {"name": SECRET_NAME}
+    managed[0]["outputs"]["name"] = "planted-secret"
+    done = run("drift", "-", stdin=state(*managed))
+    assert done.code == 2
+    assert "planted-secret" not in done.out
+    assert "another name" not in done.out
+
+
+def test_what_the_program_leaves_to_the_api_is_not_compared(
+    run: Run, api: Emulator, managed: list[dict[str, Any]]
+) -> None:
+    """Nobody manages it, so that `up` would not change it back."""
+    api.change(api.instances()[0]["id"], tags=["by hand"])
+    assert run("drift", "-", stdin=state(*managed)).code == 2
+    managed[0]["outputs"]["__defaults"] = ["tags"]
+    assert run("drift", "-", stdin=state(*managed)).code == 0
+
+
 # orphans
 
 

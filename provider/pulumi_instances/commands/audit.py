@@ -60,13 +60,25 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
         return
-    for key in _COMPARED:
+    for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
-        if old is HIDDEN or key not in found or model.same(key, old, new):
+        if old is HIDDEN or key not in found or _same(key, old, new):
             continue
         if key in {*held.secrets, "token"}:
             old, new = common.BLOT if old else None, common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
+
+
+def _managed(held: Held) -> list[str]:
+    """What is compared: not what the program leaves to the API, which a state lists."""
+    left = held.outputs.get("__defaults")
+    return [key for key in _COMPARED if not isinstance(left, list) or key not in left]
+
+
+def _same(key: str, old: Any, new: Any) -> bool:
+    if key == "tags" and old is not None and not (isinstance(old, list) and all(isinstance(tag, str) for tag in old)):
+        return False  # as no version of ours writes them
+    return model.same(key, old, new)
 
 
 def _note_hidden(held: Sequence[Held]) -> None:

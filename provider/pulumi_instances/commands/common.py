@@ -145,7 +145,7 @@ def _read(name: str) -> Any:
             return json.load(file)
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}; name a file of `pulumi stack export`") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise click.ClickException(f"{name}: is not JSON; name a file of `pulumi stack export`") from None
 
 
