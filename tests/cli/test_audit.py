@@ -192,7 +192,7 @@ def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, co
 
 
 SECRET_NAME = {**SECRET, "plaintext": '"planted-secret"'}
-JUNK = (
+JUNK: tuple[Any, ...] = (
     None, True, 0, -1, 4001.0, 1.5, float("nan"), "", "text", [], ["a", 1, None], [["a"]], {}, {"a": ["b"]}, SECRET,
     SECRET_NAME, {**SECRET, "ciphertext": "v1:x"}, {**SECRET, "plaintext": "{"}, {**SECRET, "plaintext": 3},
     ["a", SECRET_NAME], {"a": SECRET_NAME}, {"a": {**SECRET, "ciphertext": "v1:x"}}, [SECRET_NAME, {}],

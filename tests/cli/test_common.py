@@ -8,13 +8,16 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from pulumi_instances.cli import _COMMANDS
+from pulumi_instances.commands import common
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
@@ -164,6 +167,54 @@ def test_a_line_in_a_pipe_ends_where_its_text_ends(run: Run) -> None:
     """It is not filled up to the widest."""
     for command in (["list"], ["doctor"]):
         assert [line for line in run(*command).out.splitlines() if line != line.rstrip()] == []
+
+
+def _on_a_terminal(*arguments: str, columns: int) -> list[str]:
+    """The lines of a command that writes to a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
+    with subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=theirs, stderr=subprocess.DEVNULL):
+        os.close(theirs)
+        shown = b"".join(_written(ours)).decode()
+        os.close(ours)
+    return shown.splitlines()
+
+
+def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
+    """Nothing of it is left out, and no line is wider; a wide character fills two columns."""
+    box, other = (str(each["id"]) for each in api.instances())
+    bold, normal = "\x1b[1m", "\x1b[0m"
+    gap = " " * (len(box) - 2)
+    assert _on_a_terminal("list", columns=80) == [
+        f"{bold}id{gap}  name     your_mom  tags{normal}",
+        f"{box}  QA Box   box       QA, eu",
+        f"{other}  漢字 \U0001f642  sfdc      eu",
+    ]
+    narrow = _on_a_terminal("list", columns=24)
+    assert max(cell_len(line.replace(bold, "").replace(normal, "")) for line in narrow) <= 24
+    assert "".join("".join(narrow).split()).count("QA") == 2
+    assert _on_a_terminal("list", columns=1)
+
+
+def test_a_table_costs_little_more_than_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of twenty thousand instances, and no more for each of them than of few."""
+    rows: list[Any] = [[str(number), f"name {number}", "box", ["QA", f"tag {number % 7}"]] for number in range(20_000)]
+
+    def cost(write: Callable[..., None], *arguments: object) -> float:
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            write(*arguments)
+            taken.append(time.process_time() - began)
+            capsys.readouterr()
+        return min(taken)
+
+    columns = ["id", "name", "your_mom", "tags"]
+    table = cost(common.write_table, columns, rows)
+    few = cost(common.write_table, columns, rows[:2_000])
+    as_json = cost(common.write_json, [dict(zip(columns, row, strict=True)) for row in rows])
+    assert table < 8 * as_json
+    assert table < 25 * few
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

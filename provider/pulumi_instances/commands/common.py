@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Column, Table
 
 from .. import config
 from ..errors import InputError, quote
@@ -31,6 +33,11 @@ DIFFERS = 2
 
 EXIT_CODES = "Exit code: 0 fine, 1 error."
 GATE_EXIT_CODES = "Exit code: 0 fine, 1 error, 2 found something."
+
+_GAP = 2
+"""Columns of the terminal between two columns of a table."""
+
+_NARROWEST = 2  # a wide character needs as much
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -159,19 +166,35 @@ def write_json(value: Any) -> None:
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """To stdout; in full where that is no terminal. Nothing that a server named can move the cursor."""
+    table = [[shown(value) for value in row] for row in rows]
+    if any(columns):
+        table.insert(0, list(columns))
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     terminal = sys.stdout.isatty()
-    console = Console(markup=False, highlight=False, emoji=False, width=None if terminal else 10_000)
-    # Folded, where the terminal is narrow: with the ellipsis of rich, ids and paths could not be copied.
-    headers = [Column(name, overflow="fold") for name in columns]
-    table = Table(*headers, box=None, pad_edge=False, header_style="bold", show_header=any(columns))
-    for row in rows:
-        table.add_row(*(shown(value) for value in row))
     if terminal:
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+        widths = _narrowed(widths, shutil.get_terminal_size().columns - _GAP * (len(columns) - 1))
+    lines = [line for row in table for line in _lines(row, widths)]
+    if terminal and any(columns) and os.environ.get("TERM") != "dumb":
+        heading = len(_lines(columns, widths))
+        lines[:heading] = [click.style(line, bold=True) for line in lines[:heading]]
+    click.echo("\n".join(lines))
+
+
+def _narrowed(widths: list[int], available: int) -> list[int]:
+    """The widths of columns that fit together: the widest give way first."""
+    widths = list(widths)
+    while sum(widths) > max(available, _NARROWEST * len(widths)):
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """A row of a table. What is too wide is folded: with an ellipsis, ids and paths could not be copied."""
+    cells = [
+        chop_cells(text, width) if cell_len(text) > width else [text] for text, width in zip(row, widths, strict=True)
+    ]
+    folded = zip_longest(*cells, fillvalue="")
+    return [(" " * _GAP).join(map(set_cell_size, line, widths)).rstrip() for line in folded]
 
 
 def shown(value: object) -> str:
