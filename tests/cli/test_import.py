@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pulumi_instances.commands import pulumi_cli
+from pulumi_instances.pending import Pending
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.processes import COMMAND
 
 from .conftest import Run
 
@@ -20,7 +24,7 @@ case $1 in
 version) echo {version} ;;
 config) echo '{{}}' ;;
 stack) if [ -e ran ]; then echo "error: the backend is away" >&2; exit 1; fi; echo '{{"deployment": {{}}}}' ;;
-import) ls -l "$5" > ran; exit {code} ;;
+import) echo "$5" > ran; ls -lL "$5" >> ran; cat "$5" >> ran; exit {code} ;;
 esac
 """
 
@@ -40,13 +44,16 @@ def put_cli(directory: Path, *, version: str = "v3.260.0", code: int = 0) -> Non
     tool.chmod(0o755)
 
 
-def test_only_its_owner_can_read_the_file(run: Run, directory: Path) -> None:
-    """While the CLI reads it; afterwards it is gone."""
+def test_only_its_owner_can_read_the_tokens(run: Run, api: Emulator, directory: Path) -> None:
+    """While the CLI reads them; afterwards they are gone. On Linux they were never in a file system."""
     put_cli(directory)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, done.err) == (0, "")
-    mode, *_, file = (directory / "ran").read_text().split()
+    file, mode, document = (directory / "ran").read_text().splitlines()
     assert mode.startswith("-rw-------")
+    assert api.instances()[0]["token"] in document
+    if sys.platform == "linux":
+        assert file.startswith(f"/proc/{os.getpid()}/fd/")
     assert not Path(file).exists()
 
 
@@ -100,6 +107,67 @@ def test_the_cli_is_looked_at_first(
     assert said in done.err
     assert api.requests == []
     assert not (directory / "__main__.py").exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_it_asks_on_a_terminal(api: Emulator, directory: Path, answer: str, code: int) -> None:
+    """And does nothing unless the answer is yes."""
+    put_cli(directory)
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **api.env}
+    ) as process:
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        out, err = process.communicate(timeout=60)
+        os.close(ours)
+    assert "Import 1 instance into the stack dev? [y/N]" in out
+    assert (process.returncode, (directory / "ran").exists(), (directory / "__main__.py").exists()) == (
+        code,
+        code == 0,
+        code == 0,
+    )
+    assert err.strip() == ("" if code == 0 else "Stopped.")
+
+
+@pytest.mark.parametrize("stdin", [subprocess.DEVNULL, subprocess.PIPE, None])
+def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: int | None) -> None:
+    """As in CI: one line, before anything is asked of the API or of the CLI. A closed stdin is none either."""
+    put_cli(directory)
+    command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
+    if stdin is None:
+        command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    done = subprocess.run(
+        command,
+        stdin=stdin if stdin == subprocess.DEVNULL else None,
+        input="y\n" if stdin == subprocess.PIPE else None,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **api.env},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: import asks before it changes the state, and there is no terminal: add --yes\n"
+    assert api.requests == []
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_notes_of_interrupted_creates_are_told(
+    run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Once, of what was imported; a failure is a warning."""
+    put_cli(directory, code=code)
+    told: list[list[str]] = []
+    monkeypatch.setattr(Pending, "account_for_all", lambda _, ids: told.append(list(ids)))
+    assert run("import", "--stack", "dev", "--program", "a.py", "--yes").code == code
+    assert told == ([[str(each["id"]) for each in api.instances()]] if code == 0 else [])
+    if code == 0:
+        (directory / "ran").unlink()
+        monkeypatch.setattr(Pending, "account_for_all", lambda *_: 1 / 0)
+        done = run("import", "--stack", "dev", "--program", "b.py", "--yes")
+        assert (done.code, len(done.err.splitlines())) == (0, 1)
+        assert "were not told of this import (ZeroDivisionError): while no `pulumi up` is running" in done.err
 
 
 def test_a_program_that_somebody_has_written_stops_it(run: Run, directory: Path) -> None:

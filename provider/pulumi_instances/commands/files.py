@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -90,3 +93,23 @@ def write(path: Path, text: str, mode: int = 0o666) -> None:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+@contextmanager
+def readable(text: str) -> Iterator[str]:
+    """A path from which processes of this user, and no others, can read this text while the block runs.
+
+    On Linux the text is in memory, and the kernel frees it however this process ends. Elsewhere it is a file that only
+    its owner may read, which a SIGKILL leaves behind.
+    """
+    if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("resources.json"), "wb") as memory:
+            os.fchmod(memory.fileno(), 0o600)
+            memory.write(text.encode())
+            memory.flush()
+            yield f"/proc/{os.getpid()}/fd/{memory.fileno()}"
+        return
+    with tempfile.TemporaryDirectory(prefix="pulumi-instances-") as directory:
+        file = Path(directory) / "resources.json"
+        write(file, text, mode=0o600)
+        yield str(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import tempfile
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from . import common, files, pulumi_cli
 
 if TYPE_CHECKING:
     from ..client import Client
+    from ..config import Settings
 
 _exclude_state = click.option(
     "--exclude-state",
@@ -45,6 +46,7 @@ class _Plan:
     names: dict[str, str]
     held: int
     left_out: list[dict[str, str]]
+    settings: Settings
 
     def report(self, **more: Any) -> dict[str, Any]:
         return {"instances": len(self.instances), "held_already": self.held, "left_out": self.left_out, **more}
@@ -139,17 +141,19 @@ def import_(
     """Take existing instances into the state of a stack, and write a program that declares them.
 
     Run it in the project's directory. `pulumi preview` with that program then finds nothing to do. The API is only
-    read; the file with the tokens that `pulumi import` needs is removed in any case. It is for the default account:
+    read, and the tokens that `pulumi import` needs are not left in any file. It is for the default account:
     what is imported has no `opts=ResourceOptions(provider=…)`.
     """
+    if not yes and as_json:
+        raise click.UsageError("--json asks no questions: add --yes")
+    if not yes and not (sys.stdin and sys.stdin.isatty()):
+        raise click.ClickException("import asks before it changes the state, and there is no terminal: add --yes")
     _demand_cli()
     files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
         files.demand_free(program, program_text(plan.instances, plan.names))
         if not yes:
-            if as_json:
-                raise click.UsageError("--json asks no questions: add --yes")
             click.confirm(f"Import {common.counted(len(plan.instances))} into the stack {stack}?", abort=True)
         _import(stack, plan, program, quiet=as_json)
     if as_json:
@@ -169,31 +173,46 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
     # Before the import: a state without its program would have the next `up` delete the instances.
     _write_program(program, plan.instances, plan.names)
     try:
-        with tempfile.TemporaryDirectory(prefix="pulumi-instances-") as directory:
-            file = Path(directory) / "resources.json"
-            files.write(file, json.dumps(importing.import_file(plan.instances, plan.names)), mode=0o600)
-            code = pulumi_cli.import_resources(stack, str(file), quiet=quiet)
+        with files.readable(json.dumps(importing.import_file(plan.instances, plan.names))) as file:
+            code = pulumi_cli.import_resources(stack, file, quiet=quiet)
     except BaseException:  # the CLI has not begun: a program without its state would have `up` create them again
-        program.unlink()
+        program.unlink(missing_ok=True)
         raise
     if code == 0:
+        _tell_notes(plan, plan.instances)
         return
+    ended = "failed" if code > 0 else f"was killed (signal {-code}; if the stack stays locked, run `pulumi cancel`)"
     try:
         names = {each.name for each in common.read_states((), stack)}
     except click.ClickException as error:
         raise click.ClickException(
-            f"pulumi import failed, and it is not known what it has imported ({error.message}): run `pulumi preview`, "
+            f"pulumi import {ended}, and it is not known what it has imported ({error.message}): run `pulumi preview`, "
             f"and have {program} declare what is in the stack, before the next `pulumi up`"
         ) from None
     done = [found for found in plan.instances if plan.names[found["id"]] in names]
-    program.unlink()
     if not done:
-        raise click.ClickException("pulumi import failed, and nothing was imported: correct what it says, run again")
-    _write_program(program, done, plan.names)
+        program.unlink(missing_ok=True)
+        advice = "correct what it says, run again" if code > 0 else "run again"
+        raise click.ClickException(f"pulumi import {ended}, and nothing was imported: {advice}")
+    files.write(program, program_text(done, plan.names))
+    _tell_notes(plan, done)
     raise click.ClickException(
-        f"pulumi import failed after {len(done)} of {len(plan.instances)}: {program} declares those; "
+        f"pulumi import {ended} after {len(done)} of {len(plan.instances)}: {program} declares those; "
         "run again with another --program for the rest"
     )
+
+
+def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
+    """Have no later create take an imported instance for the one that an interrupted create has left."""
+    from ..pending import Pending
+
+    try:
+        Pending(plan.settings).account_for_all([found["id"] for found in imported])
+    except Exception as error:  # the import is done all the same
+        common.note(
+            f"Warning: the notes of interrupted creates were not told of this import ({type(error).__name__}): while "
+            "no `pulumi up` is running, remove the folder pulumi-instances/pending in PULUMI_HOME (~/.pulumi)"
+        )
 
 
 # planning
@@ -215,6 +234,7 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
         importing.resource_names(instances, {each.name for each in held}),
         len(found) - len(new),
         left_out,
+        client.settings,
     )
     for each in left_out:
         common.note(f"instance {each['id']} is left out: {each['reason']}")
