@@ -250,8 +250,9 @@ class _Wanted:
 
     def __init__(self, inputs: Mapping[str, Any]) -> None:
         self.name: str = inputs["name"]
-        self._expected = {key: inputs[key] for key in ("name", "your_mom", "tags")}
-        self.key = (inputs["name"], inputs["your_mom"], tuple(inputs["tags"]))
+        # Tags that are not given are not compared: the service may add one of its own.
+        self._expected = {key: inputs[key] for key in ("name", "your_mom", "tags") if key in inputs}
+        self.key = (inputs["name"], inputs["your_mom"], tuple(inputs.get("tags", ())))
 
     def is_met_by(self, found: Mapping[str, Any]) -> bool:
         return "name" in found and all(found.get(key, value) == value for key, value in self._expected.items())

@@ -60,8 +60,11 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
         return
+    left_to_the_server = model.unmanaged(held.outputs)
     for key in _COMPARED:
         old, new = held.outputs.get(key), found.get(key)
+        if key in left_to_the_server:
+            continue
         if old is HIDDEN or key not in found or model.same(key, old, new):
             continue
         if key in {*held.secrets, "token"}:
