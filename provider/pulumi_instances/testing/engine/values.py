@@ -222,8 +222,11 @@ def go_text(value: Value) -> str:
 
 
 def _go_number(number: float) -> str:
-    """A double as Go's `%v` prints it: the shortest form, with an exponent from 21 digits on."""
-    if number == 0 or 1e-4 <= abs(number) < 1e21:
-        return format(Decimal(repr(float(number))).normalize(), "f")
-    mantissa, _, exponent = repr(float(number)).partition("e")
-    return f"{mantissa.removesuffix('.0')}e{exponent}" if exponent else mantissa
+    """A double as Go's `%v` prints it: as short as can be, with an exponent from seven digits on."""
+    sign, digits, _ = (exact := Decimal(repr(float(number))).normalize()).as_tuple()
+    exponent = exact.adjusted()
+    if not exact or -5 < exponent < 6:
+        return format(exact, "f")
+    text = "".join(map(str, digits))
+    point = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{'-' * sign}{text[0]}{point}e{exponent:+03d}"
