@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
-from pulumi.runtime import get_root_resource
+from pulumi.runtime.settings import get_monitor
 
 from . import config
 from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS
@@ -31,8 +32,9 @@ class Account(pulumi.ProviderResource):
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 
-# The accounts of each program that runs in this process: with the Automation API several may, one after another.
-_accounts: WeakKeyDictionary[pulumi.Resource, set[str]] = WeakKeyDictionary()
+# The accounts of each program that runs in this process, by its connection to the engine: the Automation API and tests
+# run several, one after another.
+_accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _demand_variables_of_its_own(name: str) -> None:
@@ -48,10 +50,7 @@ def _demand_variables_of_its_own(name: str) -> None:
                 f"{'the default account' if other is None else f'an account {other.lower()!r}'} as well; "
                 "choose a name that does not end so"
             )
-    root = get_root_resource()
-    if root is None:
-        return
-    others = _accounts.setdefault(root, set())
+    others = _accounts.setdefault(get_monitor(), set())
     for spelling in others - {name}:
         if shared := variables & config.variables(spelling):
             raise ValueError(

@@ -55,7 +55,8 @@ class Codes:
     def note_diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool) -> None:
         """Remember what the engine is told of an instance: it may delete it before anything else is checked.
 
-        It does so with what depends on a resource that is deleted before it is replaced.
+        It does so with what depends on a resource that is deleted before it is replaced. It compares the old inputs
+        then, with what depends on that resource unknown: no code that the program gives by now is seen in time.
         """
         with self._lock:
             if replaces and _codes(olds) & _codes(news):
@@ -71,7 +72,13 @@ class Codes:
     def demand_deletable(self, instance_id: str, outs: Mapping[str, Any]) -> None:
         """Raise InputError where a create with the same code is to follow the deletion of this instance."""
         with self._lock:
-            follows = instance_id in self._doomed or bool(_codes(outs) & self._planned)
+            doomed, follows = instance_id in self._doomed, bool(_codes(outs) & self._planned)
+        if doomed:
+            raise InputError(
+                f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code that "
+                "made this instance works only once; nothing was deleted: do without delete_before_replace there, or "
+                "first remove this instance from the program in a run of its own, and add it again with a new code"
+            )
         if follows:
             raise InputError(
                 f"delete instance {instance_id}: its replacement would send the same code, which works only once; "
