@@ -75,8 +75,8 @@ class Codes:
             doomed, follows = instance_id in self._doomed, bool(_codes(outs) & self._planned)
         if doomed:
             raise InputError(
-                f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code that "
-                "made this instance works only once; nothing was deleted: do without delete_before_replace there, or "
+                f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code of "
+                "this instance works only once; nothing was deleted: do without delete_before_replace there, or "
                 "first remove this instance from the program in a run of its own, and add it again with a new code"
             )
         if follows:

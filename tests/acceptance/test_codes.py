@@ -37,7 +37,7 @@ EDITS = {
 
 def program(opts: str, *edit: str) -> str:
     text = SAMPLE.replace("OPTS", opts)
-    return text.replace(*edit) if edit else text
+    return text.replace(edit[0], edit[1]) if edit else text
 
 
 def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
