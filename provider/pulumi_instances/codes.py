@@ -60,9 +60,9 @@ class Codes:
         """
         with self._lock:
             if replaces and _codes(olds) & _codes(news):
-                self._doomed.add(instance_id)
+                self._doomed.add(str(instance_id))
             else:
-                self._doomed.discard(instance_id)
+                self._doomed.discard(str(instance_id))
 
     def note_created(self, inputs: Mapping[str, Any]) -> None:
         """The codes have served: what they replace may go."""
@@ -72,7 +72,7 @@ class Codes:
     def demand_deletable(self, instance_id: str, outs: Mapping[str, Any]) -> None:
         """Raise InputError where a create with the same code is to follow the deletion of this instance."""
         with self._lock:
-            doomed, follows = instance_id in self._doomed, bool(_codes(outs) & self._planned)
+            doomed, follows = str(instance_id) in self._doomed, bool(_codes(outs) & self._planned)
         if doomed:
             raise InputError(
                 f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code of "
