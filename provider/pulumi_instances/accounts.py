@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime.settings import get_monitor
 
+from . import config
 from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS
 
 
@@ -28,6 +32,34 @@ class Account(pulumi.ProviderResource):
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 
+# The accounts of each program that runs in this process, by its connection to the engine: the Automation API and tests
+# run several, one after another.
+_accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+def _demand_variables_of_its_own(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only")
+    variables = config.variables(name)
+    # Any other account whose name begins as this one's does, the default account included.
+    words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
+    for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
+        if shared := variables & config.variables(other):
+            raise ValueError(
+                f"account name {name!r}: the variable {min(shared)} would be that of "
+                f"{'the default account' if other is None else f'an account {other.lower()!r}'} as well; "
+                "choose a name that does not end so"
+            )
+    others = _accounts.setdefault(get_monitor(), set())
+    for spelling in others - {name}:
+        if shared := variables & config.variables(spelling):
+            raise ValueError(
+                f"account name {name!r}: the variable {min(shared)} is that of the account {spelling!r} as well; "
+                "choose names that differ in more than case, - and _"
+            )
+    others.add(name)
+
+
 def account(
     name: str,
     *,
@@ -43,11 +75,11 @@ def account(
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
-    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``, or is ``create``, whose variable
-    ``INSTANCES_CREATE_TIMEOUT`` is the default account's.
+    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``, or when its variables would be
+    those of another account: ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in
+    ``_create``, and a second spelling of an account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name.lower() == "create":
-        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only, and not 'create'")
+    _demand_variables_of_its_own(name)
     return Account(
         name,
         {

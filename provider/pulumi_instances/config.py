@@ -219,6 +219,11 @@ def env_prefix(account: Any) -> str:
     return prefix + re.sub(r"[^A-Z0-9]", "_", str(account).upper()) + "_"
 
 
+def variables(account: str | None) -> frozenset[str]:
+    """The environment variables that `load` reads for an account."""
+    return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+
+
 def _how_to_set(setting: Setting, account: Any) -> str:
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'

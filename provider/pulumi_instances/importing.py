@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from . import validation
+from . import model, validation
 from .state import INSTANCE_TYPE, SECRET
 
 Found = Mapping[str, Any]
@@ -70,13 +70,13 @@ def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[st
 
 
 def _resource(found: Found, name: str, pickle: Mapping[str, str]) -> dict[str, Any]:
-    outputs = {key: value for key, value in found.items() if key != "id"}
+    outputs = model.outputs(found, {}, model.not_given(_inputs(found)))
     return {
         "type": INSTANCE_TYPE,
         "name": name,
         "id": found["id"],
         "inputs": {**_inputs(found), **pickle},
-        "outputs": {**outputs, "tags": _inputs(found)["tags"], "token": _secret(found["token"]), **pickle},
+        "outputs": {**outputs, "token": _secret(found["token"]), **pickle},
     }
 
 
@@ -85,5 +85,6 @@ def _secret(value: str) -> dict[str, str]:
 
 
 def _inputs(found: Found) -> dict[str, Any]:
-    """What `check` fills for a program that declares no more than this."""
-    return {"your_mom": found.get("your_mom"), "name": found.get("name"), "tags": found.get("tags", [])}
+    """What `check` fills for a program that declares no more than this. No tags are declared where there are none."""
+    inputs = {"your_mom": found.get("your_mom"), "name": found.get("name")}
+    return {**inputs, "tags": found["tags"]} if found.get("tags") else inputs

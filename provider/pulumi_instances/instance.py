@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from .lifecycle import InstanceProvider
-from .model import INPUTS, OUTPUT_ONLY, STACK, is_secret_key
+from .model import DEFAULTS, FROM_OUTPUTS, INPUTS, OUTPUT_ONLY, STACK, is_secret_key
 
 
 class Instance(Resource, module="instances", name="Instance"):
@@ -50,8 +50,10 @@ class Instance(Resource, module="instances", name="Instance"):
         """Declare an instance.
 
         :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
-        :param name: name on the server, which need not be unique; the resource's name by default.
-        :param tags: a set of texts: order and repeats do not matter.
+        :param name: name on the server, which need not be unique; the resource's name by default. An adopted instance
+            keeps its own by default.
+        :param tags: a set of texts: order and repeats do not matter. Where none are given, the tags that the server has
+            are left alone; ``[]`` clears them, and so does dropping tags that were given.
         :param configuration: flat, with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. A change
             replaces the instance. Values under keys that look secret are kept secret, and all of it is when it is
             an Output itself.
@@ -59,7 +61,7 @@ class Instance(Resource, module="instances", name="Instance"):
             replaces the instance.
         :param adopt_id: id of an existing instance to take over instead of creating one. Used by the create only.
         """
-        inputs = {
+        inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,
             "tags": tags,
@@ -68,6 +70,10 @@ class Instance(Resource, module="instances", name="Instance"):
             "adopt_id": adopt_id,
             STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
         }
+        if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
+            inputs[DEFAULTS] = ["name"]
+        if from_outputs := [key for key, value in (("name", name), ("tags", tags)) if _holds_output(value)]:
+            inputs[FROM_OUTPUTS] = from_outputs
         super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
 
     @classmethod
@@ -95,6 +101,11 @@ _OUTPUTS = dict.fromkeys((*(key for key in INPUTS if key != "adopt_id"), *OUTPUT
 def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
     ours = pulumi.ResourceOptions(additional_secret_outputs=["token"])
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
+
+
+def _holds_output(value: Any) -> bool:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return any(isinstance(item, pulumi.Output) for item in items)
 
 
 def _with_secrets(configuration: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,10 +20,13 @@ from pulumi.dynamic import (
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import config, logs, model, parallel, validation
+from .codes import Codes
 from .errors import InstancesError, NotFound, SettingError
 
 if TYPE_CHECKING:
     from .operations import Operations
+
+log = logging.getLogger("pulumi_instances")
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -50,6 +54,7 @@ class InstanceProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     _operations: Operations | None = None
+    _codes: Codes | None = None
     _refusal: SettingError | None = None
 
     def configure(self, req: ConfigureRequest) -> None:
@@ -61,6 +66,7 @@ class InstanceProvider(ResourceProvider):
         from .operations import Operations
 
         logs.switch_on()
+        self._codes = Codes()
         try:
             settings = config.load(req.config.get)
         except SettingError as refusal:
@@ -70,14 +76,23 @@ class InstanceProvider(ResourceProvider):
             self._operations = Operations(settings, account=req.config.get(config.ACCOUNT_KEY))
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Called for every resource of the program, in previews too; values may be unknown. No network."""
+        """Called for every resource of the program, in previews too; values may be unknown. No network.
+
+        A failure names its property in the text only: given the property, the engine prints its value, decrypted
+        (engine: step_generator.go, issueCheckFailures).
+        """
         if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
             self._operations.use_stack(stack)
-        inputs, problems = validation.check(news)
-        problems += validation.check_adopted(_olds, inputs)
-        if self._operations is not None and not (_olds or problems) and isinstance(inputs.get("adopt_id"), str):
-            problems += self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
-        failures = [CheckFailure(key, reason) for key, reason in problems]
+        inputs, problems = validation.check(news, _olds)
+        if not problems:
+            problems = validation.check_adopted(_olds, inputs)
+        if not problems and self._codes is not None:
+            problems = self._codes.check(_olds, inputs)
+        if self._operations is not None:
+            if not (_olds or problems) and isinstance(inputs.get("adopt_id"), str):
+                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
+            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
+        failures = [CheckFailure("", f"{key}: {reason}") for key, reason in problems]
         if self._refusal is not None:
             failures += [CheckFailure("", problem) for problem in self._refusal.problems]
         return CheckResult(inputs, failures)
@@ -92,6 +107,10 @@ class InstanceProvider(ResourceProvider):
         if self._operations is not None:
             self._operations.note_managed(_id, _olds, _news)
         changed, replaces = model.changes(_olds, _news)
+        if self._codes is not None:
+            self._codes.note_diff(_id, _olds, _news, replaces=bool(replaces))
+        for key in model.recorded_only(_olds, _news):
+            _warn_of_recorded(key, _id, _news)
         if not changed:
             return DiffResult(changes=False)
         return DiffResult(changes=None, replaces=replaces)
@@ -100,8 +119,12 @@ class InstanceProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
         api = self._api(props)
-        found = api.adopt(props) if props.get("adopt_id") else api.create(props)
-        return CreateResult(found["id"], _marked(model.outputs(found, props)))
+        inputs = api.concealing(props)
+        found = api.adopt(inputs) if props.get("adopt_id") else api.create(inputs)
+        if self._codes is not None:
+            self._codes.note_created(props)
+        _warn_of_unusable(found)
+        return CreateResult(found["id"], _marked(model.outputs(found, props, model.not_given(props))))
 
     @_short_traceback
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -116,25 +139,30 @@ class InstanceProvider(ResourceProvider):
             if lookup:
                 raise
             return ReadResult("", {})
-        outs = model.outputs(found, props)
+        not_managed = model.UPDATABLE if lookup else model.unmanaged(props)
+        outs = model.outputs(found, props, not_managed)
         return ReadResult(found["id"], _marked(outs), model.inputs_of(outs))
 
     @_short_traceback
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Called by `up` with the outputs in the state and the checked inputs. One PUT of the whole name and tags.
+        """Called by `up` with the outputs in the state and the checked inputs. One PUT of name and tags.
 
-        No request where only `configuration` or `provider_data` is to be recorded: the API takes them at creation only.
+        No request where nothing that it would send differs: this provider sends `configuration` and `provider_data` at
+        creation only (the contract does not say whether a PUT takes them), so that here they are only recorded.
         """
         api = self._api(_olds, _news)
-        found: Mapping[str, Any] = {key: _olds[key] for key in ("name", "tags") if key in _olds}
-        if not all(model.same(key, _olds.get(key), _news.get(key)) for key in ("name", "tags")):
-            found = api.update(_id, _news)
-        carried = {key: _olds[key] for key in model.OUTPUT_ONLY if key in _olds}
-        return UpdateResult(_marked(model.outputs(found, {**_news, **carried})))
+        body = model.to_update(api.concealing(_news), _olds)
+        found: Mapping[str, Any] = {} if model.is_met(body, _olds) else api.update(_id, body)
+        carried = {key: _olds[key] for key in (*model.UPDATABLE, *model.OUTPUT_ONLY, *model.HIDDEN) if key in _olds}
+        # The answer to a PUT may lack tags (API document): then those sent are what the instance has.
+        known = {**carried, **model.to_update(_news, _olds), **_news}
+        return UpdateResult(_marked(model.outputs(found, known, model.not_given(_news))))
 
     @_short_traceback
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""
+        if self._codes is not None:
+            self._codes.demand_deletable(_id, _props)
         self._api(_props).delete(_id, _props)
 
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
@@ -144,6 +172,32 @@ class InstanceProvider(ResourceProvider):
         for bag in bags:
             self._operations.hide(bag)
         return self._operations
+
+
+def _warn_of_recorded(key: str, instance_id: str, news: Mapping[str, Any]) -> None:
+    """Say that a property was given or dropped where the instance exists, and has nothing of it."""
+    log.warning(
+        "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
+        "effect, replace the instance: %srun `pulumi up --replace <URN>`",
+        instance_id,
+        key,
+        "recorded in the state" if news.get(key) else "dropped from the state",
+        "remove adopt_id and " if news.get("adopt_id") else "",
+    )
+
+
+def _warn_of_unusable(found: Mapping[str, Any]) -> None:
+    """Say that an instance which was just made or adopted does not work yet."""
+    faults = ["reports valid: false"] if found.get("valid") is False else []
+    faults += ["waits for further steps (provisionInteractions)"] if model.STEPS_LEFT in found else []
+    if faults:
+        log.warning(
+            "instance %s does not work yet: the service %s; complete the steps or log in again there, then look with "
+            "`pulumi-instances show %s`",
+            found["id"],
+            " and ".join(faults),
+            found["id"],
+        )
 
 
 def _marked(outs: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The pure part: what inputs may be, when two states differ, and how both map to the wire.
 
-Inputs (what `check` fills): ``your_mom: str, name: str, tags: list[str]`` always; ``configuration: dict``,
-``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: the same without ``adopt_id``,
-and ``token: str, valid: bool, disabled: bool``. The keys are frozen: state files hold them.
+Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
+``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
+these but ``adopt_id``, name and tags always as on the server; ``token: str, valid: bool, disabled: bool``; and
+``__defaults``, the list of those of name and tags that are not managed. The keys are frozen: state files hold them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pulumi.output import Unknown
@@ -18,13 +19,23 @@ from .errors import InputError, UnexpectedAnswer
 
 INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
 CREATE_ONLY = ("configuration", "provider_data")
+UPDATABLE = ("name", "tags")
 OUTPUT_ONLY = ("token", "valid", "disabled")
+
+DEFAULTS = "__defaults"
+"""In the state: which of name and tags are not managed. As an input: which of them the program has not given."""
 KEEPER = "__keeper"
-"""The output of a resource that holds its object by adoption or take-over: a random word (`Creations.keep`)."""
+"""In the state of a resource that holds its object by adoption or take-over: a random word (`Creations.keep`)."""
+HIDDEN = (DEFAULTS, KEEPER)
+"""Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
+FROM_OUTPUTS = "__outputs"
+"""A hidden input: which of name and tags hold Outputs, and so may hold secrets."""
 STACK = "__stack"
-"""The input that tells the provider which stack it works for; `check` takes it out."""
-HIDDEN = (KEEPER,)
-"""Outputs of our own; the engine does not display keys that begin like this."""
+"""A hidden input: which stack the provider works for, as ``organization/project/stack``."""
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, STACK)
+
+STEPS_LEFT = "__steps_left"
+"""In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
 
 # The engine carries every number as a double (pulumi/pulumi#13830): whole numbers are exact up to here only.
 EXACT = 2**53
@@ -70,7 +81,8 @@ def normalise_id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:  # else str() itself may fail
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
-        shown = ascii(value)[:40] if isinstance(value, (str, bool, float)) else kind_of(value)
+        # What it is instead may be a secret that was put into the wrong place.
+        shown = "other text" if isinstance(value, str) and value else "empty text" if value == "" else kind_of(value)
         raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
     return value.lstrip("0") or "0"
 
@@ -95,9 +107,40 @@ def changes(olds: Mapping[str, Any], news: Mapping[str, Any]) -> tuple[list[str]
     ``configuration`` and ``provider_data`` count only while both sides hold them: the API never shows them again, so a
     side that lacks them (adopted, imported, dropped from the program) says nothing about the object.
     """
-    changed = [key for key in INPUTS if key != "adopt_id" and not same(key, olds.get(key), news.get(key))]
+    changed = [key for key in INPUTS if key != "adopt_id" and _differs(key, olds, news)]
     replaces = [key for key in changed if key == "your_mom" or (key in CREATE_ONLY and olds.get(key) and news.get(key))]
     return changed, replaces
+
+
+def _differs(key: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    if key not in UPDATABLE:
+        return not same(key, olds.get(key), news.get(key))
+    was_managed = key not in unmanaged(olds)
+    if key not in news:  # where it is not managed, whatever the server has is fine
+        return was_managed and (key == "tags" or DEFAULTS in olds)
+    # That management begins is recorded even where the values are equal: dropping tags later has to clear them.
+    return not same(key, olds.get(key), news[key]) or (not was_managed and DEFAULTS in olds and bool(news[key]))
+
+
+def unmanaged(outs: Mapping[str, Any]) -> list[str]:
+    """Which of name and tags these outputs do not manage.
+
+    States of 0.1.0 do not say it. They always managed the name, and hold no tags where the program gave none.
+    """
+    if isinstance(outs.get(DEFAULTS), (list, tuple)):
+        return sorted(key for key in UPDATABLE if key in outs[DEFAULTS])
+    return [] if outs.get("tags") else ["tags"]
+
+
+def not_given(inputs: Mapping[str, Any]) -> list[str]:
+    """Which of name and tags are not managed where `check` filled these inputs."""
+    return sorted(key for key in UPDATABLE if key not in inputs)
+
+
+def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+    """The changed inputs that `update` writes to the state without sending them."""
+    changed, replaces = changes(olds, news)
+    return [] if replaces else [key for key in changed if key in CREATE_ONLY]
 
 
 def same(key: str, old: Any, new: Any) -> bool:
@@ -126,20 +169,27 @@ def _equal(old: Any, new: Any) -> bool:
 
 def to_create(inputs: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """The body of `POST /instances`."""
-    body = {
-        dialect.connector: {"key": inputs["your_mom"]},
-        "name": inputs["name"],
-        "tags": list(inputs.get("tags", [])),
-    }
+    body = {dialect.connector: {"key": inputs["your_mom"]}, **to_update(inputs)}
     for key, wire in (("configuration", "configuration"), ("provider_data", "providerData")):
         if inputs.get(key):
             body[wire] = plain(inputs[key])
     return body
 
 
-def to_update(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of `PUT /instances/{id}`: always the whole name and the whole set of tags."""
-    return {"name": inputs["name"], "tags": list(inputs.get("tags", []))}
+def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The body of `PUT /instances/{id}`: the whole name and the whole set of tags, as far as they are managed.
+
+    Tags that the outputs ``olds`` managed and that the program has dropped are cleared.
+    """
+    body = {key: inputs[key] for key in UPDATABLE if key in inputs}
+    if "tags" in body or (olds is not None and "tags" not in unmanaged(olds)):
+        body["tags"] = list(inputs.get("tags", []))
+    return body
+
+
+def is_met(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether a PUT with this body would change nothing of what was ``found``."""
+    return all(same(key, found.get(key), value) for key, value in body.items())
 
 
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -159,6 +209,8 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found["your_mom"] = _wire_member(connector, "key", str)
     if (tags := _wire_member(answer, "tags", list)) is not None:
         found["tags"] = normalise_tags([_wire_tag(tag) for tag in tags])
+    if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
+        found[STEPS_LEFT] = True
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -196,43 +248,48 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def outputs(found: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str]) -> dict[str, Any]:
     """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
 
     A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
     declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
+    ``not_managed`` are those of name and tags that the program leaves to the server.
     """
     merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY, *HIDDEN) if known.get(key) is not None}
-    as_declared = {"id", "your_mom"} if "your_mom" in merged else {"id"}
+    as_declared = {"id", STEPS_LEFT, "your_mom"} if "your_mom" in merged else {"id", STEPS_LEFT}
     merged.update({key: value for key, value in found.items() if key not in as_declared})
     merged.pop("adopt_id", None)
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
+    merged[DEFAULTS] = sorted(not_managed)
     return merged
 
 
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that mirror these outputs: exactly the keys that `check` fills, so that a refresh shows only drift."""
-    return {key: outs[key] for key in INPUTS if key in outs}
+    left_out = unmanaged(outs)
+    return {key: outs[key] for key in INPUTS if key in outs and key not in left_out}
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
     """The texts in these inputs or outputs that no message may repeat."""
     configuration = bag.get("configuration") or {}
     found = [value for key, value in configuration.items() if is_secret_key(key)]
-    return [text for value in (*found, bag.get("provider_data"), bag.get("token")) for text in _texts(value)]
+    held = (*found, bag.get("provider_data"), bag.get("token"))
+    return [text for value in held for text in texts(value)]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
 
 
 def is_lookup(props: Mapping[str, Any]) -> bool:

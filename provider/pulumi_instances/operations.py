@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,16 @@ from .reads import Reads
 log = logging.getLogger("pulumi_instances")
 
 
+class Concealed(str):
+    """Text that goes to the API as it is, and into messages, which show names by their repr, as ``[secret]``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """What messages show."""
+        return "[secret]"
+
+
 class Operations:
     """CRUD of one account. One object serves all threads of the plugin process.
 
@@ -27,6 +38,8 @@ class Operations:
         self._client = Client(settings, account=account)
         self._creations = Creations(self._client)
         self._reads = Reads(self._client, self._get)
+        self._lock = threading.Lock()
+        self._concealed: set[str] = set()
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
@@ -36,13 +49,14 @@ class Operations:
             self._reads.forget()
 
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The existing instance ``adopt_id``, its name and tags brought in line by one PUT where they differ."""
+        """The existing instance ``adopt_id``, brought in line by one PUT where managed name or tags differ."""
         instance_id = model.normalise_id(inputs["adopt_id"])
         answer = self._creations.adopt(instance_id, inputs["your_mom"])
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
-        if not all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
+        body = model.to_update(inputs)
+        if not model.is_met(body, found):
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
-            found = {**found, "tags": list(inputs["tags"]), **self.update(instance_id, inputs)}
+            found = {**found, **body, **self.update(instance_id, body)}
         return {**found, **self._creations.adopted(inputs, instance_id)}
 
     def hide(self, bag: Mapping[str, Any]) -> None:
@@ -52,6 +66,19 @@ class Operations:
     def use_stack(self, stack: str) -> None:
         """Say which stack this process works for, as ``organization/project/stack``."""
         self._creations.use_stack(stack)
+
+    def conceal(self, inputs: Mapping[str, Any], keys: Any) -> None:
+        """Keep the texts of these inputs out of every message from now on: an Output may hold a secret."""
+        texts = [text for key in keys or () for text in model.texts(inputs.get(str(key)))]
+        with self._lock:
+            self._concealed.update(texts)
+        self._client.hide(texts)
+
+    def concealing(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """These inputs, with a name that messages about them never show where it is to be concealed."""
+        with self._lock:
+            hidden = inputs.get("name") in self._concealed
+        return {**inputs, "name": Concealed(inputs["name"])} if hidden else dict(inputs)
 
     def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[tuple[str, str]]:
         """The problem, if any, of a new resource that is going to adopt this instance."""
@@ -77,11 +104,11 @@ class Operations:
         self._creations.note_seen(checked)
         return self._get(checked) if complete else self._reads.read(checked)
 
-    def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """One PUT. Its answer may lack tags (API document): then those sent are what the instance has."""
+    def update(self, instance_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One PUT of this body (`model.to_update`). Its answer may lack tags (API document)."""
         checked = _checked(instance_id, "update")
         try:
-            answer = self._client.put(checked, model.to_update(inputs))
+            answer = self._client.put(checked, body)
         finally:
             self._reads.forget()
         return self._found(answer, f"update instance {checked}", checked)

@@ -11,23 +11,30 @@ from pulumi.output import Unknown
 
 from . import model
 from .errors import InputError, quote
-from .model import CREATE_ONLY, EXACT, INPUTS, kind_of, normalise_id, normalise_tags, plain
+from .model import CREATE_ONLY, DEFAULTS, EXACT, HIDDEN_INPUTS, INPUTS, kind_of, normalise_id, normalise_tags, plain
 
 Problem = tuple[str, str]
 """A bad input: the property, and what is wrong with it and what to write instead."""
 
 
-def check(news: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Inputs as the state holds them, and every problem found. Unknown values pass through at any depth."""
+def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], list[Problem]]:
+    """Inputs as the state holds them, and every problem found. Unknown values pass through at any depth.
+
+    ``olds`` are the inputs in the state, empty for a resource that is new.
+    """
     inputs = {key: value for key, value in news.items() if key in INPUTS and value is not None}
+    if leaves_name := _leaves_name(news, olds or {}):
+        inputs.pop("name", None)
     problems = [(key, "is not a property of an Instance: remove it") for key in _strangers(news)]
     problems += _text_problems("your_mom", inputs.get("your_mom"), 'the key of a connector, such as "dropbox"')
-    problems += _text_problems("name", inputs.get("name"), 'a name, such as "billing"')
+    if not leaves_name:
+        problems += _text_problems("name", inputs.get("name"), 'a name, such as "billing"')
     problems += _tags_problems(inputs.get("tags", []))
     problems += _configuration_problems(inputs.get("configuration", {}))
     problems += _provider_data_problems(inputs.get("provider_data", {}))
     if not problems:
-        inputs["tags"] = normalise_tags(inputs.get("tags", []))
+        if "tags" in inputs:
+            inputs["tags"] = normalise_tags(inputs["tags"])
         inputs.update({key: plain(inputs[key]) for key in CREATE_ONLY if key in inputs})
     if "adopt_id" in inputs and not isinstance(inputs["adopt_id"], Unknown):
         try:
@@ -35,6 +42,20 @@ def check(news: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         except InputError as error:
             problems.append(("adopt_id", str(error)))
     return inputs, problems
+
+
+def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
+    """Whether the name is left to the server: the program gives none, and the instance was not made by it.
+
+    The name in ``news`` is then only the default. What was managed once stays so, until the program drops another name.
+    """
+    default = news.get("name")
+    if default is not None and "name" not in (news.get(DEFAULTS) or ()):
+        return False
+    adopts = news.get("adopt_id") is not None
+    if not olds:
+        return adopts
+    return olds.get("name") is None or (adopts and olds["name"] != default)
 
 
 def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
@@ -49,21 +70,22 @@ def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Pr
     return [
         (key, f"cannot change while adopt_id names the instance: {advice}")
         for key in replaces
-        if not _has_unknown(inputs.get(key))
+        if not has_unknown(inputs.get(key))
     ]
 
 
-def _has_unknown(value: Any) -> bool:
+def has_unknown(value: Any) -> bool:
+    """Whether anything in a value is not known yet."""
     if isinstance(value, Mapping):
-        return any(map(_has_unknown, value.values()))
+        return any(map(has_unknown, value.values()))
     if isinstance(value, (list, tuple)):
-        return any(map(_has_unknown, value))
+        return any(map(has_unknown, value))
     return isinstance(value, Unknown)
 
 
 def _strangers(news: Mapping[str, Any]) -> list[str]:
-    known = {*INPUTS, "__provider", model.STACK}
-    return [key for key, value in news.items() if key not in known and value is not None]
+    known = {*INPUTS, *HIDDEN_INPUTS, "__provider"}
+    return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
 
 def _text_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:

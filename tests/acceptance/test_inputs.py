@@ -29,7 +29,7 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
         "configuration": '["a"] must be text, a number or a boolean, not a list',
         "adopt_id": "must be the decimal id of an instance",
     }.items():
-        assert re.search(rf"property {key} .*{re.escape(problem)}", said), key
+        assert re.search(rf"has a problem: {key}: .*{re.escape(problem)}", said), key
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 

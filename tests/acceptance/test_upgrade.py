@@ -95,6 +95,7 @@ def test_the_state_of_every_release_still_loads(stack: Harness, instances_api: E
     stack.program(program)
 
     assert_settled(stack, instances_api)
+    assert_settled(stack, instances_api)  # after a refresh by the new version, too
     stack.program(program.replace("first", "second"))
     assert stack.up().summary.resource_changes == {"same": 2, "update": 1}
     assert [call.split("/")[0] for call in calls(instances_api)] == ["PUT "]

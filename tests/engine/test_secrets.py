@@ -122,8 +122,8 @@ def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
     assert "hush" not in told
 
 
-def test_a_check_failure_does_not_show_a_secret(new_stack: NewStack) -> None:
-    """Its value is replaced."""
+def test_a_check_failure_of_a_property_shows_its_value_decrypted(new_stack: NewStack) -> None:
+    """As the CLI does: a double that hides it would hide a leak of the provider from its tests."""
 
     def bad() -> None:
         import pulumi
@@ -132,9 +132,8 @@ def test_a_check_failure_does_not_show_a_secret(new_stack: NewStack) -> None:
 
         Thing("first", name="a", bad=pulumi.Output.secret("hush"))
 
-    with pytest.raises(auto.CommandError, match=r"property bad value \{\[secret\]\} has a problem") as failure:
+    with pytest.raises(auto.CommandError, match=r"property bad value \{&\{\{hush\}\}\} has a problem"):
         new_stack(bad).preview()
-    assert "hush" not in str(failure.value)
 
 
 def test_the_encryption_is_the_clis() -> None:

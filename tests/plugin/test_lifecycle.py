@@ -36,6 +36,7 @@ def test_an_instance_is_checked_created_read_updated_and_deleted(api: Emulator, 
         "token": secret(instance["token"]),
         "valid": True,
         "disabled": False,
+        "__defaults": [],
     }
     assert made == Found(str(instance["id"]), expected, {})
 
@@ -44,7 +45,12 @@ def test_an_instance_is_checked_created_read_updated_and_deleted(api: Emulator, 
 
     news = plugin.check({"your_mom": "dropbox", "name": "paid"}, checked.inputs).inputs
     assert plugin.diff(made.id, plain(made.outputs), news) == Diffed("UNKNOWN", [])
-    assert plugin.update(made.id, plain(made.outputs), news) == {**expected, "name": "paid", "tags": []}
+    assert plugin.update(made.id, plain(made.outputs), news) == {
+        **expected,
+        "name": "paid",
+        "tags": [],
+        "__defaults": ["tags"],
+    }
     assert (api.instance(made.id)["name"], api.instance(made.id)["tags"]) == ("paid", [])
 
     plugin.delete(made.id, plain(made.outputs))
@@ -161,8 +167,15 @@ def test_unknown_values_stay_unknown(plugin: Plugin, unknown: Bag) -> None:
 def test_bad_inputs_are_check_failures(plugin: Plugin) -> None:
     """One for each, naming its property: the engine prints one line, not a traceback."""
     _, failures = plugin.check({"your_mom": 5, "tags": ["a", 1], "provider_data": "code", "nmae": "x"})
-    assert sorted(key for key, _ in failures) == ["name", "nmae", "provider_data", "tags", "your_mom"]
-    assert all("\n" not in reason for _, reason in failures)
+    assert sorted(text.partition(":")[0] for _, text in failures) == [
+        "name",
+        "nmae",
+        "provider_data",
+        "tags",
+        "your_mom",
+    ]
+    assert all("\n" not in text for _, text in failures)
+    assert {key for key, _ in failures} == {""}, "for a property, the engine would print the value, decrypted"
 
 
 # refresh and get
@@ -193,6 +206,7 @@ def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
         "token": secret(api.instance(instance_id)["token"]),
         "valid": True,
         "disabled": False,
+        "__defaults": ["name", "tags"],
     }
 
 
@@ -256,7 +270,7 @@ def test_every_output_is_there_however_many_are_looked_up(api: Emulator, plugin:
         found = list(threads.map(plugin.get, ids))
     assert [item.id for item in found] == ids
     assert [set(item.outputs) for item in found] == [
-        {"your_mom", "name", "tags", "token", "valid", "disabled"},
+        {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults"},
     ] * 6
 
 
@@ -268,7 +282,7 @@ def test_adopting_makes_nothing_new(api: Emulator, plugin: Plugin) -> None:
     instance_id = str(api.add(name="old"))
     made = plugin.create(inputs(adopt_id=instance_id))
     assert made.id == instance_id
-    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled", "__keeper"}
+    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults", "__keeper"}
     assert [request.method for request in api.writes] == ["PUT"]
     assert plugin.diff(made.id, plain(made.outputs), inputs(adopt_id=instance_id)).changes == "NONE"
 
@@ -277,7 +291,8 @@ def test_a_replacement_of_what_is_adopted_is_refused(plugin: Plugin) -> None:
     """The new instance would be the old one, which the engine then deletes."""
     olds = inputs(adopt_id="4014")
     _, failures = plugin.check({**olds, "your_mom": "box"}, olds)
-    assert [key for key, _ in failures] == ["your_mom"]
+    [(_, text)] = failures
+    assert text.startswith("your_mom: cannot change while adopt_id names the instance")
 
 
 # errors

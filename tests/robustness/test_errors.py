@@ -319,6 +319,7 @@ def test_a_field_of_another_type_is_named_or_does_not_matter(
         "token": dict,
         "valid": bool,
         "disabled": bool,
+        "__defaults": list,
     }
     assert all(isinstance(tag, str) for tag in outs["tags"])
 

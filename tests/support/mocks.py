@@ -48,14 +48,14 @@ class Monitor(mocks.MockMonitor):
         return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def inputs(self) -> dict[str, Any]:
-        """The inputs of the only resource that the program registered, without the pickle."""
+        """The inputs of the only resource that the program registered, as `without_pickle` makes them."""
         (request,) = self.registered
         return without_pickle(request.object)
 
 
 def without_pickle(struct: Any) -> dict[str, Any]:
-    """A protobuf struct as a dict, without ``__provider``."""
-    return {key: value for key, value in MessageToDict(struct).items() if key != "__provider"}
+    """A protobuf struct as a dict, without ``__provider`` and ``__stack``, which are the same for all resources."""
+    return {key: value for key, value in MessageToDict(struct).items() if key not in ("__provider", "__stack")}
 
 
 @cache

@@ -555,7 +555,7 @@ def test_a_preview_does_not_fail_where_an_adoption_cannot_be_looked_up(api: Emul
 def test_nothing_is_sent_for_an_id_that_is_none(api: Emulator, bad: Any) -> None:
     """An empty id would address the whole collection."""
     every = operations(api)
-    for call in (every.read, every.delete, partial(every.update, inputs=inputs())):
+    for call in (every.read, every.delete, partial(every.update, body=inputs())):
         with pytest.raises(InputError, match=r"^(read|delete|update) instance: the id must be .*nothing was sent$"):
             call(bad)
     assert api.requests == []

@@ -112,7 +112,7 @@ def test_the_import_file_holds_the_whole_state() -> None:
         "name": "qa",
         "id": "4014",
         "inputs": {**inputs, **pickle},
-        "outputs": {**inputs, "valid": True, "token": secret, **pickle},
+        "outputs": {**inputs, "valid": True, "token": secret, "__defaults": [], **pickle},
     }
     json.dumps(resource)
 

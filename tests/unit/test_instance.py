@@ -14,9 +14,9 @@ TYPE = "pulumi-python:dynamic/instances:Instance"
 
 
 def test_only_what_was_given_is_sent() -> None:
-    """Absent properties are not sent; the name defaults to the resource's."""
+    """Absent properties are not sent; the name defaults to the resource's, and is said to be a default."""
     monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
-    assert monitor.inputs() == {"your_mom": "dropbox", "name": "billing"}
+    assert monitor.inputs() == {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
     assert (monitor.registered[0].type, monitor.registered[0].name) == (TYPE, "billing")
 
 
@@ -98,6 +98,7 @@ def test_outputs_inside_of_inputs_are_resolved() -> None:
         "configuration": {"u": "x", "key": secret("k")},
         "provider_data": secret({"code": "c"}),
         "adopt_id": "1",
+        "__outputs": ["name", "tags"],
     }
 
 

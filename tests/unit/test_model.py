@@ -238,12 +238,96 @@ def test_diff_follows_the_property_table(
     assert model.changes(outputs(**old), inputs(**new)) == (changed, replaces)
 
 
+# name and tags, given or not: every transition
+
+KEPT: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed", "sent"),
+    [
+        # tags
+        pytest.param((["tags"], []), KEPT, [], KEPT, id="tags: never given, none there"),
+        pytest.param((["tags"], ["x"]), KEPT, [], KEPT, id="tags: never given, some there"),
+        pytest.param((["tags"], []), {"tags": ["a"]}, ["tags"], {"tags": ["a"]}, id="tags: given now"),
+        pytest.param((["tags"], ["x"]), {"tags": ["a"]}, ["tags"], {"tags": ["a"]}, id="tags: given now, others there"),
+        pytest.param((["tags"], ["a"]), {"tags": ["a"]}, ["tags"], None, id="tags: given now, the same there"),
+        pytest.param((["tags"], ["x"]), {"tags": []}, ["tags"], {"tags": []}, id="tags: [] clears"),
+        pytest.param((["tags"], []), {"tags": []}, [], None, id="tags: [] over none"),
+        pytest.param(([], ["a"]), {"tags": ["a"]}, [], None, id="tags: as before"),
+        pytest.param(([], ["a"]), {"tags": ["b"]}, ["tags"], {"tags": ["b"]}, id="tags: changed"),
+        pytest.param(([], ["a"]), {"tags": []}, ["tags"], {"tags": []}, id="tags: emptied"),
+        pytest.param(([], ["a"]), KEPT, ["tags"], {"tags": []}, id="tags: dropped"),
+        pytest.param(([], []), KEPT, ["tags"], None, id="tags: [] dropped is recorded"),
+        pytest.param(([], []), {"tags": []}, [], None, id="tags: [] as before"),
+        pytest.param((["tags"], ["a"]), {"tags": U}, ["tags"], None, id="tags: unknown"),
+        # tags, states of 0.1.0
+        pytest.param((None, []), KEPT, [], KEPT, id="0.1.0: no tags, not given"),
+        pytest.param((None, []), {"tags": []}, [], None, id="0.1.0: no tags, [] given"),
+        pytest.param((None, []), {"tags": ["a"]}, ["tags"], {"tags": ["a"]}, id="0.1.0: no tags, some given"),
+        pytest.param((None, ["a"]), {"tags": ["a"]}, [], None, id="0.1.0: tags as before"),
+        pytest.param((None, ["a"]), KEPT, ["tags"], {"tags": []}, id="0.1.0: tags dropped"),
+        # name
+        pytest.param((["name", "tags"], []), {"name": None}, [], KEPT, id="name: never given"),
+        pytest.param((["name", "tags"], []), {"name": "n"}, ["name"], {"name": "n"}, id="name: given now"),
+        pytest.param((["name", "tags"], []), {"name": "billing"}, ["name"], None, id="name: given now, the same there"),
+        pytest.param((["tags"], []), {"name": None}, ["name"], None, id="name: dropped where adopted is recorded"),
+        pytest.param((["tags"], []), {"name": "n"}, ["name"], {"name": "n"}, id="name: changed"),
+        pytest.param((None, []), {"name": None}, [], KEPT, id="0.1.0: name left out"),
+        pytest.param((None, []), {"name": "n"}, ["name"], {"name": "n"}, id="0.1.0: name changed"),
+        # both
+        pytest.param(
+            (["name"], ["a"]), {"name": "n"}, ["name", "tags"], {"name": "n", "tags": []}, id="one given, one dropped"
+        ),
+    ],
+)
+def test_what_is_not_given_is_not_managed(
+    old: tuple[list[str] | None, list[str]], new: Inputs, changed: list[str], sent: dict[str, Any] | None
+) -> None:
+    """What differs, and what a PUT would then change: nothing, where ``sent`` is None or empty."""
+    marks, tags = old
+    olds = outputs(tags=tags, **({} if marks is None else {"__defaults": marks}))
+    news = inputs(**{"tags": None, **new})
+
+    assert model.changes(olds, news) == (changed, [])
+
+    if U in news.values():
+        return
+    body = model.to_update(news, olds)
+    if sent:
+        assert {key: value for key, value in body.items() if key in changed} == sent
+        assert not model.is_met(body, olds)
+    else:
+        assert model.is_met(body, olds)
+    # What the update writes settles it: no more difference, and a refresh mirrors what check fills.
+    made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news))
+    if changed or marks is not None:
+        assert model.changes(made, news) == NOTHING
+        assert model.inputs_of(made) == news
+
+
+@pytest.mark.parametrize("tags", [[], ["a"]])
+def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags: list[str]) -> None:
+    """Its tags are managed where it holds some; nothing differs before or after."""
+    state = outputs(tags=tags)
+    made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state))
+    assert made["__defaults"] == ([] if tags else ["tags"])
+    for bag in (state, made):
+        assert model.changes(bag, inputs(tags=tags or None)) == NOTHING
+        assert model.changes(bag, inputs(tags=tags)) == NOTHING, "the inputs of 0.1.0 hold tags in any case"
+
+
+def test_hidden_keys_are_carried_over() -> None:
+    """They survive every operation."""
+    assert model.outputs({"id": "1"}, outputs(__keeper="k"), [])["__keeper"] == "k"
+
+
 @given(good_inputs())
 def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
     """What was created from inputs differs from the same inputs in nothing, floats of the engine included."""
     checked, problems = check(bag)
     assert problems == []
-    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked)
+    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked))
     assert model.changes(_as_doubles(made), _as_doubles(checked)) == NOTHING
 
 
@@ -314,10 +398,11 @@ def test_the_connector_is_spelled_as_the_dialect_says() -> None:
 
 
 def test_an_update_sends_the_whole_name_and_tags_and_nothing_else() -> None:
-    """A PUT replaces tags as a whole; what is used at creation only is never sent again."""
+    """A PUT replaces tags as a whole, and holds neither what is not managed nor what is sent at creation only."""
     bag = inputs(configuration=CONFIG, provider_data=CODE, adopt_id="1")
     assert model.to_update(bag) == {"name": "billing", "tags": ["eu"]}
-    assert model.to_update(inputs(tags=None)) == {"name": "billing", "tags": []}
+    assert model.to_update(inputs(tags=None)) == {"name": "billing"}
+    assert model.to_update(inputs(name=None)) == {"tags": ["eu"]}
 
 
 CONNECTOR = {"id": 22, "name": "Box", "key": "box", "active": True}
@@ -418,8 +503,9 @@ def test_a_wire_round_trip_changes_nothing(bag: Inputs) -> None:
     """An API that echoes what was sent gives back the inputs, with tags in any of its spellings."""
     checked, _ = check(bag)
     body = model.to_create(checked, DIALECT)
-    expected = {"id": "7", **{key: checked[key] for key in ("your_mom", "name", "tags")}}
-    for tags in (body["tags"], [{"id": 1, "name": tag} for tag in reversed(body["tags"])]):
+    sent = body.get("tags", [])
+    expected = {"id": "7", "your_mom": checked["your_mom"], "name": checked["name"], "tags": sent}
+    for tags in (sent, [{"id": 1, "name": tag} for tag in reversed(sent)]):
         assert model.from_wire({"id": 7, **body, "tags": tags}, DIALECT) == expected
 
 
@@ -430,7 +516,7 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
     """What the API says wins; what it leaves out is carried forward; configuration and data are as declared."""
     known = outputs(configuration=CONFIG, provider_data=CODE, adopt_id="27")
     found = {"id": "27", "name": "renamed", "valid": False}
-    assert model.outputs(found, known) == {
+    assert model.outputs(found, known, []) == {
         "your_mom": "dropbox",
         "name": "renamed",
         "tags": ["eu"],
@@ -439,30 +525,35 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
         "token": "t0ken-of-billing",
         "valid": False,
         "disabled": False,
+        "__defaults": [],
     }
 
 
 def test_a_new_token_is_taken_over() -> None:
     """A token is carried forward only while the answers omit it."""
-    assert model.outputs({"id": "1", "token": "new"}, outputs())["token"] == "new"
-    assert model.outputs({"id": "1"}, outputs())["token"] == "t0ken-of-billing"
+    assert model.outputs({"id": "1", "token": "new"}, outputs(), [])["token"] == "new"
+    assert model.outputs({"id": "1"}, outputs(), [])["token"] == "t0ken-of-billing"
 
 
 def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
     """Outputs have exactly the documented keys."""
-    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1})
-    assert set(made) == {"your_mom", "name", "tags", "token"}
+    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1}, [])
+    assert set(made) == {"your_mom", "name", "tags", "token", "__defaults"}
 
 
 def test_outputs_always_hold_tags() -> None:
     """Tags that nobody mentions are no tags."""
-    assert model.outputs({"id": "1"}, inputs(tags=None))["tags"] == []
+    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
     """A refresh returns inputs with these keys only: one more would show as removed by the next `up`."""
-    made = model.outputs({"id": "1", "token": "t", "valid": True}, inputs(configuration=CONFIG))
-    assert set(model.inputs_of(made)) == set(check(inputs(configuration=CONFIG))[0])
+    for left_out in ([], ["tags"], ["name", "tags"]):
+        bag = inputs(configuration=CONFIG, **dict.fromkeys(left_out))
+        made = model.outputs({"id": "1", "name": "n", "tags": ["x"], "token": "t"}, bag, model.not_given(bag))
+        assert made["__defaults"] == left_out
+        assert (made["name"], made["tags"]) == ("n", ["x"])
+        assert set(model.inputs_of(made)) == set(bag)
 
 
 # secrets

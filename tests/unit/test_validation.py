@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.output import UNKNOWN as U
 
+from pulumi_instances.errors import quote
 from pulumi_instances.model import INPUTS
 from pulumi_instances.validation import check
 from tests.support.values import ANYTHING, KEYS, KNOWN, Inputs, good_inputs, inputs
@@ -21,9 +22,38 @@ def test_good_inputs_pass_as_they_are() -> None:
     assert check(bag) == (bag, [])
 
 
-def test_absent_properties_stay_absent_but_for_tags() -> None:
-    """Tags are always filled, so that a refresh that returns them is no difference."""
-    assert check({"your_mom": "dropbox", "name": "n"}) == ({"your_mom": "dropbox", "name": "n", "tags": []}, [])
+def test_absent_properties_stay_absent() -> None:
+    """Tags that are not given are left to the server: they are not the same as none."""
+    assert check({"your_mom": "dropbox", "name": "n"}) == ({"your_mom": "dropbox", "name": "n"}, [])
+    assert check(inputs(tags=[])) == (inputs(tags=[]), [])
+
+
+DEFAULT = {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
+NAMED = {"your_mom": "dropbox", "name": "billing"}
+ADOPTING = {"adopt_id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("news", "olds", "name"),
+    [
+        pytest.param(DEFAULT, {}, "billing", id="a new instance gets the default"),
+        pytest.param({**DEFAULT, **ADOPTING}, {}, None, id="an adopted one keeps its own"),
+        pytest.param({**NAMED, **ADOPTING}, {}, "billing", id="an adopted one gets the name that is given"),
+        pytest.param(DEFAULT, {"your_mom": "dropbox"}, None, id="not managed before, adopt_id removed"),
+        pytest.param({**DEFAULT, **ADOPTING}, {"your_mom": "dropbox"}, None, id="not managed before"),
+        pytest.param(NAMED, {"your_mom": "dropbox"}, "billing", id="given from now on"),
+        pytest.param(DEFAULT, {"name": "x"}, "billing", id="dropped: the default again"),
+        pytest.param({**DEFAULT, **ADOPTING}, {"name": "x"}, None, id="dropped where the instance was adopted"),
+        pytest.param({**DEFAULT, **ADOPTING}, {"name": "billing"}, "billing", id="adopted by 0.1.0 with the default"),
+        pytest.param({"your_mom": "b", "__defaults": ["name"]}, {"your_mom": "b"}, None, id="ignored, not managed"),
+    ],
+)
+def test_a_name_that_is_not_given(news: Inputs, olds: Inputs, name: str | None) -> None:
+    """It is the default, or left to the server where the program did not make the instance."""
+    made, problems = check(news, olds)
+    assert problems == []
+    assert made.get("name") == name
+    assert not any(key.startswith("__") for key in made)
 
 
 @pytest.mark.parametrize("key", ["tags", "configuration", "provider_data", "adopt_id"])
@@ -178,14 +208,14 @@ def test_a_bad_input_is_one_problem_of_its_property(bad: Inputs, key: str, says:
 
 def test_every_problem_is_reported_at_once() -> None:
     """One run of the program shows all that is wrong with it."""
-    bad = {"tags": [1, ""], "configuration": {"a": [], "b": float("nan")}, "provider_data": 1, "adopt_id": "x", "y": 1}
+    bad: Inputs = {"tags": [1, ""], "configuration": {"a": [], "b": float("nan")}, "provider_data": 1, "y": 1}
     _, problems = check(bad)
     assert sorted(key for key, _ in problems) == sorted(
-        ["your_mom", "name", "tags", "tags", "configuration", "configuration", "provider_data", "adopt_id", "y"]
+        ["your_mom", "name", "tags", "tags", "configuration", "configuration", "provider_data", "y"]
     )
 
 
-@pytest.mark.parametrize("key", ["name", "your_mom", "provider_data", "configuration"])
+@pytest.mark.parametrize("key", ["name", "your_mom", "provider_data", "configuration", "adopt_id"])
 def test_a_problem_never_repeats_the_value(key: str) -> None:
     """A value may be a secret: the message tells its kind only."""
     secret = "s3cr3t-value"
@@ -215,11 +245,11 @@ def test_checking_twice_is_checking_once(bag: Inputs) -> None:
 
 @given(good_inputs())
 def test_good_inputs_are_kept_faithfully(bag: Inputs) -> None:
-    """Nothing is added but tags, nothing lost, and no value becomes another."""
+    """Nothing is added, nothing lost, and no value becomes another."""
     made, problems = check(bag)
     assert problems == []
-    assert set(made) == {*bag, "tags"}
-    assert made["tags"] == sorted(set(bag.get("tags", [])))
+    assert set(made) == set(bag)
+    assert made.get("tags", []) == sorted(set(bag.get("tags", [])))
     assert {key: value for key, value in made.items() if key != "tags"} == {
         key: value for key, value in bag.items() if key != "tags"
     }
@@ -231,7 +261,7 @@ def test_anything_gets_an_answer(bag: Inputs) -> None:
     made, problems = check(bag)
     assert set(made) <= set(INPUTS)
     for key, reason in problems:
-        assert key in {*INPUTS, *bag}
+        assert key in {*INPUTS, *map(quote, bag)}
         assert reason
         assert "\n" not in reason
 
@@ -243,5 +273,6 @@ def test_what_passes_is_fit_for_a_request(bag: Inputs) -> None:
     if problems:
         return
     assert isinstance(made["your_mom"], str)
-    assert isinstance(made["name"], str)
-    assert all(isinstance(tag, str) for tag in made["tags"])
+    assert isinstance(made.get("name", ""), str)
+    assert "name" in made or "adopt_id" in made
+    assert all(isinstance(tag, str) for tag in made.get("tags", []))

@@ -17,7 +17,7 @@ from .steps import (
     Step,
     UpdateStep,
 )
-from .values import Properties, equal
+from .values import Properties, equal, go_text
 
 
 def register(ledger: Ledger, goal: Goal) -> list[Step]:
@@ -75,8 +75,9 @@ def _check(ledger: Ledger, new: ResourceState, olds: Properties, news: Propertie
         return True
     checked, failures = provider.check(new.urn, olds, news)
     for name, reason in failures:
-        where = f": property {name} value {{{_show(news.get(name))}}} has" if name else " has"
-        ledger.sink.error(f"{new.type} resource '{new.name}'{where} a problem: {reason}", new.urn)
+        # The CLI prints the value decrypted: so that tests see what users would see, this does the same.
+        where = f": property {name} value {go_text(news.get(name))}" if name else ""
+        ledger.sink.error(f"{new.type} resource '{new.name}'{where} has a problem: {reason}", new.urn)
     new.inputs = checked
     return not failures
 
@@ -201,10 +202,3 @@ def _new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str) -> R
         modified=old.modified if old else "",
         source_position=goal.source_position,
     )
-
-
-def _show(value: object) -> str:
-    """Show a value as the CLI does in a check failure; secrets stay hidden."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)

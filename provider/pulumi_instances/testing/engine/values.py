@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from google.protobuf import struct_pb2
@@ -201,3 +202,31 @@ def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
             copy_secretness(value, target[key])
         elif not is_secret(target[key]) and contains(value, is_secret):
             target[key] = Secret(target[key])
+
+
+def go_text(value: Value) -> str:
+    """A value as the CLI's own code prints it in a message (`%v` of a property value): secrets show decrypted."""
+    if value is UNKNOWN:
+        return "output<string>{}"
+    if isinstance(value, Secret):
+        return f"{{&{{{go_text(value.value)}}}}}"
+    if isinstance(value, list):
+        return f"{{[{' '.join(map(go_text, value))}]}}"
+    if isinstance(value, dict):
+        return f"{{map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]}}"
+    if value is None:
+        return "{<nil>}"
+    if isinstance(value, bool):
+        return f"{{{str(value).lower()}}}"
+    return f"{{{_go_number(value)}}}" if isinstance(value, (int, float)) else f"{{{value}}}"
+
+
+def _go_number(number: float) -> str:
+    """A double as Go's `%v` prints it: as short as can be, with an exponent from seven digits on."""
+    sign, digits, _ = (exact := Decimal(repr(float(number))).normalize()).as_tuple()
+    exponent = exact.adjusted()
+    if not exact or -5 < exponent < 6:
+        return format(exact, "f")
+    text = "".join(map(str, digits))
+    point = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{'-' * sign}{text[0]}{point}e{exponent:+03d}"

@@ -1,0 +1,92 @@
+"""One-time codes: a replacement that would send a used OAuth code is refused before the instance is lost. No I/O.
+
+The old instance of a replacement may be deleted first (`delete_before_replace`), and the create that follows would be
+refused by the API: the code in ``provider_data`` works once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from . import model
+from .errors import InputError
+from .validation import Problem, has_unknown
+
+_ONE_TIME = ("code", "oauth_verifier")
+_ADVICE = "give a new code, undo the change, or list the property in ignore_changes"
+
+
+class Codes:
+    """The codes that this process has seen. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self._lock = threading.Lock()
+        self._used: set[tuple[str, str | None]] = set()
+        self._planned: set[str] = set()
+        self._doomed: set[str] = set()
+
+    def check(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
+        """Refuse a replacement with an unchanged code. ``olds`` are the inputs in the state.
+
+        They are empty for a new resource, and also where the engine has decided to replace one (`replace_on_changes`):
+        it was then checked a moment ago with its old inputs.
+        """
+        codes, name = _codes(inputs), inputs.get("name")
+        name = name if isinstance(name, str) else None
+        with self._lock:
+            if not olds:
+                self._planned |= codes
+                again = any({(code, name), (code, None)} & self._used for code in codes)
+                return [("provider_data", f"the replacement would send a code that was used: {_ADVICE}")] * again
+            reused = codes & _codes(olds)
+            self._used |= {(code, name) for code in reused}
+        if not reused:
+            return []
+        _, replaces = model.changes(olds, inputs)
+        return [
+            (key, f"the change replaces the instance, and its code in provider_data works only once: {_ADVICE}")
+            for key in replaces
+            if not has_unknown(inputs.get(key))  # it may turn out to be the same
+        ]
+
+    def note_diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool) -> None:
+        """Remember what the engine is told of an instance: it may delete it before anything else is checked.
+
+        It does so with what depends on a resource that is deleted before it is replaced. It compares the old inputs
+        then, with what depends on that resource unknown: no code that the program gives by now is seen in time.
+        """
+        with self._lock:
+            if replaces and _codes(olds) & _codes(news):
+                self._doomed.add(str(instance_id))
+            else:
+                self._doomed.discard(str(instance_id))
+
+    def note_created(self, inputs: Mapping[str, Any]) -> None:
+        """The codes have served: what they replace may go."""
+        with self._lock:
+            self._planned -= _codes(inputs)
+
+    def demand_deletable(self, instance_id: str, outs: Mapping[str, Any]) -> None:
+        """Raise InputError where a create with the same code is to follow the deletion of this instance."""
+        with self._lock:
+            doomed, follows = str(instance_id) in self._doomed, bool(_codes(outs) & self._planned)
+        if doomed:
+            raise InputError(
+                f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code of "
+                "this instance works only once; nothing was deleted: do without delete_before_replace there, or "
+                "first remove this instance from the program in a run of its own, and add it again with a new code"
+            )
+        if follows:
+            raise InputError(
+                f"delete instance {instance_id}: its replacement would send the same code, which works only once; "
+                "nothing was deleted: give a new code, or undo the change"
+            )
+
+
+def _codes(bag: Mapping[str, Any]) -> set[str]:
+    data = bag.get("provider_data")
+    values = [data.get(key) for key in _ONE_TIME] if isinstance(data, Mapping) else []
+    return {value for value in values if isinstance(value, str) and value}

@@ -1,0 +1,199 @@
+"""A name or tags that the program does not give: they are the server's, and left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_ends_empty, assert_settled, calls
+from tests.support.harness import Harness
+
+
+def box(**arguments: Any) -> str:
+    """A program with one instance."""
+    given = "".join(f", {key}={value!r}" for key, value in arguments.items() if key != "opts")
+    opts = f", opts=pulumi.ResourceOptions({arguments['opts']})" if "opts" in arguments else ""
+    return f'Instance("box", your_mom="dropbox"{given}{opts})'
+
+
+def held(api: Emulator, instance_id: object) -> tuple[str, list[str]]:
+    instance = api.instance(str(instance_id))
+    return instance["name"], sorted(instance["tags"])
+
+
+@pytest.fixture
+def by_hand(instances_api: Emulator) -> int:
+    return instances_api.add(your_mom="dropbox", name="by hand", tags=["x", "y"])
+
+
+def test_an_adopted_instance_keeps_name_and_tags_that_are_not_given(
+    stack: Harness, instances_api: Emulator, by_hand: int
+) -> None:
+    """No request changes it, drift is no difference, the outputs show it, and adopt_id can go."""
+    stack.program(box(adopt_id=str(by_hand)))
+    stack.up()
+    outputs = stack.instances()["box"]["outputs"]
+    assert (outputs["name"], outputs["tags"], outputs["__defaults"]) == ("by hand", ["x", "y"], ["name", "tags"])
+    assert_settled(stack, instances_api)
+
+    instances_api.change(by_hand, name="renamed", tags=["z"])
+    stack.refresh()
+    outputs = stack.instances()["box"]["outputs"]
+    assert (outputs["name"], outputs["tags"]) == ("renamed", ["z"])
+    assert_settled(stack, instances_api)
+
+    stack.program(box())
+    assert set(stack.preview().change_summary) <= {"same", "update"}
+    stack.up()
+    assert_settled(stack, instances_api)
+    assert held(instances_api, by_hand) == ("renamed", ["z"])
+    assert calls(instances_api) == []
+    assert_ends_empty(stack, instances_api)
+
+
+def test_what_is_given_at_adoption_is_sent_alone(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
+    """Tags without a name, then a name as well, then neither."""
+    stack.program(box(adopt_id=str(by_hand), tags=["mine"]))
+    stack.up()
+    assert held(instances_api, by_hand) == ("by hand", ["mine"])
+    assert instances_api.writes[-1].body == {"tags": ["mine"]}
+
+    stack.program(box(adopt_id=str(by_hand), tags=["mine"], name="named"))
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    assert_settled(stack, instances_api)
+
+    stack.program(box(adopt_id=str(by_hand)))
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    assert held(instances_api, by_hand) == ("named", [])
+    assert_settled(stack, instances_api)
+    assert len(calls(instances_api)) == 3
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_tags_that_were_given_and_are_dropped_are_cleared(
+    stack: Harness, instances_api: Emulator, refreshed: bool
+) -> None:
+    """Also after a refresh in between, and after drift. From then on they are the server's."""
+    stack.program(box(tags=["a"]))
+    stack.up()
+    [made] = instances_api.instances()
+    if refreshed:
+        instances_api.change(made["id"], tags=["a", "drift"])
+        stack.refresh()
+    stack.program(box())
+
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+
+    assert held(instances_api, made["id"]) == ("box", [])
+    assert_settled(stack, instances_api)
+    instances_api.change(made["id"], tags=["by hand"])
+    stack.refresh()
+    assert_settled(stack, instances_api)
+    assert held(instances_api, made["id"]) == ("box", ["by hand"])
+    assert len(calls(instances_api)) == 2
+
+
+def test_tags_that_were_never_given_are_left_alone_by_an_update(stack: Harness, instances_api: Emulator) -> None:
+    """The POST has none, and the PUT of a name neither; an empty list clears them."""
+    stack.program(box(name="first"))
+    stack.up()
+    [made] = instances_api.instances()
+    instances_api.change(made["id"], tags=["by hand"])
+    assert_settled(stack, instances_api)
+
+    stack.program(box(name="second"))
+    stack.up()
+    assert held(instances_api, made["id"]) == ("second", ["by hand"])
+    assert [request.body for request in instances_api.writes] == [
+        {"your_mom": {"key": "dropbox"}, "name": "first"},
+        {"name": "second"},
+    ]
+    stack.refresh()
+
+    stack.program(box(name="second", tags=[]))
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    assert held(instances_api, made["id"]) == ("second", [])
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_tags_that_the_server_had_already_are_managed_once_given(stack: Harness, instances_api: Emulator) -> None:
+    """Recorded without a request; dropping them then clears them."""
+    stack.program(box())
+    stack.up()
+    [made] = instances_api.instances()
+    instances_api.change(made["id"], tags=["a"])
+    stack.refresh()
+
+    stack.program(box(tags=["a"]))
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    assert len(calls(instances_api)) == 1
+    assert_settled(stack, instances_api)
+
+    stack.program(box())
+    stack.up()
+    assert held(instances_api, made["id"]) == ("box", [])
+    assert_settled(stack, instances_api)
+
+
+@pytest.mark.parametrize("ignored", ["tags", "name"])
+@pytest.mark.parametrize("adopted", [False, True])
+def test_ignored_changes_are_no_change(
+    stack: Harness, instances_api: Emulator, by_hand: int, ignored: str, adopted: bool
+) -> None:
+    """Given, then changed, then dropped; or never given."""
+    more: dict[str, Any] = {"opts": f'ignore_changes=["{ignored}"]', **({"adopt_id": str(by_hand)} if adopted else {})}
+    given: dict[str, Any] = {"tags": ["a"]} if ignored == "tags" else {"name": "named"}
+    changed: dict[str, Any] = {"tags": ["b"]} if ignored == "tags" else {"name": "other"}
+    stack.program(box(**given, **more))
+    stack.up()
+    written = calls(instances_api)
+    for arguments in (changed, {}):
+        stack.program(box(**arguments, **more))
+        assert set(stack.preview().change_summary) == {"same"}
+        stack.up()
+    assert_settled(stack, instances_api)
+    assert calls(instances_api) == written
+
+
+def test_what_is_ignored_and_was_never_given_stays_the_servers(
+    stack: Harness, instances_api: Emulator, by_hand: int
+) -> None:
+    """A program that begins to give it is ignored."""
+    more = {"opts": 'ignore_changes=["tags", "name"]', "adopt_id": str(by_hand)}
+    stack.program(box(**more))
+    stack.up()
+    assert_settled(stack, instances_api)
+    stack.program(box(name="n", tags=["t"], **more))
+    assert set(stack.preview().change_summary) == {"same"}
+    stack.up()
+    assert_settled(stack, instances_api)
+    assert calls(instances_api) == []
+
+
+def test_a_renamed_resource_keeps_what_is_not_managed(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
+    """An alias: the name on the server stays, though the default would now be another."""
+    stack.program(box(adopt_id=str(by_hand)))
+    stack.up()
+    stack.program('Instance("crate", your_mom="dropbox", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias("box")]))')
+    stack.up()
+    assert list(stack.instances()) == ["crate"]
+    assert held(instances_api, by_hand) == ("by hand", ["x", "y"])
+    assert_settled(stack, instances_api)
+    assert calls(instances_api) == []
+
+
+def test_a_replacement_always_has_a_name(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
+    """The new instance is made by the program: it gets the default, and no tags."""
+    stack.program(box(adopt_id=str(by_hand)))
+    stack.up()
+    stack.program(box().replace("dropbox", "box"))
+    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
+    [made] = instances_api.instances()
+    assert (made["name"], made["tags"], made["your_mom"]) == ("box", [], "box")
+    assert_settled(stack, instances_api)
+    stack.program(box(name="box").replace("dropbox", "box"))
+    assert set(stack.preview().change_summary) == {"same"}
+    assert_ends_empty(stack, instances_api)

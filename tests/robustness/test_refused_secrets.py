@@ -1,0 +1,149 @@
+"""Bad inputs beside secrets: what is refused is named, and no value shows, in the preview or the update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.harness import Harness
+from tests.support.watching import leaks
+
+SECRET = "planted-s3cret-27182818"
+HEADER = f'''
+    def secret(value):
+        return pulumi.Output.secret(value)
+
+    S = secret("{SECRET}")
+'''
+BAD = {
+    "configuration, nested": ("configuration", '{"oauth.api.secret": S, "bad": {"x": 1}}'),
+    "configuration, plain key": ("configuration", '{"db.url": S, "bad": [1]}'),
+    "configuration, whole": ("configuration", 'S.apply(lambda s: {"oauth.api.secret": s, "bad": [1]})'),
+    "configuration, a text": ("configuration", "S"),
+    "configuration, an empty key": ("configuration", '{"": S}'),
+    "provider_data, a text": ("provider_data", "S"),
+    "provider_data, an empty key": ("provider_data", '{"code": S, "": 1}'),
+    "provider_data, a large number": ("provider_data", '{"code": S, "n": 10**18}'),
+    "name, a list": ("name", "[S]"),
+    "name, a control character": ("name", 'S.apply(lambda s: s + "\\x07")'),
+    "tags, a text": ("tags", "S"),
+    "tags, a number": ("tags", "[S, 5]"),
+    "tags, a control character": ("tags", 'S.apply(lambda s: [s + "\\x07"])'),
+    "adopt_id": ("adopt_id", "S"),
+    "your_mom": ("your_mom", 'S.apply(lambda s: s + "\\x07")'),
+}
+OPERATIONS: list[Callable[[Harness], object]] = [lambda stack: stack.preview(diff=True), lambda stack: stack.up()]
+
+
+def refused(stack: Harness) -> str:
+    """What preview and up say of the program, both of which fail."""
+    said = ""
+    for operation in OPERATIONS:
+        with pytest.raises(auto.CommandError) as failure:
+            operation(stack)
+        said += f"{failure.value} {failure.value!r}"
+    return said
+
+
+def test_a_bad_input_shows_no_secret(stack: Harness, instances_api: Emulator) -> None:
+    """Each property and each way to get it wrong: it is named in the text of the failure."""
+    for key, value in BAD.values():
+        given = {"your_mom": '"dropbox"', key: value}
+        stack.program(f'{HEADER}    Instance("box", {", ".join(f"{name}={text}" for name, text in given.items())})\n')
+
+        said = refused(stack)
+
+        assert f"Instance resource 'box' has a problem: {key}: " in said
+        assert leaks({"said": said}, {"secret": SECRET}) == []
+    assert instances_api.writes == []
+
+
+def test_valid_inputs_beside_a_failing_one_show_no_secret(stack: Harness, instances_api: Emulator) -> None:
+    """A live token as a value, a new secret, an adopt_id that is still set: the failing property is another."""
+    adopted = instances_api.add(your_mom="dropbox")
+    program = f"""
+        box = Instance("box", your_mom="dropbox", configuration={{"oauth.api.secret": "{SECRET}-1"}})
+        held = Instance("held", your_mom="dropbox", adopt_id="{adopted}")
+        Instance("other", your_mom="dropbox", configuration={{"the.token": box.token}})
+    """
+    stack.program(program)
+    stack.up()
+    token = instances_api.instances()[0]["token"]
+    for old, new, problem in (
+        (f'{SECRET}-1"', f'{SECRET}-2", "x": []', 'configuration: ["x"] must be text'),
+        (
+            '"held", your_mom="dropbox"',
+            f'"held", your_mom="box", provider_data={{"a": "{SECRET}-3"}}',
+            "your_mom: cannot",
+        ),
+        ("box.token}", 'box.token, "y": {}}', 'configuration: ["y"] must be text'),
+    ):
+        stack.program(program.replace(old, new))
+        said = refused(stack)
+        assert f"has a problem: {problem}" in said
+        assert leaks({"said": said}, {"secret": SECRET, "token": token}) == []
+
+
+def test_a_name_that_is_an_output_is_not_shown(stack: Harness, instances_api: Emulator) -> None:
+    """It may be a secret: neither our own words nor the service's repeat it, in errors and warnings."""
+    for given, shown in (("name=S", "[secret]"), ("tags=[S]", "'box'")):
+        stack.program(f'{HEADER}    Instance("box", your_mom="dropbox", {given})\n')
+        instances_api.fail("POST", "/instances", Fault.status(400, f"no {SECRET}"))
+        with pytest.raises(auto.CommandError) as failure:
+            stack.up()
+        said = f"{failure.value} {failure.value!r}"
+        assert f'create instance {shown}: 400 "no [secret]"' in said
+        assert leaks({"said": said}, {"secret": SECRET}) == []
+
+    instances_api.add(your_mom="dropbox", name=SECRET)  # a twin, of which a warning tells
+    stack.program(HEADER + '    Instance("named", your_mom="dropbox", name=S)\n')
+    said = stack.up().stdout
+    assert "create instance [secret]: the API already has" in said
+    assert leaks({"said": said}, {"secret": SECRET}) == []
+    assert [instance["name"] for instance in instances_api.instances()] == [SECRET, SECRET]
+
+
+PLAIN = {"text": '"a b"', "number": "2.5", "whole": "3", "yes": "True", "none": "None"}
+VALUES = {
+    **PLAIN,
+    "list": '["a", 1, [True]]',
+    "object": '{"b": "x", "a": {"c": [1e21, 0.00001, 123456789]}}',
+    "secret": 'pulumi.Output.secret("hush")',
+    "deep": '{"a": [pulumi.Output.secret({"b": "hush"})]}',
+}
+
+
+def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: Harness) -> None:
+    """The local engine prints what the CLI prints, so that a provider which leaks is found without the CLI."""
+    stack.program(f"""
+        from pulumi.dynamic import CheckFailure, CheckResult, Resource, ResourceProvider
+
+        class Strict(ResourceProvider):
+            def check(self, olds, news):
+                return CheckResult(news, [CheckFailure(key, "no") for key in (*news, "missing") if key != "__provider"])
+
+        class Thing(Resource):
+            pass
+
+        Thing(Strict(), "t", {{{", ".join(f'"{key}": {text}' for key, text in VALUES.items())}}})
+    """)
+
+    with pytest.raises(auto.CommandError) as failure:
+        stack.preview()
+
+    said = str(failure.value)
+    for key, shown in {
+        "text": "{a b}",
+        "number": "{2.5}",
+        "whole": "{3}",
+        "yes": "{true}",
+        "missing": "{<nil>}",
+        "list": "{[{a} {1} {[{true}]}]}",
+        "object": "{map[a:{map[c:{[{1e+21} {1e-05} {1.23456789e+08}]}]} b:{x}]}",
+        "secret": "{&{{hush}}}",
+        "deep": "{map[a:{[{&{{map[b:{hush}]}}}]}]}",
+    }.items():
+        assert f"resource 't': property {key} value {shown} has a problem: no" in said, key

@@ -1,0 +1,57 @@
+"""Which names an account may have: its variables must be its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulumi_instances import account, config
+from tests.support.mocks import declare
+
+
+def declared(*names: str) -> None:
+    """A program with these accounts."""
+
+    def program() -> None:
+        for name in names:
+            account(name, base_url="https://x.example", user_secret="u", organization_secret="o")
+
+    declare(program)
+
+
+@pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max"])
+def test_a_name_may_be(name: str) -> None:
+    """Letters, digits, - and _."""
+    declared(name)
+
+
+@pytest.mark.parametrize("name", ["create", "CREATE", "eu-create", "eu_Create", "a-b-create", "a--create"])
+def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
+    """`createTimeout` of one would be `timeout` of the other."""
+    with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would be that of"):
+        declared(name)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b"])
+def test_a_name_of_other_characters_is_refused(name: str) -> None:
+    """They could not be told apart in a variable."""
+    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+        declared(name)
+
+
+@pytest.mark.parametrize("pair", [("a-b", "a_b"), ("eu", "EU"), ("a--b", "a-_b")])
+def test_two_spellings_of_one_prefix_are_refused(pair: tuple[str, str]) -> None:
+    """In one program; another program of this process may have the other spelling."""
+    with pytest.raises(ValueError, match=f"is that of the account '{pair[0]}' as well"):
+        declared(*pair)
+    for name in pair:
+        declared(name)
+
+
+def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting to come may make other names collide."""
+    more = config.Setting("longTimeout", str)
+    monkeypatch.setattr(config, "SETTINGS", (*config.SETTINGS, more))
+    with pytest.raises(ValueError, match="INSTANCES_EU_LONG_TIMEOUT would be that of an account 'eu' as well"):
+        declared("eu-long")
+    with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would be that of the default account as well"):
+        declared("long")

@@ -1,0 +1,68 @@
+"""One-time codes, without an engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pulumi.output import UNKNOWN as U
+
+from pulumi_instances.codes import Codes
+from pulumi_instances.errors import InputError
+from tests.support.values import inputs, outputs
+
+CODE = {"code": "c0de"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        pytest.param(CODE, {"your_mom": "box"}, ["your_mom"], id="unchanged"),
+        pytest.param({"oauth_verifier": "v"}, {"your_mom": "box"}, ["your_mom"], id="a verifier"),
+        pytest.param(CODE, {"your_mom": "box", "provider_data": {"code": "other"}}, [], id="a new code"),
+        pytest.param(CODE, {"your_mom": "box", "provider_data": {"code": U}}, [], id="an unknown code"),
+        pytest.param(CODE, {"your_mom": "box", "provider_data": U}, [], id="unknown data"),
+        pytest.param(CODE, {"your_mom": U}, [], id="it may turn out to be the same"),
+        pytest.param(CODE, {"name": "other", "tags": []}, [], id="nothing replaces"),
+        pytest.param(CODE, {"provider_data": {**CODE, "x": 1}}, ["provider_data"], id="beside it"),
+        pytest.param(CODE, {"provider_data": None, "your_mom": "box"}, [], id="dropped"),
+        pytest.param({"user": "u"}, {"your_mom": "box"}, [], id="no code"),
+        pytest.param(None, {"your_mom": "box", "provider_data": CODE}, [], id="adopted: it was never sent"),
+    ],
+)
+def test_a_replacement_with_a_used_code_is_refused(old: Any, new: dict[str, Any], refused: list[str]) -> None:
+    """Only where the same code would surely be sent again."""
+    problems = Codes().check(inputs(provider_data=old), inputs(**{"provider_data": old, **new}))
+    assert [key for key, _ in problems] == refused
+    assert "c0de" not in repr(problems)
+
+
+def test_the_second_check_of_a_replacement_is_refused_and_a_first_create_is_not() -> None:
+    """The engine gives no old inputs then: the resource is known by its name and its code."""
+    codes, bag = Codes(), inputs(provider_data=CODE)
+    assert codes.check({}, bag) == []
+    assert codes.check(bag, {**bag, "tags": []}) == []
+    assert [key for key, _ in codes.check({}, {**bag, "tags": []})] == ["provider_data"]
+    assert codes.check({}, {**bag, "name": "another resource"}) == []
+
+
+def test_nothing_is_deleted_whose_code_is_about_to_be_sent_again() -> None:
+    """Once a create has used the code, what it replaces may go."""
+    codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
+    codes.demand_deletable("7", state)
+    codes.check({}, bag)
+    with pytest.raises(InputError, match="delete instance 7: its replacement would send the same code"):
+        codes.demand_deletable("7", state)
+    codes.demand_deletable("8", outputs())
+    codes.note_created(bag)
+    codes.demand_deletable("7", state)
+
+
+def test_what_is_replaced_with_what_it_depends_on_is_not_deleted() -> None:
+    """A later diff that replaces nothing takes that back."""
+    codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
+    codes.note_diff("7", state, bag, replaces=True)
+    with pytest.raises(InputError, match="do without delete_before_replace"):
+        codes.demand_deletable("7", state)
+    codes.note_diff("7", state, bag, replaces=False)
+    codes.demand_deletable("7", state)
