@@ -122,11 +122,16 @@ class Store:
             row = self._db.execute(query, (instance_id, account)).fetchone()
         return None if row is None else _instance(row)
 
-    def all(self, account: int = _DEFAULT_ACCOUNT) -> list[dict[str, Any]]:
-        """Return the instances of an account by ascending id."""
-        query = "SELECT id, record FROM instances WHERE account = ? ORDER BY id"
+    def all(self, account: int = _DEFAULT_ACCOUNT, after: int = 0, most: int = -1) -> list[dict[str, Any]]:
+        """Return the instances of an account by ascending id: all, or at most so many above an id."""
+        query = "SELECT id, record FROM instances WHERE account = ? AND id > ? ORDER BY id LIMIT ?"
         with self._lock:
-            return [_instance(row) for row in self._db.execute(query, (account,))]
+            return [_instance(row) for row in self._db.execute(query, (account, after, most))]
+
+    def count(self, account: int = _DEFAULT_ACCOUNT) -> int:
+        """Return how many instances an account has."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM instances WHERE account = ?", (account,)).fetchone()[0])
 
     def change(self, instance_id: int, changes: Mapping[str, Any], account: int | None = None) -> dict[str, Any] | None:
         """Replace top-level fields of an instance; return it, or None where there is none. Raises CodeUsed."""
