@@ -67,6 +67,8 @@ def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulat
     assert (done.returncode, done.stderr) == (0, "")
     assert "Imported into the stack dev: 1000 instances, declared in __main__.py." in done.stdout
     assert list(temporary.iterdir()) == [], "the file with the tokens is gone"
+    saved = list((stack.directory / ".pulumi" / "backups").rglob("*.json"))
+    assert len(saved) < 10, "the state is saved once, not for each instance: that would be quadratic"
     assert_holds_all(stack, instances_api)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.commands import pulumi_cli
+from pulumi_instances.commands import common, pulumi_cli
 from pulumi_instances.pending import Pending
+from pulumi_instances.state import INSTANCE_TYPE, Held
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 
@@ -107,6 +108,22 @@ def test_the_cli_is_looked_at_first(
     assert said in done.err
     assert api.requests == []
     assert not (directory / "__main__.py").exists()
+
+
+@pytest.mark.parametrize(("code", "said"), [(1, "failed"), (-9, "was killed (signal 9; if the stack stays locked")])
+def test_an_end_after_all_were_imported_is_told(
+    run: Run, directory: Path, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after Ctrl-C in the last moment: the program stays, and there is no rest to import."""
+    put_cli(directory)
+    monkeypatch.setattr(pulumi_cli, "import_resources", lambda *_, **__: code)
+    states = [[], [Held(f"urn:pulumi:dev::p::{INSTANCE_TYPE}::x", "1", {}, frozenset(), None, False, False)]]
+    monkeypatch.setattr(common, "read_states", lambda *_, **__: states.pop(0))
+    done = run("import", "--stack", "dev", "--program", "a.py", "--yes")
+    assert done.code == 1
+    assert said in done.err
+    assert "when all 1 were imported: a.py declares them; run `pulumi preview`" in done.err
+    assert (directory / "a.py").exists()
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])

@@ -196,6 +196,10 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         raise click.ClickException(f"pulumi import {ended}, and nothing was imported: {advice}")
     files.write(program, program_text(done, plan.names))
     _tell_notes(plan, done)
+    if len(done) == len(plan.instances):
+        raise click.ClickException(
+            f"pulumi import {ended} when all {len(done)} were imported: {program} declares them; run `pulumi preview`"
+        )
     raise click.ClickException(
         f"pulumi import {ended} after {len(done)} of {len(plan.instances)}: {program} declares those; "
         "run again with another --program for the rest"
