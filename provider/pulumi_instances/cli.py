@@ -68,15 +68,25 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         code = 1
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        _tell(told.getvalue())
         code = 1  # for wrong usage, too: 2 is what a gate looks for
     except InstancesError as error:
-        click.echo(f"Error: {error}", err=True)
+        _tell(f"Error: {error}\n")
         code = 1
     except OSError as error:  # stdout on a full disk; commands tell of other files themselves
-        click.echo(f"Error: {error.strerror or error}", err=True)
+        _tell(f"Error: {error.strerror or error}\n")
         code = 1
     sys.exit(code or 0)
+
+
+def _tell(failure: str) -> None:
+    import click
+
+    from .commands.redaction import redacted  # here, since it takes the SDK to load
+
+    click.echo(redacted(failure), err=True, nl=False)
 
 
 def _interrupt(*_: Any) -> None:

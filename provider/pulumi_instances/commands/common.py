@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -21,12 +22,10 @@ from ..errors import InputError, quote
 from ..selection import Selection
 from ..state import Held, held
 from . import pulumi_cli
+from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:
     from ..client import Client, OnPage
-
-BLOT = "[secret]"
-"""What stands for a secret that is not shown."""
 
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
@@ -121,7 +120,9 @@ def _overridden(key: str) -> config.Setting:
     settings = {setting.key: setting for setting in config.SETTINGS}
     if wanted not in settings:
         known = ", ".join(name for name, setting in settings.items() if not setting.secret)
-        raise click.UsageError(f"--set {quote(key)}: no such setting; there are {known}")
+        # What is far from any setting may be a secret in the wrong place.
+        shown = f" {quote(key)}" if get_close_matches(wanted, settings, 1) else ""
+        raise click.UsageError(f"--set{shown}: no such setting; there are {known}")
     if settings[wanted].secret:
         raise click.UsageError(
             f"--set {wanted}: other users of this machine see what is on a command line; use the environment or --stack"

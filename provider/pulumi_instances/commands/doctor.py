@@ -19,6 +19,7 @@ import yaml
 from .. import config, importing
 from ..errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, pulumi_cli
+from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
 OLDEST_SDK = (3, 268)
@@ -83,14 +84,15 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     try:
         client = common.client_of(sources, account)
     except InstancesError as error:
-        yield Finding("API", "not asked", str(error))
+        yield Finding("API", "not asked", redacted(str(error)))
         return
     try:
         with common.progress("Listing instances") as on_page:
             count = len(client.list_all(on_page))
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
-        yield Finding("API", "reached, refused" if isinstance(error, Unauthorized) else reached, str(error))
+        todo = redacted(str(error))
+        yield Finding("API", "reached, refused" if isinstance(error, Unauthorized) else reached, todo)
     else:
         yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(count)}")
 

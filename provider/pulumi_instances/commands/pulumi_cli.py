@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 
 import click
 
+from ..errors import quote
 from ..signals import handled
+from . import redaction
 
 
 def executable() -> str:
@@ -27,7 +29,11 @@ def executable() -> str:
 
 def stack_config(stack: str) -> dict[str, dict[str, Any]]:
     """The configuration of a stack: by key, ``value`` and whether it is ``secret``. These are plain: keep them here."""
-    return dict(json.loads(_ask("config", "--show-secrets", "--json", "--stack", stack)))
+    found = _json("config", "--show-secrets", "--json", "--stack", stack)
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise _malformed("config")
+    redaction.know(*(str(entry.get("value")) for entry in found.values() if entry.get("secret")))
+    return found
 
 
 def stack_state(stack: str, *, decrypt: bool = False) -> Any:
@@ -35,8 +41,8 @@ def stack_state(stack: str, *, decrypt: bool = False) -> Any:
     export = ("stack", "export", "--stack", stack)
     if decrypt:
         with suppress(click.ClickException):
-            return json.loads(_ask(*export, "--show-secrets"))
-    return json.loads(_ask(*export))
+            return _json(*export, "--show-secrets")
+    return _json(*export)
 
 
 def version() -> tuple[int, ...]:
@@ -60,14 +66,31 @@ def import_resources(stack: str, file: str, *, quiet: bool) -> int:
         return process.wait()
 
 
+def _json(*arguments: str) -> Any:
+    try:
+        return json.loads(_ask(*arguments))
+    except (ValueError, RecursionError):
+        raise _malformed(arguments[0]) from None
+
+
+def _malformed(command: str) -> click.ClickException:
+    return click.ClickException(f"pulumi {command}: its answer is not the JSON that was asked for; update the CLI")
+
+
 def _ask(*arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603  no shell
-        [executable(), *arguments, *(() if arguments == ("version",) else ("--non-interactive",))],
-        text=True,
-        capture_output=True,
-        env=_environment(),
-        check=False,
-    )
+    tool = executable()
+    try:
+        done = subprocess.run(  # noqa: S603  no shell
+            [tool, *arguments, *(() if arguments == ("version",) else ("--non-interactive",))],
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=_environment(),
+            check=False,
+        )
+    except OSError as error:
+        raise click.ClickException(f"{tool} does not run ({error.strerror}): install the Pulumi CLI again") from None
     if done.returncode != 0:
         _fail(arguments[0], done.stderr)
     return done.stdout
@@ -76,7 +99,8 @@ def _ask(*arguments: str) -> str:
 def _fail(command: str, errors: str) -> NoReturn:
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     said = next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "it failed")
-    raise click.ClickException(f"pulumi {command}: {said.removeprefix('error:').strip()}")
+    said = quote(redaction.redacted(said.removeprefix("error:").strip()))
+    raise click.ClickException(f"pulumi {command}: {said}")
 
 
 def _environment() -> dict[str, str]:

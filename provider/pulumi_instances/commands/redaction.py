@@ -1,0 +1,54 @@
+"""No secret in what a command says of a failure, wherever the words come from: the CLI, a parser, an argument."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from .. import config, model
+
+BLOT = "[secret]"
+"""What stands for a secret that is not shown."""
+
+_SHORTEST = 6  # shorter ones would blot out ordinary words
+_known: set[str] = set()
+
+_IN_URL = re.compile(r"(?<=://)[^/?#\s\"'@]*(?:@[^/?#\s\"'@]*)*(?=@)")
+_PARAMETER = re.compile(r"([?&;]([\w.%-]+)=)[^&;\s\"'#]+")
+# A YAML parser repeats the beginning of what it could not use: cannot unmarshal !!str `hunter2...` into
+_SCALAR = re.compile(r"(!!\w+ )`[^`]*`")
+
+# Ours, `PULUMI_ACCESS_TOKEN`, `AWS_SECRET_ACCESS_KEY` and the like; not `DESKTOP_SESSION`, nor a path in `…_FILE`.
+_SECRET_VARIABLE = re.compile(r"(secret|token|password|passphrase|_key)$", re.IGNORECASE)
+
+
+def know(*secrets: str) -> None:
+    """Redact these too, from here on."""
+    _known.update(secrets)
+
+
+def redacted(text: str) -> str:
+    """The text without secrets: those that are known, those of the environment, and those in URLs."""
+    text = _IN_URL.sub(BLOT, text)
+    text = _PARAMETER.sub(lambda found: found[1] + BLOT if model.is_secret_key(found[2]) else found[0], text)
+    text = _SCALAR.sub(rf"\1{BLOT}", text)
+    secrets = {*_known, *_of_environment(), *_of_arguments()}
+    for secret in sorted(filter(lambda each: len(each) >= _SHORTEST, secrets), key=len, reverse=True):
+        text = text.replace(secret, BLOT)
+    return text
+
+
+def _of_environment() -> list[str]:
+    return [value.strip() for name, value in os.environ.items() if _SECRET_VARIABLE.search(name)]
+
+
+def _of_arguments() -> list[str]:
+    """What was given to `--set` for a setting that is a secret, however it was separated from its key."""
+    found = []
+    names = "|".join(re.escape(setting.key) for setting in config.SETTINGS if setting.secret)
+    mention = re.compile(rf"(?:--set=?)?(?:{config.NAMESPACE}:)?(?:{names})(?:[=: ]+(.*))?", re.DOTALL | re.IGNORECASE)
+    for number, argument in enumerate(sys.argv):
+        if match := mention.fullmatch(argument):
+            found.append(match[1] or "".join(sys.argv[number + 1 : number + 2]))
+    return found
