@@ -85,11 +85,12 @@ def test_the_readme_leads_from_three_hundred_instances_to_an_empty_preview(
     answers = {
         "userSecret": instances_api.user_secret,
         "organizationSecret": instances_api.organization_secret,
-        "instances import": "y",
     }
     said = ""
     for line in lines:
         command = line.replace("https://api.example.com/your_moms/api-v2", instances_api.base_url)
+        # A reader answers its question at a terminal.
+        command = command.replace("pulumi-instances import ", "pulumi-instances import --yes ")
         stdin = next((answer for words, answer in answers.items() if words in line), "")
         done = _shell(command, tmp_path, stack.env, stdin)
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"

@@ -45,15 +45,19 @@ def put_cli(directory: Path, *, version: str = "v3.260.0", code: int = 0) -> Non
     tool.chmod(0o755)
 
 
-def test_only_its_owner_can_read_the_tokens(run: Run, api: Emulator, directory: Path) -> None:
+@pytest.mark.parametrize("platform", [sys.platform, "other"])
+def test_only_its_owner_can_read_the_tokens(
+    run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
     """While the CLI reads them; afterwards they are gone. On Linux they were never in a file system."""
     put_cli(directory)
+    monkeypatch.setattr("pulumi_instances.commands.files.sys.platform", platform)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, done.err) == (0, "")
     file, mode, document = (directory / "ran").read_text().splitlines()
     assert mode.startswith("-rw-------")
     assert api.instances()[0]["token"] in document
-    if sys.platform == "linux":
+    if platform == "linux":
         assert file.startswith(f"/proc/{os.getpid()}/fd/")
     assert not Path(file).exists()
 
