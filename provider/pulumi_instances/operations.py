@@ -11,6 +11,7 @@ from .client import Client
 from .config import Settings
 from .creation import Creations
 from .errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
+from .gone import Gone
 from .reads import Reads
 
 log = logging.getLogger("pulumi_instances")
@@ -26,7 +27,8 @@ class Operations:
         """Send nothing yet."""
         self._client = Client(settings, account=account)
         self._creations = Creations(self._client)
-        self._reads = Reads(self._client, self._get)
+        self._gone = Gone(self._client)
+        self._reads = Reads(self._client, self._get, self._gone.note_listing)
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
@@ -40,6 +42,7 @@ class Operations:
         instance_id = model.normalise_id(inputs["adopt_id"])
         answer = self._creations.adopt(instance_id, inputs["your_mom"])
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
+        self._gone.see(instance_id)
         if all(model.same(key, found.get(key), inputs[key]) for key in ("name", "tags")):
             return found
         # The answer to a PUT may lack tags (API document): those before it are no longer true.
@@ -63,26 +66,44 @@ class Operations:
         Raises AdoptionRefused when a new resource of the program is going to.
         """
         self._creations.note_managed(instance_id)
+        self._gone.ask(instance_id)
 
-    def read(self, instance_id: str, *, complete: bool = False) -> dict[str, Any]:
-        """The instance as it is now. Raises NotFound only where the API says so.
+    def look_up(self, instance_id: str) -> dict[str, Any]:
+        """The instance as it is now, from a GET of it. Raises NotFound where the API says that there is none."""
+        checked = _checked(instance_id, "read")
+        found = self._get(checked)
+        self._gone.see(checked)
+        return found
 
-        Only a ``complete`` read always holds `disabled`, which a listing lacks.
+    def read(self, instance_id: str, *, token: str | None = None) -> dict[str, Any]:
+        """The instance of the state as it is now, with the ``token`` that the state knows.
+
+        Raises NotFound only where it is gone (`gone`). The answer may come from a listing, which may lack `disabled`.
         """
         checked = _checked(instance_id, "read")
-        return self._get(checked) if complete else self._reads.read(checked)
+        self._gone.ask(checked)
+        try:
+            found = self._reads.read(checked, token)
+        except NotFound as missing:
+            self._gone.check(checked, f"read instance {checked}", missing)
+            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+            raise
+        self._gone.see(checked)
+        return found
 
     def update(self, instance_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One PUT. Its answer may lack tags (API document): then those sent are what the instance has."""
         checked = _checked(instance_id, "update")
+        self._gone.ask(checked)
         try:
             answer = self._client.put(checked, model.to_update(inputs))
         finally:
             self._reads.forget()
+        self._gone.see(checked)
         return self._found(answer, f"update instance {checked}", checked)
 
     def delete(self, instance_id: str) -> None:
-        """Delete it; that it is missing already is success.
+        """Delete it; that it is gone already is success (`gone`).
 
         An object that another resource has adopted in this run stays: the program has moved it from one to the other.
         """
@@ -90,12 +111,16 @@ class Operations:
         if self._creations.has_adopted(checked):
             log.warning("instance %s is kept: another resource has adopted it", checked)
             return
+        self._gone.ask(checked)
         try:
             self._client.delete(checked)
-        except NotFound:
+        except NotFound as missing:
+            self._gone.check(checked, f"delete instance {checked}", missing)
+            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
             return
         finally:
             self._reads.forget()
+        self._gone.see(checked)
 
     def _get(self, instance_id: str) -> dict[str, Any]:
         return self._found(self._client.get(instance_id), f"read instance {instance_id}", instance_id)

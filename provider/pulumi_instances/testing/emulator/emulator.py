@@ -142,8 +142,8 @@ class Emulator:
     def change(self, instance_id: int | str, **changes: Any) -> None:
         """Replace fields of an instance: name, tags, valid, disabled, token.
 
-        ``valid`` shows by id only; the list goes on to say true, as in the API document. Raises KeyError where there
-        is no such instance, ValueError for what a PUT would refuse and TypeError for other fields.
+        Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
+        fields.
         """
         unknown = changes.keys() - {"name", "tags", "valid", "disabled", "token"}
         if unknown:
