@@ -1,7 +1,7 @@
 """How fast one account may be called.
 
-Services answer 429 without saying how fast is fast enough. So the pace is found out: after a 429 it falls to a half, but
-not below what the service has lately accepted, and from then on it rises again, the faster the longer all goes well.
+Services answer 429 without saying how fast is fast enough, so that the pace has to be found: after a 429 it falls to a
+half, but not below what the service has lately accepted. From then on it rises, the faster the longer all goes well.
 """
 
 from __future__ import annotations
@@ -90,11 +90,8 @@ class Pace:
         for times in (self._sent, self._accepted):
             _forget(times, now - _WINDOW)
         span = min(_WINDOW, max(1.0, now - (self._since or 0.0)))
-        rate = max(len(self._accepted) / span, _SLOWEST)
-        if self._rate is None:
-            rate = max(rate, len(self._sent) / span / 2, _FIRST)
-        else:
-            rate = max(rate, self._rate / 2)
+        half = max(len(self._sent) / span / 2, _FIRST) if self._rate is None else self._rate / 2
+        rate = max(half, len(self._accepted) / span, _SLOWEST)
         return rate if self._most is None else min(rate, self._most)
 
     def _note_sent(self, now: float) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationValueError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ProxyError
 
 from .attempt import Attempt, Json
 from .config import Settings, is_loopback
@@ -38,9 +38,7 @@ class Transport:
     def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
         try:
-            request = self._session.prepare_request(
-                requests.Request(method, self._settings.base_url + path, json=body)
-            )
+            request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
         except Exception as error:  # whatever it is, nothing was sent
             return Attempt(failure=_reason(error), sent=False)
         try:
@@ -75,9 +73,7 @@ class Transport:
 class _Session(requests.Session):
     """A session that sends what it is given where it is told to, and nothing else."""
 
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Called by us for each request: what HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say.
 
         No proxy may see a request to loopback: it would get both secrets in plain, whatever the variables say.

@@ -203,3 +203,11 @@ class Emulator:
         that repeatable. The fault that was added first goes first.
         """
         self._faults.add(method, path, fault, times, probability, seed)
+
+    def limit(self, per_second: float, *, retry_after: str | None = "1") -> None:
+        """From now on serve so many requests a second, and answer 429 to the others.
+
+        A burst may use up the allowance of one second. ``retry_after`` is the value of that header: seconds, a date,
+        or None for none. `reset` ends it.
+        """
+        self._faults.limit(per_second, retry_after)
