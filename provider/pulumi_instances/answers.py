@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Collection, Iterable
 from email.utils import parsedate_to_datetime
@@ -24,7 +25,10 @@ from .errors import (
 
 CHECK_URL = "check that instances:baseUrl names the API"
 
+_GONE = (404, 410)
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
+# The live services answer 429 to requests that are too large, too: those would be too large again.
+_SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 
 
 class AnswerLost(InstancesError):
@@ -43,6 +47,23 @@ def is_retried(method: str, attempt: Attempt) -> bool:
     if method == "POST":
         return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
     return attempt.failure is not None or attempt.status in _RETRIED_STATUS
+
+
+def is_rate_limit(attempt: Attempt) -> bool:
+    """Whether the request came too soon, so that it will be served in its turn."""
+    if attempt.status != 429 or attempt.failure is not None:
+        return False
+    return "Retry-After" in attempt.headers or not _SIZE.search(_server_words(attempt.body, ())[0])
+
+
+def is_down(attempt: Attempt) -> bool:
+    """Whether nobody has answered who could serve the request."""
+    return attempt.status is None or attempt.status in (502, 503, 504)
+
+
+def says_missing(attempt: Attempt) -> bool:
+    """Whether the API itself says that there is no such thing. A 404 of anybody else is about the URL."""
+    return attempt.status in _GONE and attempt.failure is None and _is_error_body(attempt.body)
 
 
 def is_lost(attempt: Attempt) -> bool:
@@ -64,7 +85,7 @@ def retry_after(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except Exception:  # whatever the header holds, the request was answered: dates alone fail in four ways
         return None
 
 
@@ -111,8 +132,15 @@ def error_of(method: str, attempt: Attempt, what: str, secrets: Collection[str],
         return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}")
     if attempt.status < 400:
         return UnexpectedAnswer(f"{text}; {CHECK_URL}")
+    if attempt.status in _GONE and not says_missing(attempt):
+        return UnexpectedAnswer(f"{text}, but not as the API says it; {CHECK_URL}")
     kind = status_error(attempt.status)
     return kind(f"{text}; {_advice(attempt, kind, env)}", attempt.status, request_id)
+
+
+def missing_listing(attempt: Attempt, what: str, secrets: Iterable[str]) -> str:
+    """What to say of a listing that the API does not know of."""
+    return f"{what}: {_cause(attempt, secrets)[0]}, which is no list of instances; {CHECK_URL}"
 
 
 def _advice(attempt: Attempt, kind: type[InstancesError], env: str) -> str:
@@ -146,12 +174,21 @@ def _cause(attempt: Attempt, secrets: Iterable[str]) -> tuple[str, str | None]:
 
 def _server_words(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
     """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", None
-    if not isinstance(answer, dict):
-        return "", None
+    answer = _error_body(body)
     words = [quote(answer[key], secrets) for key in ("message", "providerMessage") if answer.get(key)]
     request_id = quote(answer["requestId"], secrets) if answer.get("requestId") else None
     return ": ".join(words), request_id
+
+
+def _is_error_body(body: bytes) -> bool:
+    """Whether it is an error of this API: every one has a ``message`` or a ``requestId``."""
+    answer = _error_body(body)
+    return any(isinstance(answer.get(key), str) and answer[key] for key in ("message", "requestId"))
+
+
+def _error_body(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Json = Any
+
+LONGEST_WAIT = 20.0
+"""Seconds that we wait before a retry where the service asks for nothing longer."""
 
 
 @dataclass
@@ -18,6 +22,13 @@ class Clock:
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    """Sleep so long, or until the event is set; True if it is."""
+
+
+def backoff(number: int) -> float:
+    """Seconds before a retry, ``number`` being 0 for the first."""
+    return min(LONGEST_WAIT, 0.5 * 2.0 ** min(number, 10))
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,11 @@ class Attempt:
     failure: str | None = None
     sent: bool = True
     final: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the whole of a good answer has arrived."""
+        return self.status is not None and 200 <= self.status < 300 and self.failure is None
 
     @property
     def unfinished(self) -> bool:

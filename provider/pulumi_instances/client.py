@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -11,11 +12,12 @@ from urllib.parse import urlencode
 
 from . import answers
 from .answers import AnswerLost
-from .attempt import Attempt, Clock, Json
+from .attempt import Attempt, Clock, Json, backoff
+from .breaker import Breaker
 from .config import Settings, env_prefix
-from .errors import InstancesError, NotFound
+from .errors import InputError, InstancesError, UnexpectedAnswer
 from .model import normalise_id
-from .pace import Pace
+from .pace import Pace, jittered
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("pulumi_instances")
 
 OnPage = Callable[[int, int | None], None]
-
-_LONGEST_WAIT = 20.0
 
 
 class Client:
@@ -40,10 +40,16 @@ class Client:
         self.clock = clock or Clock()
         self._opened: Transport | None = None
         self._pace = Pace(self.clock, settings.max_requests_per_second)
+        self._breaker = Breaker(self.clock)
         self._slots = threading.Semaphore(settings.parallelism)
         self._env = env_prefix(account)
+        self.account_name = f'account "{account}"' if account else "the default account"
         self._lock = threading.Lock()
         self._secrets = {settings.user_secret, settings.organization_secret}
+
+    def variable(self, name: str) -> str:
+        """The environment variable of this account for a setting, such as ``TIMEOUT``."""
+        return self._env + name
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Never repeat these in a message: a server's error may quote what it was sent."""
@@ -64,27 +70,42 @@ class Client:
         return [instance for page in self.pages(on_page) for instance in page]
 
     def pages(self, on_page: OnPage | None = None) -> Iterator[list[dict[str, Any]]]:
-        """`GET /instances`, page by page. The live services answer 404 for an empty list: that is empty."""
+        """`GET /instances`, page by page.
+
+        Raises UnexpectedAnswer for a 404 that does not mean an empty list in this dialect, and for paging that leads
+        nowhere: a listing that is not whole must never pass for one that is.
+        """
         what = "list instances"
         so_far = 0
         token: str | None = None
-        seen: set[str] = set()
-        while True:
-            query = f"?{urlencode({'nextPage': token})}" if token else ""
-            try:
-                attempt = self._send("GET", f"/instances{query}", None, what)
-            except NotFound:
-                return
-            page = answers.several(attempt, what)
+        tokens: set[str] = set()
+        ids: set[str] = set()
+        for number in itertools.count(1):
+            page, headers = self._page(token, what if number == 1 else f"{what}: page {number}")
             so_far += len(page)
+            token = headers.get("elements-next-page-token") or None
+            fresh = {_id_of(instance) for instance in page} - ids - {None}
+            # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
+            if token in tokens or (not page and token) or (page and not fresh and number > 1):
+                raise UnexpectedAnswer(
+                    f"{what}: page {number} brings nothing new, so the list has no end; {answers.CHECK_URL}"
+                )
             if on_page is not None:
-                on_page(so_far, _count(attempt.headers.get("elements-total-count")))
+                on_page(so_far, _count(headers.get("elements-total-count")))
             yield page
-            token = attempt.headers.get("elements-next-page-token")
-            # A service that repeats a page's token would keep us here for ever.
-            if not token or not page or token in seen:
+            if token is None:
                 return
-            seen.add(token)
+            tokens.add(token)
+            ids.update(found for found in fresh if found)
+
+    def _page(self, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+        query = f"?{urlencode({'nextPage': token})}" if token else ""
+        attempt = self._exchange("GET", f"/instances{query}", None)
+        if not answers.says_missing(attempt):
+            return answers.several(self._checked("GET", attempt, what), what), attempt.headers
+        if token is None and self.settings.dialect.empty_is_404:
+            return [], {}
+        raise UnexpectedAnswer(answers.missing_listing(attempt, what, self._known_secrets()))
 
     def put(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
         """`PUT /instances/{id}`."""
@@ -115,32 +136,56 @@ class Client:
         return answers.one(self._send(method, path, body, what), what)
 
     def _send(self, method: str, path: str, body: Json, what: str) -> Attempt:
-        timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
-        deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-        for number in range(self.settings.max_retries + 1):
-            attempt = self._attempt(method, path, body, timeout, number)
-            if attempt.status is not None and 200 <= attempt.status < 300 and attempt.failure is None:
-                return attempt
-            if method == "DELETE" and number and attempt.status in (404, 410):
-                return attempt  # an earlier try was acted on, and only its answer was lost
-            wait = self._wait(attempt, number)
-            if (
-                not answers.is_retried(method, attempt)
-                or number == self.settings.max_retries
-                or self.clock.now() + wait > deadline
-            ):
-                break
-            if attempt.status == 429:
-                self._pace.pause(wait)  # all calls of this account, this one included
-            else:
-                self.clock.sleep(wait)
+        return self._checked(method, self._exchange(method, path, body), what)
+
+    def _checked(self, method: str, attempt: Attempt, what: str) -> Attempt:
+        if attempt.succeeded:
+            return attempt
+        raise answers.error_of(method, attempt, what, self._known_secrets(), self._env)
+
+    def _known_secrets(self) -> frozenset[str]:
         with self._lock:
-            secrets = frozenset(self._secrets)
-        raise answers.error_of(method, attempt, what, secrets, self._env)
+            return frozenset(self._secrets)
+
+    def _exchange(self, method: str, path: str, body: Json) -> Attempt:
+        """Send a request until it is answered or a retry is pointless; what the last try came to."""
+        timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
+        begun, deadline, retries, perhaps_done = self._breaker.begin(), None, 0, False
+        attempt: Attempt | None = None
+        for number in itertools.count():
+            sent_in = self._pace.wait(deadline)
+            if attempt is not None and sent_in is None:
+                self._breaker.give_up(begun)
+                break
+            if deadline is None:
+                deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
+            attempt = self._attempt(method, path, body, timeout, number)
+            limited = answers.is_rate_limit(attempt)
+            if limited and not self._breaker.is_open:
+                self._pace.slow_down(answers.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
+            elif not limited and not answers.is_down(attempt):
+                self._breaker.answered()
+                self._pace.accept()
+            if attempt.succeeded:
+                return attempt
+            if method == "DELETE" and perhaps_done and answers.says_missing(attempt):
+                return Attempt(204)  # an earlier try was acted on, and only its answer was lost
+            perhaps_done = perhaps_done or (attempt.sent and not limited)
+            if not answers.is_retried(method, attempt) or not self.settings.max_retries or self._breaker.is_open:
+                break
+            if limited:
+                continue  # it waits for its turn, however many share the limit
+            retries += 1
+            wait = self._wait(attempt, retries - 1)
+            if retries > self.settings.max_retries or self.clock.now() + wait > deadline:
+                self._breaker.give_up(begun)
+                break
+            if self._breaker.sleep(wait):
+                break
+        return attempt or Attempt()
 
     def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
         transport = self._transport()
-        self._pace.wait()
         with self._slots:
             started = time.monotonic()
             attempt = transport.request(method, path, body, timeout)
@@ -159,12 +204,15 @@ class Client:
             return self._opened
 
     def _wait(self, attempt: Attempt, number: int) -> float:
-        asked = answers.retry_after(attempt.headers.get("Retry-After"))
-        if asked is not None:
-            return asked
-        ceiling = min(_LONGEST_WAIT, 0.5 * float(2**number))
-        return ceiling * (0.5 + 0.5 * self.clock.jitter())
+        return jittered(answers.retry_after(attempt.headers.get("Retry-After")), backoff(number), self.clock)
 
 
 def _count(value: str | None) -> int | None:
-    return int(value) if value and value.isdecimal() else None
+    return int(value) if value and value.isdecimal() and len(value) < 20 else None
+
+
+def _id_of(instance: Mapping[str, Any]) -> str | None:
+    try:
+        return normalise_id(instance.get("id"))
+    except InputError:
+        return None

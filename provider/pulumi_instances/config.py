@@ -36,9 +36,11 @@ class Settings:
     allow_insecure_http: bool = False
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
+    confirm_gone: bool = False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this host is the machine itself: requests to it never leave it."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -170,6 +172,7 @@ SETTINGS = (
     Setting("allowInsecureHttp", _flag),
     Setting("userAgentSuffix", _words),
     Setting("dialect", _dialect),
+    Setting("confirmGone", _flag),
 )
 
 
@@ -236,7 +239,7 @@ def _how_to_set(setting: Setting, account: Any) -> str:
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[str]:
     """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
     parts = urlsplit(values["base_url"])
-    allowed = values.get("allow_insecure_http", False) or _is_loopback(parts.hostname or "")
+    allowed = values.get("allow_insecure_http", False) or is_loopback(parts.hostname or "")
     if parts.scheme == "https" or allowed:
         return []
     return [

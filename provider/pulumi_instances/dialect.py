@@ -15,11 +15,12 @@ class Dialect:
 
     ``connector`` is the wire name of the object that names the connector: ``{"<connector>": {"key": "dropbox"}}``.
     ``alters_text`` says that the service strips HTML and outer spaces from names, and tags what comes without a tag
-    with its name.
+    with its name. ``empty_is_404`` says whether 404 is the answer to a listing of nothing.
     """
 
     connector: str
     alters_text: bool = False
+    empty_is_404: bool = False
 
     def name_as_made(self, name: str) -> str:
         """The name that an instance has after a create with this one."""
@@ -34,5 +35,5 @@ class Dialect:
 
 DIALECTS = {
     "default": Dialect(connector="your_mom"),
-    "elements": Dialect(connector="element", alters_text=True),
+    "elements": Dialect(connector="element", alters_text=True, empty_is_404=True),
 }

@@ -21,8 +21,12 @@ The text of each names the operation, the object, the cause and what to do next,
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote as percent_encoded
+from urllib.parse import quote_plus
 
 __all__ = [
     "AdoptionRefused",
@@ -43,7 +47,9 @@ __all__ = [
 ]
 
 _LONGEST_QUOTE = 300
-_SHORTEST_SECRET = 6
+_SHORTEST_SECRET = 3
+_SHORTEST_PART = 6
+"""A shorter secret is hidden only where it stands as a word: it may be a part of many."""
 # Characters that would turn around what follows them in a line of the terminal.
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -138,11 +144,44 @@ def status_error(status: int) -> type[StatusError]:
 def quote(text: object, secrets: Iterable[str] = ()) -> str:
     """A server's words made safe to show: one line, no control characters, at most 300 characters, no secret.
 
-    Each of ``secrets`` is replaced by ``[secret]``; those shorter than six characters are left, as they would
-    blot out ordinary words.
+    Each of ``secrets`` is replaced by ``[secret]``, also where it is encoded for a URL, JSON or HTML. Those of three to
+    five characters are replaced where they stand as a word; shorter ones are left.
     """
     words = str(text).encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent on
-    for secret in sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True):
-        words = words.replace(secret, "[secret]")
+    forms = {form for secret in secrets if _may_be_in(secret, words) for form in _forms(secret)}
+    if forms:
+        longest_first = sorted(forms, key=len, reverse=True)
+        words = re.sub("|".join(map(_pattern, longest_first)), "[secret]", words)
     words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", _DIRECTION.sub("", words)).strip()
     return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _may_be_in(secret: str, words: str) -> bool:
+    """Whether it is worth looking for all forms of it: there may be tens of thousands of secrets."""
+    if len(secret) < _SHORTEST_SECRET:
+        return False
+    plain = re.findall(r"[A-Za-z0-9]+", secret)  # what no encoding changes
+    return all(part in words for part in plain)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it is, and as a server may have encoded it."""
+    yield secret
+    for escaped in (percent_encoded(secret, safe=""), percent_encoded(secret), quote_plus(secret)):
+        yield escaped
+        yield re.sub("%..", lambda code: code[0].lower(), escaped)
+    for ascii_only in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield from (escaped, escaped.replace("/", r"\/"))
+    yield html.escape(secret, quote=False)
+    for apostrophe in ("&#x27;", "&#39;", "&apos;"):
+        escaped = html.escape(secret).replace("&#x27;", apostrophe)
+        yield from (escaped, escaped.replace("&quot;", "&#34;"))
+
+
+def _pattern(form: str) -> str:
+    if len(form) >= _SHORTEST_PART:
+        return re.escape(form)
+    before = r"(?<!\w)" if re.match(r"\w", form) else ""
+    after = r"(?!\w)" if re.search(r"\w$", form) else ""
+    return before + re.escape(form) + after

@@ -130,17 +130,21 @@ class InstanceProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Called by refresh with the outputs in the state, and by `.get` with the program's inputs.
 
-        Gone is only what the API says is gone (404, 410): refresh then drops it from the state, `.get` fails.
+        Gone is only what is proven to be gone (`gone`): refresh then drops it from the state, `.get` fails.
         """
+        api = self._api(props)
         lookup = model.is_lookup(props)
-        try:
-            found = self._api(props).read(id_, complete=lookup)
-        except NotFound:
-            if lookup:
-                raise
-            return ReadResult("", {})
-        not_managed = model.UPDATABLE if lookup else model.unmanaged(props)
-        outs = model.outputs(found, props, not_managed)
+        if lookup:
+            found = api.look_up(id_)
+        else:
+            try:
+                # Without a token in the state, that of a listing cannot be checked: "" is never the same.
+                found = api.read(id_, token=props.get("token") or "")
+            except NotFound:
+                return ReadResult("", {})
+        # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
+        known = {key: value for key, value in props.items() if key not in ("valid", "disabled")}
+        outs = model.outputs(found, known, model.UPDATABLE if lookup else model.unmanaged(props))
         return ReadResult(found["id"], _marked(outs), model.inputs_of(outs))
 
     @_short_traceback

@@ -38,9 +38,9 @@ class InstanceResult:
     token: pulumi.Output[str] = field(repr=False, compare=False)
     """Always a secret output, in the plain functions too."""
     valid: bool | None
-    """A listing says true of every instance (API document): trust that of `get_instance`."""
+    """Whether the service says that the connection works; None where the API does not say."""
     disabled: bool | None
-    """None where the API does not say: its listing does not."""
+    """None where the API does not say: its listing leaves it out."""
 
 
 def get_instance(
@@ -123,7 +123,7 @@ def _one(
     matches = selection.select(client, wanted)
     if len(matches) != 1:
         raise LookupFailed(_not_one(wanted, matches), [found["id"] for found in matches])
-    return selection.read(client, matches[0]["id"])  # a listing does not tell all
+    return selection.read(client, matches[0]["id"])  # a listing leaves out `disabled`
 
 
 def _all(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:

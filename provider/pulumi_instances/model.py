@@ -42,12 +42,18 @@ EXACT = 2**53
 
 _SECRET_WORDS = re.compile(
     r"secret|password|passwd|passphrase|pwd|token|key|code|credential|private|signature|bearer|cookie|session"
+    r"|authorization|assertion"
 )
+# These are parts of harmless words (mapping, certain): they count only where they are a whole part of the key.
+_SHORT_SECRET_WORDS = frozenset({"pass", "pin", "otp", "jwt", "pem", "cert", "hmac", "dsn"})
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_key(key: object) -> bool:
     """Whether the value under this configuration key is to be kept secret: `oauth.api.secret`, but not a URL."""
-    return bool(_SECRET_WORDS.search(str(key).lower()))
+    if _SECRET_WORDS.search(str(key).lower()):
+        return True
+    return not _SHORT_SECRET_WORDS.isdisjoint(part.lower() for part in _PARTS.findall(str(key)))
 
 
 def kind_of(value: object) -> str:
@@ -273,11 +279,8 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
-    """The texts in these inputs or outputs that no message may repeat."""
-    configuration = bag.get("configuration") or {}
-    found = [value for key, value in configuration.items() if is_secret_key(key)]
-    held = (*found, bag.get("provider_data"), bag.get("token"))
-    return [text for value in held for text in texts(value)]
+    """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
+    return [text for key in ("configuration", "provider_data", "token") for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from .client import Client
 from .config import Settings
 from .creation import Creations
 from .errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
+from .gone import Gone
 from .reads import Reads
 
 log = logging.getLogger("pulumi_instances")
@@ -37,7 +38,8 @@ class Operations:
         """Send nothing yet."""
         self._client = Client(settings, account=account)
         self._creations = Creations(self._client)
-        self._reads = Reads(self._client, self._get)
+        self._gone = Gone(self._client)
+        self._reads = Reads(self._client, self._get, self._gone.note_listing)
         self._lock = threading.Lock()
         self._concealed: set[str] = set()
 
@@ -53,6 +55,7 @@ class Operations:
         instance_id = model.normalise_id(inputs["adopt_id"])
         answer = self._creations.adopt(instance_id, inputs["your_mom"])
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
+        self._gone.see(instance_id)
         body = model.to_update(inputs)
         if not model.is_met(body, found):
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
@@ -94,27 +97,45 @@ class Operations:
         Raises AdoptionRefused when a new resource of the program is going to.
         """
         self._creations.note_managed(instance_id, outputs, inputs)
+        self._gone.ask(instance_id)
 
-    def read(self, instance_id: str, *, complete: bool = False) -> dict[str, Any]:
-        """The instance as it is now. Raises NotFound only where the API says so.
+    def look_up(self, instance_id: str) -> dict[str, Any]:
+        """The instance as it is now, from a GET of it. Raises NotFound where the API says that there is none."""
+        checked = _checked(instance_id, "read")
+        found = self._get(checked)
+        self._gone.see(checked)
+        return found
 
-        Only a ``complete`` read always holds `disabled`, which a listing lacks.
+    def read(self, instance_id: str, *, token: str | None = None) -> dict[str, Any]:
+        """The instance of the state as it is now, with the ``token`` that the state knows.
+
+        Raises NotFound only where it is gone (`gone`). The answer may come from a listing, which may lack `disabled`.
         """
         checked = _checked(instance_id, "read")
         self._creations.note_seen(checked)
-        return self._get(checked) if complete else self._reads.read(checked)
+        self._gone.ask(checked)
+        try:
+            found = self._reads.read(checked, token)
+        except NotFound as missing:
+            self._gone.check(checked, f"read instance {checked}", missing)
+            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+            raise
+        self._gone.see(checked)
+        return found
 
     def update(self, instance_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One PUT of this body (`model.to_update`). Its answer may lack tags (API document)."""
         checked = _checked(instance_id, "update")
+        self._gone.ask(checked)
         try:
             answer = self._client.put(checked, body)
         finally:
             self._reads.forget()
+        self._gone.see(checked)
         return self._found(answer, f"update instance {checked}", checked)
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any] | None = None) -> None:
-        """Delete the instance of the resource with these outputs; that it is missing already is success.
+        """Delete the instance of the resource with these outputs; that it is gone already is success (`gone`).
 
         An instance that another resource holds by now stays: the program has moved it from one to the other.
         """
@@ -122,10 +143,14 @@ class Operations:
         if not self._creations.demand_free(checked, outputs or {}):
             log.warning("instance %s is kept: another resource has it now, by adopt_id or after a lost create", checked)
             return
+        self._gone.ask(checked)
         try:
             self._client.delete(checked)
-        except NotFound:
-            pass
+        except NotFound as missing:
+            self._gone.check(checked, f"delete instance {checked}", missing)
+            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+        else:
+            self._gone.see(checked)
         finally:
             self._reads.forget()
         self._creations.deleted(checked)

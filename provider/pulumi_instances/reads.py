@@ -46,24 +46,31 @@ class _Listing:
 class Reads:
     """The reads of one account. Safe to share between threads."""
 
-    def __init__(self, client: Client, get: Callable[[str], Found]) -> None:
-        """``get`` reads one instance by a GET of it."""
+    def __init__(
+        self,
+        client: Client,
+        get: Callable[[str], Found],
+        on_listing: Callable[[Iterable[str]], object] = lambda _: None,
+    ) -> None:
+        """``get`` reads one instance by a GET of it; ``on_listing`` is told the ids of each whole listing."""
         self._client = client
         self._get = get
+        self._on_listing = on_listing
         self._lock = threading.Lock()
         self._alone = True
         self._listing: _Listing | None = None
 
-    def read(self, instance_id: str) -> Found:
+    def read(self, instance_id: str, token: str | None = None) -> Found:
         """What the API says of one instance (`model.from_wire`). Raises NotFound only where a GET of it says so.
 
-        A listing may lack the instance, or fail: then a GET decides. It has no `disabled` and another `valid` than a
-        GET (API document), so that neither is taken from it: both stay as they were, and are never a difference.
+        A listing may lack the instance, or fail, or alter what it shows (`********` for a token): then a GET decides.
+        ``token`` is the one that is known; a listing that shows another one is not believed. What a listing lacks,
+        such as `disabled`, the answer lacks too.
         """
         if self._client.settings.batch_reads and (listing := self._shared_listing()) is not None:
             found = listing.get(instance_id)
-            if {"name", "tags", "your_mom", "token"} <= found.keys():
-                return {key: value for key, value in found.items() if key not in ("valid", "disabled")}
+            if {"name", "tags", "your_mom", "token"} <= found.keys() and token in (None, found["token"]):
+                return found
         try:
             return self._get(instance_id)
         finally:
@@ -91,9 +98,12 @@ class Reads:
 
     def _fetch(self, listing: _Listing) -> None:
         try:
+            ids: set[str] = set()
             for page in self._client.pages():
-                told = (model.told(answer, self._client.settings.dialect) for answer in page)
+                told = [model.told(answer, self._client.settings.dialect) for answer in page]
                 listing.add(found for found in told if found)
+                ids.update(found["id"] for found in told if found)
+            self._on_listing(ids)
         except InstancesError:
             self.forget()  # what it has not told, each read asks for itself
         except BaseException:

@@ -6,14 +6,16 @@ import ssl
 import time
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ProxyError
 
 from .attempt import Attempt, Json
-from .config import Settings
+from .config import Settings, is_loopback
 from .patience import PatientAdapter
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -26,7 +28,7 @@ class Transport:
     def __init__(self, settings: Settings) -> None:
         """Open no connection yet."""
         self._settings = settings
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.auth = _SecretsAuth(settings)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -35,31 +37,54 @@ class Transport:
 
     def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
-        verify = self._settings.ca_bundle or True
         try:
-            with self._session.request(
-                method,
-                self._settings.base_url + path,
-                json=body,
-                timeout=timeout,
-                verify=verify,
-                allow_redirects=False,  # the secrets go to the configured host only
-                stream=True,
-            ) as response:
-                status, headers = response.status_code, response.headers
-                try:
-                    content = _read(response, time.monotonic() + timeout)
-                except (HTTPError, OSError, requests.RequestException) as error:
-                    return Attempt(status, headers=headers, failure=f"the answer broke off ({_reason(error)})")
-                except _TooMuch as error:
-                    return Attempt(status, headers=headers, failure=str(error), final=True)
-                return Attempt(status, content, headers)
+            request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
+        except Exception as error:  # whatever it is, nothing was sent
+            return Attempt(failure=_reason(error), sent=False)
+        try:
+            return self._send(request, timeout)
         except requests.exceptions.SSLError as error:
             # Only a refused certificate surely comes before the request; other faults may break in at any time.
             refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
             return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True)
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
             return Attempt(failure=_reason(error), sent=not _never_sent(error))
+
+    def _send(self, request: requests.PreparedRequest, timeout: float) -> Attempt:
+        environment = self._session.merge_environment_settings(
+            request.url, {}, True, self._settings.ca_bundle or True, None
+        )
+        with self._session.send(
+            request,
+            timeout=timeout,
+            allow_redirects=False,  # the secrets go to the configured host only
+            **environment,
+        ) as response:
+            status, headers = response.status_code, response.headers
+            try:
+                content = _read(response, time.monotonic() + timeout)
+            except _TooMuch as error:
+                return Attempt(status, headers=headers, failure=str(error), final=True)
+            except Exception as error:
+                return Attempt(status, headers=headers, failure=f"the answer broke off ({_reason(error)})")
+            return Attempt(status, content, headers)
+
+
+class _Session(requests.Session):
+    """A session that sends what it is given where it is told to, and nothing else."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Called by us for each request: what HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say.
+
+        No proxy may see a request to loopback: it would get both secrets in plain, whatever the variables say.
+        """
+        settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        if is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}
+        return settings
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No redirect has a target: requests would read its whole body, however long, to prepare the next request."""
 
 
 class _SecretsAuth(AuthBase):
@@ -109,8 +134,8 @@ def _cause(error: BaseException) -> BaseException:
 
 def _never_sent(error: BaseException) -> bool:
     """Whether no connection came about, so that the API cannot have seen the request."""
-    # A ValueError is about the URL or a header: the request could not even be built.
-    if isinstance(error, (requests.exceptions.ConnectTimeout, ValueError)):
+    unusable = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, LocationValueError)
+    if isinstance(error, (requests.exceptions.ConnectTimeout, *unusable)):
         return True
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", None)

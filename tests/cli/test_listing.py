@@ -89,6 +89,7 @@ def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest
     with Emulator(empty_list_404=True) as api:
         for name, value in api.env.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("INSTANCES_DIALECT", "elements")
         assert run("list", "--json") == (0, "[]\n", "")
 
 
@@ -96,7 +97,7 @@ def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest
 
 
 def test_one_instance_is_shown_as_it_is(run: Run, api: Emulator) -> None:
-    """A listing would say that it is valid."""
+    """With `disabled`, which a listing leaves out."""
     box = api.instances()[0]["id"]
     api.change(box, valid=False)
     shown = {"id": str(box), "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"]}

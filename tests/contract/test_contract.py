@@ -116,6 +116,7 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:batchReads": "INSTANCES_BATCH_READS",
         "instances:userAgentSuffix": "INSTANCES_USER_AGENT_SUFFIX",
         "instances:dialect": "INSTANCES_DIALECT",
+        "instances:confirmGone": "INSTANCES_CONFIRM_GONE",
     }
     assert config.ACCOUNT_KEY == "instances:account"
 

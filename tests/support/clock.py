@@ -15,7 +15,7 @@ class FakeClock(Clock):
     """
 
     def __init__(self, jitter: float = 1.0, meanwhile: Mapping[float, Callable[[], object]] | None = None) -> None:
-        super().__init__(now=self._now, sleep=self._sleep, jitter=lambda: jitter)
+        super().__init__(now=self._now, sleep=self._sleep, jitter=lambda: jitter, wait=self._wait)
         self._lock = threading.Lock()
         self._time = 0.0
         self._meanwhile = dict(meanwhile or {})
@@ -31,3 +31,8 @@ class FakeClock(Clock):
             due = [self._meanwhile.pop(moment) for moment in sorted(self._meanwhile) if moment <= self._time]
         for something in due:
             something()
+
+    def _wait(self, event: threading.Event, seconds: float) -> bool:
+        if not event.is_set():
+            self._sleep(seconds)
+        return event.is_set()

@@ -19,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_instances import transport
-from pulumi_instances.answers import AnswerLost, retry_after
+from pulumi_instances.answers import CHECK_URL, AnswerLost, retry_after
 from pulumi_instances.client import Client
 from pulumi_instances.config import Settings
+from pulumi_instances.dialect import DIALECTS
 from pulumi_instances.errors import (
     ConnectionFailed,
     Forbidden,
@@ -72,6 +73,7 @@ def outcome(client: Client, call: str) -> type[InstancesError] | None:
 # method and failure -> requests sent, seconds waited, error
 
 ONCE, TWICE_MORE = (1, 0.0), (3, 0.5 + 1.0)
+UNTIL_THE_DEADLINE = (6, 0.5 + 1 + 2 + 4 + 8)  # the next wait would end after timeout * (maxRetries + 1)
 
 
 def error_body(message: str = "No such thing") -> dict[str, str]:
@@ -91,8 +93,15 @@ def _rows() -> Iterator[Any]:
     yield from row(everything, "403", answer(403, error_body()), ONCE, Forbidden)
     for status in (404, 410):
         yield from row(["GET", "PUT", "DELETE", "POST"], str(status), answer(status, error_body()), ONCE, NotFound)
-    yield from row(["LIST"], "404", answer(404, error_body()), ONCE, None)
-    yield from row(everything, "429", answer(429, error_body()), TWICE_MORE, RateLimited)
+    yield from row(["LIST"], "404", answer(404, error_body()), ONCE, UnexpectedAnswer)
+    foreign = {"HTML": HTML, "empty": b"", "list": b"[]", "other JSON": b'{"detail": "Not Found"}'}
+    for what, page in foreign.items():
+        for status in (404, 410):
+            yield from row(everything, f"{status} {what}", answer(status, page), ONCE, UnexpectedAnswer)
+    yield from row(everything, "429", answer(429, error_body()), UNTIL_THE_DEADLINE, RateLimited)
+    yield from row(
+        everything, "429 size", answer(429, error_body("Request is larger than 8 MB")), TWICE_MORE, RateLimited
+    )
     for status in (500, 501, 505):
         yield from row(idempotent, str(status), answer(status, error_body()), ONCE, ServerError)
         yield from row(["POST"], str(status), answer(status, error_body()), ONCE, AnswerLost)
@@ -194,6 +203,20 @@ def test_a_delete_answered_not_found_on_the_second_try_is_a_success(first: Answe
         assert [request.method for request in server.received] == ["DELETE", "DELETE"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "error"),
+    [
+        (answer(429), answer(404, error_body()), NotFound),
+        (Answer(then="reset"), answer(404, HTML), UnexpectedAnswer),
+    ],
+    ids=["never acted on", "a proxy's 404"],
+)
+def test_a_delete_that_was_not_acted_on_is_no_success(first: Answer, second: Answer, error: type[Exception]) -> None:
+    """Only the API's own 404 after a try that may have been acted on is."""
+    with ScriptedServer(first, second) as server, pytest.raises(error):
+        Client(settings(server.base_url), clock=FakeClock()).delete("7")
+
+
 @pytest.mark.parametrize("call", ["GET", "PUT"])
 def test_not_found_on_the_second_try_is_not_found(call: str) -> None:
     """Only a DELETE may have caused it."""
@@ -224,13 +247,13 @@ def test_waits_are_jittered(jitter: float, share: float) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("value", "slept"), [("7", 7.0), ("0", 0.0), ("-3", 0.0), ("soon", 0.5), ("", 0.5)])
+@pytest.mark.parametrize(("value", "slept"), [("7", 7.7), ("0", 0.5), ("-3", 0.5), ("soon", 0.5), ("", 0.5)])
 def test_retry_after_in_seconds_is_followed(status: int, value: str, slept: float) -> None:
-    """In place of our own wait; nonsense is ignored."""
+    """And a tenth longer at most; but it never makes the wait shorter than ours."""
     with ScriptedServer(answer(status, Retry_After=value), answer(200, INSTANCE)) as server:
         clock = FakeClock()
         Client(settings(server.base_url), clock=clock).get("7")
-    assert sum(clock.slept) == slept
+    assert sum(clock.slept) == pytest.approx(slept)
 
 
 def test_retry_after_as_a_date_is_followed() -> None:
@@ -241,7 +264,12 @@ def test_retry_after_as_a_date_is_followed() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "1.5", "9" * 400, "9" * 5000, "Wed, 99 Oct 2015 07:28:00 GMT"])
+YEAR = "Wed, 21 Oct 99999999999999 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "soon", "1.5", "9" * 400, "9" * 5000, "Wed, 99 Oct 2015 07:28:00 GMT", YEAR]
+)
 def test_nonsense_is_no_wait(value: str | None) -> None:
     """Ours is used then."""
     assert retry_after(value) is None
@@ -368,6 +396,79 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv("NO_PROXY", raising=False)
         Client(settings("http://api.example.com/v2")).get("7")
         assert [request.path for request in proxy.received] == ["http://api.example.com/v2/instances/7"]
+
+
+PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "localhost", "api.localhost", "[::1]"])
+@pytest.mark.parametrize("no_proxy", [None, "", "example.com"])
+def test_no_proxy_sees_a_request_to_loopback(host: str, no_proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would get both secrets in plain."""
+    with ScriptedServer(answer(200, INSTANCE)) as proxy:
+        for name in PROXY_VARIABLES:
+            monkeypatch.setenv(name, proxy.address)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            if no_proxy is not None:
+                monkeypatch.setenv(name, no_proxy)
+        for scheme in ("http", "https"):
+            with pytest.raises(ConnectionFailed):
+                Client(settings(f"{scheme}://{host}:9/v2", max_retries=0)).get("7")
+        assert (proxy.received, proxy.connections) == ([], 0)
+
+
+def test_the_authorities_of_the_environment_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REQUESTS_CA_BUNDLE, for loopback too."""
+    context, authority = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    with ScriptedServer(answer(200, INSTANCE), tls=context) as server:
+        assert Client(settings(server.base_url)).get("7") == INSTANCE
+
+
+STRANGE_HEADERS = {
+    "Location that is no URL": (302, b"Location: http://[::1"),
+    "Location that is not UTF-8": (302, b"Location: http://h\xff\xfe/"),
+    "Location without end": (301, b"Location: " + b"/" * 60_000),
+    "Retry-After in the year 99999999999999": (429, f"Retry-After: {YEAR}".encode()),
+    "Retry-After of 5000 digits": (503, b"Retry-After: " + b"9" * 5000),
+    "Set-Cookie": (400, b"Set-Cookie: \xff=; expires=99999999999999; =;;"),
+    "unknown encoding": (400, b"Content-Encoding: \xff"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("status", "header"), STRANGE_HEADERS.values(), ids=STRANGE_HEADERS)
+def test_a_strange_header_is_no_reason_to_fall_over(call: str, status: int, header: bytes) -> None:
+    """Every failure is an error of ours: anything else would hide that a POST may have been acted on."""
+    step = Answer(b"HTTP/1.1 %d Strange\r\nContent-Length: 2\r\n%s\r\n\r\n{}" % (status, header))
+    with ScriptedServer(step) as server:
+        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is not None
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_an_unforeseen_exception_is_a_failure_of_unknown_fate(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library raises after the request may have been sent."""
+
+    def send(*_: Any, **__: Any) -> None:
+        raise LookupError("surprise " + USER)
+
+    with ScriptedServer(answer(200, INSTANCE)) as server:
+        monkeypatch.setattr("requests.Session.send", send)
+        client = Client(settings(server.base_url), clock=FakeClock())
+        with pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match="LookupError") as caught:
+            CALLS[call](client)
+    assert USER not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_the_body_of_a_redirect_is_bounded(call: str) -> None:
+    """In time; the bound on its size is the same code as for any other answer."""
+    head = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 999999\r\n\r\n"
+    with ScriptedServer(Answer(head, "drip")) as server:
+        client = Client(settings(server.base_url, timeout=0.5, create_timeout=0.5, max_retries=0))
+        with pytest.raises(InstancesError, match="did not end in time"):
+            CALLS[call](client)
 
 
 @pytest.mark.parametrize("bad", ["", "../7", "7/..", "7?x", "x", "-7"])
@@ -507,7 +608,7 @@ def test_an_error_tells_operation_status_words_request_id_and_advice() -> None:
 )
 def test_an_error_says_what_to_do(status: int, advice: str) -> None:
     """A 401 names the account's own variables."""
-    with ScriptedServer(answer(status, HTML)) as server:
+    with ScriptedServer(answer(status, error_body())) as server:
         client = Client(settings(server.base_url), account="eu", clock=FakeClock())
         with pytest.raises(StatusError) as caught:
             client.get("7")
@@ -638,8 +739,21 @@ def test_a_list_is_followed_over_all_its_pages(objects: int, page: int, pages: i
 def test_an_empty_list_may_be_answered_with_404() -> None:
     """As the live services do."""
     with Emulator(empty_list_404=True) as api:
-        assert client_of(api).list_all() == []
+        assert client_of(api, dialect=DIALECTS["elements"]).list_all() == []
         assert [request.status for request in api.requests] == [404]
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {CHECK_URL}$"):
+            client_of(api).list_all()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_later_page_that_is_missing_is_an_error(dialect: str, status: int) -> None:
+    """What came before it is not the whole list, in any dialect."""
+    first = answer(200, [INSTANCE], elements_next_page_token="2")
+    with ScriptedServer(first, answer(status, error_body())) as server:
+        client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: page 2: {status} .*; {CHECK_URL}$"):
+            client.list_all()
 
 
 def test_a_page_that_fails_is_repeated_alone() -> None:
@@ -650,13 +764,44 @@ def test_a_page_that_fails_is_repeated_alone() -> None:
         assert sorted(item["id"] for item in client_of(paged).list_all()) == ids
 
 
-@pytest.mark.parametrize("page", [[INSTANCE], []])
-def test_a_list_that_names_the_same_page_for_ever_ends(page: list[Any]) -> None:
-    """A service that repeats its token would keep us there."""
-    with ScriptedServer(answer(200, page, elements_next_page_token="again")) as server:
-        client = Client(settings(server.base_url))
-        assert client.list_all() == page * len(server.received)
-        assert len(server.received) <= 2
+def _page(*ids: int, then: str | None = None) -> Answer:
+    found = [{**INSTANCE, "id": number} for number in ids]
+    return answer(200, found, elements_next_page_token=then) if then else answer(200, found)
+
+
+ENDLESS = {
+    "the same page for ever": [_page(1, then="again")],
+    "an empty page that leads on": [_page(then="a"), _page(1)],
+    "a later empty page that leads on": [_page(1, then="a"), _page(then="b"), _page(2)],
+    "a later page without new ids": [_page(1, 2, then="a"), _page(2, then="b"), _page(3)],
+    "a last page without new ids": [_page(1, 2, then="a"), _page(2)],
+    "a repeated token": [_page(1, then="a"), _page(2, then="b"), _page(3, then="a"), _page(4)],
+}
+
+
+@pytest.mark.parametrize("steps", ENDLESS.values(), ids=ENDLESS)
+def test_a_list_that_leads_nowhere_is_an_error(steps: list[Answer]) -> None:
+    """It is not followed for ever, and never taken for a whole list."""
+    with ScriptedServer(*steps) as server:
+        with pytest.raises(UnexpectedAnswer, match=f"brings nothing new, so the list has no end; {CHECK_URL}$"):
+            Client(settings(server.base_url)).list_all()
+        assert len(server.received) <= 3
+
+
+@pytest.mark.parametrize(
+    "steps", [[_page()], [_page(1, then="a"), _page()], [_page(1, 2, then="a"), _page(2, 3)]], ids=["1", "2", "overlap"]
+)
+def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> None:
+    """A list whose last page is exactly full; one that changes while it is read."""
+    with ScriptedServer(*steps) as server:
+        Client(settings(server.base_url)).list_all()
+        assert len(server.received) == len(steps)
+
+
+def test_an_absurd_count_of_instances_does_not_matter() -> None:
+    """It is only shown."""
+    with ScriptedServer(answer(200, [INSTANCE], elements_total_count="9" * 5000)) as server:
+        assert Client(settings(server.base_url)).list_all() == [INSTANCE]
 
 
 def test_the_token_of_the_next_page_is_quoted() -> None:

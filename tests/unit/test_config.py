@@ -80,6 +80,7 @@ VALUES = [
     ("userAgentSuffix", "acme-deploys/1.4 (ci)", "acme-deploys/1.4 (ci)"),
     ("dialect", "default", DIALECTS["default"]),
     ("dialect", "elements", DIALECTS["elements"]),
+    ("confirmGone", "true", True),
 ]
 
 

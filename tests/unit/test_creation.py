@@ -109,7 +109,7 @@ def test_a_create_that_made_nothing_is_lost(api: Emulator, fault: str) -> None:
 )
 def test_a_refusal_is_no_lost_answer(api: Emulator, status: int, error: type[InstancesError]) -> None:
     """The API has said no: nothing is looked for."""
-    api.fail("POST", "/instances", Fault.status(status), times=9)
+    api.fail("POST", "/instances", Fault.status(status), times=99)
     with pytest.raises(error, match=str(status)):
         creations(api).create(inputs())
     assert [request.method for request in api.requests].count("GET") == 1

@@ -577,6 +577,9 @@ def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
         ("document.tagging", False),
         ("event.notification.enabled", False),
         ("username", False),
+        *((key, True) for key in ("db.pass", "dbPass", "PASS", "smtp_pass", "user-pin", "otp", "JWT", "tls.cert")),
+        *((key, True) for key in ("clientCert", "sentry_dsn", "x.HMAC", "samlAssertion", "authorization", "JWTPem")),
+        *((key, False) for key in ("mapping", "certain", "bypass", "compass", "spin", "pinned", "item", "adsnap")),
         ("siteAddress", False),
     ],
 )
@@ -586,12 +589,12 @@ def test_keys_that_look_secret_are_known(key: str, secret: bool) -> None:
 
 
 def test_secret_values_are_found_at_any_depth() -> None:
-    """Every text of the data, and the values of secret-looking configuration keys: no message may repeat them."""
+    """Every text of configuration and data, whatever its key: no message may repeat them."""
     bag = inputs(
         configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5},
         provider_data={"code": "s2", "nested": {"list": ["s3", 4, {"deep": "s4"}]}},
     )
-    assert sorted(model.secret_values(bag)) == ["s1", "s2", "s3", "s4"]
+    assert sorted(model.secret_values(bag)) == ["https://x", "s1", "s2", "s3", "s4"]
     assert model.secret_values(inputs()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -142,3 +143,38 @@ def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str)
         operations.create(inputs)
     api.change(ids[0], name="after")
     assert operations.read(ids[0])["name"] == "after"
+
+
+def test_batched_reads_tell_the_health_of_each_connection(api: Emulator, settings: Settings) -> None:
+    """`valid` is that of the listing; `disabled`, which a listing leaves out, is left out."""
+    ids = seed(api, 12)
+    for instance_id in ids:
+        api.change(instance_id, valid=False, disabled=True)
+    found = read_all(Operations(settings), ids)
+    assert [answer["valid"] for answer in found if isinstance(answer, dict)] == [False] * 12
+    assert requests(api)["one"] < 12
+    assert sum("disabled" in answer for answer in found if isinstance(answer, dict)) == requests(api)["one"]
+
+
+@pytest.mark.parametrize("shown", ["********", "a&amp;b"])
+def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: Settings, shown: str) -> None:
+    """Nor is what else it says of that instance: a GET of it decides."""
+    ids = seed(api, 6)
+    tokens = {instance_id: api.instance(instance_id)["token"] for instance_id in ids}
+    altered = [{"id": int(key), "name": "x", "token": shown, "tags": [], "your_mom": {"key": "dropbox"}} for key in ids]
+    api.fail("GET", "/instances", Fault.status(200, body=json.dumps(altered)), times=9)
+    operations = Operations(settings)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda key: operations.read(key, token=tokens[key]), ids))
+    assert {answer["id"]: answer["token"] for answer in found} == tokens
+    assert {answer["name"] for answer in found} == {f"n{number}" for number in range(6)}
+
+
+def test_a_token_that_the_listing_confirms_needs_no_get(api: Emulator, settings: Settings) -> None:
+    """Only the first read, which is alone, is one."""
+    ids = seed(api, 12)
+    tokens = {instance_id: api.instance(instance_id)["token"] for instance_id in ids}
+    operations = Operations(settings)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda key: operations.read(key, token=tokens[key]), ids))
+    assert requests(api)["one"] <= 2

@@ -29,7 +29,7 @@ def list_command(
 ) -> None:
     """List the instances of the account, by ascending id.
 
-    A listing says of every instance that it is valid; `show` asks for one.
+    The API's listing leaves out `disabled`; `show` has it.
     """
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:

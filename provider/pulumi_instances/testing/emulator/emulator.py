@@ -142,8 +142,8 @@ class Emulator:
     def change(self, instance_id: int | str, **changes: Any) -> None:
         """Replace fields of an instance: name, tags, valid, disabled, token.
 
-        ``valid`` shows by id only; the list goes on to say true, as in the API document. Raises KeyError where there
-        is no such instance, ValueError for what a PUT would refuse and TypeError for other fields.
+        Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
+        fields.
         """
         unknown = changes.keys() - {"name", "tags", "valid", "disabled", "token"}
         if unknown:
@@ -203,3 +203,11 @@ class Emulator:
         that repeatable. The fault that was added first goes first.
         """
         self._faults.add(method, path, fault, times, probability, seed)
+
+    def limit(self, per_second: float, *, retry_after: str | None = "1") -> None:
+        """From now on serve so many requests a second, and answer 429 to the others.
+
+        A burst may use up the allowance of one second. ``retry_after`` is the value of that header: seconds, a date,
+        or None for none. `reset` ends it.
+        """
+        self._faults.limit(per_second, retry_after)

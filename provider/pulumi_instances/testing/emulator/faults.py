@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -145,6 +146,27 @@ class _Rule:
         return True
 
 
+class _Limit:
+    """So many requests a second; a burst may use up the allowance of one second."""
+
+    def __init__(self, per_second: float, retry_after: str | None) -> None:
+        headers = {} if retry_after is None else {"retry-after": retry_after}
+        self.refusal = Fault.status(429, "Too many requests", headers)
+        self._per_second = per_second
+        self._most = max(1.0, per_second)
+        self._left = self._most
+        self._last = time.monotonic()
+
+    def refuses(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._last) * self._per_second)
+        self._last = now
+        if self._left < 1:
+            return True
+        self._left -= 1
+        return False
+
+
 class Faults:
     """The faults that wait for requests. Safe to share between threads."""
 
@@ -152,6 +174,12 @@ class Faults:
         """Start without faults."""
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
+        self._limit: _Limit | None = None
+
+    def limit(self, per_second: float, retry_after: str | None) -> None:
+        """See `Emulator.limit`."""
+        with self._lock:
+            self._limit = _Limit(per_second, retry_after)
 
     def add(
         self,
@@ -173,9 +201,12 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault for this request, if any: that of the first rule that takes it."""
         with self._lock:
+            if self._limit is not None and self._limit.refuses():
+                return self._limit.refusal
             return next((rule.fault for rule in self._rules if rule.takes(method, path)), None)
 
     def clear(self) -> None:
         """Forget all faults."""
         with self._lock:
             self._rules.clear()
+            self._limit = None

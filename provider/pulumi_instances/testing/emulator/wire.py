@@ -113,8 +113,8 @@ def answer_to_get(instance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answer_to_list(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """``valid`` is always true here, whatever it is by id, as for the document's instance 4014."""
-    return {**_head(instance), "tags": sorted(instance["tags"]), "valid": True, **_CACHE}
+    """``disabled`` does not come here."""
+    return {**_head(instance), "tags": sorted(instance["tags"]), "valid": instance["valid"], **_CACHE}
 
 
 def answer_to_put(instance: Mapping[str, Any]) -> dict[str, Any]:

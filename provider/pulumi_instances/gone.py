@@ -1,0 +1,94 @@
+"""Whether an instance that the API does not know is gone, or we ask the wrong API or the wrong account.
+
+A wrong path, a proxy and another account's secrets answer 404 for every instance. Taken at its word, that would empty
+the state, and the next `up` would make everything a second time. So an instance counts as gone only if a listing lacks
+it, and if the API knows at least one of the instances that this process has asked for, unless it is the only one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from .client import Client
+from .errors import InstancesError, NotFound, UnexpectedAnswer
+from .model import told
+
+_MOMENT = 0.5
+"""Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""
+
+
+class Gone:
+    """The proof for one account, taken at most once in this process. Safe to share between threads."""
+
+    def __init__(self, client: Client) -> None:
+        """Send nothing: most runs miss nothing."""
+        self._client = client
+        self._lock = threading.Lock()
+        self._listing = threading.Lock()
+        self._asked: set[str] = set()
+        self._seen: set[str] = set()
+        self._not_alone = threading.Event()
+        self._listed: set[str] | None = None
+        self._failure: InstancesError | None = None
+
+    def ask(self, instance_id: str) -> None:
+        """The state holds this instance. To be called before the API is asked for it."""
+        with self._lock:
+            self._asked.add(instance_id)
+            if len(self._asked) > 1:
+                self._not_alone.set()
+
+    def see(self, instance_id: str) -> None:
+        """The API has answered a request for this instance with success."""
+        with self._lock:
+            self._seen.add(instance_id)
+            self._not_alone.set()
+            if self._listed is not None:
+                self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
+
+    def note_listing(self, ids: Iterable[str]) -> None:
+        """A whole listing was fetched for another purpose: it is as good a proof as one of our own."""
+        with self._lock:
+            if self._listed is None:
+                self._listed = set(ids)
+
+    def check(self, instance_id: str, what: str, missing: NotFound) -> None:
+        """Raise UnexpectedAnswer unless the instance is gone. ``missing`` is the API's 404 to this operation."""
+        settings = self._client.settings
+        if settings.confirm_gone:
+            return
+        self._client.clock.wait(self._not_alone, _MOMENT)
+        self._take_listing()
+        with self._lock:
+            if self._listed is None:
+                raise UnexpectedAnswer(
+                    f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone and "
+                    f"nothing is dropped: {self._failure}. If it is gone, {self._how_to_confirm()}"
+                )
+            if instance_id in self._listed:
+                raise UnexpectedAnswer(
+                    f"{what}: {missing.status}, but the API lists it, so nothing is dropped; run again later"
+                )
+            unknown = not (self._seen or self._listed & self._asked)
+            if unknown and (len(self._asked) > 1 or (settings.dialect.empty_is_404 and not self._listed)):
+                raise UnexpectedAnswer(
+                    f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
+                    f"the secrets of {self._client.account_name}, so nothing is dropped; check instances:baseUrl and "
+                    f"the secrets, or, if all instances are gone, {self._how_to_confirm()}"
+                )
+
+    def _take_listing(self) -> None:
+        with self._listing:
+            if self._listed is not None or self._failure is not None:
+                return
+            try:
+                answers = self._client.list_all()
+            except InstancesError as error:
+                self._failure = error
+            else:
+                found = (told(answer, self._client.settings.dialect) for answer in answers)
+                self.note_listing(each["id"] for each in found if each)
+
+    def _how_to_confirm(self) -> str:
+        return f"set {self._client.variable('CONFIRM_GONE')}=true (instances:confirmGone) and run again"

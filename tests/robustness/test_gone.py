@@ -1,0 +1,307 @@
+"""An instance that is not found is gone only if that is proven, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.config import Settings
+from pulumi_instances.dialect import DIALECTS
+from pulumi_instances.errors import InstancesError, NotFound, UnexpectedAnswer
+from pulumi_instances.operations import Operations
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.checks import assert_ends_empty, assert_settled
+from tests.support.harness import Harness
+from tests.support.scripted import ScriptedServer, answer
+from tests.support.values import inputs
+
+THREE = """
+    for number in range(3):
+        Instance(f"box-{number}", your_mom="dropbox", tags=["a"])
+"""
+HTML = b"<html><body><h1>404 Not Found</h1></body></html>"
+
+Environment = dict[str, str]
+
+
+@contextmanager
+def _wrong_path(api: Emulator) -> Iterator[Environment]:
+    yield {"INSTANCES_BASE_URL": f"{api.base_url}/v3"}
+
+
+@contextmanager
+def _html(_api: Emulator) -> Iterator[Environment]:
+    with ScriptedServer(answer(404, HTML, Content_Type="text/html")) as proxy:
+        yield {"INSTANCES_BASE_URL": proxy.base_url}
+
+
+@contextmanager
+def _empty_account(api: Emulator) -> Iterator[Environment]:
+    yield api.add_account().env
+
+
+@contextmanager
+def _used_account(api: Emulator) -> Iterator[Environment]:
+    other = api.add_account()
+    for number in range(4):
+        api.add(name=f"box-{number}", tags=["a"], account=other)
+    yield other.env
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "wrong path": (_wrong_path, "check that instances:baseUrl names the API"),
+    "HTML page": (_html, "check that instances:baseUrl names the API"),
+    "empty account": (_empty_account, "INSTANCES_CONFIRM_GONE=true"),
+    "used account": (_used_account, "INSTANCES_CONFIRM_GONE=true"),
+}
+OPERATIONS: dict[str, Callable[[Harness], object]] = {
+    "refresh": lambda stack: stack.refresh(),
+    "up --refresh": lambda stack: stack.up(refresh=True),
+    "destroy": lambda stack: stack.destroy(),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("what", WRONG)
+def test_whoever_is_asked_in_place_of_the_api_the_state_stays(
+    stack: Harness, instances_api: Emulator, what: str, operation: str
+) -> None:
+    """Nothing is dropped, nothing is deleted, and the `up` after it makes nothing a second time."""
+    stack.program(THREE)
+    stack.up()
+    before = {name: state["id"] for name, state in stack.instances().items()}
+    right = dict(stack.env)
+    place, said = WRONG[what]
+    with place(instances_api) as changed:
+        stack.env.update(changed)
+        with pytest.raises(auto.CommandError, match=said):
+            OPERATIONS[operation](stack)
+    stack.env.clear()
+    stack.env.update(right)
+    assert {name: state["id"] for name, state in stack.instances().items()} == before
+    assert sorted(str(each["id"]) for each in instances_api.instances()) == sorted(before.values())
+    stack.up()
+    assert_settled(stack, instances_api)
+    assert len(instances_api.instances()) == 3
+    assert_ends_empty(stack, instances_api)
+
+
+@pytest.mark.parametrize("operation", ["refresh", "destroy"])
+def test_an_account_that_was_emptied_is_confirmed(stack: Harness, instances_api: Emulator, operation: str) -> None:
+    """All are gone indeed: the error names the setting, and with it the state follows."""
+    stack.program(THREE)
+    stack.up()
+    for each in instances_api.instances():
+        instances_api.remove(each["id"])
+    with pytest.raises(auto.CommandError, match=r"the default account.*INSTANCES_CONFIRM_GONE=true"):
+        OPERATIONS[operation](stack)
+    assert len(stack.instances()) == 3
+    stack.env["INSTANCES_CONFIRM_GONE"] = "true"
+    OPERATIONS[operation](stack)
+    assert stack.instances() == {}
+
+
+@pytest.mark.parametrize("operation", ["refresh", "destroy"])
+def test_one_of_several_that_is_gone_is_dropped_and_named(
+    stack: Harness, instances_api: Emulator, operation: str
+) -> None:
+    """The others prove that the API and the account are the right ones."""
+    stack.program(THREE)
+    stack.up()
+    lost = stack.instances()["box-1"]["id"]
+    instances_api.remove(lost)
+    OPERATIONS[operation](stack)
+    assert (
+        f"instance {lost} does not exist any more" in stack.said[-2 if operation == "refresh" else -1] + stack.said[-1]
+    )
+    assert set(stack.instances()) == ({"box-0", "box-2"} if operation == "refresh" else set())
+
+
+# what it costs, and each way to fail, without an engine
+
+
+def operations(api: Emulator, **changed: Any) -> Operations:
+    """The operations of a process that retries nothing."""
+    given = {"user_secret": api.user_secret, "organization_secret": api.organization_secret, **changed}
+    return Operations(replace(Settings(api.base_url, "", "", max_retries=0), **given))
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Mapping[str, str]) -> None:
+    """Notes of creates go to a directory of the test's own."""
+
+
+def all_at_once(every: Operations, ids: list[str], verb: str) -> list[object]:
+    """The result of each call, or the error that it raised."""
+    together = Barrier(len(ids))
+
+    def call(instance_id: str) -> object:
+        together.wait()
+        try:
+            return getattr(every, verb)(instance_id)
+        except InstancesError as error:
+            return error
+
+    with ThreadPoolExecutor(len(ids)) as threads:
+        return list(threads.map(call, ids))
+
+
+def listings(api: Emulator) -> int:
+    return sum(request.path == "/instances" for request in api.requests)
+
+
+def test_nothing_is_listed_while_nothing_is_missing(api: Emulator) -> None:
+    """The proof is taken when it is needed."""
+    made = [str(api.add()) for _ in range(3)]
+    every = operations(api, batch_reads=False)
+    for instance_id in made:
+        every.read(instance_id)
+        every.delete(instance_id)
+    assert listings(api) == 0
+
+
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_the_proof_is_taken_once(api: Emulator, verb: str) -> None:
+    """However many are missing."""
+    made = str(api.add())
+    missing = [str(number) for number in range(1, 21)]
+    every = operations(api, batch_reads=False)
+    found = all_at_once(every, [made, *missing], verb)[1:]
+    assert {type(each) for each in found} == {NotFound if verb == "read" else type(None)}
+    assert listings(api) == 1
+
+
+def test_a_single_one_may_be_gone(api: Emulator) -> None:
+    """There is nothing to compare with: the API's word and the listing count."""
+    with pytest.raises(NotFound):
+        operations(api).read("7")
+    operations(api).delete("7")
+
+
+@pytest.mark.parametrize("verb", ["read", "delete"])
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 500, 503])
+def test_a_listing_that_fails_proves_nothing(api: Emulator, verb: str, status: int) -> None:
+    """It is asked once, and the error says why nothing is dropped."""
+    made = str(api.add())
+    api.fail("GET", "/instances", Fault.status(status), times=99)
+    every = operations(api, batch_reads=False)
+    every.read(made)
+    for instance_id in ("7", "8"):
+        with pytest.raises(UnexpectedAnswer, match=rf"nothing is dropped: list instances: {status}.*CONFIRM_GONE=true"):
+            getattr(every, verb)(instance_id)
+    assert listings(api) == 1
+
+
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_what_the_listing_holds_is_not_gone(api: Emulator, verb: str) -> None:
+    """A 404 of one path only, or of one server of several."""
+    made = str(api.add())
+    api.fail(None, f"/instances/{made}", Fault.status(404))
+    with pytest.raises(UnexpectedAnswer, match="the API lists it, so nothing is dropped"):
+        getattr(operations(api), verb)(made)
+
+
+@pytest.mark.parametrize("strangers", [0, 3])
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_none_of_several_is_known(api: Emulator, verb: str, strangers: int) -> None:
+    """The line names the URL, the account and the setting."""
+    for _ in range(strangers):
+        api.add()
+    every = operations(api, batch_reads=False)
+    for error in all_at_once(every, ["7", "8", "9"], verb):
+        assert type(error) is UnexpectedAnswer
+        assert f"{api.base_url} knows none of" in str(error)
+        assert "the default account" in str(error)
+        assert "INSTANCES_CONFIRM_GONE=true" in str(error)
+
+
+def test_an_account_of_the_program_is_named(api: Emulator) -> None:
+    """With its own variable."""
+    given = Settings(api.base_url, api.user_secret, api.organization_secret)
+    every = Operations(given, account="eu")
+    for error in all_at_once(every, ["7", "8"], "delete"):
+        assert 'account "eu"' in str(error)
+        assert "INSTANCES_EU_CONFIRM_GONE=true" in str(error)
+
+
+def test_what_diff_has_seen_counts_as_asked_for(api: Emulator) -> None:
+    """An `up` that replaces one instance of many, with another account's secrets: its delete comes alone."""
+    every = operations(api)
+    for instance_id in ("7", "8", "9"):
+        every.note_managed(instance_id, {}, {})
+    with pytest.raises(UnexpectedAnswer, match="knows none"):
+        every.delete("7")
+
+
+@pytest.mark.parametrize("known", ["listed", "read", "updated", "deleted", "looked up"])
+def test_one_that_the_api_knows_is_enough(api: Emulator, known: str) -> None:
+    """Whatever was done to it."""
+    made = str(api.add())
+    every = operations(api, batch_reads=False)
+    if known == "listed":
+        every.note_managed(made, {}, {})
+    elif known == "updated":
+        every.update(made, inputs())
+    else:
+        calls: dict[str, Callable[[str], object]]
+        calls = {"read": every.read, "deleted": every.delete, "looked up": every.look_up}
+        calls[known](made)
+    every.delete("7")
+    every.delete("8")
+
+
+def test_an_empty_listing_that_is_a_404_proves_little() -> None:
+    """In a dialect that spells it so, a wrong path looks the same: not even a single one is dropped."""
+    with Emulator(empty_list_404=True) as api:
+        every = operations(api, dialect=DIALECTS["elements"])
+        with pytest.raises(UnexpectedAnswer, match="knows none"):
+            every.read("7")
+        every = operations(api, dialect=DIALECTS["elements"])
+        made = str(api.add())
+        every.delete(made)
+        every.delete("7")
+
+
+def test_confirmed_the_apis_word_is_enough(api: Emulator) -> None:
+    """No listing is fetched; a page of a proxy is still no proof."""
+    every = operations(api, confirm_gone=True)
+    for instance_id in ("7", "8"):
+        every.delete(instance_id)
+        with pytest.raises(NotFound):
+            every.read(instance_id)
+    assert listings(api) == 0
+    api.fail("DELETE", None, Fault.status(404, body=HTML))
+    with pytest.raises(UnexpectedAnswer):
+        every.delete("7")
+
+
+def test_a_listing_of_a_refresh_is_proof_enough(api: Emulator) -> None:
+    """No second one is fetched for what it lacks."""
+    made = [str(api.add(name=f"n{number}")) for number in range(12)]
+    api.remove(made[5])
+    found = all_at_once(operations(api), made, "read")
+    assert isinstance(found[5], NotFound)
+    assert sum(isinstance(each, dict) for each in found) == 11
+    assert listings(api) <= 2
+
+
+@pytest.mark.parametrize("call", ["look_up", "update", "adopt"])
+def test_a_page_of_a_proxy_is_no_answer_to_anything(api: Emulator, call: str) -> None:
+    """`.get`, update and adoption too ask for the base URL."""
+    api.fail(None, "/instances/{id}", Fault.status(404, body=HTML))
+    every = operations(api)
+    calls: dict[str, Callable[[], object]] = {
+        "look_up": lambda: every.look_up("7"),
+        "update": lambda: every.update("7", inputs()),
+        "adopt": lambda: every.adopt(inputs(adopt_id="7")),
+    }
+    with pytest.raises(UnexpectedAnswer, match="check that instances:baseUrl names the API"):
+        calls[call]()
