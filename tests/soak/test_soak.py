@@ -19,6 +19,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
 SEED = int(os.environ.get("SOAK_SEED", random.SystemRandom().randrange(10**6)))
 
 Held = dict[str, tuple[str, str, str]]
+NOUGHT = ("lost", "doubled", "leaked", "wrongly deleted", "tokens changed", "strangers touched")
 
 
 @pytest.mark.soak
@@ -48,7 +49,9 @@ def step(world: World, held: Held) -> Held:
     world.figures["steps"] += 1
     world.meddle()
     world.edit()
-    world.up_under_faults()
+    for _ in range(world.random.choice((1, 1, 2))):
+        world.up_under_faults()
+        world.meddle_with_notes()
     world.up()
     now = look(world)
     for name in held.keys() & now.keys():
@@ -58,7 +61,14 @@ def step(world: World, held: Held) -> Held:
             world.figures["tokens changed"] += before_token != after_token
         else:
             world.figures["tokens changed"] += before_reason == reason and before in alive(world)
-        assert world.figures["tokens changed"] == 0, name
+            deleted = before not in alive(world) and before not in world.removed_by_hand
+            world.figures["wrongly deleted"] += before_reason == reason and deleted
+        assert world.figures["tokens changed"] == world.figures["wrongly deleted"] == 0, name
+    moved = {instance_id for instance_id, _, _ in now.values()}
+    for name, (instance_id, _, _) in held.items():
+        if world.went.get(name) == instance_id and instance_id not in world.removed_by_hand:
+            world.figures["wrongly deleted"] += instance_id not in moved
+            assert world.figures["wrongly deleted"] == 0, name
     if world.random.random() < 0.25:
         assert world.preview().keys() <= {"same"}
     return now
@@ -77,7 +87,10 @@ def look(world: World) -> Held:
     strangers = {str(instance_id) for instance_id in world.strangers}
     world.figures["lost"] += len(ids.keys() - instances.keys())
     world.figures["doubled"] += sum(ids.values()) - len(ids)
-    world.figures["leaked"] += len(instances.keys() - ids.keys() - strangers)
+    others = world.others()
+    world.figures["lost"] += len(others - instances.keys())
+    world.figures["doubled"] += len(others & ids.keys())
+    world.figures["leaked"] += len(instances.keys() - ids.keys() - others - strangers)
     world.figures["strangers touched"] += sum(
         instances.get(str(instance_id)) != before for instance_id, before in world.strangers.items()
     )
@@ -96,20 +109,18 @@ def look(world: World) -> Held:
         if "provider_data" in wanted:
             recorded = instance["provider_data"] or wanted["provider_data"]
             assert recorded == wanted["provider_data"], "the object was made from another resource's code"
-        held[name] = (resource["id"], token, reason_to_replace(wanted))
+        held[name] = (resource["id"], token, reason_to_replace(wanted, world.generations[name]))
     world.figures["instances looked at"] += len(held)
     return held
 
 
-def reason_to_replace(wanted: dict[str, Any]) -> str:
+def reason_to_replace(wanted: dict[str, Any], generation: int) -> str:
     """What a replacement hangs on."""
-    return json.dumps([wanted["your_mom"], wanted.get("provider_data")])
+    return json.dumps([wanted["your_mom"], wanted.get("provider_data"), generation])
 
 
 def report(figures: Counter[str]) -> None:
     """Print the figures, those that have to be nought last."""
-    good = [
-        name for name in figures if name not in ("lost", "doubled", "leaked", "tokens changed", "strangers touched")
-    ]
-    for name in [*good, "lost", "doubled", "leaked", "tokens changed", "strangers touched"]:
+    good = [name for name in figures if name not in NOUGHT]
+    for name in [*good, *NOUGHT]:
         print(f"soak: {name}: {figures[name]}")

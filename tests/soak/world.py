@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -23,10 +24,11 @@ from pulumi_instances.testing.engine import StackDouble
 from tests.robustness.running import providers
 from tests.support.harness import INSTANCE_TYPE
 
+MOST = int(os.environ.get("SOAK_MOST", "40"))
+"""Instances of the larger stack; more of them make more requests in a step."""
 CONNECTORS = ("dropbox", "box", "sfdc")
 NAMES = ("same", "same too", "other")
 TAGS = ("a", "b", "c")
-MOST = 40
 
 RATE = 0.2
 """How many of the requests of an `up` meet a fault."""
@@ -40,6 +42,21 @@ FAULTS = (
     *(Fault.status_after(status) for status in (500, 502, 504)),
     *(Fault.status(status) for status in (401, 500, 502, 503, 504)),
     *(Fault.status(429, headers={"retry-after": "0"}) for _ in range(2)),
+    Fault.status(429, headers={"retry-after": "Fri, 31 Dec 99999999999999 23:59:59 GMT"}),
+    Fault.status(404, body="<html>no such page</html>"),
+    Fault.status(404, "No instance found"),
+    Fault.redirect("http://127.0.0.1:9/elsewhere"),
+    Fault.redirect("http://[::1"),
+    Fault.redirect("http://127.0.0.1/\xff"),
+)
+
+ALIEN = (
+    "null",
+    "[]",
+    "",
+    '{"began": 1',
+    '{"began": 1.0, "before": ["4001"]}',
+    '{"began": 1.0, "stack": "organization/soak/elsewhere", "account": [], "highest": "0", "others": []}',
 )
 
 
@@ -53,15 +70,25 @@ class World:
         self.calm = True
         self.wanted: dict[str, dict[str, Any]] = {}
         self.strangers: dict[int, dict[str, Any]] = {}
+        self._settled: dict[str, dict[str, Any]] = {}
+        self.generations: Counter[str] = Counter()
+        self.removed_by_hand: set[str] = set()
+        self.went: dict[str, str] = {}
+        """Names that have lost their instance to another name, and its id."""
         self._home = str(directory / "pulumi-home")
-        self._directory = directory
         self._codes = itertools.count()
         self._names = itertools.count()
-        shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
-        env = {**api.env, "PULUMI_HOME": self._home, "INSTANCES_CREATE_TIMEOUT": "3", "INSTANCES_TIMEOUT": "3"}
-        self._stack = StackDouble(
-            "soak", work_dir=directory, project_name="soak", state_file=directory / "state.json", env_vars=env
-        )
+        self._env = {
+            **api.env,
+            "PULUMI_HOME": self._home,
+            "INSTANCES_CREATE_TIMEOUT": "3",
+            "INSTANCES_TIMEOUT": "3",
+            "INSTANCES_BATCH_READS": "true",
+        }
+        self._stack = self._new_stack("soak", directory)
+        self._directory = directory
+        self._other = self._new_stack("other", directory / "other")
+        self._write_other()
         take = api._faults.take
 
         def counted(method: str, path: str) -> Fault | None:
@@ -72,6 +99,21 @@ class World:
 
         monkeypatch.setattr(api._faults, "take", counted)
 
+    def _new_stack(self, name: str, directory: Path) -> StackDouble:
+        directory.mkdir(exist_ok=True)
+        shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
+        return StackDouble(
+            name, work_dir=directory, project_name="soak", state_file=directory / "state.json", env_vars=self._env
+        )
+
+    def _write_other(self) -> None:
+        """The program of a colleague's stack: the same names, connectors and tags, in the same account and home."""
+        wanted = {
+            f"o{number}": {"your_mom": self.random.choice(CONNECTORS), "name": self.random.choice(NAMES), "tags": []}
+            for number in range(self.random.randint(0, 6))
+        }
+        (self._directory / "other" / "wanted.json").write_text(json.dumps(wanted))
+
     # what the user does
 
     def edit(self) -> None:
@@ -79,7 +121,51 @@ class World:
         for _ in range(self.random.choice((1, 2, 5, 10, 20))):
             change = self.random.choice((self._add, self._add, self._remove, self._rename, self._retag, self._replace))
             change()
+        if self.random.random() < 0.3:
+            self._move()
+        if self.random.random() < 0.3:
+            self._taint()
+        if self.random.random() < 0.3:
+            self._write_other()
+        self._env["INSTANCES_BATCH_READS"] = self.random.choice(("true", "false"))
+        self._write()
+
+    def _write(self) -> None:
         (self._directory / "wanted.json").write_text(json.dumps(self.wanted))
+
+    def _move(self) -> None:
+        """Give an instance to a resource of another name, by `adopt_id`."""
+        state = self.state()
+        ids = {str(instance["id"]) for instance in self.api.instances()}
+        movable = [
+            name
+            for name, inputs in self.wanted.items()
+            if inputs == self._settled.get(name) and name in state and state[name]["id"] in ids
+        ]
+        if movable:
+            name = self.random.choice(movable)
+            moved = f"r{next(self._names)}"
+            self.wanted[moved] = {**self.wanted.pop(name), "adopt_id": state[name]["id"]}
+            self.went[name] = state[name]["id"]
+            self.figures["moves"] += 1
+
+    def _taint(self) -> None:
+        """Mark a resource for replacement: one without a code, which would have been used."""
+        deployment = self._stack.export_stack()
+        resources = (deployment.deployment or {}).get("resources") or []
+        mine = {
+            name: resource
+            for resource in resources
+            if (name := resource["urn"].rpartition("::")[2]) in self.wanted
+            and "provider_data" not in self.wanted[name]
+            and "adopt_id" not in self.wanted[name]
+        }
+        if mine:
+            name = self.random.choice(list(mine))
+            mine[name]["taint"] = True
+            self._stack.import_stack(deployment)
+            self.generations[name] += 1
+            self.figures["taints"] += 1
 
     def _add(self) -> None:
         if len(self.wanted) < MOST:
@@ -134,8 +220,27 @@ class World:
             else:
                 self._delete_by_hand(instance_id)
 
+    def meddle_with_notes(self) -> None:
+        """Perhaps leave alien files where the notes are, and set the clock: what a note says of the time is wrong."""
+        for folder in Path(self._home).glob("pulumi-instances/pending/*"):
+            for note in folder.glob("*.json"):
+                if self.random.random() < 0.3:
+                    try:
+                        told = json.loads(note.read_text())
+                        told["began"] += self.random.choice((-86_400, -60, 3_600, 10 * 86_400))
+                        note.write_text(json.dumps(told))
+                        self.figures["clock jumps"] += 1
+                    except (ValueError, TypeError, KeyError):
+                        note.write_text(self.random.choice(ALIEN))
+            if self.random.random() < 0.2:
+                (folder / f"{self.random.randrange(16**32):032x}-alien.json").write_text(self.random.choice(ALIEN))
+                self.figures["alien notes"] += 1
+
     def _delete_by_hand(self, instance_id: int) -> None:
+        if instance_id not in {int(resource["id"]) for resource in self.state().values()}:
+            return  # the other stack's
         self.api.remove(instance_id)
+        self.removed_by_hand.add(str(instance_id))
         for name, resource in self.state().items():
             # Whoever deletes an instance gets a new code for the next: the old one has been used.
             if resource["id"] == str(instance_id) and "provider_data" in self.wanted.get(name, {}):
@@ -149,26 +254,33 @@ class World:
         for fault in FAULTS:
             seed = self.random.randrange(2**32)
             self.api.fail(None, None, fault, probability=RATE / len(FAULTS), seed=seed)
-        with self._killer() if self.random.random() < 0.15 else _nobody():
-            try:
-                self._stack.up(parallel=8, refresh=self.random.random() < 0.3)
-                self.figures["operations that went through"] += 1
-            except auto.CommandError:
-                self.figures["operations that failed"] += 1
+        for stack in (self._stack, self._other) if self.random.random() < 0.3 else (self._stack,):
+            with self._killer() if self.random.random() < 0.15 else _nobody():
+                try:
+                    stack.up(parallel=8, refresh=self.random.random() < 0.3)
+                    self.figures["operations that went through"] += 1
+                except auto.CommandError:
+                    self.figures["operations that failed"] += 1
         self.api._faults.clear()
         self.calm = True
 
     def up(self) -> None:
         """An `up` in good times. Raises CommandError: it has no reason to fail."""
         self._stack.up(parallel=8, refresh=True)
+        self._other.up(parallel=8, refresh=True)
+        for inputs in self.wanted.values():
+            inputs.pop("adopt_id", None)  # the move is done
+        self._write()
+        self._settled = copy.deepcopy(self.wanted)
 
     def preview(self) -> dict[str, int]:
         """What there is left to do."""
         return {str(op): count for op, count in self._stack.preview().change_summary.items()}
 
     def destroy(self) -> None:
-        """Destroy the stack."""
+        """Destroy both stacks."""
         self._stack.destroy()
+        self._other.destroy()
 
     @contextmanager
     def _killer(self) -> Iterator[None]:
@@ -191,7 +303,14 @@ class World:
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The instances of the state by their names."""
-        resources = (self._stack.export_stack().deployment or {}).get("resources") or []
+        return self._state(self._stack)
+
+    def others(self) -> set[str]:
+        """The ids that the other stack holds."""
+        return {resource["id"] for resource in self._state(self._other).values()}
+
+    def _state(self, stack: StackDouble) -> dict[str, dict[str, Any]]:
+        resources = (stack.export_stack().deployment or {}).get("resources") or []
         found = [resource for resource in resources if resource["type"] == INSTANCE_TYPE]
         assert not [resource for resource in found if resource.get("delete")], "a deletion is still owed"
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
