@@ -73,6 +73,24 @@ def test_what_the_service_changes_by_itself_is_no_difference(stack: Harness, ins
     assert calls(instances_api) == ["POST /instances"]
 
 
+def test_a_refresh_of_many_tells_the_health_of_each(stack: Harness, instances_api: Emulator) -> None:
+    """However each was read: `valid` is true to the API, and `disabled` is true or absent. Neither is a difference."""
+    stack.program("""
+        for number in range(6):
+            Instance(f"box-{number}", your_mom="dropbox")
+    """)
+    stack.up()
+    for each in instances_api.instances():
+        instances_api.change(each["id"], valid=False, disabled=True)
+
+    stack.refresh()
+
+    outputs = [state["outputs"] for state in stack.instances().values()]
+    assert [each["valid"] for each in outputs] == [False] * 6
+    assert {each.get("disabled") for each in outputs} <= {True, None}
+    assert_settled(stack, instances_api)
+
+
 def test_the_token_survives_answers_without_one(stack: Harness, instances_api: Emulator) -> None:
     """Refresh, update, refresh: a token that an answer omits is carried forward."""
     stack.program(BOX)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.commands.doctor import OLDEST_SDK
-from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import Run
 
@@ -53,6 +53,21 @@ def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
     assert found["API"]["found"] == f"{api.base_url} answers, with 1 instance"
     assert api.user_secret not in run("doctor").out
     assert api.organization_secret not in run("doctor").out
+
+
+@pytest.mark.parametrize("dialect", ["default", "elements"])
+@pytest.mark.parametrize("body", ["<html>Not Found</html>", None], ids=["HTML", "an error of the API"])
+def test_a_wrong_path_is_not_fine(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, body: str | None, dialect: str
+) -> None:
+    """An account without instances answers otherwise, except in the dialect that spells it 404."""
+    monkeypatch.setenv("INSTANCES_DIALECT", dialect)
+    api.fail("GET", "/instances", Fault.status(404, body=body))
+    found = findings(run)["API"]
+    if dialect == "elements" and body is None:
+        assert found["found"].endswith("answers, with 0 instances")
+    else:
+        assert found["todo"].endswith("check that instances:baseUrl names the API")
 
 
 def test_what_the_stack_keeps_secret_is_not_shown(

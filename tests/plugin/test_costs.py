@@ -42,9 +42,12 @@ def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> Non
 def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugin: Plugin) -> None:
     """The plugin process answers all that wait from one listing; each with its own instance."""
     ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=[])) for number in range(1000)]
-    state = {**inputs(), "token": "t", "valid": True, "disabled": False}
+    states = {
+        str(each["id"]): {**inputs(), "token": each["token"], "valid": True, "disabled": False}
+        for each in api.instances()
+    }
     with ThreadPoolExecutor(32) as threads:
-        found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, state), ids))
+        found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, states[instance_id]), ids))
     assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]
     assert len(api.requests) <= 10
 

@@ -17,7 +17,6 @@ from pulumi_instances.dialect import DIALECTS
 from pulumi_instances.errors import InstancesError, NotFound, UnexpectedAnswer
 from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.checks import assert_ends_empty, assert_settled
 from tests.support.harness import Harness
 from tests.support.scripted import ScriptedServer, answer
 from tests.support.values import inputs
@@ -87,10 +86,8 @@ def test_whoever_is_asked_in_place_of_the_api_the_state_stays(
     stack.env.update(right)
     assert {name: state["id"] for name, state in stack.instances().items()} == before
     assert sorted(str(each["id"]) for each in instances_api.instances()) == sorted(before.values())
-    stack.up()
-    assert_settled(stack, instances_api)
+    assert stack.up().summary.resource_changes == {"same": 4}
     assert len(instances_api.instances()) == 3
-    assert_ends_empty(stack, instances_api)
 
 
 @pytest.mark.parametrize("operation", ["refresh", "destroy"])
@@ -250,9 +247,8 @@ def test_one_that_the_api_knows_is_enough(api: Emulator, known: str) -> None:
     elif known == "updated":
         every.update(made, inputs())
     else:
-        calls: dict[str, Callable[[str], object]]
-        calls = {"read": every.read, "deleted": every.delete, "looked up": every.look_up}
-        calls[known](made)
+        calls: dict[str, Callable[[str], object]] = {"read": every.read, "deleted": every.delete}
+        calls.get(known, every.look_up)(made)
     every.delete("7")
     every.delete("8")
 
