@@ -8,12 +8,10 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any
 
 from .checkpoint import Journal
 from .deployment import Deployment, Target
-from .events import Sink
+from .display import Display
 from .ledger import ProgramError
 from .monitor import Monitor
 from .options import Options
@@ -30,9 +28,9 @@ _GRACE = 5.0
 
 
 class Operation:
-    """One preview, update, refresh or destroy. Used in a `with`: at its end every process has ended."""
+    """One preview, update, refresh or destroy. After `close` every process has ended."""
 
-    def __init__(self, project: Project, target: Target, journal: Journal, sink: Sink, options: Options) -> None:
+    def __init__(self, project: Project, target: Target, journal: Journal, sink: Display, options: Options) -> None:
         """Start the first provider process; call one of `update`, `refresh` and `destroy` once."""
         self._project = project
         self._target = target
@@ -66,14 +64,8 @@ class Operation:
         self._run(self._deployment.delete_the_rest)
         return not self._deployment.failed
 
-    def __enter__(self) -> Operation:
-        """Nothing more: processes already run."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End every process and write the last state.
+    def close(self) -> None:
+        """End every process and write the state as a whole.
 
         After an interrupt, what has begun is finished first; a second interrupt cuts it off, as with the CLI.
         """
@@ -83,7 +75,7 @@ class Operation:
         finally:
             self._closing = True
             self._exit.close()
-            self._journal.save()
+            self._journal.close()
 
     def _run(self, work: Callable[[], None], *, refresh: bool = False) -> None:
         deployment = self._deployment
@@ -101,7 +93,7 @@ class Operation:
             self._sink.error("preview failed" if self._options.dry_run else "update failed")
 
     def _run_program(self) -> None:
-        monitor = Monitor(self._deployment, self._project.root)
+        monitor = Monitor(self._deployment)
         self._exit.callback(monitor.close)
         program = self._start_program(monitor)
         self._exit.callback(program.stop, _GRACE)
@@ -190,8 +182,7 @@ def _pickle(program: Callable[[], object]) -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     module = sys.modules.get(getattr(program, "__module__", "") or "")
-    importable_anywhere: Any = module is None or module.__name__ == "__main__"
-    if importable_anywhere:
+    if module is None or module.__name__ == "__main__":
         return bytes(cloudpickle.dumps(program))
     cloudpickle.register_pickle_by_value(module)
     try:
