@@ -1,4 +1,4 @@
-"""What the user sees of an operation, and what is counted: lines as it happens, then messages, outputs, a summary.
+"""What the user sees of an operation, and what is counted: lines as it happens, then outputs and a summary.
 
 It reads like the CLI without a terminal, as far as tests and people look at it; it is no copy of every column.
 """
@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from . import diff as differ
@@ -29,25 +28,9 @@ _SYMBOLS = {"create": "+ ", "delete": "- ", "update": "~ ", "replace": "+-", "cr
 _SYMBOLS |= {"delete-replaced": "--", "read": "> ", "read-replacement": ">>", "refresh": "~ "}
 _SYMBOLS |= {"discard": "< ", "discard-replaced": "<<"}
 _SUMMARIZED = ("create", "update", "delete", "replace", "refresh")
-_BOLD, _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = "1", "31", "32", "33", "94", "35", "36"
+_BOLD, _RED, _GREEN, _YELLOW, _MAGENTA, _CYAN = "1", "31", "32", "33", "35", "36"
 _COLORS = {"+": _GREEN, "-": _RED, "~": _YELLOW, ">": _CYAN, "<": _RED, "+-": _MAGENTA, "++": _GREEN, "--": _RED}
 _SEVERITY_COLORS = {"error": _RED, "warning": _YELLOW, "info": "", "debug": ""}
-
-
-@dataclass
-class _Row:
-    """What is known of one resource."""
-
-    urn: str
-    op: str = "same"
-    status: str = ""
-    depth: int = 0
-    started: float = 0.0
-    messages: dict[int, list[tuple[Severity, str]]] = field(default_factory=dict)
-    """By stream: the output of one process is shown together; 0 is the stream of everything else."""
-
-    def count(self, severity: Severity) -> int:
-        return sum(each == severity for stream in self.messages.values() for each, _ in stream)
 
 
 class Display:
@@ -79,8 +62,9 @@ class Display:
         self._colored = self._always or (write is print and sys.stdout.isatty() and color in (None, "auto"))
         self._lock = threading.RLock()
         self._lines: list[str] = []
-        self._rows: dict[str, _Row] = {}
-        self._stack = self._row(make_urn(stack, project, "", STACK_TYPE, f"{project}-{stack}"))
+        self._started: dict[str, float] = {}
+        self._errored: set[str] = set()
+        self._stack_urn = make_urn(stack, project, "", STACK_TYPE, f"{project}-{stack}")
         self._outputs: tuple[Properties, Properties] | None = None
         self._print(f"{_HEADERS[kind]} ({stack}):", _BOLD)
         self._print()
@@ -90,11 +74,9 @@ class Display:
         """Everything shown so far."""
         return "".join(line + "\n" for line in self._lines)
 
-    # Messages
-
-    def info(self, text: str, urn: str = "", *, stream: int = 0) -> None:
+    def info(self, text: str, urn: str = "") -> None:
         """Tell the user something; without a URN it belongs to the stack."""
-        self.message("info", text, urn, stream=stream)
+        self.message("info", text, urn)
 
     def warning(self, text: str, urn: str = "") -> None:
         """Warn the user."""
@@ -104,36 +86,28 @@ class Display:
         """Tell the user what went wrong."""
         self.message("error", text, urn)
 
-    def message(
-        self, severity: Severity, text: str, urn: str = "", *, stream: int = 0, ephemeral: bool = False
-    ) -> None:
-        """Show a message at its resource now, and in whole at the end, unless it is ephemeral."""
+    def message(self, severity: Severity, text: str, urn: str = "") -> None:
+        """Show a message at its resource."""
         if severity == "debug":
             return
         label = f"{severity}: " if severity != "info" else ""
+        urn = urn or self._stack_urn
         with self._lock:
-            row = self._row(urn or self._stack.urn)
-            text = label + self._blotted(text)  # in whole: a secret may have many lines
-            if not ephemeral:
-                row.messages.setdefault(stream, []).append((severity, text))
-            self._print_row(row, text.split("\n", 1)[0])
-
-    # Steps
+            if severity == "error":
+                self._errored.add(urn)
+            first, *rest = (label + self._blotted(text.rstrip())).split("\n")  # in whole: a secret may have many lines
+            self._print(f"    {_title(urn)}: {first}", _SEVERITY_COLORS[severity])
+            for line in rest:
+                self._print(f"      {line}".rstrip(), _SEVERITY_COLORS[severity])
 
     def begin(self, step: Step) -> None:
         """A step begins."""
-        if _is_internal(step):
+        if _is_internal(step) or step.op in ("same", "read", "read-replacement"):
             return
         with self._lock:
-            row = self._row(step.urn)
-            row.op, row.started = step.op, time.monotonic()
-            parent = self._rows.get(step.subject.parent, self._stack)
-            row.depth = parent.depth + 1 if parent is not self._stack else 0
-            row.status = "" if step.op == "same" else _words(step.op)[0 if self._dry_run else 1]
-            if step.op in ("same", "read", "read-replacement"):
-                return
+            self._started[step.urn] = time.monotonic()
             changes = _changes(step)
-            self._print_row(row, _summary(changes))
+            self._print_row(step.op, step.urn, _words(step.op)[0 if self._dry_run else 1], _summary(changes))
             if step.op in ("update", "replace"):
                 self._print_changes(changes)
             elif step.op == "create" and self._diff:
@@ -143,67 +117,46 @@ class Display:
         """A step has succeeded; it is counted as the CLI counts it."""
         if _is_internal(step):
             return
+        refreshed = isinstance(step, RefreshStep)
+        op, counted = step.op, step.logical
+        if isinstance(step, RefreshStep) and self._kind == "refresh":
+            op, counted = step.result, True
+        elif isinstance(step, ReadStep):
+            counted = step.counts()
         with self._lock:
-            row, op, counted = self._row(step.urn), step.op, step.logical
-            if isinstance(step, RefreshStep) and self._kind == "refresh":
-                op, counted = step.result, True
-            elif isinstance(step, ReadStep):
-                counted = step.counts()
             self.counts[op] += counted
-            refreshed = isinstance(step, RefreshStep)
-            lasting = step.subject.custom and op not in ("same", "read", "read-replacement")
-            if op == "same" or not (refreshed or (lasting and not self._dry_run)):
-                row.status = "" if op == "same" else row.status
+            lasting = step.subject.custom and not self._dry_run
+            if op in ("same", "read", "read-replacement") or not (refreshed or lasting):
                 return
             changes = _changes(step) if refreshed else []
-            row.op, row.status = op, _words(op)[0 if self._dry_run else 2]
-            if not self._dry_run:
-                row.status += f" ({time.monotonic() - row.started:.2f}s)"
-            self._print_row(row, _summary(changes))
+            took = "" if self._dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
+            self._print_row(op, step.urn, _words(op)[0 if self._dry_run else 2], took, _summary(changes))
             self._print_changes(changes)
 
     def failed(self, step: Step, text: str) -> None:
         """A step has failed."""
+        internal = _is_internal(step)
         with self._lock:
-            self.error(text, "" if _is_internal(step) else step.urn)
-            if not _is_internal(step):
-                row = self._row(step.urn)
-                row.status = row.status if self._dry_run else f"**{_words(step.op)[1]} failed**"
-                self._print_row(row)
+            self.error(text, "" if internal else step.urn)
+            if not internal and not self._dry_run:
+                self._print_row(step.op, step.urn, f"**{_words(step.op)[1]} failed**")
 
     def outputs(self, old: Properties, new: Properties) -> None:
         """The stack has registered its outputs."""
         self._outputs = old, new
-
-    # The end
 
     def note(self, text: str) -> None:
         """Print one more line."""
         self._print(text)
 
     def finish(self, seconds: float) -> None:
-        """Print what comes last: messages, outputs, counts and the time it took."""
-        rows = [row for row in self._rows.values() if row.messages]
-        if rows:
-            self._print("Diagnostics:", _BOLD)
-        for row in rows:
-            self._print(f"  {urn_type(row.urn)} ({urn_name(row.urn)}):", _BLUE)
-            for severity, text in (message for stream in row.messages.values() for message in stream):
-                for line in text.rstrip().split("\n"):
-                    self._print(f"    {line}".rstrip(), _SEVERITY_COLORS[severity])
-            self._print()
+        """Print what comes last: outputs, counts and the time it took."""
         if self._outputs is not None:
             old, new = self._outputs
             if new and not (self._dry_run and equal(old, {**old, **new})):
                 self._print("Outputs:", _BOLD)
                 self._print_value("", new, 1)
                 self._print()
-        self._print_summary()
-        if not self._dry_run:
-            self._print()
-            self._print(f"Duration: {math.ceil(seconds)}s")
-
-    def _print_summary(self) -> None:
         self._print("Resources:", _BOLD)
         shown = [op for op in _SUMMARIZED if self.counts[op]]
         for op in shown:
@@ -214,17 +167,14 @@ class Display:
             pieces.append(f"{same} unchanged")
         if pieces:
             self._print("    " + ". ".join(pieces))
-        if errored := sum(row.count("error") > 0 for row in self._rows.values()):
-            self._print(f"    {errored} errored", _RED)
+        if self._errored:
+            self._print(f"    {len(self._errored)} errored", _RED)
+        if not self._dry_run:
+            self._print()
+            self._print(f"Duration: {math.ceil(seconds)}s")
 
-    # Lines
-
-    def _row(self, urn: str) -> _Row:
-        return self._rows.setdefault(urn, _Row(urn))
-
-    def _print_row(self, row: _Row, info: str = "") -> None:
-        what = f"{'  ' * row.depth}{urn_type(row.urn)} {urn_name(row.urn)}"
-        self._print(f" {_SYMBOLS.get(row.op, '  ')} {what} {row.status} {info}".rstrip(), _color(row.op))
+    def _print_row(self, op: str, urn: str, *info: str) -> None:
+        self._print(" ".join((f" {_SYMBOLS.get(op, '  ')} {_title(urn)}", *filter(None, info))), _color(op))
 
     def _print_changes(self, changes: Iterable[differ.Change]) -> None:
         for change in changes:
@@ -264,6 +214,10 @@ class Display:
 def _is_internal(step: Step) -> bool:
     """Whether users never see the step: the engine's own default providers, and forgotten replacements."""
     return step.op == "remove-pending-replace" or is_default_provider(step.urn)
+
+
+def _title(urn: str) -> str:
+    return f"{urn_type(urn)} {urn_name(urn)}"
 
 
 def _words(op: str) -> tuple[str, str, str]:

@@ -127,10 +127,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         severity = _SEVERITIES.get(request.severity, "info")
-        if not self.deployment.stopped.is_set():  # an SDK whose calls we dropped has nothing new to say
-            self.deployment.sink.message(
-                severity, request.message, request.urn, stream=request.streamId, ephemeral=request.ephemeral
-            )
+        # An SDK whose calls we dropped has nothing new to say.
+        if not self.deployment.stopped.is_set() and not request.ephemeral:
+            self.deployment.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
     def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102

@@ -22,7 +22,6 @@ from .providers import Providers
 from .values import Secret, unwrap
 
 _PROGRAM_MODULE = f"{__package__}.program"
-_PROGRAM_STREAM = 1
 _GRACE = 5.0
 """Seconds that a process has to end by itself, as with the CLI."""
 
@@ -37,7 +36,6 @@ class Operation:
         self._journal = journal
         self._sink = sink
         self._options = options
-        self._streams = _PROGRAM_STREAM
         self._exit = ExitStack()
         self._closing = False
         providers = Providers(self._spawn_provider, dry_run=options.dry_run)
@@ -130,7 +128,7 @@ class Operation:
             [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(asdict(run))],
             cwd=self._project.cwd,
             env=self._program_environment(),
-            on_line=lambda line: self._show(line, _PROGRAM_STREAM),
+            on_line=self._show,
             on_exit=ended,
             payload=payload,
         )
@@ -142,15 +140,13 @@ class Operation:
             self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
         self._deployment.stop()
 
-    def _show(self, line: str, stream: int) -> None:
+    def _show(self, line: str) -> None:
         if not self._closing:
-            self._sink.info(line, stream=stream)
+            self._sink.info(line)
 
     def _spawn_provider(self) -> ProviderProcess:
-        self._streams += 1
-        stream = self._streams
         environment = provider_environment(self._project.environment, self._target.project)
-        return ProviderProcess(self._project.cwd, environment, lambda line: self._show(line, stream))
+        return ProviderProcess(self._project.cwd, environment, self._show)
 
     def _program_environment(self) -> dict[str, str]:
         config = self._target.config
