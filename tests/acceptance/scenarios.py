@@ -92,7 +92,11 @@ LATE = """
     late = account("late", base_url=first.id.apply(lambda _: pulumi.Config("instances").require("baseUrl")),
                    user_secret=pulumi.Config("instances").require_secret("userSecret"),
                    organization_secret=pulumi.Config("instances").require_secret("organizationSecret"))
-    Instance("second", your_mom="box", name=first.token, opts=opts(provider=late))
+    Instance("second", your_mom="box", name=first.token.apply(lambda _: "later"), opts=opts(provider=late))
+"""
+TWO_NAMES = """
+    one = Instance("{0}", your_mom="box", opts=opts({1}))
+    Instance("{2}", your_mom="box", opts=opts({3}depends_on=[one]))
 """
 
 
@@ -199,10 +203,8 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("preview", 'Instance("a", your_mom="sfdc", opts=opts(protect=True))'),
         Do("up"),
         Do("up", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")'),
-        Do(
-            "preview",
-            'Instance("b", your_mom="box", opts=opts(aliases=[pulumi.Alias(name="a")]))\nInstance("a", your_mom="box")',
-        ),
+        Do("preview", TWO_NAMES.format("a", "", "b", 'aliases=[pulumi.Alias(name="a")], ')),
+        Do("preview", TWO_NAMES.format("b", 'aliases=[pulumi.Alias(name="a")], ', "a", "")),
         Do("up", 'Instance("a", your_mom="box")\npulumi.export("b", 2)\nraise ValueError("boom")'),
         Do("up", 'Instance("a", your_mom="box", name="n")', first=refuse("PUT", None)),
     ],

@@ -296,7 +296,7 @@ def test_an_option_that_is_left_out_is_refused(options: dict[str, Any], new_stac
 def test_unexpected_changes_fail(new_stack: NewStack) -> None:
     """`expect_no_changes`."""
     stack = new_stack(three)
-    with pytest.raises(auto.CommandError, match="no changes were expected but changes occurred"):
+    with pytest.raises(auto.CommandError, match="no changes were expected for preview but changes were proposed"):
         stack.preview(expect_no_changes=True)
 
 

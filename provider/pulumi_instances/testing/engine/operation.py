@@ -146,7 +146,7 @@ class Operation:
 
     def _spawn_provider(self) -> ProviderProcess:
         environment = provider_environment(self._project.environment, self._target.project)
-        return ProviderProcess(self._project.cwd, environment, self._show)
+        return ProviderProcess(self._project.cwd, environment, self._show, dry_run=self._options.dry_run)
 
     def _program_environment(self) -> dict[str, str]:
         config = self._target.config

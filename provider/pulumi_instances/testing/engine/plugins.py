@@ -21,7 +21,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from . import lifeline
 from .decide import DiffResult
 from .state import ResourceState, urn_name, urn_type
-from .values import Properties, copy_secretness, from_struct, to_struct, unwrap
+from .values import Properties, copy_secretness, from_struct, to_struct, unwrap, without_unknowns
 
 _CHANGES = {
     provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
@@ -116,8 +116,9 @@ class ReadResult:
 class ProviderProcess:
     """The server of one provider resource. It is told plain values; secrets are marked again in its answers."""
 
-    def __init__(self, cwd: Path, env: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+    def __init__(self, cwd: Path, env: Mapping[str, str], on_line: Callable[[str], None], *, dry_run: bool) -> None:
         """Start the server; the first call waits for it."""
+        self._dry_run = dry_run
         self._on_line = on_line
         self._port: Future[int] = Future()
         self._process = Process(
@@ -164,7 +165,8 @@ class ProviderProcess:
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
-        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=_plain(news)))
+        sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
+        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=sent))
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:

@@ -180,7 +180,8 @@ class StackDouble:
         counts = {op: count for op, count in sink.counts.items() if count}
         if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
-            sink.note("error: no changes were expected but changes occurred")
+            proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
+            sink.note(f"error: no changes were expected {proposed}")
         if not succeeded:
             raise create_command_error(auto.CommandResult(sink.text, "", code=1))
         return sink.text, auto.UpdateSummary(

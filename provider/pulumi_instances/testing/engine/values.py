@@ -102,6 +102,17 @@ def _to_plain(value: Value, *, keep_secrets: bool) -> Value:
     return UNKNOWN_SENTINEL if value is UNKNOWN else value
 
 
+def without_unknowns(value: Value) -> Value:
+    """Leave out what is not known: an update sends no unknowns to a provider."""
+    if isinstance(value, Secret):
+        return Secret(without_unknowns(value.value))
+    if isinstance(value, list):
+        return [without_unknowns(item) for item in value if item is not UNKNOWN]
+    if isinstance(value, dict):
+        return {key: without_unknowns(item) for key, item in value.items() if item is not UNKNOWN}
+    return value
+
+
 def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
     """Encode for the checkpoint.
 
