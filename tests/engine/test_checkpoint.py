@@ -142,3 +142,26 @@ def test_what_is_written_grows_with_the_changes_and_not_with_the_stack(
 
     monkeypatch.setattr(checkpoint, "_write", counting)
     assert per_resource(1000) < 1.2 * per_resource(100)
+
+
+def test_an_operation_writes_the_whole_state_twice(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its beginning and at its end, however many steps it has."""
+    whole: list[Path] = []
+    write = checkpoint._write
+
+    def counting(path: Path, deployment: dict[str, object]) -> None:
+        whole.append(path)
+        write(path, deployment)
+
+    monkeypatch.setattr(checkpoint, "_write", counting)
+
+    def program() -> None:
+        from tests.engine.toy_cloud import Thing
+
+        for number in range(20):
+            Thing(f"thing-{number}", name=str(number))
+
+    new_stack(program).up()
+    assert len(whole) == 2
+    new_stack(program).destroy()
+    assert len(whole) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import decide, graph
 from .ledger import Ledger, RejectedError
 from .state import ResourceState
-from .steps import CreateStep, DeleteStep, ForgetStep, ReplaceStep, SameStep, Step
+from .steps import CreateStep, DeleteStep, ForgetStep, Mark, SameStep, Step
 from .values import UNKNOWN
 
 
@@ -95,7 +95,7 @@ def delete_then_create(ledger: Ledger, old: ResourceState, new: ResourceState) -
     if not old.pending_replacement:
         ledger.deleting.add(old.urn)
         steps.append(DeleteStep(old, replacing=True, before_replacement=True))
-    return [*steps, ReplaceStep(new, old), CreateStep(new, old)]
+    return [*steps, Mark("replace", new, old), CreateStep(new, old)]
 
 
 def _dependents_to_replace(ledger: Ledger, root: ResourceState) -> list[ResourceState]:

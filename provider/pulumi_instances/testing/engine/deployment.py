@@ -19,7 +19,7 @@ from .options import Options
 from .plugins import ProviderError
 from .providers import Providers
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
-from .steps import Making, ProtectedError, RefreshStep, SkipStep, Step, mark_secrets
+from .steps import Making, Mark, ProtectedError, RefreshStep, Step, mark_secrets
 from .values import Properties, UnsupportedFeatureError
 
 
@@ -96,7 +96,7 @@ class Deployment:
             raise ProgramError(f"cannot complete a resource '{urn}' whose registration isn't pending")
         if step.new.type == STACK_TYPE:
             self._stack_outputs = (urn, outputs)
-        elif not isinstance(step, SkipStep):
+        elif not (isinstance(step, Mark) and step.op == "same"):
             step.new.outputs = outputs
             self.journal.end(kept=[step.new])
 

@@ -8,15 +8,7 @@ from .deletions import delete_then_create, leave_alone
 from .goal import Goal
 from .ledger import Ledger, ProgramError, RejectedError
 from .state import ResourceState
-from .steps import (
-    CreateStep,
-    ReadStep,
-    ReplaceStep,
-    SameStep,
-    SkipStep,
-    Step,
-    UpdateStep,
-)
+from .steps import CreateStep, Mark, ReadStep, SameStep, Step, UpdateStep
 from .values import Properties, equal
 
 
@@ -38,10 +30,10 @@ def register(ledger: Ledger, goal: Goal) -> list[Step]:
     if urn in ledger.deleting:  # it went because something it depends on was deleted before its replacement
         ledger.deleting.discard(urn)
         ledger.decided["replace"].add(urn)
-        return [ReplaceStep(new, old), CreateStep(new, old)]
+        return [Mark("replace", new, old), CreateStep(new, old)]
     if old.external:
         ledger.decided["create"].add(urn)
-        return [CreateStep(new, old), ReplaceStep(new, old)]
+        return [CreateStep(new, old), Mark("replace", new, old)]
     if not included:
         goal.state = old.copy()
         return leave_alone(ledger, old, goal.state)
@@ -89,7 +81,7 @@ def _create(ledger: Ledger, new: ResourceState, included: bool) -> list[Step]:
     if not included:
         ledger.decided["same"].add(new.urn)
         ledger.skipped_creates.add(new.urn)
-        return [SkipStep(new)]
+        return [Mark("same", new)]
     ledger.require_dependencies(new)
     ledger.decided["create"].add(new.urn)
     return [CreateStep(new)]
@@ -136,7 +128,7 @@ def _replace(
     before = goal.delete_before_replace
     if before if before is not None else diff.delete_before_replace:
         return delete_then_create(ledger, old, new)
-    return [CreateStep(new, old), ReplaceStep(new, old)]
+    return [CreateStep(new, old), Mark("replace", new, old)]
 
 
 def lookup(ledger: Ledger, goal: Goal) -> list[Step]:
@@ -150,7 +142,7 @@ def lookup(ledger: Ledger, goal: Goal) -> list[Step]:
         new.created, new.modified = old.created, old.modified
     if old is not None and not old.external and old.id != new.id:
         ledger.decided["replace"].add(urn)
-        return [ReadStep(new, old, replacing=True), ReplaceStep(new, old)]
+        return [ReadStep(new, old, replacing=True), Mark("replace", new, old)]
     ledger.decided["read"].add(urn)
     return [ReadStep(new, old)]
 

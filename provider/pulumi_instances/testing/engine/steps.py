@@ -75,6 +75,22 @@ class Taking(Step):
         return Outcome(gone=[self.old])
 
 
+class Mark(Making):
+    """Stands for something in the display and in the counts, and does nothing.
+
+    A replacement as a whole (`replace`), whose parts are other steps, or a create that `--target` leaves out (`same`).
+    """
+
+    def __init__(self, op: str, new: ResourceState, old: ResourceState | None = None) -> None:
+        """`op` is what is counted."""
+        super().__init__(new, old)
+        self.op = op
+
+    def outcome(self) -> Outcome:
+        """Nothing."""
+        return Outcome()
+
+
 class SameStep(Making):
     """Nothing changes but what the engine notes of the resource: options, inputs the provider finds equal."""
 
@@ -94,16 +110,6 @@ class SameStep(Making):
         if new.is_provider:
             providers.same(new.urn, new.id, old.inputs)
             providers.rename(old.urn, new.urn, new.id)
-
-
-class SkipStep(Making):
-    """A create that `--target` leaves out."""
-
-    op = "same"
-
-    def outcome(self) -> Outcome:
-        """Nothing."""
-        return Outcome()
 
 
 class CreateStep(Making):
@@ -165,16 +171,6 @@ class UpdateStep(Making):
             else:  # the provider knows the object under the new URN from now on
                 new.outputs = provider.update(new.urn, old, new.inputs)
         new.modified = now()
-
-
-class ReplaceStep(Making):
-    """Stands for a replacement as a whole, in the display and in the counts; other steps do it."""
-
-    op = "replace"
-
-    def outcome(self) -> Outcome:
-        """Nothing."""
-        return Outcome()
 
 
 class ReadStep(Making):
