@@ -242,7 +242,8 @@ class Player:
                 changes = result.summary.resource_changes
             if isinstance(result, auto.UpResult):
                 outputs = {key: (self.named(output.value), output.secret) for key, output in result.outputs.items()}
-        self.names.update((str(one["id"]), one["name"]) for one in self.api.instances())
+        for one in self.api.instances():
+            self.names[str(one["id"])] = re.sub(r"^4\d{3}$", "an id", one["name"])
         return {
             "changes": changes,
             "errors": sorted(map(self.named, errors)),
