@@ -8,7 +8,7 @@ next one that opens the stack finds the journal and goes on from there; a line c
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +24,11 @@ from . import state as states
 from .crypto import Crypter
 from .state import ResourceState
 from .values import UnsupportedFeatureError
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps two operations apart
+    fcntl = None  # type: ignore[assignment]
 
 CLI_VERSION = "v3.260.0"
 """The CLI whose behaviour is reproduced; the manifest of a checkpoint names the version that wrote it."""
@@ -129,7 +134,8 @@ def exclusive(path: Path) -> Iterator[IO[bytes]]:
         descriptor = os.open(_journal(path), os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise InUseError(f"another operation on {path} is under way; wait for its end") from None
             if not _is_at(file, _journal(path)):
@@ -238,7 +244,11 @@ class Journal:
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            line, start = json.dumps(record, ensure_ascii=False).encode() + b"\n", self._file.tell()
+            if self._file.write(line) != len(line):  # what follows must not be joined to half a line
+                self._file.truncate(start)
+                self._file.seek(start)
+                raise OSError(errno.ENOSPC, "the disk is full", str(self._path))
 
     def _key(self, resource: ResourceState) -> int:
         return self._keys.setdefault(resource, len(self._keys))
@@ -276,7 +286,8 @@ class Journal:
                 self._made.pop(state, None)
                 self._base.pop(state, None)
                 record["gone"].append(self._key(state))
-            self._append(record)
+            if any(record.values()) or "done" in record:
+                self._append(record)
 
     def rebase(self, resources: list[ResourceState]) -> None:
         """Take over refreshed states as the new base."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from . import diff as differ
 from .diff import Path
@@ -89,14 +89,6 @@ class Identity:
     def urn(self) -> str:
         """The present URN."""
         return make_urn(self.stack, self.project, self.parent, self.type, self.name)
-
-
-@dataclass
-class AliasIndex:
-    """Which resources took over from which, in this operation."""
-
-    taken_over_by: dict[str, str] = field(default_factory=dict)  # old URN -> new URN
-    former: dict[str, str] = field(default_factory=dict)  # new URN -> old URN
 
 
 def alias_urns(identity: Identity, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:

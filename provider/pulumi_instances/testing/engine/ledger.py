@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from . import decide, graph
 from .checkpoint import Journal
-from .decide import AliasIndex, DiffResult, Identity
+from .decide import DiffResult, Identity
 from .display import Display
 from .goal import Goal
 from .options import Options
@@ -48,7 +48,10 @@ class Ledger:
         """States that are deleted before the replacement of what they depend on."""
         self.skipped_creates: set[str] = set()
         self.targets = set(options.target)
-        self.aliases = AliasIndex()
+        self.taken_over_by: dict[str, str] = {}
+        """New URNs by the old ones that they were found under."""
+        self.former: dict[str, str] = {}
+        """The same the other way round."""
 
     def start(self) -> None:
         """Look at the state before, which a refresh may have replaced until now."""
@@ -83,17 +86,17 @@ class Ledger:
     def old_state(self, goal: Goal, urn: str) -> tuple[ResourceState | None, str, bool]:
         """Find the resource in the base, by its URN or an alias; says which alias, and if all is in order."""
         valid = True
-        if other := self.aliases.taken_over_by.get(urn):
+        if other := self.taken_over_by.get(urn):
             self.sink.error(
                 f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'", urn
             )
             valid = False
-        for candidate in (urn, *decide.alias_urns(self.identity(goal), goal.aliases, self.aliases.former)):
+        for candidate in (urn, *decide.alias_urns(self.identity(goal), goal.aliases, self.former)):
             if candidate not in self.olds:
                 continue
             if candidate == urn:
                 return self.olds[urn], "", valid
-            owner = urn if candidate in self.seen else self.aliases.taken_over_by.get(candidate)
+            owner = urn if candidate in self.seen else self.taken_over_by.get(candidate)
             if owner:
                 self.sink.error(
                     f"Duplicate resource alias '{candidate}' applied to resource with URN '{urn}' "
@@ -101,8 +104,8 @@ class Ledger:
                     urn,
                 )
                 valid = False
-            self.aliases.taken_over_by[candidate] = urn
-            self.aliases.former[urn] = candidate
+            self.taken_over_by[candidate] = urn
+            self.former[urn] = candidate
             return self.olds[candidate], candidate, valid
         return None, "", valid
 
@@ -126,7 +129,7 @@ class Ledger:
 
     def operated_on(self, urn: str) -> bool:
         """Whether a resource of the state before lives on, by this or a new URN."""
-        urn = self.aliases.taken_over_by.get(urn, urn)
+        urn = self.taken_over_by.get(urn, urn)
         return any(urn in self.decided[kind] for kind in ("same", "update", "replace", "read"))
 
     def includes(self, new: ResourceState) -> bool:

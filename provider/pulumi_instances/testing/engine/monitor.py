@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -18,20 +19,13 @@ from pulumi.runtime.proto import (
 )
 
 from .deployment import Deployment, StoppedError
-from .display import Severity
 from .goal import goal_of, lookup_of
 from .values import Properties, UnsupportedFeatureError, contains, from_struct, is_unknown, to_struct
 
 T = TypeVar("T")
 
-_FEATURES = {
-    "secrets": "SECRETS",
-    "aliasSpecs": "ALIAS_SPECS",
-    "replacementTrigger": "REPLACEMENT_TRIGGER",
-    "deletedWith": "DELETED_WITH",
-    "replaceWith": "REPLACE_WITH",
-}
-"""What the monitor understands, by the old name and the new. What it refuses is among it: else the SDK would."""
+_FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
+"""What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
 _REFUSED = {
     "Invoke": lambda request: f"functions of providers ({request.tok})",
     "Call": lambda request: f"methods of resources ({request.tok})",
@@ -43,12 +37,6 @@ _REFUSED = {
     "StartDebugging": lambda _: "debugging a program",
 }
 """Calls that the monitor does not serve, with what they are for."""
-_SEVERITIES: dict[int, Severity] = {
-    engine_pb2.DEBUG: "debug",
-    engine_pb2.INFO: "info",
-    engine_pb2.WARNING: "warning",
-    engine_pb2.ERROR: "error",
-}
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
@@ -85,13 +73,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         if not hasattr(resource_pb2, "DeploymentInfo"):  # an SDK from before this call
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
-        names = (f"RESOURCE_MONITOR_FEATURE_{name}" for name in _FEATURES.values())
+        words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
         return resource_pb2.DeploymentInfo(
             project=self.deployment.target.project,
             stack=self.deployment.target.stack,
             dryRun=self.deployment.options.dry_run,
             parallel=self.deployment.options.width,
-            supportedFeatures=[getattr(resource_pb2, name) for name in names],
+            supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
         )
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
@@ -126,7 +114,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     # Engine
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        severity = _SEVERITIES.get(request.severity, "info")
+        severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
         # An SDK whose calls we dropped has nothing new to say.
         if not self.deployment.stopped.is_set() and not request.ephemeral:
             self.deployment.sink.message(severity, request.message, request.urn)
