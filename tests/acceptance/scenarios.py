@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi.automation as auto
+
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.harness import INSTANCE_TYPE, Harness
 
@@ -125,6 +127,24 @@ def refuse(method: str, path: str | None) -> Callable[[Harness, Emulator], None]
     return lambda _stack, api: api.fail(method, path, Fault.status(403, "not now"))
 
 
+def cut_off(stack: Harness, _api: Emulator) -> None:
+    """Leave the state as an engine that was killed while it created one resource and deleted another."""
+    state = stack.export()
+    deployment: dict[str, Any] = state.deployment or {}
+    a = next(resource for resource in deployment["resources"] if resource["urn"] == urn("a"))
+    lost = {key: value for key, value in a.items() if key not in ("id", "outputs")} | {"urn": urn("lost")}
+    deployment["pending_operations"] = [
+        {"type": "creating", "resource": lost},
+        {"type": "deleting", "resource": a},
+    ]
+    stack.import_(state)
+
+
+def reconfigure(stack: Harness, _api: Emulator) -> None:
+    """Change the configuration of the default provider."""
+    stack.configure({"instances:timeout": auto.ConfigValue("25")})
+
+
 RENAMED_TEAM = '[pulumi.Alias(name="team")]'
 
 SCENARIOS: dict[str, list[Do]] = {
@@ -196,6 +216,14 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("preview", LATE),
         Do("up"),
         Do("preview", LATE.replace('Instance("first", your_mom="box")', 'Instance("first", your_mom="sfdc")')),
+        Do("destroy"),
+    ],
+    "cut off": [
+        Do("up", THREE.format("one")),
+        Do("preview", first=cut_off),
+        Do("up", THREE.format("two"), first=reconfigure),
+        Do("refresh"),
+        Do("refresh", first=cut_off),
         Do("destroy"),
     ],
     "refused": [

@@ -244,11 +244,13 @@ class Player:
                 outputs = {key: (self.named(output.value), output.secret) for key, output in result.outputs.items()}
         for one in self.api.instances():
             self.names[str(one["id"])] = re.sub(r"^4\d{3}$", "an id", one["name"])
+        state = self.stack.export().deployment or {}
         return {
             "changes": changes,
             "errors": sorted(map(self.named, errors)),
             "outputs": outputs,
-            "state": self.named(comparable(self.stack.resources())),
+            "state": self.named(comparable(state.get("resources") or [])),
+            "pending": [(each["type"], each["resource"]["urn"]) for each in state.get("pending_operations", [])],
             "writes": sorted(self.named(f"{one.method} {one.path} {one.body}") for one in self.api.writes[seen:]),
             "objects": sorted(self.named(f"{one['name']} {one['your_mom']}") for one in self.api.instances()),
         }

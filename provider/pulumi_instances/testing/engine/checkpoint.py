@@ -197,9 +197,9 @@ def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]
     for line in lines:
         record = _record(line) or {}
         if "pending" in record:
-            pending[record["pending"]] = {"resource": record["resource"], "type": record["type"]}
-        if "done" in record:
-            pending.pop(record["done"], None)
+            key, resource = record["pending"]
+            pending[key] = {"resource": resource, "type": record["type"]}
+        pending.pop(record.get("done", -1), None)
         for key, resource in record.get("kept", ()):
             (made if key >= first else base)[key] = resource
         for key in record.get("gone", ()):
@@ -213,15 +213,12 @@ def _creating(pending: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Journal:
-    """The state while an operation runs: what it has made so far, then what it has not touched yet.
-
-    Thread-safe; with a path, every change is written through.
-    """
+    """Writes down what an operation does to the state. Thread-safe; a preview has no file and writes nothing."""
 
     def __init__(
         self, base: Snapshot, codec: Codec, path: Path | None = None, journal: IO[bytes] | None = None
     ) -> None:
-        """Begin from `base`. `journal` is the file that `exclusive` gave; a preview has none and writes nothing."""
+        """Begin from `base`, the state before. `journal` is the file that `exclusive` gave."""
         self.base = base
         self._codec = codec
         self._path = path
@@ -232,15 +229,12 @@ class Journal:
     def _begin(self) -> None:
         """Write the base as a whole, and start the journal of what is done to it."""
         self._keys = {resource: key for key, resource in enumerate(self.base.resources)}
-        self._base: dict[ResourceState, None] = dict.fromkeys(self.base.resources)
-        self._made: dict[ResourceState, None] = {}
-        self._pending: dict[ResourceState, str] = {}
         if self._path is not None and self._file is not None:
-            _write(self._path, self._codec.encode(self.snapshot()))
+            pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
+            _write(self._path, self._codec.encode(Snapshot(self.base.resources, pending)))
             self._file.seek(0)
             self._file.truncate()
-            base = _fingerprint(self._path.read_bytes())
-            self._append({"base": base, "salt": self._codec.crypter.state})
+            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._codec.crypter.state})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
@@ -250,19 +244,17 @@ class Journal:
                 self._file.seek(start)
                 raise OSError(errno.ENOSPC, "the disk is full", str(self._path))
 
+    def _entry(self, resource: ResourceState) -> tuple[int, dict[str, Any]]:
+        return self._key(resource), states.to_json(resource, self._codec.crypter.encrypt)
+
     def _key(self, resource: ResourceState) -> int:
         return self._keys.setdefault(resource, len(self._keys))
-
-    def _json(self, resource: ResourceState) -> dict[str, Any]:
-        return states.to_json(resource, self._codec.crypter.encrypt)
 
     def begin(self, operation: str, resource: ResourceState) -> None:
         """Record that an operation on a resource has begun."""
         with self._mutex:
-            self._pending[resource] = operation
             if self._file is not None:
-                key = self._key(resource)
-                self._append({"pending": key, "type": operation, "resource": self._json(resource)})
+                self._append({"type": operation, "pending": self._entry(resource)})
 
     def end(
         self,
@@ -273,21 +265,9 @@ class Journal:
     ) -> None:
         """Record the end of an operation: what it made or changed, and what it replaced or removed."""
         with self._mutex:
-            record: dict[str, Any] = {"kept": [], "gone": []}
-            if resource is not None and resource in self._pending:
-                del self._pending[resource]
-                record["done"] = self._key(resource)
-            for state in kept:
-                if state not in self._base:
-                    self._made[state] = None
-                if self._file is not None:
-                    record["kept"].append((self._key(state), self._json(state)))
-            for state in gone:
-                self._made.pop(state, None)
-                self._base.pop(state, None)
-                record["gone"].append(self._key(state))
-            if any(record.values()) or "done" in record:
-                self._append(record)
+            if self._file is not None:
+                record: dict[str, Any] = {"kept": list(map(self._entry, kept)), "gone": list(map(self._key, gone))}
+                self._append({**record, "done": self._key(resource) if resource else None})
 
     def rebase(self, resources: list[ResourceState]) -> None:
         """Take over refreshed states as the new base."""
@@ -295,14 +275,9 @@ class Journal:
             self.base.resources = resources
             self._begin()
 
-    def snapshot(self) -> Snapshot:
-        """The state as it is now."""
-        interrupted = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
-        pending = [(what, resource) for resource, what in self._pending.items()] + interrupted
-        return Snapshot(graph.follow_aliases([*self._made, *self._base]), pending)
-
     def close(self) -> None:
-        """Write the state as a whole."""
+        """Write the state as a whole: what the next to open it would make of the journal."""
         with self._mutex:
             if self._path is not None:
-                write_document(self._path, self._codec.encode(self.snapshot()))
+                deployment = read_deployment(self._path)
+                write_document(self._path, self._codec.encode(self._codec.decode(deployment or {})))
