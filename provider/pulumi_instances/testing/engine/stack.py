@@ -136,9 +136,13 @@ class StackDouble:
         return auto.Deployment(version=3, deployment=codec.encode(snapshot, show_secrets=True))
 
     def import_stack(self, state: auto.Deployment) -> None:
-        """Take over an exported state; what is encrypted in it must open with this stack's passphrase."""
+        """Take over an exported state, without its pending operations, as the CLI does.
+
+        What is encrypted in it must open with this stack's passphrase.
+        """
         document = {"version": state.version, "deployment": state.deployment}
         snapshot, codec = self._decode(checkpoint.check_document(document, "the given state")["deployment"])
+        snapshot.pending_operations = []  # whoever imports a state is taken to have looked after them
         with checkpoint.exclusive(self.state_file):
             checkpoint.write_document(self.state_file, codec.encode(snapshot))
 
