@@ -143,6 +143,12 @@ def cut_off(stack: Harness, _api: Emulator) -> None:
     file.write_text(json.dumps(document))
 
 
+def cut_off_and_imported(stack: Harness, api: Emulator) -> None:
+    """As `cut_off`; then the state is exported and imported."""
+    cut_off(stack, api)
+    stack.import_(stack.export())
+
+
 def reconfigure(stack: Harness, _api: Emulator) -> None:
     """Change the configuration of the default provider."""
     stack.configure({"instances:timeout": auto.ConfigValue("25")})
@@ -226,7 +232,7 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("preview", first=cut_off),
         Do("up", THREE.format("two"), first=reconfigure),
         Do("refresh"),
-        Do("preview", first=lambda stack, api: (cut_off(stack, api), stack.import_(stack.export()))[1]),
+        Do("preview", first=cut_off_and_imported),
         Do("refresh", first=cut_off),
         Do("destroy"),
     ],
