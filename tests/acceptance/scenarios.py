@@ -240,7 +240,7 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("up", 'Instance("a", your_mom="box", opts=opts(protect=True))\npulumi.export("a", 1)'),
         Do("preview", 'Instance("a", your_mom="sfdc", opts=opts(protect=True))'),
         Do("up"),
-        Do("up", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")'),
+        Do("preview", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")'),
         Do("preview", TWO_NAMES.format("a", "", "b", 'aliases=[pulumi.Alias(name="a")], ')),
         Do("preview", TWO_NAMES.format("b", 'aliases=[pulumi.Alias(name="a")], ', "a", "")),
         Do("up", 'Instance("a", your_mom="box")\npulumi.export("b", 2)\nraise ValueError("boom")'),
