@@ -126,3 +126,15 @@ def test_dependencies_and_parents_order_the_operations(stack: Harness, instances
     assert_ends_empty(stack, instances_api)
     deleted = [request.path for request in instances_api.writes if request.method == "DELETE"]
     assert deleted == [f"/instances/{ids[name]}" for name in reversed(order)]
+
+
+def test_two_resources_with_one_name_are_an_error(stack: Harness, instances_api: Emulator) -> None:
+    """Neither is made, as far as the engine learns of both before it begins; the CLI may have begun with one."""
+    stack.program(BOX.format(options="") + "\n" + BOX.format(options=""))
+    urn = "urn:pulumi:dev::acceptance::pulumi-python:dynamic/instances:Instance::box"
+
+    with pytest.raises(auto.CommandError, match=f"Duplicate resource URN '{urn}'; try giving it a unique name"):
+        stack.up()
+
+    assert len(instances_api.instances()) <= (stack.engine == "cli")
+    assert len(stack.instances()) == len(instances_api.instances())

@@ -1,11 +1,14 @@
-"""The local engine decides as the CLI does: a random walk of edits and of changes by hand, on both, step by step."""
+"""The local engine decides as the CLI does: scenarios and a random walk on both, compared after each step."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,10 +16,11 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Account, Emulator
-from tests.support.harness import CliHarness, Harness, LocalHarness
+from tests.support.harness import CliHarness, Harness, LocalHarness, settings
 from tests.support.states import comparable
 
 from .conftest import needs_cli
+from .scenarios import HELPERS, SCENARIOS, Do
 
 PROGRAM = """
     import json
@@ -207,3 +211,64 @@ def test_a_random_walk_ends_the_same_everywhere(
     for _ in range(steps):
         walk.step()
     walk.end()
+
+
+class Player:
+    """Plays a scenario on one engine, with an API of its own, and notes what can be compared."""
+
+    def __init__(self, stack: Harness, api: Emulator) -> None:
+        self.stack = stack
+        self.api = api
+        self.names: dict[str, str] = {}
+        stack.configure(settings(api))
+
+    def play(self, step: Do) -> dict[str, Any]:
+        """What the step came to: outcome, counts, errors, outputs, state, writes and objects."""
+        if step.program:
+            self.stack.program(HELPERS + re.sub("^    ", "", step.program, flags=re.MULTILINE))
+        step.first(self.stack, self.api)
+        seen = len(self.api.writes)
+        changes, outputs, errors = None, None, set()
+        try:
+            result = getattr(self.stack, step.operation)(**step.options)
+        except auto.CommandError as error:
+            # How a refused value is printed is compared in test_inputs.
+            text = re.sub(r" value \S+ has a problem", " has a problem", str(error))
+            errors = set(re.findall(r"error: (.+)", text)) - {"update failed", "preview failed"}
+        else:
+            if isinstance(result, auto.PreviewResult):
+                changes = result.change_summary
+            else:
+                changes = result.summary.resource_changes
+            if isinstance(result, auto.UpResult):
+                outputs = {key: (self.named(output.value), output.secret) for key, output in result.outputs.items()}
+        for one in self.api.instances():
+            self.names[str(one["id"])] = re.sub(r"^4\d{3}$", "an id", one["name"])
+        state = self.stack.export().deployment or {}
+        return {
+            "changes": changes,
+            "errors": sorted(map(self.named, errors)),
+            "outputs": outputs,
+            "state": self.named(comparable(state.get("resources") or [])),
+            "pending": [(each["type"], each["resource"]["urn"]) for each in state.get("pending_operations", [])],
+            "writes": sorted(self.named(f"{one.method} {one.path} {one.body}") for one in self.api.writes[seen:]),
+            "objects": sorted(self.named(f"{one['name']} {one['your_mom']}") for one in self.api.instances()),
+        }
+
+    def named(self, value: Any) -> Any:
+        """What differs between two runs by chance, ids and tokens, in a way that does not."""
+        text = re.sub(r"\b4\d{3}\b", lambda found: f"<{self.names.get(found[0], '?')}>", json.dumps(value))
+        for one in self.api.instances():
+            text = text.replace(json.dumps(one["token"])[1:-1], f"<token of {one['your_mom']}>")
+        return json.loads(text)
+
+
+@needs_cli
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_scenario_is_the_same_on_both_engines(scenario: str, tmp_path: Path, cli_template: Path) -> None:
+    """Counts, errors, outputs, states, requests and what is then there agree after every step."""
+    with ExitStack() as open_:
+        local = Player(LocalHarness(tmp_path / "local"), open_.enter_context(Emulator()))
+        cli = Player(CliHarness(tmp_path / "cli", cli_template), open_.enter_context(Emulator()))
+        for number, step in enumerate(SCENARIOS[scenario]):
+            assert local.play(step) == cli.play(step), f"step {number}: {step.operation}"

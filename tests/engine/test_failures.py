@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -247,6 +246,15 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         ("pulumi.ProviderResource('aws', 'p', {})", "resources of the package 'aws'"),
         ("Thing('a', opts=pulumi.ResourceOptions(import_='1'))", "importing resources"),
         ("Thing('a', file=pulumi.StringAsset('x'))", "assets and archives"),
+        ("Thing('a', opts=pulumi.ResourceOptions(ignore_changes=['tags[*]']))", "property paths with list elements"),
+        ("Thing('a', opts=pulumi.ResourceOptions(deleted_with=Thing('b')))", "the option 'deleted_with'"),
+        ("Thing('a', opts=pulumi.ResourceOptions(replace_with=[Thing('b')]))", "the option 'replace_with'"),
+        ("Thing('a', opts=pulumi.ResourceOptions(replacement_trigger='1'))", "the option 'replacement_trigger'"),
+        ("Thing('a', opts=pulumi.ResourceOptions(hide_diffs=['name']))", "the option 'hide_diffs'"),
+        (
+            "Thing('a', opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create='1m')))",
+            "the option 'custom_timeouts'",
+        ),
         ("pulumi.runtime.invoke('aws:index:getThing', {})", "functions of providers"),
         (
             "Thing('a', opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding("
@@ -268,7 +276,15 @@ def test_what_is_left_out_is_named(source: str, feature: str, tmp_path: Path, cl
 
 
 @pytest.mark.parametrize(
-    "options", [{"policy_packs": ["x"]}, {"plan": "x"}, {"continue_on_error": True}, {"run_program": True}]
+    "options",
+    [
+        {"policy_packs": ["x"]},
+        {"plan": "x"},
+        {"continue_on_error": True},
+        {"run_program": True},
+        {"target_dependents": True},
+        {"suppress_outputs": True},
+    ],
 )
 def test_an_option_that_is_left_out_is_refused(options: dict[str, Any], new_stack: NewStack) -> None:
     """By name; options that are off are fine."""
@@ -280,7 +296,7 @@ def test_an_option_that_is_left_out_is_refused(options: dict[str, Any], new_stac
 def test_unexpected_changes_fail(new_stack: NewStack) -> None:
     """`expect_no_changes`."""
     stack = new_stack(three)
-    with pytest.raises(auto.CommandError, match="no changes were expected but changes occurred"):
+    with pytest.raises(auto.CommandError, match="no changes were expected for preview but changes were proposed"):
         stack.preview(expect_no_changes=True)
 
 
@@ -325,16 +341,18 @@ def test_an_interrupted_update_leaves_a_state_to_go_on_from(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as run:
         _wait_for(lambda: list(cloud.directory.glob("meeting-*")))
-        document = json.loads(state.read_text())["deployment"]
-        assert [operation["type"] for operation in document["pending_operations"]] == ["creating"]
+        under_way = (new_stack().export_stack().deployment or {})["pending_operations"]
+        assert [operation["type"] for operation in under_way] == ["creating"]
+        with pytest.raises(auto.CommandError, match=r"another operation on .*state.json is under way"):
+            new_stack(lambda: None).up()
         children = _children(run.pid)
         assert len(children) == 2
         run.send_signal(number)
         run.communicate(timeout=60)
-    document = json.loads(state.read_text())["deployment"]
+    document = new_stack().export_stack().deployment or {}
     assert bool(document.get("pending_operations")) is pending
     assert {"a"} < resources(new_stack()).keys()
-    if pending:
+    if pending:  # whole again, with the next operation
         up = new_stack(lambda: None).up()
         assert "1 pending operations from previous deployment" in up.stdout
         assert f"{urn('b')}, interrupted while creating" in up.stdout

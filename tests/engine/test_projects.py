@@ -55,7 +55,7 @@ def test_a_directory_needs_no_project_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("main", "on_path"), [("app", ["."]), ("app/start.py", [])])
 def test_main_names_the_program_and_its_directory(main: str, on_path: list[str], tmp_path: Path) -> None:
-    """A directory is on the path, a file's is not (engine-facts 2.14)."""
+    """A directory is on the path, a file's is not."""
     (tmp_path / "Pulumi.yaml").write_text(f"name: shop\nruntime: python\nmain: {main}\n")
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / ("start.py" if main.endswith(".py") else "__main__.py")).write_text(FACTS)

@@ -49,7 +49,7 @@ def open_() -> None:
 
 
 def test_secret_inputs_make_secret_outputs(new_stack: NewStack, cloud: Cloud) -> None:
-    """By key into objects, a list as a whole; the provider itself is sent plain values (engine-facts 2.7)."""
+    """By key into objects, a list as a whole; the provider itself is sent plain values."""
     stack = new_stack(hidden)
     stack.up()
     first = resources(stack)["first"]
@@ -109,7 +109,8 @@ def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
 
         thing = Thing("first", name=pulumi.Output.secret("hush-new"), conf={"open": pulumi.Output.secret("hush-c")})
         pulumi.export("token", thing.token)
-        pulumi.export("nested", {"t": [thing.token]})
+        if pulumi.runtime.is_dry_run():  # the result of an `up` does not mark what is inside, like the CLI's
+            pulumi.export("nested", {"t": [thing.token]})
 
     lines: list[str] = []
     stack = new_stack(hidden)

@@ -21,7 +21,7 @@ def two() -> None:
 
 
 def test_drift_is_shown_by_refresh_and_repaired_by_up(new_stack: NewStack, cloud: Cloud) -> None:
-    """Inputs that read gives are taken over, so the next update sees the difference (engine-facts 2.8)."""
+    """Inputs that read gives are taken over, so the next update sees the difference."""
     stack = new_stack(two)
     stack.up()
     id_ = cloud.id_of("a")
@@ -212,7 +212,7 @@ def test_changed_configuration_is_no_change_of_the_stack(new_stack: NewStack) ->
 
 
 def test_destroy_and_refresh_use_the_configuration_of_the_last_update(new_stack: NewStack, cloud: Cloud) -> None:
-    """Not today's (engine-facts 2.15)."""
+    """Not today's."""
     new_stack(two, config={"toy:region": "then"}).up()
     cloud.forget_calls()
     new_stack(two, config={"toy:region": "now"}).destroy()
@@ -257,7 +257,7 @@ def test_a_provider_whose_configuration_is_not_known_yet_is_not_called(new_stack
 
 
 def test_unknown_inputs_reach_check_in_a_preview(new_stack: NewStack, cloud: Cloud) -> None:
-    """The id of a new resource is unknown, that of an updated one is not (engine-facts 2.6)."""
+    """The id of a new resource is unknown, that of an updated one is not."""
 
     def program(name: str) -> Any:
         def run() -> None:

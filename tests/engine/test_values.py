@@ -35,7 +35,7 @@ BAG = {
 
 def test_a_bag_survives_the_wire() -> None:
     """Integral numbers come back as int, secrets and unknowns as what they are."""
-    there = to_struct(BAG, keep_secrets=True, keep_unknowns=True)
+    there = to_struct(BAG, keep_secrets=True)
     back = from_struct(there)
 
     assert equal(unwrap(back), unwrap(BAG))
@@ -44,12 +44,11 @@ def test_a_bag_survives_the_wire() -> None:
     assert back["unknown"] is UNKNOWN
 
 
-def test_a_provider_is_sent_plain_values_and_a_real_update_no_unknowns() -> None:
-    """What may not be kept is unwrapped or left out."""
-    back = from_struct(to_struct(BAG, keep_secrets=False, keep_unknowns=False))
+def test_a_provider_is_sent_plain_values() -> None:
+    """Secrets are unwrapped at any depth."""
+    back = from_struct(to_struct(BAG, keep_secrets=False))
 
     assert not contains(back, is_secret)
-    assert "unknown" not in back
     assert back["list"][2]["deep"] == [1, "s"]
 
 
@@ -77,7 +76,7 @@ def test_assets_are_refused_by_name() -> None:
     """An asset would lose its content; the message says what is not supported."""
     asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
     with pytest.raises(UnsupportedFeatureError, match="assets and archives; run this program with the Pulumi CLI"):
-        from_struct(to_struct({"file": asset}, keep_secrets=True, keep_unknowns=True))
+        from_struct(to_struct({"file": asset}, keep_secrets=True))
 
 
 @pytest.mark.parametrize(

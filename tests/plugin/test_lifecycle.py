@@ -240,6 +240,7 @@ def test_a_refresh_that_fails_never_means_gone(api: Emulator, plugin: Plugin, fa
 def test_gone_is_what_the_api_says_is_gone(api: Emulator, plugin: Plugin, status: int) -> None:
     """404, and 410 of services that remember."""
     made = plugin.create(inputs())
+    api.remove(made.id)
     api.fail("GET", "/instances/{id}", Fault.status(status))
     assert plugin.refresh(made.id, plain(made.outputs)).id == ""
 

@@ -246,14 +246,15 @@ def test_no_request_is_built_from_a_crafted_id(api: Emulator, provider: Instance
             assert "nothing was sent" in str(error)  # noqa: PT017
         except InstancesError:
             pass  # a number: there is no such object
-    assert all(request.path.removeprefix("/instances/").isdecimal() for request in api.requests)
+    named = [request for request in api.requests if (request.method, request.path) != ("GET", "/instances")]
+    assert all(request.path.removeprefix("/instances/").isdecimal() for request in named)
     assert all(request.path.isascii() for request in api.requests)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
     """A server that knows nothing, and writes down what it is sent."""
-    with ScriptedServer(answer(404)) as server:
+    with ScriptedServer(answer(200)) as server:
         yield server
 
 

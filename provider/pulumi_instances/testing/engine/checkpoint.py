@@ -1,17 +1,23 @@
-"""The checkpoint: a `pulumi stack export` document in a file, rewritten after every step."""
+"""The state on disk: a `pulumi stack export` document, and a journal of what an operation has done to it so far.
+
+An operation appends a line to `<document>.journal` for each step, so that its cost does not grow with the stack.
+At its end the document is written as a whole and the journal removed. When a process was killed in between, the
+next one that opens the stack finds the journal and goes on from there; a line cut off at the end did not happen.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import graph
 from . import state as states
@@ -19,8 +25,17 @@ from .crypto import Crypter
 from .state import ResourceState
 from .values import UnsupportedFeatureError
 
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps two operations apart
+    fcntl = None  # type: ignore[assignment]
+
 CLI_VERSION = "v3.260.0"
 """The CLI whose behaviour is reproduced; the manifest of a checkpoint names the version that wrote it."""
+
+
+class InUseError(Exception):
+    """Another operation on the same state is under way."""
 
 
 @dataclass
@@ -44,33 +59,38 @@ class Codec:
 
     def encode(self, snapshot: Snapshot, *, show_secrets: bool = False) -> dict[str, Any]:
         """Write a version-3 deployment (the `deployment` of an export document)."""
-        time = states.now()
         encrypt = None if show_secrets else self.crypter.encrypt
-        deployment: dict[str, Any] = {
-            "manifest": {
-                "time": time,
-                "magic": hashlib.sha256(CLI_VERSION.encode()).hexdigest(),
-                "version": CLI_VERSION,
-            },
-            "secrets_providers": {"type": "passphrase", "state": {"salt": self.crypter.state}},
-            "resources": [states.to_json(resource, encrypt) for resource in snapshot.resources],
-        }
-        if snapshot.pending_operations:
-            deployment["pending_operations"] = [
+        return _deployment(
+            self.crypter.state,
+            [states.to_json(resource, encrypt) for resource in snapshot.resources],
+            [
                 {"resource": states.to_json(resource, encrypt), "type": operation}
                 for operation, resource in snapshot.pending_operations
-            ]
-        return {**deployment, "metadata": {}}
+            ],
+        )
 
     def decode(self, deployment: dict[str, Any]) -> Snapshot:
         """Read a version-3 deployment."""
-        return Snapshot(
-            [states.from_json(resource, self.crypter.decrypt) for resource in deployment.get("resources") or []],
-            [
-                (operation["type"], states.from_json(operation["resource"], self.crypter.decrypt))
-                for operation in deployment.get("pending_operations") or []
-            ],
-        )
+        resources = [states.from_json(resource, self.crypter.decrypt) for resource in deployment.get("resources") or []]
+        pending = [
+            (operation["type"], states.from_json(operation["resource"], self.crypter.decrypt))
+            for operation in deployment.get("pending_operations") or []
+        ]
+        return Snapshot(graph.follow_aliases(resources), pending)
+
+
+def _deployment(salt: str, resources: list[Any], pending: list[Any]) -> dict[str, Any]:
+    return {
+        "manifest": {
+            "time": states.now(),
+            "magic": hashlib.sha256(CLI_VERSION.encode()).hexdigest(),
+            "version": CLI_VERSION,
+        },
+        "secrets_providers": {"type": "passphrase", "state": {"salt": salt}},
+        "resources": resources,
+        **({"pending_operations": pending} if pending else {}),
+        "metadata": {},
+    }
 
 
 def salt_of(deployment: dict[str, Any]) -> str | None:
@@ -83,12 +103,6 @@ def salt_of(deployment: dict[str, Any]) -> str | None:
     return str(provider["state"]["salt"])
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """Read an export document. Raises ValueError when it is not one."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return check_document(document, str(path))
-
-
 def check_document(document: Any, origin: str) -> dict[str, Any]:
     """Make sure that a document is a version-3 export."""
     if not isinstance(document, dict) or document.get("version") != 3 or "deployment" not in document:
@@ -96,78 +110,174 @@ def check_document(document: Any, origin: str) -> dict[str, Any]:
     return document
 
 
+def read_deployment(path: Path) -> dict[str, Any] | None:
+    """Read the state, what a journal adds to it included; None when there is none. Raises ValueError."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        text = b""
+    deployment = check_document(json.loads(text), str(path))["deployment"] if text else None
+    with contextlib.suppress(FileNotFoundError):
+        header, *lines = _journal(path).read_bytes().split(b"\n")
+        if (start := _record(header)) and start["base"] == _fingerprint(text):
+            return _replay(deployment, start["salt"], lines[:-1])  # the last line is cut off, or empty
+    return deployment
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[IO[bytes]]:
+    """Keep other operations away from a state, also when this process is killed. Raises InUseError.
+
+    Gives the journal, with what a killed operation may have left in it.
+    """
+    while True:
+        descriptor = os.open(_journal(path), os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InUseError(f"another operation on {path} is under way; wait for its end") from None
+            if not _is_at(file, _journal(path)):
+                continue  # the other operation has just ended, and removed what was opened here
+            try:
+                yield file
+            finally:
+                if _is_at(file, _journal(path)) and not _journal(path).stat().st_size:
+                    _journal(path).unlink()
+            return
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def write_document(path: Path, deployment: dict[str, Any]) -> None:
-    """Replace the checkpoint at once, readable by its owner only."""
+    """Write the document, and remove the journal that led to it."""
+    _write(path, deployment)
+    _journal(path).unlink(missing_ok=True)
+
+
+def _write(path: Path, deployment: dict[str, Any]) -> None:
+    """Replace the document at once, readable by its owner only."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps({"version": 3, "deployment": deployment}, ensure_ascii=False))
         Path(temporary).replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.journal")
+
+
+def _fingerprint(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]) -> dict[str, Any]:
+    base = dict(enumerate((deployment or {}).get("resources") or []))
+    made: dict[int, Any] = {}
+    pending: dict[int, Any] = {}
+    first = len(base)
+    for line in lines:
+        record = _record(line) or {}
+        if "pending" in record:
+            key, resource = record["pending"]
+            pending[key] = {"resource": resource, "type": record["type"]}
+        pending.pop(record.get("done", -1), None)
+        for key, resource in record.get("kept", ()):
+            (made if key >= first else base)[key] = resource
+        for key in record.get("gone", ()):
+            (made if key >= first else base).pop(key, None)
+    earlier = (deployment or {}).get("pending_operations") or []
+    return _deployment(salt, [*made.values(), *base.values()], [*pending.values(), *_creating(earlier)])
+
+
+def _creating(pending: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [operation for operation in pending if operation["type"] == "creating"]
+
+
 class Journal:
-    """The state while an operation runs: what it has made so far, then what it has not touched yet.
+    """Writes down what an operation does to the state. Thread-safe; a preview has no file and writes nothing."""
 
-    Thread-safe; with a path, every change is written through.
-    """
-
-    def __init__(self, base: Snapshot, codec: Codec, path: Path | None) -> None:
-        """Begin from `base`; a preview has no path and writes nothing."""
+    def __init__(
+        self, base: Snapshot, codec: Codec, path: Path | None = None, journal: IO[bytes] | None = None
+    ) -> None:
+        """Begin from `base`, the state before. `journal` is the file that `exclusive` gave."""
         self.base = base
         self._codec = codec
         self._path = path
-        self._lock = threading.Lock()
-        self._made: list[ResourceState] = []
-        self._done: set[ResourceState] = set()
-        self._pending: dict[ResourceState, str] = {}
+        self._file = journal
+        self._mutex = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Write the base as a whole, and start the journal of what is done to it."""
+        self._keys = {resource: key for key, resource in enumerate(self.base.resources)}
+        if self._path is not None and self._file is not None:
+            pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
+            _write(self._path, self._codec.encode(Snapshot(self.base.resources, pending)))
+            self._file.seek(0)
+            self._file.truncate()
+            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._codec.crypter.state})
+
+    def _append(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            line, start = json.dumps(record, ensure_ascii=False).encode() + b"\n", self._file.tell()
+            if self._file.write(line) != len(line):  # what follows must not be joined to half a line
+                self._file.truncate(start)
+                self._file.seek(start)
+                raise OSError(errno.ENOSPC, "the disk is full", str(self._path))
+
+    def _entry(self, resource: ResourceState) -> tuple[int, dict[str, Any]]:
+        return self._key(resource), states.to_json(resource, self._codec.crypter.encrypt)
+
+    def _key(self, resource: ResourceState) -> int:
+        return self._keys.setdefault(resource, len(self._keys))
 
     def begin(self, operation: str, resource: ResourceState) -> None:
         """Record that an operation on a resource has begun."""
-        with self._lock:
-            self._pending[resource] = operation
-            self._write()
+        with self._mutex:
+            if self._file is not None:
+                self._append({"type": operation, "pending": self._entry(resource)})
 
     def end(
         self,
-        resource: ResourceState,
+        resource: ResourceState | None = None,
         *,
-        made: Sequence[ResourceState] = (),
-        gone: Sequence[ResourceState] = (),
-        write: bool = True,
+        kept: Iterable[ResourceState] = (),
+        gone: Iterable[ResourceState] = (),
     ) -> None:
-        """Record the end of an operation, what it made, and what it replaced or removed.
-
-        Where nothing of note has changed, the writing can be left to the next change or to the end.
-        """
-        with self._lock:
-            self._pending.pop(resource, None)
-            self._made.extend(made)
-            self._done.update(gone)
-            if write:
-                self._write()
+        """Record the end of an operation: what it made or changed, and what it replaced or removed."""
+        with self._mutex:
+            if self._file is not None:
+                record: dict[str, Any] = {"kept": list(map(self._entry, kept)), "gone": list(map(self._key, gone))}
+                self._append({**record, "done": self._key(resource) if resource else None})
 
     def rebase(self, resources: list[ResourceState]) -> None:
         """Take over refreshed states as the new base."""
-        with self._lock:
+        with self._mutex:
             self.base.resources = resources
-            self._write()
+            self._begin()
 
-    def save(self) -> None:
-        """Write the state as it is now."""
-        with self._lock:
-            self._write()
-
-    def snapshot(self) -> Snapshot:
-        """The state as it is now."""
-        resources = [resource for resource in (*self._made, *self.base.resources) if resource not in self._done]
-        interrupted = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
-        pending = [(what, resource) for resource, what in self._pending.items()] + interrupted
-        return Snapshot(graph.follow_aliases(resources), pending)
-
-    def _write(self) -> None:
-        if self._path is not None:
-            write_document(self._path, self._codec.encode(self.snapshot()))
+    def close(self) -> None:
+        """Write the state as a whole: what the next to open it would make of the journal."""
+        with self._mutex:
+            if self._path is not None:
+                deployment = read_deployment(self._path)
+                write_document(self._path, self._codec.encode(self._codec.decode(deployment or {})))

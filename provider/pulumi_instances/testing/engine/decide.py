@@ -3,69 +3,52 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from . import objectdiff, paths
-from .objectdiff import DetailedDiff
+from . import diff as differ
+from .diff import Path
 from .state import STACK_TYPE, make_urn, qualified_type, urn_name, urn_type
-from .values import Properties, Value, contains, equal, unwrap
+from .values import Properties, unwrap
 
 
 @dataclass(frozen=True)
 class DiffResult:
     """A provider's answer to Diff, as far as a Python provider can give one.
 
-    `changes` is None where the provider leaves the comparison to the engine. `detailed` is the engine's own
-    comparison by path, None where there was none.
+    `changes` is None where the provider leaves the comparison to the engine. `changed` is the engine's own
+    comparison, by path; () where there was none.
     """
 
     changes: bool | None
-    replaces: Sequence[str] = ()
+    replaces: bool = False
     delete_before_replace: bool = False
-    changed: Sequence[str] = ()
-    detailed: DetailedDiff | None = None
-
-    @property
-    def needs_replacement(self) -> bool:
-        """Whether the change, if it is one, cannot be made in place."""
-        return bool(self.replaces)
+    changed: tuple[Path, ...] = ()
 
 
 SAME = DiffResult(changes=False)
-
-
-def replacing(key: str) -> DiffResult:
-    """A change that replaces the resource, blamed on one key."""
-    return DiffResult(changes=True, replaces=[key])
+REPLACE = DiffResult(changes=True, replaces=True)
 
 
 def settle(
     diff: DiffResult, old_inputs: Properties, new_inputs: Properties, ignore_changes: Iterable[str]
 ) -> DiffResult:
-    """Answer an undecided diff by comparing inputs with inputs, secrets unwrapped (engine-facts 2.2)."""
+    """Answer an undecided diff by comparing inputs with inputs, secrets unwrapped."""
     if diff.changes is not None:
         return diff
     new_inputs, _ = ignoring_changes(new_inputs, old_inputs, ignore_changes)
-    found = objectdiff.compare(unwrap(old_inputs), unwrap(new_inputs))
-    if found is None:
-        return replace(diff, changes=False)
-    return replace(diff, changes=True, changed=[str(key) for key in found.keys], detailed=objectdiff.detailed(found))
+    changed = tuple(change.path for change in differ.changes(unwrap(old_inputs), unwrap(new_inputs)))
+    return replace(diff, changes=bool(changed), changed=changed)
 
 
 def replace_on_changes(diff: DiffResult, options: Iterable[str]) -> DiffResult:
     """Turn a change of one of the named properties into a replacement.
 
-    Only keys that are known to have changed count: a provider that answers "something changed" names none.
+    Only what is known to have changed counts: a provider that answers "something changed" names nothing.
     """
-    if not diff.changes:
-        return diff
-    wanted = [paths.parse(option) for option in options]
-    blamed = {key for key in diff.changed if any(paths.covers(path, (key,)) for path in wanted)}
-    blamed.update(
-        changed for changed in diff.detailed or () if any(paths.covers(path, paths.parse(changed)) for path in wanted)
-    )
-    return replace(diff, replaces=[*diff.replaces, *sorted(blamed - set(diff.replaces))])
+    wanted = [differ.parse(option) for option in options]
+    named = any(differ.covers(path, changed) for path in wanted for changed in diff.changed)
+    return replace(diff, replaces=diff.replaces or named) if diff.changes else diff
 
 
 def ignoring_changes(
@@ -76,30 +59,7 @@ def ignoring_changes(
     Returns the new inputs and the paths that could not be ignored, because only one side has them.
     """
     result: Properties = copy.deepcopy(inputs)
-    invalid = [option for option in ignore_changes if not _reset(option, old_inputs, result)]
-    return result, invalid
-
-
-def _reset(option: str, old_inputs: Properties, inputs: Properties) -> bool:
-    try:
-        path = paths.parse(option)
-    except ValueError:
-        return True
-    return paths.reset(path, old_inputs, inputs)
-
-
-def trigger_fires(new: Value, old: Value) -> bool:
-    """Tell whether a `replacement_trigger` asks for a replacement."""
-    new, old = unwrap(new), unwrap(old)
-    if contains(new, _is_unknown) or contains(old, _is_unknown):
-        return True
-    return new is not None and old is not None and not equal(new, old)
-
-
-def _is_unknown(value: Value) -> bool:
-    from .values import UNKNOWN
-
-    return value is UNKNOWN
+    return result, [path for path in ignore_changes if not differ.reset(differ.parse(path), old_inputs, result)]
 
 
 @dataclass(frozen=True)
@@ -131,23 +91,12 @@ class Identity:
         return make_urn(self.stack, self.project, self.parent, self.type, self.name)
 
 
-@dataclass
-class AliasIndex:
-    """Which resources took over from which, in this operation."""
-
-    taken_over_by: dict[str, str] = field(default_factory=dict)  # old URN -> new URN
-    former: dict[str, str] = field(default_factory=dict)  # new URN -> old URN
-
-
 def alias_urns(identity: Identity, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:
     """Every URN the resource may have had: its own aliases, and those it has through its parent."""
-    aliases = list(aliases)
     urns = [_alias_urn(identity, alias, former) for alias in aliases]
     if old_parent := former.get(identity.parent):
-        urns.append(_inherited(identity, identity.type, identity.name, old_parent))
-        for alias in aliases:
-            urn = _alias_urn(identity, alias, former)
-            urns.append(_inherited(identity, urn_type(urn), urn_name(urn), old_parent))
+        own = [(identity.type, identity.name), *((urn_type(urn), urn_name(urn)) for urn in urns)]
+        urns += [_inherited(identity, type_, name, old_parent) for type_, name in own]
     return list(dict.fromkeys(urns))
 
 
@@ -172,8 +121,3 @@ def _inherited(identity: Identity, type_: str, name: str, old_parent: str) -> st
     if name.startswith(parent_name):
         name = urn_name(old_parent) + name[len(parent_name) :]
     return make_urn(identity.stack, identity.project, old_parent, type_, name)
-
-
-def targeted(urn: str, depends_on: Iterable[str], targets: Collection[str], *, dependents: bool) -> bool:
-    """Tell whether `--target` covers a resource; with `dependents`, through what it depends on."""
-    return urn in targets or (dependents and any(dependency in targets for dependency in depends_on))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -10,18 +11,15 @@ from dataclasses import dataclass
 
 from . import generator, graph
 from .checkpoint import Journal
-from .decide import Identity
-from .delete_steps import ProtectedError
 from .deletions import deletions
-from .events import Sink
-from .goal import Goal, ReadGoal
+from .display import Display
+from .goal import Goal
 from .ledger import Ledger, ProgramError, RejectedError
 from .options import Options
 from .plugins import ProviderError
 from .providers import Providers
-from .read_steps import RefreshStep
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
-from .steps import SameStep, Step, Surroundings
+from .steps import Making, Mark, ProtectedError, RefreshStep, Step, mark_secrets
 from .values import Properties, UnsupportedFeatureError
 
 
@@ -42,7 +40,7 @@ class Target:
 class Deployment:
     """Runs one operation. Registrations come in on many threads; decisions are made one at a time."""
 
-    def __init__(self, target: Target, journal: Journal, providers: Providers, sink: Sink, options: Options) -> None:
+    def __init__(self, target: Target, journal: Journal, providers: Providers, sink: Display, options: Options) -> None:
         """Nothing runs yet."""
         self.target = target
         self.journal = journal
@@ -55,93 +53,85 @@ class Deployment:
         """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
         self.stopped = threading.Event()
         """Set when the operation fails; what has begun is finished, nothing else begins."""
-        self._around = Surroundings(providers, options.dry_run, self._ledger.deleting)
         self._deciding = threading.Lock()
         self._slots = threading.BoundedSemaphore(options.width)
         self._running = 0
         self._idle = threading.Condition()
+        self._asked_for: Counter[str] = Counter()
         self._default_provider: ResourceState | None = None
         self._goals: dict[str, Goal] = {}
-        self._registered: dict[str, Step] = {}
+        self._registered: dict[str, Making] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
 
     # What the program asks for
 
     def register(self, goal: Goal) -> ResourceState:
-        """Bring one resource into the state the program wants; returns when that is done.
+        """Bring one resource into the state the program wants, or look it up; returns when that is done.
 
         Raises StoppedError when the operation has failed, here or elsewhere.
         """
-        with self._working(goal.type, goal.name, goal.parent):
+        urn = self._ledger.identity(goal).urn
+        with self._working(urn):
             with self._deciding:
                 self._require_running()
-                if goal.parent in self._goals:
-                    goal.inherit(self._goals[goal.parent])
-                goal.provider = self._provider_for(goal)
-                steps = generator.register(self._ledger, goal)
+                parent = self._goals.get(goal.state.parent)
+                goal.state.provider = self._provider_for(goal, parent)
+                if goal.state.external:
+                    steps = generator.lookup(self._ledger, goal)
+                else:
+                    goal.inherit(parent)
+                    steps = generator.register(self._ledger, goal)
+                if self._asked_for[urn] > 1:  # the other one waits to be decided on: as with the CLI, none is made
+                    raise self._ledger.duplicate(urn)
             self._run_chain(steps)
-            new = steps[-1].new
-            assert new is not None  # noqa: S101 -- a registration ends in a step that has a new side
-            self._goals[new.urn] = goal
-            return new
-
-    def read(self, goal: ReadGoal) -> ResourceState:
-        """Look one resource up; returns its state. Raises StoppedError as `register` does."""
-        with self._working(goal.type, goal.name, goal.parent):
-            with self._deciding:
-                self._require_running()
-                goal.provider = goal.provider or self._default().reference
-                steps = generator.read(self._ledger, goal)
-            self._run_chain(steps)
-            assert steps[0].new is not None  # noqa: S101 -- a lookup has a new side
-            return steps[0].new
+            self._goals[urn] = goal
+            return goal.state
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Set the outputs of a component; those of the stack are kept until the end."""
         step = self._registered.get(urn)
-        if step is None or step.new is None:
+        if step is None:
             self._require_running()
             raise ProgramError(f"cannot complete a resource '{urn}' whose registration isn't pending")
         if step.new.type == STACK_TYPE:
             self._stack_outputs = (urn, outputs)
-            return
-        if not (isinstance(step, SameStep) and step.skipped_create):
+        elif not (isinstance(step, Mark) and step.op == "same"):
             step.new.outputs = outputs
-            self.sink.outputs(step)
-            self.journal.save()
+            self.journal.end(kept=[step.new])
 
-    def _provider_for(self, goal: Goal) -> str:
-        if not goal.custom or goal.is_provider:
+    def _provider_for(self, goal: Goal, parent: Goal | None) -> str:
+        state = goal.state
+        if not state.custom or state.is_provider:
             return ""
-        inherited = self._goals.get(goal.parent)
-        from_parent = inherited.providers.get(goal.package, "") if inherited else ""
-        return goal.provider or goal.providers.get(goal.package) or from_parent or self._default().reference
+        package = state.type.split(":", 1)[0]
+        given = goal.providers.get(package) or (parent.providers.get(package) if parent else "")
+        return state.provider or given or self._default().reference
 
     def _default(self) -> ResourceState:
         """The default provider: made on first use, configured with the stack's whole configuration."""
         if self._default_provider is None:
-            goal = Goal(PROVIDER_PREFIX + DYNAMIC_PACKAGE, "default", True, dict(self.target.config))
-            (step,) = generator.register(self._ledger, goal)
-            self._run_chain([step])
-            self._default_provider = step.new
-        assert self._default_provider is not None  # noqa: S101 -- just made
+            config = dict(self.target.config)
+            state = ResourceState("", PROVIDER_PREFIX + DYNAMIC_PACKAGE, custom=True, inputs=config)
+            goal = Goal(state, "default")
+            self._run_chain(generator.register(self._ledger, goal))
+            self._default_provider = goal.state
         return self._default_provider
 
     # Running
 
     @contextmanager
-    def _working(self, type_: str, name: str, parent: str) -> Iterator[None]:
+    def _working(self, urn: str) -> Iterator[None]:
         """Count what is under way, and turn what goes wrong in it into the failure of the operation."""
         with self._idle:
             self._running += 1
+            self._asked_for[urn] += 1
         try:
             yield
         except (RejectedError, StoppedError):
             self.stop()
             raise StoppedError from None
-        except (ProviderError, ProgramError, UnsupportedFeatureError, ValueError) as error:
-            urn = Identity(self.target.stack, self.target.project, parent, type_, name).urn
+        except (ProviderError, ProgramError, UnsupportedFeatureError) as error:
             self.sink.error(str(error), urn)
             self.stop()
             raise StoppedError from None
@@ -173,17 +163,18 @@ class Deployment:
     def _run(self, step: Step) -> None:
         self.sink.begin(step)
         if step.pending:
-            self.journal.begin(step.pending, step.resource)
+            self.journal.begin(step.pending, step.subject)
         try:
-            step.apply(self._around)
+            step.apply(self.providers)
         except (ProviderError, ProtectedError) as error:
-            self.journal.end(step.resource)
+            self.journal.end(step.subject)
             self._fail(step, error)
             raise StoppedError from None
-        step.mark_secrets()
-        elided = isinstance(step, RefreshStep) or (isinstance(step, SameStep) and not step.matters())
-        self.journal.end(step.resource, made=step.made(), gone=step.gone(), write=not elided)
-        if step.logical and step.new is not None:
+        outcome = step.outcome()
+        for state in outcome.kept:
+            mark_secrets(state)
+        self.journal.end(step.subject, kept=outcome.kept, gone=outcome.gone)
+        if isinstance(step, Making) and step.logical:
             self._registered[step.urn] = step
         self.sink.end(step)
 
@@ -220,16 +211,15 @@ class Deployment:
 
     def refresh(self) -> None:
         """Bring the whole state in line with what is there, and make that the state to go on from."""
-        steps = {state: RefreshStep(state) for state in self.journal.base.resources if self._refreshes(state)}
+        targets = self.options.target
+        base = self.journal.base.resources
+        steps = {state: RefreshStep(state) for state in base if not targets or state.urn in targets}
         for state in steps:
             if state.custom and not state.is_provider:
                 self._ledger.ensure_provider(state)
         self._run_group(list(steps.values()))
-        resources = [steps[state].new if state in steps else state for state in self.journal.base.resources]
+        resources = [steps[state].after if state in steps else state for state in base]
         self.journal.rebase(graph.drop_dangling([state for state in resources if state is not None]))
-
-    def _refreshes(self, state: ResourceState) -> bool:
-        return not self.options.target or state.urn in self.options.target
 
     def begin(self) -> None:
         """Take the state as it now is as what registrations are compared with."""
@@ -240,20 +230,20 @@ class Deployment:
 
         Raises ProviderError, ProgramError.
         """
+        needs = graph.Needs(self.journal.base.resources)
         try:
-            keep, groups = deletions(self._ledger)
+            keep, groups = deletions(self._ledger, needs)
             self._run_chain(keep)
         except RejectedError:
             self.failed = self.step_failed = True
             return
         except StoppedError:
             return
-        resources = self.journal.base.resources
         for group in groups:
             needed: set[ResourceState] = set()
             for failed in self._failed_steps:
-                needed |= graph.all_dependencies(failed.resource, resources)
-            self._run_group([step for step in group if step.resource not in needed])
+                needed |= needs.all(failed.subject)
+            self._run_group([step for step in group if step.subject not in needed])
 
     def finish(self) -> None:
         """Set the stack's outputs; after a failure, those that did not come keep their old values."""
@@ -263,9 +253,8 @@ class Deployment:
         if self._stack_outputs is None:
             return
         urn, outputs = self._stack_outputs
-        step = self._registered[urn]
-        assert step.new is not None  # noqa: S101 -- it was registered
-        old = self._ledger.olds.get(urn)
-        step.new.outputs = {**(old.outputs if old and self.failed else {}), **outputs}
-        self.sink.outputs(step)
-        self.journal.save()
+        state = self._registered[urn].new
+        old = self._ledger.olds[urn].outputs if urn in self._ledger.olds else {}
+        state.outputs = {**(old if self.failed else {}), **outputs}
+        self.sink.outputs(old, state.outputs)
+        self.journal.end(kept=[state])

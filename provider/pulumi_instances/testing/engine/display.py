@@ -1,31 +1,40 @@
-"""What the user sees of an operation, line by line as it happens, then messages, outputs and a summary."""
+"""What the user sees of an operation, and what is counted: lines as it happens, then outputs and a summary.
+
+It reads like the CLI without a terminal, as far as tests and people look at it; it is no copy of every column.
+"""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from rich.console import Console
-from rich.text import Text
-
-from . import objectdiff, render, wording
-from .events import Diagnostic, Event, StepEvent
+from . import diff as differ
 from .options import Options
-from .state import STACK_TYPE, make_urn, urn_name, urn_type
-from .steps import Step
-from .values import Properties, equal
-from .wording import Row
+from .state import STACK_TYPE, is_default_provider, make_urn, urn_name, urn_type
+from .steps import Making, ReadStep, RefreshStep, Step
+from .values import UNKNOWN, Properties, Secret, Value, equal
+
+Severity = Literal["debug", "info", "warning", "error"]
+
+_HEADERS = {"preview": "Previewing update", "update": "Updating", "refresh": "Refreshing", "destroy": "Destroying"}
+_SYMBOLS = {"create": "+ ", "delete": "- ", "update": "~ ", "replace": "+-", "create-replacement": "++"}
+_SYMBOLS |= {"delete-replaced": "--", "read": "> ", "read-replacement": ">>", "refresh": "~ "}
+_SYMBOLS |= {"discard": "< ", "discard-replaced": "<<"}
+_SUMMARIZED = ("create", "update", "delete", "replace", "refresh")
+_BOLD, _RED, _GREEN, _YELLOW, _MAGENTA, _CYAN = "1", "31", "32", "33", "35", "36"
+_COLORS = {"+": _GREEN, "-": _RED, "~": _YELLOW, ">": _CYAN, "<": _RED, "+-": _MAGENTA, "++": _GREEN, "--": _RED}
+_SEVERITY_COLORS = {"error": _RED, "warning": _YELLOW, "info": "", "debug": ""}
 
 
 class Display:
-    """Renders the events of one operation. `text` is everything shown so far."""
+    """Takes what happens in one operation. Thread-safe."""
 
     def __init__(
         self,
@@ -42,191 +51,158 @@ class Display:
 
         `secrets`, those of the stack's configuration, show as `[secret]` wherever they turn up.
         """
+        self.counts: Counter[str] = Counter()
+        """Steps by operation, as the CLI counts them."""
         self._secrets = _pattern(secrets)
         self._kind = kind
-        self._options = options
+        self._dry_run = options.dry_run
+        self._diff = options.diff
         self._write = write
         self._always = color == "always"
-        on_terminal = write is print and sys.stdout.isatty() and color in (None, "auto")
-        self._colored = self._always or on_terminal
-        self._console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=10_000)
+        self._colored = self._always or (write is print and sys.stdout.isatty() and color in (None, "auto"))
+        self._lock = threading.RLock()
         self._lines: list[str] = []
+        self._started: dict[str, float] = {}
+        self._errored: set[str] = set()
         self._stack_urn = make_urn(stack, project, "", STACK_TYPE, f"{project}-{stack}")
-        self._rows: dict[str, Row] = {}
-        self._row(self._stack_urn)
-        self._print(Text(f"{wording.HEADERS[kind]} ({stack}):", "bold"))
-        self._print(Text())
+        self._outputs: tuple[Properties, Properties] | None = None
+        self._print(f"{_HEADERS[kind]} ({stack}):", _BOLD)
+        self._print()
 
     @property
     def text(self) -> str:
         """Everything shown so far."""
         return "".join(line + "\n" for line in self._lines)
 
-    def show(self, event: Event) -> None:
-        """Show an event."""
-        if isinstance(event, Diagnostic):
-            self._show_message(replace(event, text=self._blotted(event.text)))  # whole: it may have many lines
-        elif event.phase == "begin":
-            self._show_begin(event)
-        elif event.phase == "outputs":
-            self._row(event.step.urn).step = event.step
-        else:
-            self._show_end(event)
+    def info(self, text: str, urn: str = "") -> None:
+        """Tell the user something; without a URN it belongs to the stack."""
+        self.message("info", text, urn)
+
+    def warning(self, text: str, urn: str = "") -> None:
+        """Warn the user."""
+        self.message("warning", text, urn)
+
+    def error(self, text: str, urn: str = "") -> None:
+        """Tell the user what went wrong."""
+        self.message("error", text, urn)
+
+    def message(self, severity: Severity, text: str, urn: str = "") -> None:
+        """Show a message at its resource."""
+        if severity == "debug":
+            return
+        label = f"{severity}: " if severity != "info" else ""
+        urn = urn or self._stack_urn
+        with self._lock:
+            if severity == "error":
+                self._errored.add(urn)
+            first, *rest = (label + self._blotted(text.rstrip())).split("\n")  # in whole: a secret may have many lines
+            self._print(f"    {_title(urn)}: {first}", _SEVERITY_COLORS[severity])
+            for line in rest:
+                self._print(f"      {line}".rstrip(), _SEVERITY_COLORS[severity])
+
+    def begin(self, step: Step) -> None:
+        """A step begins."""
+        if _is_internal(step) or step.op in ("same", "read", "read-replacement"):
+            return
+        with self._lock:
+            self._started[step.urn] = time.monotonic()
+            changes = _changes(step)
+            self._print_row(step.op, step.urn, _words(step.op)[0 if self._dry_run else 1], _summary(changes))
+            if step.op in ("update", "replace"):
+                self._print_changes(changes)
+            elif step.op == "create" and self._diff:
+                self._print_value("", _visible(step.subject.inputs), 2)
+
+    def end(self, step: Step) -> None:
+        """A step has succeeded; it is counted as the CLI counts it."""
+        if _is_internal(step):
+            return
+        refreshed = isinstance(step, RefreshStep)
+        op, counted = step.op, step.logical
+        if isinstance(step, RefreshStep) and self._kind == "refresh":
+            op, counted = step.result, True
+        elif isinstance(step, ReadStep):
+            counted = step.counts()
+        with self._lock:
+            self.counts[op] += counted
+            lasting = step.subject.custom and not self._dry_run
+            if op in ("same", "read", "read-replacement") or not (refreshed or lasting):
+                return
+            changes = _changes(step) if refreshed else []
+            took = "" if self._dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
+            self._print_row(op, step.urn, _words(op)[0 if self._dry_run else 2], took, _summary(changes))
+            self._print_changes(changes)
+
+    def failed(self, step: Step, text: str) -> None:
+        """A step has failed."""
+        internal = _is_internal(step)
+        with self._lock:
+            self.error(text, "" if internal else step.urn)
+            if not internal and not self._dry_run:
+                self._print_row(step.op, step.urn, f"**{_words(step.op)[1]} failed**")
+
+    def outputs(self, old: Properties, new: Properties) -> None:
+        """The stack has registered its outputs."""
+        self._outputs = old, new
 
     def note(self, text: str) -> None:
         """Print one more line."""
-        self._print(Text(text))
+        self._print(text)
 
-    def finish(self, changes: dict[str, int], seconds: float) -> None:
-        """Print what comes last: the stack's row, messages, outputs, counts and the time it took."""
-        stack = self._row(self._stack_urn)
-        if self._kind != "destroy" or stack.messages:
-            if stack.op in ("create", "update") and not self._options.dry_run and not stack.failed:
-                stack.status = wording.WORDS[stack.op][2]
-            self._print_row(stack, self._message_counts(stack))
-        self._print_messages()
-        self._print_outputs(stack)
-        self._print_summary(changes)
-        if not self._options.dry_run:
-            self._print(Text())
-            self._print(Text.assemble(("Duration:", "bold"), f" {math.ceil(seconds)}s"))
-
-    # While it happens
-
-    def _show_begin(self, event: StepEvent) -> None:
-        row, step = self._row(event.step.urn), event.step
-        row.step, row.op, row.started = step, event.op, time.monotonic()
-        parent = self._rows.get(step.resource.parent)
-        row.depth = parent.depth + 1 if parent is not None and parent.urn != self._stack_urn else 0
-        row.status = wording.WORDS[event.op][0 if self._options.dry_run else 1]
-        if event.op in ("read", "read-replacement") or (event.op == "same" and not wording.metadata_changes(step)):
-            return
-        self._print_row(row, wording.diff_info(step))
-        if event.op in ("update", "replace"):
-            self._print_property_diff(step, whole=self._options.diff)
-        elif event.op == "create" and self._options.diff and step.new is not None:
-            self._print_properties(step.new.inputs)
-
-    def _show_end(self, event: StepEvent) -> None:
-        row, step = self._row(event.step.urn), event.step
-        row.op = event.op
-        if event.phase == "failed":
-            row.failed = True
-            words = wording.FAILED.get(event.op) or wording.WORDS[event.op][1]
-            row.status = row.status if self._options.dry_run else f"**{words} failed**"
-            self._print_row(row, self._message_counts(row))
-            return
-        refreshed = step.op == "refresh"
-        lasting = step.resource.custom and event.op not in ("same", "read", "read-replacement")
-        if not refreshed and (self._options.dry_run or not lasting):
-            return
-        row.status = wording.WORDS[event.op][0 if self._options.dry_run else 2]
-        took = time.monotonic() - row.started
-        row.status += f" ({took:.2f}s)" if row.status and not self._options.dry_run else ""
-        self._print_row(row, wording.diff_info(step) if refreshed else "")
-        if refreshed and event.op == "update":
-            self._print_property_diff(step, whole=False)
-
-    def _show_message(self, message: Diagnostic) -> None:
-        if message.severity == "debug":
-            return
-        row = self._row(message.urn or self._stack_urn)
-        if not message.ephemeral:
-            row.messages.setdefault(message.stream, []).append(message)
-            if message.severity == "error" and not self._options.dry_run and not row.status:
-                row.status = "**failed**"
-        first = wording.labelled(message).split("\n", 1)[0]
-        running = "running" if row.urn == self._stack_urn and not row.status else ""
-        self._print_row(row, first, status=running or None, style=wording.SEVERITY_STYLES[message.severity])
-
-    def _print_row(self, row: Row, info: str, *, status: str | None = None, style: str = "") -> None:
-        symbol = render.SYMBOLS.get(row.op, "  ")
-        status = row.status if status is None else status
-        line = Text(f" {symbol} ", render.STYLES.get(row.op, ""))
-        line.append("  " * row.depth + f"{wording.display_name(urn_type(row.urn))} {urn_name(row.urn)} ", "")
-        line.append(status, "bold red" if status.startswith("**") else render.STYLES.get(row.op, ""))
-        line.append(f" {info}", style)
-        line.rstrip()
-        self._print(line)
-
-    def _print_property_diff(self, step: Step, *, whole: bool) -> None:
-        diff = wording.input_diff(step)
-        printer = render.Printer()
-        if diff is not None:
-            printer.diff(diff, 2)
-        elif whole and step.new is not None:
-            printer.properties(step.new.inputs, 2)
-        self._print_all(printer)
-
-    def _print_properties(self, properties: Properties) -> None:
-        printer = render.Printer()
-        printer.properties(properties, 2)
-        self._print_all(printer)
-
-    # At the end
-
-    def _print_messages(self) -> None:
-        rows = [row for row in self._rows.values() if row.messages]
-        if rows:
-            self._print(Text("Diagnostics:", "bold"))
-        for row in rows:
-            self._print(Text(f"  {wording.display_name(urn_type(row.urn))} ({urn_name(row.urn)}):", "bright_blue"))
-            for stream in row.messages.values():
-                for message in stream:
-                    for line in wording.labelled(message).rstrip().split("\n"):
-                        self._print(Text(f"    {line}".rstrip(), wording.SEVERITY_STYLES[message.severity]))
-                self._print(Text())
-
-    def _print_outputs(self, stack: Row) -> None:
-        if stack.step is None or self._options.suppress_outputs:
-            return
-        old = stack.step.old.outputs if stack.step.old else {}
-        new = stack.step.new.outputs if stack.step.new else {}
-        diff = objectdiff.compare(old, new, objectdiff.internal) if stack.step.old else None
-        diff = wording.without_unknowns(diff) if diff and self._options.dry_run else diff
-        printer = render.Printer()
-        if diff is not None:
-            sames = {} if self._options.dry_run else {k: v for k, v in new.items() if equal(v, old.get(k))}
-            printer.with_sames(diff, sames, 1)
-        elif not self._options.dry_run or stack.step.old is None:
-            printer.properties(new, 1)
-        if printer.lines:
-            self._print(Text("Outputs:", "bold"))
-            self._print_all(printer)
-            self._print(Text())
-
-    def _print_summary(self, changes: dict[str, int]) -> None:
-        self._print(Text("Resources:", "bold"))
-        shown = [op for op in wording.SUMMARIZED if changes.get(op)]
+    def finish(self, seconds: float) -> None:
+        """Print what comes last: outputs, counts and the time it took."""
+        if self._outputs is not None:
+            old, new = self._outputs
+            if new and not (self._dry_run and equal(old, {**old, **new})):
+                self._print("Outputs:", _BOLD)
+                self._print_value("", new, 1)
+                self._print()
+        self._print("Resources:", _BOLD)
+        shown = [op for op in _SUMMARIZED if self.counts[op]]
         for op in shown:
-            word = f"to {op}" if self._options.dry_run else wording.WORDS[op][2]
-            self._print(Text(f"    {render.SYMBOLS[op]}{changes[op]} {word}", render.STYLES[op]))
-        total = sum(changes[op] for op in shown)
-        pieces = [f"{total} changes"] if len(shown) > 1 else []
-        if same := changes.get("same"):
+            word = f"to {op}" if self._dry_run else _words(op)[2]
+            self._print(f"    {_SYMBOLS[op]}{self.counts[op]} {word}", _color(op))
+        pieces = [f"{sum(self.counts[op] for op in shown)} changes"] if len(shown) > 1 else []
+        if same := self.counts["same"]:
             pieces.append(f"{same} unchanged")
         if pieces:
-            self._print(Text("    " + ". ".join(pieces)))
-        if errored := sum(row.count("error") > 0 for row in self._rows.values()):
-            self._print(Text(f"    {errored} errored", "red"))
+            self._print("    " + ". ".join(pieces))
+        if self._errored:
+            self._print(f"    {len(self._errored)} errored", _RED)
+        if not self._dry_run:
+            self._print()
+            self._print(f"Duration: {math.ceil(seconds)}s")
 
-    def _message_counts(self, row: Row) -> str:
-        errors, warnings, infos = row.count("error"), row.count("warning"), row.count("info")
-        counts = ((errors, "error"), (warnings, "warning"), (infos, "message"))
-        return "; ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in counts if n)
+    def _print_row(self, op: str, urn: str, *info: str) -> None:
+        self._print(" ".join((f" {_SYMBOLS.get(op, '  ')} {_title(urn)}", *filter(None, info))), _color(op))
 
-    # Common ground
+    def _print_changes(self, changes: Iterable[differ.Change]) -> None:
+        for change in changes:
+            sides = [_inline(side) for side in (change.old, change.new) if side is not None]
+            self._print(f"      {change.sign} {differ.render(change.path)}: {' => '.join(sides)}", _COLORS[change.sign])
 
-    def _row(self, urn: str) -> Row:
-        return self._rows.setdefault(urn, Row(urn))
+    def _print_value(self, title: str, value: Value, indent: int) -> None:
+        """Print a value, its members one below the other; of a whole bag (no title) only the members."""
+        margin = "    " * indent
+        if not isinstance(value, (dict, list)) or not value:
+            self._print(margin + title + _inline(value))
+            return
+        inner = indent
+        if title:
+            self._print(margin + title + ("{" if isinstance(value, dict) else "["))
+            inner += 1
+        members = (
+            sorted(value.items()) if isinstance(value, dict) else [(f"[{n}]", each) for n, each in enumerate(value)]
+        )
+        width = max(len(key) for key, _ in members)
+        for key, member in members:
+            self._print_value(f"{key:<{width}}: ", member, inner)
+        if title:
+            self._print(margin + ("}" if isinstance(value, dict) else "]"))
 
-    def _print_all(self, printer: render.Printer) -> None:
-        for line in printer.lines:
-            self._print(line)
-
-    def _print(self, line: Text) -> None:
-        plain = self._blotted(line.plain)
-        colored = self._blotted(self._ansi(line)) if self._colored else plain
+    def _print(self, text: str = "", color: str = "") -> None:
+        plain = self._blotted(text)
+        colored = f"\x1b[{color}m{plain}\x1b[0m" if self._colored and color and plain else plain
         self._lines.append(colored if self._always else plain)
         if self._write is not None:
             self._write(colored)
@@ -234,10 +210,67 @@ class Display:
     def _blotted(self, text: str) -> str:
         return self._secrets.sub("[secret]", text) if self._secrets else text
 
-    def _ansi(self, line: Text) -> str:
-        with self._console.capture() as capture:
-            self._console.print(line, end="", soft_wrap=True)
-        return capture.get()
+
+def _is_internal(step: Step) -> bool:
+    """Whether users never see the step: the engine's own default providers, and forgotten replacements."""
+    return step.op == "remove-pending-replace" or is_default_provider(step.urn)
+
+
+def _title(urn: str) -> str:
+    return f"{urn_type(urn)} {urn_name(urn)}"
+
+
+def _words(op: str) -> tuple[str, str, str]:
+    """An operation as planned, under way, and done."""
+    verb, _, rest = op.partition("-")
+    what = {"replacement": " replacement", "replaced": " original"}.get(rest, "")
+    stem = verb.removesuffix("e")
+    return verb + what, f"{stem}ing{what}", ("read" if verb == "read" else f"{stem}ed") + what
+
+
+def _color(op: str) -> str:
+    return _COLORS.get(_SYMBOLS.get(op, "").strip(), "")
+
+
+def _visible(properties: Properties) -> Properties:
+    """Without what is the engine's own business (`__provider`)."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}
+
+
+def _changes(step: Step) -> list[differ.Change]:
+    """What a step changes in the inputs."""
+    old, new = None, None
+    if isinstance(step, RefreshStep):
+        old, new = step.before, step.after
+    elif isinstance(step, Making) and step.op != "same":
+        old, new = step.old, step.new
+    return list(differ.changes(_visible(old.inputs), _visible(new.inputs))) if old and new else []
+
+
+def _summary(changes: Iterable[differ.Change]) -> str:
+    """Name the changed properties, in brackets."""
+    signs: dict[str, str] = {}
+    for change in changes:
+        key = str(change.path[0])
+        signs[key] = change.sign if len(change.path) == 1 else "~"
+    parts = {sign: [key for key, each in signs.items() if each == sign] for sign in "+-~"}
+    text = "".join(sign + ",".join(keys) for sign, keys in parts.items() if keys)
+    return f"[diff: {text}]" if text else ""
+
+
+def _inline(value: Value) -> str:
+    """A value in one line; secrets are never shown."""
+    if isinstance(value, Secret):
+        return "[secret]"
+    if value is UNKNOWN:
+        return "[unknown]"
+    if value is None:
+        return "<null>"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_inline(each)}" for key, each in sorted(value.items())) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -13,17 +14,10 @@ def dependency_urns(state: ResourceState) -> Iterator[str]:
     yield from state.dependencies
     for urns in state.property_dependencies.values():
         yield from urns
-    if state.deleted_with:
-        yield state.deleted_with
-    yield from state.replace_with
 
 
 def dependents_of(
-    root: ResourceState,
-    resources: Sequence[ResourceState],
-    *,
-    ignore: Collection[str] = (),
-    children: bool = False,
+    root: ResourceState, resources: Sequence[ResourceState], *, ignore: Collection[str] = (), children: bool = False
 ) -> list[ResourceState]:
     """Everything that directly or indirectly depends on `root`, dependencies first."""
     reached = {root.urn}
@@ -31,60 +25,62 @@ def dependents_of(
     for candidate in resources[resources.index(root) + 1 :]:
         if candidate.urn in ignore:
             continue
-        if (
-            candidate.provider_urn in reached
-            or (children and candidate.parent in reached)
-            or any(urn in reached for urn in dependency_urns(candidate))
-        ):
+        needs = {candidate.provider_urn, *dependency_urns(candidate), *([candidate.parent] if children else [])}
+        if needs & reached:
             reached.add(candidate.urn)
             found.append(candidate)
     return found
 
 
-def direct_dependencies(state: ResourceState, resources: Sequence[ResourceState]) -> set[ResourceState]:
-    """The resources before `state` that it needs: provider, parent, dependencies, what is in a component it names."""
-    urns = {state.provider_urn, *dependency_urns(state)}
-    earlier = resources[: resources.index(state)] if state in resources else []
-    needed: set[ResourceState] = set()
-    for candidate in earlier:
-        if candidate.urn in urns or candidate.urn == state.parent:
-            needed.add(candidate)
-        if candidate.urn in urns and not candidate.custom:
-            needed.update(_descendants(candidate, earlier))
-    return needed
+class Needs:
+    """What each resource of a snapshot needs: provider, parent, dependencies, what is in a component it names."""
+
+    def __init__(self, resources: Iterable[ResourceState]) -> None:
+        """Index the resources once."""
+        self._by_urn: dict[str, list[ResourceState]] = defaultdict(list)
+        self._children: dict[str, list[ResourceState]] = defaultdict(list)
+        self._place: dict[ResourceState, int] = {}
+        for place, state in enumerate(resources):
+            self._by_urn[state.urn].append(state)
+            self._children[state.parent].append(state)
+            self._place[state] = place
+
+    def direct(self, state: ResourceState) -> set[ResourceState]:
+        """What it needs, as far as it is listed before it."""
+        found: set[ResourceState] = set(self._by_urn[state.parent])
+        for urn in {state.provider_urn, *dependency_urns(state)}:
+            for needed in self._by_urn[urn]:
+                found.add(needed)
+                if not needed.custom:
+                    found.update(self._descendants(needed))
+        return {each for each in found if self._place[each] < self._place.get(state, 0)}
+
+    def all(self, state: ResourceState) -> set[ResourceState]:
+        """Everything that it directly or indirectly needs."""
+        found: set[ResourceState] = set()
+        waiting = [state]
+        while waiting:
+            new = self.direct(waiting.pop()) - found
+            found |= new
+            waiting.extend(new)
+        return found
+
+    def _descendants(self, component: ResourceState) -> Iterator[ResourceState]:
+        for child in self._children[component.urn]:
+            yield child
+            yield from self._descendants(child)
 
 
-def all_dependencies(state: ResourceState, resources: Sequence[ResourceState]) -> set[ResourceState]:
-    """Everything that `state` directly or indirectly needs."""
-    found: set[ResourceState] = set()
-    waiting = [state]
-    while waiting:
-        new = direct_dependencies(waiting.pop(), resources) - found
-        found |= new
-        waiting.extend(new)
-    return found
-
-
-def _descendants(component: ResourceState, resources: Iterable[ResourceState]) -> Iterator[ResourceState]:
-    inside = {component.urn}
-    for candidate in resources:
-        if candidate.parent in inside:
-            inside.add(candidate.urn)
-            yield candidate
-
-
-def deletion_order(
-    condemned: Collection[ResourceState], resources: Sequence[ResourceState]
-) -> list[list[ResourceState]]:
+def deletion_order(condemned: Iterable[ResourceState], needs: Needs) -> list[list[ResourceState]]:
     """Group what is to be deleted: the members of a group may go at once, a group only after the one before.
 
     Dependents go before what they depend on. Like the CLI, this peels the graph from the roots and turns
     the result round, so a resource is deleted as late as its own dependencies allow.
     """
-    waiting = {state: direct_dependencies(state, resources) for state in condemned}
+    waiting = {state: needs.direct(state) for state in condemned}
     groups: list[list[ResourceState]] = []
     while waiting:
-        free = [state for state, needs in waiting.items() if not needs & waiting.keys()]
+        free = [state for state, needed in waiting.items() if not needed & waiting.keys()]
         groups.append(free)
         for state in free:
             del waiting[state]
@@ -106,9 +102,6 @@ def drop_dangling(resources: Iterable[ResourceState]) -> list[ResourceState]:
             key: [urn for urn in urns if urn in present] for key, urns in state.property_dependencies.items()
         }
         state.property_dependencies = {key: urns for key, urns in by_property.items() if urns}
-        state.replace_with = [urn for urn in state.replace_with if urn in present]
-        if state.deleted_with not in present:
-            state.deleted_with = ""
         if state.parent not in alive:
             state.parent = new_parent.get(state.parent, "")
         new_parent[state.urn] = state.parent
@@ -146,7 +139,5 @@ def _renamed(state: ResourceState, renamed: dict[str, str]) -> ResourceState:
         provider=f"{now(provider)}::{id_}" if provider else "",
         dependencies=[now(urn) for urn in state.dependencies],
         property_dependencies={k: [now(urn) for urn in urns] for k, urns in state.property_dependencies.items()},
-        deleted_with=now(state.deleted_with),
-        replace_with=[now(urn) for urn in state.replace_with],
         aliases=[],
     )

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from . import decide, graph
 from .checkpoint import Journal
-from .decide import AliasIndex, DiffResult, Identity
-from .events import Sink
+from .decide import DiffResult, Identity
+from .display import Display
 from .goal import Goal
 from .options import Options
 from .providers import Providers
@@ -27,7 +27,7 @@ class Ledger:
     """The decisions of one operation. Used by one thread at a time."""
 
     def __init__(
-        self, stack: str, project: str, journal: Journal, providers: Providers, sink: Sink, options: Options
+        self, stack: str, project: str, journal: Journal, providers: Providers, sink: Display, options: Options
     ) -> None:
         """Nothing is decided yet."""
         self.stack = stack
@@ -40,18 +40,18 @@ class Ledger:
         """Whether something was reported that fails the operation in the end."""
         self.olds: dict[str, ResourceState] = {}
         """The state before, by URN."""
-        self.news: dict[str, ResourceState] = {}
         self.seen: set[str] = set()
         self.decided: dict[str, set[str]] = defaultdict(set)
         """URNs by what was decided: "same", "create", "update", "replace", "read"."""
         self.deleting: set[str] = set()
         self.condemned: set[ResourceState] = set()
         """States that are deleted before the replacement of what they depend on."""
-        self.blamed: dict[str, DiffResult] = {}
-        """Why they are."""
         self.skipped_creates: set[str] = set()
         self.targets = set(options.target)
-        self.aliases = AliasIndex()
+        self.taken_over_by: dict[str, str] = {}
+        """New URNs by the old ones that they were found under."""
+        self.former: dict[str, str] = {}
+        """The same the other way round."""
 
     def start(self) -> None:
         """Look at the state before, which a refresh may have replaced until now."""
@@ -64,32 +64,39 @@ class Ledger:
         if not self.options.dry_run:
             raise RejectedError
 
-    def new_urn(self, parent: str, type_: str, name: str) -> str:
+    def identity(self, goal: Goal) -> Identity:
+        """What makes up the URN of what the program registers."""
+        return Identity(self.stack, self.project, goal.state.parent, goal.state.type, goal.name)
+
+    def new_urn(self, goal: Goal) -> str:
         """The URN of a resource, which no other may have in this operation."""
+        parent, urn = goal.state.parent, self.identity(goal).urn
         if parent and parent not in self.seen:
             raise ProgramError(f"could not find parent resource {parent}")
-        urn = Identity(self.stack, self.project, parent, type_, name).urn
         if urn in self.seen:
-            self.sink.error(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
-            raise RejectedError
+            raise self.duplicate(urn)
         self.seen.add(urn)
         return urn
 
+    def duplicate(self, urn: str) -> RejectedError:
+        """Report that two resources have one URN."""
+        self.sink.error(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+        return RejectedError()
+
     def old_state(self, goal: Goal, urn: str) -> tuple[ResourceState | None, str, bool]:
         """Find the resource in the base, by its URN or an alias; says which alias, and if all is in order."""
-        identity = Identity(self.stack, self.project, goal.parent, goal.type, goal.name)
         valid = True
-        if other := self.aliases.taken_over_by.get(urn):
+        if other := self.taken_over_by.get(urn):
             self.sink.error(
                 f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'", urn
             )
             valid = False
-        for candidate in (urn, *decide.alias_urns(identity, goal.aliases, self.aliases.former)):
+        for candidate in (urn, *decide.alias_urns(self.identity(goal), goal.aliases, self.former)):
             if candidate not in self.olds:
                 continue
             if candidate == urn:
                 return self.olds[urn], "", valid
-            owner = urn if candidate in self.seen else self.aliases.taken_over_by.get(candidate)
+            owner = urn if candidate in self.seen else self.taken_over_by.get(candidate)
             if owner:
                 self.sink.error(
                     f"Duplicate resource alias '{candidate}' applied to resource with URN '{urn}' "
@@ -97,8 +104,8 @@ class Ledger:
                     urn,
                 )
                 valid = False
-            self.aliases.taken_over_by[candidate] = urn
-            self.aliases.former[urn] = candidate
+            self.taken_over_by[candidate] = urn
+            self.former[urn] = candidate
             return self.olds[candidate], candidate, valid
         return None, "", valid
 
@@ -122,20 +129,12 @@ class Ledger:
 
     def operated_on(self, urn: str) -> bool:
         """Whether a resource of the state before lives on, by this or a new URN."""
-        urn = self.aliases.taken_over_by.get(urn, urn)
+        urn = self.taken_over_by.get(urn, urn)
         return any(urn in self.decided[kind] for kind in ("same", "update", "replace", "read"))
 
-    @property
-    def constrained(self) -> bool:
-        """Whether only `--target` is to change."""
-        return bool(self.options.target)
-
     def includes(self, new: ResourceState) -> bool:
-        """Whether a resource may change; the stack and providers always may."""
-        if not self.constrained or new.is_provider or new.type == STACK_TYPE:
-            return True
-        needs = (new.provider_urn, *graph.dependency_urns(new), new.parent)
-        return decide.targeted(new.urn, needs, self.targets, dependents=self.options.target_dependents)
+        """Whether `--target` lets a resource change; the stack and providers always may."""
+        return not self.targets or new.is_provider or new.type == STACK_TYPE or new.urn in self.targets
 
     def require_dependencies(self, new: ResourceState) -> None:
         """Make sure that nothing `--target` covers needs a resource it leaves out and that is not there yet."""
@@ -146,13 +145,13 @@ class Ledger:
                 self.skipped_creates.discard(urn)
 
     def ensure_provider(self, state: ResourceState) -> None:
-        """Start the provider of a resource that only the state knows, from the state (engine-facts 2.15)."""
+        """Start the provider of a resource that only the state knows, from the state."""
         if not state.provider or self.providers.has(state.provider):
             return
         wanted = split_reference(state.provider)
         for candidate in self.journal.base.resources:
             if (candidate.urn, candidate.id) == wanted:
-                self.providers.same(candidate)
+                self.providers.same(candidate.urn, candidate.id, candidate.inputs)
                 return
         raise ProgramError(
             f"could not load provider for resource {state.urn}: could not find provider {state.provider}"

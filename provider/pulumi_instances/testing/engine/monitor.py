@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent import futures
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -19,32 +19,30 @@ from pulumi.runtime.proto import (
 )
 
 from .deployment import Deployment, StoppedError
-from .events import Diagnostic, Severity
-from .goal import goal_of, read_goal_of
-from .values import UNKNOWN, Properties, UnsupportedFeatureError, Value, contains, from_struct, to_struct
+from .goal import goal_of, lookup_of
+from .values import Properties, UnsupportedFeatureError, contains, from_struct, is_unknown, to_struct
 
 T = TypeVar("T")
 
-_FEATURES = {
-    "secrets": "SECRETS",
-    "aliasSpecs": "ALIAS_SPECS",
-    "replacementTrigger": "REPLACEMENT_TRIGGER",
-    "deletedWith": "DELETED_WITH",
-    "replaceWith": "REPLACE_WITH",
+_FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
+"""What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
+_REFUSED = {
+    "Invoke": lambda request: f"functions of providers ({request.tok})",
+    "Call": lambda request: f"methods of resources ({request.tok})",
+    "RegisterStackTransform": lambda _: "transforms",
+    "RegisterStackInvokeTransform": lambda _: "transforms of function calls",
+    "RegisterResourceHook": lambda _: "resource hooks",
+    "RegisterErrorHook": lambda _: "resource hooks",
+    "RegisterPackage": lambda request: f"parameterized packages ({request.name})",
+    "StartDebugging": lambda _: "debugging a program",
 }
-"""What the monitor can do, by the old name and the new; the SDK does not use what is missing."""
-_SEVERITIES: dict[int, Severity] = {
-    engine_pb2.DEBUG: "debug",
-    engine_pb2.INFO: "info",
-    engine_pb2.WARNING: "warning",
-    engine_pb2.ERROR: "error",
-}
+"""Calls that the monitor does not serve, with what they are for."""
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
     """Serves one program. What the SDK asks for is decoded here and done by the Deployment."""
 
-    def __init__(self, deployment: Deployment, project_root: Path) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         """Serve on a free port of the loopback interface."""
         self.deployment = deployment
         self.program_done = threading.Event()
@@ -52,7 +50,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.program_finished = False
         """Whether the program itself said so."""
         self._closing = threading.Event()
-        self._root = project_root
         self._root_urn = ""
         # The SDK has four threads for each parallel operation, and each may wait here.
         workers = 4 * deployment.options.width + 8
@@ -76,20 +73,20 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         if not hasattr(resource_pb2, "DeploymentInfo"):  # an SDK from before this call
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
-        names = (f"RESOURCE_MONITOR_FEATURE_{name}" for name in _FEATURES.values())
+        words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
         return resource_pb2.DeploymentInfo(
             project=self.deployment.target.project,
             stack=self.deployment.target.stack,
             dryRun=self.deployment.options.dry_run,
             parallel=self.deployment.options.width,
-            supportedFeatures=[getattr(resource_pb2, name) for name in names],
+            supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
         )
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(goal_of(request, self._root)))
+        state = self._guard(context, lambda: self.deployment.register(goal_of(request)))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
         response = resource_pb2.RegisterResourceResponse(
@@ -100,7 +97,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         return response
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.read(read_goal_of(request, self._root)))
+        state = self._guard(context, lambda: self.deployment.register(lookup_of(request)))
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
@@ -114,35 +111,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self._closing.wait()
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        self._refuse(context, f"functions of providers ({request.tok})")
-
-    def Call(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        self._refuse(context, f"methods of resources ({request.tok})")
-
-    def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._refuse(context, "transforms")
-
-    def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._refuse(context, "transforms of function calls")
-
-    def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._refuse(context, "resource hooks")
-
-    def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._refuse(context, "resource hooks")
-
-    def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        self._refuse(context, f"parameterized packages ({request.name})")
-
     # Engine
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        severity = _SEVERITIES.get(request.severity, "info")
-        if not self.deployment.stopped.is_set():  # an SDK whose calls we dropped has nothing new to say
-            self.deployment.sink.emit(
-                Diagnostic(severity, request.message, request.urn, request.streamId, request.ephemeral)
-            )
+        severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
+        # An SDK whose calls we dropped has nothing new to say.
+        if not self.deployment.stopped.is_set() and not request.ephemeral:
+            self.deployment.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
     def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
@@ -151,9 +126,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         self._root_urn = request.urn
         return engine_pb2.SetRootResourceResponse()
-
-    def StartDebugging(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._refuse(context, "debugging a program")
 
     def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         return engine_pb2.RequirePulumiVersionResponse()
@@ -177,18 +149,22 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
         raise AssertionError("abort returned")
 
-    def _refuse(self, context: Any, feature: str) -> NoReturn:
-        def fail() -> NoReturn:
-            raise UnsupportedFeatureError(feature)
-
-        self._guard(context, fail)
-
 
 def _to_program(outputs: Properties, *, partial: bool) -> Any:
     if not partial:
-        outputs = {key: value for key, value in outputs.items() if not contains(value, _is_unknown)}
-    return to_struct(outputs, keep_secrets=True, keep_unknowns=True)
+        outputs = {key: value for key, value in outputs.items() if not contains(value, is_unknown)}
+    return to_struct(outputs, keep_secrets=True)
 
 
-def _is_unknown(value: Value) -> bool:
-    return value is UNKNOWN
+def _refusal(what: Callable[[Any], str]) -> Callable[[Monitor, Any, Any], NoReturn]:
+    def refuse(self: Monitor, request: Any, context: Any) -> NoReturn:
+        def fail() -> NoReturn:
+            raise UnsupportedFeatureError(what(request))
+
+        self._guard(context, fail)
+
+    return refuse
+
+
+for _name, _what in _REFUSED.items():
+    setattr(Monitor, _name, _refusal(_what))

@@ -8,12 +8,10 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any
 
 from .checkpoint import Journal
 from .deployment import Deployment, Target
-from .events import Sink
+from .display import Display
 from .ledger import ProgramError
 from .monitor import Monitor
 from .options import Options
@@ -24,22 +22,20 @@ from .providers import Providers
 from .values import Secret, unwrap
 
 _PROGRAM_MODULE = f"{__package__}.program"
-_PROGRAM_STREAM = 1
 _GRACE = 5.0
 """Seconds that a process has to end by itself, as with the CLI."""
 
 
 class Operation:
-    """One preview, update, refresh or destroy. Used in a `with`: at its end every process has ended."""
+    """One preview, update, refresh or destroy. After `close` every process has ended."""
 
-    def __init__(self, project: Project, target: Target, journal: Journal, sink: Sink, options: Options) -> None:
+    def __init__(self, project: Project, target: Target, journal: Journal, sink: Display, options: Options) -> None:
         """Start the first provider process; call one of `update`, `refresh` and `destroy` once."""
         self._project = project
         self._target = target
         self._journal = journal
         self._sink = sink
         self._options = options
-        self._streams = _PROGRAM_STREAM
         self._exit = ExitStack()
         self._closing = False
         providers = Providers(self._spawn_provider, dry_run=options.dry_run)
@@ -66,14 +62,8 @@ class Operation:
         self._run(self._deployment.delete_the_rest)
         return not self._deployment.failed
 
-    def __enter__(self) -> Operation:
-        """Nothing more: processes already run."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End every process and write the last state.
+    def close(self) -> None:
+        """End every process and write the state as a whole.
 
         After an interrupt, what has begun is finished first; a second interrupt cuts it off, as with the CLI.
         """
@@ -83,7 +73,7 @@ class Operation:
         finally:
             self._closing = True
             self._exit.close()
-            self._journal.save()
+            self._journal.close()
 
     def _run(self, work: Callable[[], None], *, refresh: bool = False) -> None:
         deployment = self._deployment
@@ -101,7 +91,7 @@ class Operation:
             self._sink.error("preview failed" if self._options.dry_run else "update failed")
 
     def _run_program(self) -> None:
-        monitor = Monitor(self._deployment, self._project.root)
+        monitor = Monitor(self._deployment)
         self._exit.callback(monitor.close)
         program = self._start_program(monitor)
         self._exit.callback(program.stop, _GRACE)
@@ -138,7 +128,7 @@ class Operation:
             [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(asdict(run))],
             cwd=self._project.cwd,
             env=self._program_environment(),
-            on_line=lambda line: self._show(line, _PROGRAM_STREAM),
+            on_line=self._show,
             on_exit=ended,
             payload=payload,
         )
@@ -150,15 +140,13 @@ class Operation:
             self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
         self._deployment.stop()
 
-    def _show(self, line: str, stream: int) -> None:
+    def _show(self, line: str) -> None:
         if not self._closing:
-            self._sink.info(line, stream=stream)
+            self._sink.info(line)
 
     def _spawn_provider(self) -> ProviderProcess:
-        self._streams += 1
-        stream = self._streams
         environment = provider_environment(self._project.environment, self._target.project)
-        return ProviderProcess(self._project.cwd, environment, lambda line: self._show(line, stream))
+        return ProviderProcess(self._project.cwd, environment, self._show, dry_run=self._options.dry_run)
 
     def _program_environment(self) -> dict[str, str]:
         config = self._target.config
@@ -190,8 +178,7 @@ def _pickle(program: Callable[[], object]) -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     module = sys.modules.get(getattr(program, "__module__", "") or "")
-    importable_anywhere: Any = module is None or module.__name__ == "__main__"
-    if importable_anywhere:
+    if module is None or module.__name__ == "__main__":
         return bytes(cloudpickle.dumps(program))
     cloudpickle.register_pickle_by_value(module)
     try:

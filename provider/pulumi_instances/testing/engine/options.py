@@ -17,12 +17,10 @@ class Options:
     parallel: int | None = None
     message: str | None = None
     target: tuple[str, ...] = ()
-    target_dependents: bool = False
     replace: tuple[str, ...] = ()
     expect_no_changes: bool = False
     refresh: bool = False
     diff: bool = False
-    suppress_outputs: bool = False
 
     @property
     def width(self) -> int:

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from . import lifeline
 from .decide import DiffResult
 from .state import ResourceState, urn_name, urn_type
-from .values import Properties, copy_secretness, from_struct, to_struct, unwrap
+from .values import Properties, copy_secretness, from_struct, to_struct, unwrap, without_unknowns
 
 _CHANGES = {
     provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
@@ -116,8 +116,9 @@ class ReadResult:
 class ProviderProcess:
     """The server of one provider resource. It is told plain values; secrets are marked again in its answers."""
 
-    def __init__(self, cwd: Path, env: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+    def __init__(self, cwd: Path, env: Mapping[str, str], on_line: Callable[[str], None], *, dry_run: bool) -> None:
         """Start the server; the first call waits for it."""
+        self._dry_run = dry_run
         self._on_line = on_line
         self._port: Future[int] = Future()
         self._process = Process(
@@ -164,52 +165,30 @@ class ProviderProcess:
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
-        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=_plain(news)))
-        inputs = from_struct(answer.inputs)
-        copy_secretness(news, inputs)
-        return inputs, [(failure.property, failure.reason) for failure in answer.failures]
+        sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
+        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=sent))
+        return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
         """Compare the state with new inputs."""
+        sides = {"old_inputs": _plain(state.inputs), "olds": _plain(state.outputs), "news": _plain(new_inputs)}
         answer = self._call(
-            "Diff",
-            provider_pb2.DiffRequest(
-                **_identity(state.urn),
-                id=state.id,
-                old_inputs=_plain(state.inputs),
-                olds=_plain(state.outputs),
-                news=_plain(new_inputs),
-                ignoreChanges=ignore_changes,
-            ),
+            "Diff", provider_pb2.DiffRequest(**_identity(state.urn), id=state.id, ignoreChanges=ignore_changes, **sides)
         )
-        return DiffResult(
-            _CHANGES[answer.changes], list(answer.replaces), answer.deleteBeforeReplace, list(answer.diffs)
-        )
+        return DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""
         answer = self._call("Create", provider_pb2.CreateRequest(**_identity(urn), properties=_plain(inputs)))
         if not answer.id:
             raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
-        outputs = from_struct(answer.properties)
-        copy_secretness(inputs, outputs)
-        return answer.id, outputs
+        return answer.id, _marked(answer.properties, inputs)
 
-    def update(self, old: ResourceState, inputs: Properties) -> Properties:
+    def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
         """Change the object. Returns its outputs."""
-        answer = self._call(
-            "Update",
-            provider_pb2.UpdateRequest(
-                **_identity(old.urn),
-                id=old.id,
-                old_inputs=_plain(old.inputs),
-                olds=_plain(old.outputs),
-                news=_plain(inputs),
-            ),
-        )
-        outputs = from_struct(answer.properties)
-        copy_secretness(inputs, outputs)
-        return outputs
+        sides = {"old_inputs": _plain(old.inputs), "olds": _plain(old.outputs), "news": _plain(inputs)}
+        answer = self._call("Update", provider_pb2.UpdateRequest(**_identity(urn), id=old.id, **sides))
+        return _marked(answer.properties, inputs)
 
     def read(self, urn: str, id_: str, inputs: Properties, state: Properties) -> ReadResult:
         """Look at the object."""
@@ -217,24 +196,13 @@ class ProviderProcess:
             "Read",
             provider_pb2.ReadRequest(**_identity(urn), id=id_, inputs=_plain(inputs), properties=_plain(state)),
         )
-        outputs = from_struct(answer.properties)
-        copy_secretness(state, outputs)
-        read_inputs = from_struct(answer.inputs) if answer.HasField("inputs") else None
-        if read_inputs is not None:
-            copy_secretness(inputs, read_inputs)
-        return ReadResult(answer.id, outputs, read_inputs)
+        read_inputs = _marked(answer.inputs, inputs) if answer.HasField("inputs") else None
+        return ReadResult(answer.id, _marked(answer.properties, state), read_inputs)
 
     def delete(self, state: ResourceState) -> None:
         """Remove the object."""
-        self._call(
-            "Delete",
-            provider_pb2.DeleteRequest(
-                **_identity(state.urn),
-                id=state.id,
-                properties=_plain(state.outputs),
-                old_inputs=_plain(state.inputs),
-            ),
-        )
+        sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
+        self._call("Delete", provider_pb2.DeleteRequest(**_identity(state.urn), id=state.id, **sides))
 
     def close(self, grace: float = 5.0) -> None:
         """End the process: interrupted as the CLI does it, killed if it will not go."""
@@ -244,7 +212,14 @@ class ProviderProcess:
 
 
 def _plain(properties: Properties) -> Any:
-    return to_struct(properties, keep_secrets=False, keep_unknowns=True)
+    return to_struct(properties, keep_secrets=False)
+
+
+def _marked(answer: Any, source: Properties) -> Properties:
+    """Decode an answer; what is secret in `source` is secret in it."""
+    properties = from_struct(answer)
+    copy_secretness(source, properties)
+    return properties
 
 
 def _identity(urn: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import threading
 import uuid
 from collections.abc import Callable
 
-from .decide import SAME, DiffResult
+from .decide import DiffResult
 from .plugins import ProviderError, ProviderProcess
 from .state import UNKNOWN_ID, ResourceState, split_reference
-from .values import UNKNOWN, Properties, Value, contains, equal
+from .values import Properties, contains, equal, is_unknown
 
 UNCONFIGURED = "unconfigured"
 
@@ -24,7 +24,7 @@ class Providers:
     def __init__(self, spawn: Callable[[], ProviderProcess], *, dry_run: bool) -> None:
         """`spawn` starts a process; the first is started at once."""
         self._spawn = spawn
-        self._dry_run = dry_run
+        self.dry_run = dry_run
         self._lock = threading.RLock()
         self._spare: ProviderProcess | None = spawn()
         self._all = [self._spare]
@@ -49,12 +49,12 @@ class Providers:
             self._by_reference[urn, UNCONFIGURED] = self._start()
 
     def diff(self, old: ResourceState, inputs: Properties) -> DiffResult:
-        """Compare configurations: a change never replaces, the provider has no say on it (engine-facts 2.15)."""
-        return SAME if equal(old.outputs, inputs) else DiffResult(changes=True)
+        """Compare configurations: a change never replaces, the provider has no say on it."""
+        return DiffResult(changes=not equal(old.outputs, inputs))
 
     def create(self, urn: str, config: Properties) -> str:
         """Configure a new provider. Returns its id, made up by the engine."""
-        id_ = UNKNOWN_ID if self._dry_run else str(uuid.uuid4())
+        id_ = UNKNOWN_ID if self.dry_run else str(uuid.uuid4())
         self.configure(urn, id_, config)
         return id_
 
@@ -63,16 +63,15 @@ class Providers:
         with self._lock:
             process = self._by_reference.pop((urn, UNCONFIGURED), None) or self._start()
             self._by_reference[urn, id_] = process
-        process.config_known = not contains(config, _unknown)
+        process.config_known = not contains(config, is_unknown)
         if process.config_known:
             process.configure(config)
 
-    def same(self, state: ResourceState) -> None:
-        """Configure a provider from its state, unless that was done."""
+    def same(self, urn: str, id_: str, config: Properties) -> None:
+        """Configure a provider as it was, unless that was done."""
         with self._lock:
-            if (state.urn, state.id) in self._by_reference:
-                return
-            self.configure(state.urn, state.id, state.inputs)
+            if (urn, id_) not in self._by_reference:
+                self.configure(urn, id_, config)
 
     def rename(self, old_urn: str, new_urn: str, id_: str) -> None:
         """Let resources that still refer to a provider by its old URN find it."""
@@ -94,7 +93,3 @@ class Providers:
             closer.start()
         for closer in closers:
             closer.join()
-
-
-def _unknown(value: Value) -> bool:
-    return value is UNKNOWN

@@ -8,26 +8,26 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from pulumi import automation as auto
 from pulumi.automation.errors import create_command_error
+from pulumi.automation.events import OpMap
 
-from . import checkpoint, results
-from .checkpoint import Codec, Journal, Snapshot
+from . import checkpoint
+from .checkpoint import Codec, InUseError, Journal, Snapshot
 from .crypto import Crypter, new_crypter
 from .deployment import Target
 from .display import Display
-from .events import Sink
 from .operation import Operation
 from .options import Options, make_options
 from .project import open_project, qualified, read_stack_config
-from .results import Outcome
 from .state import STACK_TYPE
-from .values import is_secret, unwrap
+from .values import Secret, Value, is_secret, unwrap
 
 TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
 """Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
@@ -98,31 +98,25 @@ class StackDouble:
 
     # Operations
 
-    def preview(
-        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
-    ) -> auto.PreviewResult:
+    def preview(self, **options: Any) -> auto.PreviewResult:
         """Show what `up` would do. Read-only: nothing is created, changed, deleted or saved."""
-        outcome = self._operate("preview", make_options(dry_run=True, **options), on_output, color)
-        return auto.PreviewResult(outcome.stdout, "", outcome.changes)
+        stdout, summary = self._operate("preview", dry_run=True, **options)
+        return auto.PreviewResult(stdout, "", summary.resource_changes or cast("OpMap", {}))
 
-    def up(self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any) -> auto.UpResult:
+    def up(self, **options: Any) -> auto.UpResult:
         """Create, change and delete what it takes to bring the stack in line with the program."""
-        outcome = self._operate("update", make_options(**options), on_output, color)
-        return auto.UpResult(outcome.stdout, "", outcome.summary(self._config), self.outputs())
+        stdout, summary = self._operate("update", **options)
+        return auto.UpResult(stdout, "", summary, self.outputs())
 
-    def refresh(
-        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
-    ) -> auto.RefreshResult:
+    def refresh(self, **options: Any) -> auto.RefreshResult:
         """Bring the state in line with what is there. The program does not run."""
-        outcome = self._operate("refresh", make_options(**options), on_output, color)
-        return auto.RefreshResult(outcome.stdout, "", outcome.summary(self._config))
+        stdout, summary = self._operate("refresh", **options)
+        return auto.RefreshResult(stdout, "", summary)
 
-    def destroy(
-        self, *, on_output: OnOutput | None = None, color: str | None = None, **options: Any
-    ) -> auto.DestroyResult:
+    def destroy(self, **options: Any) -> auto.DestroyResult:
         """Delete everything in the stack. The program does not run."""
-        outcome = self._operate("destroy", make_options(**options), on_output, color)
-        return auto.DestroyResult(outcome.stdout, "", outcome.summary(self._config))
+        stdout, summary = self._operate("destroy", **options)
+        return auto.DestroyResult(stdout, "", summary)
 
     # State and configuration
 
@@ -130,7 +124,8 @@ class StackDouble:
         """The stack's outputs as of the last `up`, secrets in plain."""
         stacks = (resource for resource in self._load()[0].resources if resource.type == STACK_TYPE)
         stack = next(stacks, None)
-        return results.output_map(stack.outputs) if stack else {}
+        outputs = stack.outputs if stack else {}
+        return {key: auto.OutputValue(unwrap(value), is_secret(value)) for key, value in outputs.items()}
 
     def export_stack(self) -> auto.Deployment:
         """The state; secrets are marked but in plain, as the Automation API exports them.
@@ -141,10 +136,15 @@ class StackDouble:
         return auto.Deployment(version=3, deployment=codec.encode(snapshot, show_secrets=True))
 
     def import_stack(self, state: auto.Deployment) -> None:
-        """Take over an exported state; what is encrypted in it must open with this stack's passphrase."""
+        """Take over an exported state, without its pending operations, as the CLI does.
+
+        What is encrypted in it must open with this stack's passphrase.
+        """
         document = {"version": state.version, "deployment": state.deployment}
-        snapshot, codec = self._decode(checkpoint.check_document(document, "the given state"))
-        checkpoint.write_document(self.state_file, codec.encode(snapshot))
+        snapshot, codec = self._decode(checkpoint.check_document(document, "the given state")["deployment"])
+        snapshot.pending_operations = []  # whoever imports a state is taken to have looked after them
+        with checkpoint.exclusive(self.state_file):
+            checkpoint.write_document(self.state_file, codec.encode(snapshot))
 
     def get_config(self, key: str) -> auto.ConfigValue:
         """One configuration value. Raises KeyError when it is not set."""
@@ -152,11 +152,13 @@ class StackDouble:
 
     def get_all_config(self) -> dict[str, auto.ConfigValue]:
         """The whole configuration, secrets in plain."""
-        return results.config_map(self._config)
+        return {key: auto.ConfigValue(unwrap(value), secret=is_secret(value)) for key, value in self._config.items()}
 
     def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
         """Set one configuration value, for as long as this object lives."""
-        self._config[qualified(key, self._project.name)] = results.config_value(value)
+        plain: Value = value.value if isinstance(value, auto.ConfigValue) else str(value)
+        secret = isinstance(value, auto.ConfigValue) and value.secret
+        self._config[qualified(key, self._project.name)] = Secret(plain) if secret else plain
 
     def set_all_config(self, config: Config) -> None:
         """Set several configuration values."""
@@ -169,32 +171,54 @@ class StackDouble:
 
     # How
 
-    def _operate(self, kind: str, options: Options, on_output: OnOutput | None, color: str | None) -> Outcome:
+    def _operate(
+        self, kind: str, *, on_output: OnOutput | None = None, color: str | None = None, **given: Any
+    ) -> tuple[str, auto.UpdateSummary]:
+        """Run an operation. Returns what it showed, and what the CLI would put into the stack's history."""
+        options = make_options(**given)
         started, clock = datetime.now(timezone.utc), time.monotonic()
         secrets = [unwrap(value) for value in self._config.values() if is_secret(value)]
-        display = Display(kind, self.name, self._project.name, options, secrets=secrets, write=on_output, color=color)
-        sink = Sink(display.show, refresh_only=kind == "refresh")
-        snapshot, codec = self._load()
-        journal = Journal(snapshot, codec, None if options.dry_run else self.state_file)
-        target = Target(self.name, self._project.name, dict(self._config))
-        with Operation(self._project, target, journal, sink, options) as operation:
-            succeeded = {"refresh": operation.refresh, "destroy": operation.destroy}.get(kind, operation.update)()
-        counts = sink.changes()
-        display.finish(counts, time.monotonic() - clock)
-        if succeeded and options.expect_no_changes and any(op != "same" for op in counts):
+        sink = Display(kind, self.name, self._project.name, options, secrets=secrets, write=on_output, color=color)
+        succeeded = self._run(kind, options, sink)
+        sink.finish(time.monotonic() - clock)
+        counts = {op: count for op, count in sink.counts.items() if count}
+        if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
-            display.note("error: no changes were expected but changes occurred")
+            proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
+            sink.note(f"error: no changes were expected {proposed}")
         if not succeeded:
-            raise create_command_error(auto.CommandResult(display.text, "", code=1))
-        return Outcome(kind, started, options.message or "", display.text, counts, succeeded)
+            raise create_command_error(auto.CommandResult(sink.text, "", code=1))
+        return sink.text, auto.UpdateSummary(
+            kind=kind,
+            start_time=started,
+            end_time=datetime.now(timezone.utc),
+            message=options.message or "",
+            environment={},
+            config={key: {"value": each.value, "secret": each.secret} for key, each in self.get_all_config().items()},
+            result="succeeded",
+            resource_changes=cast("OpMap", counts),  # the Automation API's operations are strings too
+        )
+
+    def _run(self, kind: str, options: Options, sink: Display) -> bool:
+        with ExitStack() as exits:
+            try:
+                file = None if options.dry_run else exits.enter_context(checkpoint.exclusive(self.state_file))
+            except InUseError as error:
+                sink.error(str(error))
+                return False
+            journal = Journal(*self._load(), None if options.dry_run else self.state_file, file)
+            target = Target(self.name, self._project.name, dict(self._config))
+            operation = Operation(self._project, target, journal, sink, options)
+            exits.callback(operation.close)
+            return {"refresh": operation.refresh, "destroy": operation.destroy}.get(kind, operation.update)()
 
     def _load(self) -> tuple[Snapshot, Codec]:
-        if not self.state_file.is_file():
+        deployment = checkpoint.read_deployment(self.state_file)
+        if deployment is None:
             return Snapshot(), Codec(self._crypter or new_crypter(self._passphrase))
-        return self._decode(checkpoint.read_document(self.state_file))
+        return self._decode(deployment)
 
-    def _decode(self, document: dict[str, Any]) -> tuple[Snapshot, Codec]:
-        deployment = document["deployment"]
+    def _decode(self, deployment: dict[str, Any]) -> tuple[Snapshot, Codec]:
         salt = checkpoint.salt_of(deployment)
         codec = Codec(self._crypter_for(salt) if salt else new_crypter(self._passphrase))
         return codec.decode(deployment), codec

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any
 
-from .values import Properties, Value, from_state, to_state
+from .values import Properties, UnsupportedFeatureError, from_state, to_state
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
@@ -23,31 +23,25 @@ class ResourceState:
     urn: str
     type: str
     custom: bool
+    delete: bool = False
     id: str = ""
     inputs: Properties = field(default_factory=dict)
     outputs: Properties = field(default_factory=dict)
     parent: str = ""
-    provider: str = ""
-    dependencies: list[str] = field(default_factory=list)
-    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    additional_secret_outputs: list[str] = field(default_factory=list)
-    aliases: list[str] = field(default_factory=list)
     protect: bool = False
-    retain_on_delete: bool = False
     external: bool = False
-    delete: bool = False
+    dependencies: list[str] = field(default_factory=list)
+    provider: str = ""
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     pending_replacement: bool = False
     taint: bool = False
-    deleted_with: str = ""
-    replace_with: list[str] = field(default_factory=list)
-    replacement_trigger: Value = None
-    ignore_changes: list[str] = field(default_factory=list)
-    replace_on_changes: list[str] = field(default_factory=list)
-    hide_diff: list[str] = field(default_factory=list)
-    custom_timeouts: dict[str, float] = field(default_factory=dict)
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    retain_on_delete: bool = False
     created: str = ""
     modified: str = ""
-    source_position: str = ""
+    ignore_changes: list[str] = field(default_factory=list)
+    replace_on_changes: list[str] = field(default_factory=list)
     other: dict[str, Any] = field(default_factory=dict)
     """What a checkpoint of the CLI holds beyond this, kept as it is."""
 
@@ -76,44 +70,21 @@ class ResourceState:
         return f"{self.urn}::{self.id or UNKNOWN_ID}"
 
 
-_RESOURCE_KEYS = {
-    "urn": "urn",
-    "custom": "custom",
-    "delete": "delete",
-    "id": "id",
-    "type": "type",
-    "inputs": "inputs",
-    "outputs": "outputs",
-    "parent": "parent",
-    "protect": "protect",
-    "external": "external",
-    "dependencies": "dependencies",
-    "provider": "provider",
-    "propertyDependencies": "property_dependencies",
-    "pendingReplacement": "pending_replacement",
-    "taint": "taint",
-    "additionalSecretOutputs": "additional_secret_outputs",
-    "aliases": "aliases",
-    "customTimeouts": "custom_timeouts",
-    "retainOnDelete": "retain_on_delete",
-    "deletedWith": "deleted_with",
-    "replaceWith": "replace_with",
-    "created": "created",
-    "modified": "modified",
-    "sourcePosition": "source_position",
-    "ignoreChanges": "ignore_changes",
-    "hideDiff": "hide_diff",
-    "replaceOnChanges": "replace_on_changes",
-    "replacementTrigger": "replacement_trigger",
-}
-_ENCRYPTED = ("inputs", "outputs", "replacement_trigger")
-_ALWAYS = ("urn", "custom", "type")
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+_KEYS = {_camel(each.name): each.name for each in fields(ResourceState) if each.name != "other"}
+_ENCRYPTED = ("inputs", "outputs")
+_ALWAYS = ("urn", "type", "custom")
+_REFUSED = {"deletedWith": "deleted_with", "replaceWith": "replace_with", "replacementTrigger": "replacement_trigger"}
 
 
 def to_json(state: ResourceState, encrypt: Callable[[str], str] | None) -> dict[str, Any]:
     """Write a resource for the checkpoint; empty fields are left out, as the CLI does. See `values.to_state`."""
     document: dict[str, Any] = {}
-    for key, attribute in _RESOURCE_KEYS.items():
+    for key, attribute in _KEYS.items():
         value = getattr(state, attribute)
         if value or attribute in _ALWAYS:
             document[key] = to_state(value, encrypt) if attribute in _ENCRYPTED else value
@@ -121,12 +92,15 @@ def to_json(state: ResourceState, encrypt: Callable[[str], str] | None) -> dict[
 
 
 def from_json(document: dict[str, Any], decrypt: Callable[[str], str]) -> ResourceState:
-    """Read a resource from a checkpoint."""
+    """Read a resource from a checkpoint. Raises UnsupportedFeatureError for options that would be forgotten."""
+    for key, option in _REFUSED.items():
+        if document.get(key):
+            raise UnsupportedFeatureError(f"states of resources with the option {option!r} ({document['urn']})")
     known: dict[str, Any] = {}
-    for key, attribute in _RESOURCE_KEYS.items():
+    for key, attribute in _KEYS.items():
         if key in document:
             known[attribute] = from_state(document[key], decrypt) if attribute in _ENCRYPTED else document[key]
-    known["other"] = {key: value for key, value in document.items() if key not in _RESOURCE_KEYS}
+    known["other"] = {key: value for key, value in document.items() if key not in _KEYS}
     return ResourceState(**known)
 
 

@@ -2,207 +2,297 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from .decide import SAME, DiffResult
-from .plugins import ProviderProcess
+from .decide import settle
 from .providers import Providers
-from .state import ResourceState, now
+from .state import UNKNOWN_ID, ResourceState, now
 from .values import Secret, equal, is_secret
 
 
+class ProtectedError(Exception):
+    """A protected resource would be deleted. Other deletions go on, so that all such errors are seen at once."""
+
+
 @dataclass(frozen=True)
-class Surroundings:
-    """What steps need from the operation they belong to."""
+class Outcome:
+    """What a step has done to the state."""
 
-    providers: Providers
-    dry_run: bool
-    deleting: Collection[str]
-    """URNs that this operation deletes; live."""
-
-    def provider_of(self, state: ResourceState) -> ProviderProcess:
-        """The provider that manages a resource."""
-        return self.providers.get(state.provider)
+    kept: Sequence[ResourceState] = ()
+    """States that are new or have changed."""
+    gone: Sequence[ResourceState] = ()
+    """States that are no longer there."""
 
 
-class Step:
-    """One change, from `old` to `new`."""
+class Step(ABC):
+    """One change of one resource."""
 
     op: str
-    logical: ClassVar[bool] = True
-    pending: ClassVar[str] = ""
+    logical: bool = True
+    """Whether the summary counts it: of a replacement only the ReplaceStep is counted."""
+    pending: str = ""
     """What the checkpoint calls the operation while it runs; "" for none."""
-
-    def __init__(self, old: ResourceState | None, new: ResourceState | None, diff: DiffResult = SAME) -> None:
-        """`diff` is what the display shows."""
-        self.old = old
-        self.new = new
-        self.diff = diff
-
-    @property
-    def resource(self) -> ResourceState:
-        """The state this step is about."""
-        state = self.new or self.old
-        assert state is not None  # noqa: S101 -- every step has a side
-        return state
+    subject: ResourceState
+    """The state this step is about: the new one, if there is one."""
 
     @property
     def urn(self) -> str:
         """The resource's URN."""
-        return self.resource.urn
+        return self.subject.urn
 
-    def apply(self, around: Surroundings) -> None:
+    def apply(self, providers: Providers) -> None:  # noqa: B027 -- some steps do nothing but count
         """Do it. Raises ProviderError."""
 
-    def made(self) -> Sequence[ResourceState]:
-        """States that are in the checkpoint after success."""
-        return [self.new] if self.new else []
-
-    def gone(self) -> Sequence[ResourceState]:
-        """States that are no longer in the checkpoint after success."""
-        return [self.old] if self.old else []
-
-    def mark_secrets(self) -> None:
-        """Make secret what options or secret inputs say is secret (engine-facts 2.7)."""
-        if self.new is None:
-            return
-        outputs = self.new.outputs
-        for key in self.new.additional_secret_outputs:
-            if key in outputs and key != "id" and not is_secret(outputs[key]):
-                outputs[key] = Secret(outputs[key])
-        for key, value in self.new.inputs.items():
-            if is_secret(value) and key in outputs and not is_secret(outputs[key]):
-                outputs[key] = Secret(outputs[key])
+    @abstractmethod
+    def outcome(self) -> Outcome:
+        """What it has done to the state, once it is applied."""
 
 
-class SameStep(Step):
+class Making(Step):
+    """A step that ends with a state, with or without one before it."""
+
+    def __init__(self, new: ResourceState, old: ResourceState | None = None) -> None:
+        """`new` is completed when the step is applied."""
+        self.subject = self.new = new
+        self.old = old
+
+    def outcome(self) -> Outcome:
+        """The new state takes the place of the old one."""
+        return Outcome([self.new], [self.old] if self.old else [])
+
+
+class Taking(Step):
+    """A step that takes a state away."""
+
+    def __init__(self, old: ResourceState) -> None:
+        """`old` is what goes."""
+        self.subject = self.old = old
+
+    def outcome(self) -> Outcome:
+        """The state is gone."""
+        return Outcome(gone=[self.old])
+
+
+class Mark(Making):
+    """Stands for something in the display and in the counts, and does nothing.
+
+    A replacement as a whole (`replace`), whose parts are other steps, or a create that `--target` leaves out (`same`).
+    """
+
+    def __init__(self, op: str, new: ResourceState, old: ResourceState | None = None) -> None:
+        """`op` is what is counted."""
+        super().__init__(new, old)
+        self.op = op
+
+    def outcome(self) -> Outcome:
+        """Nothing."""
+        return Outcome()
+
+
+class SameStep(Making):
     """Nothing changes but what the engine notes of the resource: options, inputs the provider finds equal."""
 
     op = "same"
 
-    def __init__(self, old: ResourceState, new: ResourceState, *, skipped_create: bool = False) -> None:
-        """A create that `--target` leaves out is a same step that leaves nothing in the state."""
-        super().__init__(old, new)
-        self.before, self.after = old, new
-        self.skipped_create = skipped_create
+    def __init__(self, new: ResourceState, old: ResourceState) -> None:
+        """Both are there."""
+        super().__init__(new, old)
+        self.before = old
 
-    def apply(self, around: Surroundings) -> None:
+    def apply(self, providers: Providers) -> None:
         """Carry id and outputs over, and inputs that are equal, so that their secrets keep their ciphertexts."""
-        self.after.id = self.before.id
-        self.after.outputs = self.before.outputs
-        if equal(self.before.inputs, self.after.inputs):
-            self.after.inputs = self.before.inputs
-        if self.after.is_provider and not self.skipped_create:
-            configured = self.after.copy()
-            configured.inputs = self.before.inputs
-            around.providers.same(configured)
-            around.providers.rename(self.before.urn, self.after.urn, self.after.id)
-
-    def made(self) -> Sequence[ResourceState]:
-        """The new state, unless nothing was made."""
-        return [] if self.skipped_create else [self.after]
-
-    def matters(self) -> bool:
-        """Whether the checkpoint must be written at once: something but the source position changed."""
-        ignored = {"source_position", "inputs", "outputs", "aliases"}
-        old, new = vars(self.before), vars(self.after)
-        return any(old[key] != new[key] for key in old.keys() - ignored) or not (
-            equal(self.before.inputs, self.after.inputs) and equal(self.before.outputs, self.after.outputs)
-        )
+        old, new = self.before, self.new
+        new.id, new.outputs = old.id, old.outputs
+        if equal(old.inputs, new.inputs):
+            new.inputs = old.inputs
+        if new.is_provider:
+            providers.same(new.urn, new.id, old.inputs)
+            providers.rename(old.urn, new.urn, new.id)
 
 
-class CreateStep(Step):
+class CreateStep(Making):
     """Make a resource, or its replacement; the old one is then pending deletion unless it went before."""
 
     pending = "creating"
 
-    def __init__(
-        self,
-        new: ResourceState,
-        old: ResourceState | None = None,
-        diff: DiffResult = SAME,
-        *,
-        delete_old_later: bool = False,
-    ) -> None:
+    def __init__(self, new: ResourceState, old: ResourceState | None = None) -> None:
         """With `old`, it is a replacement."""
-        super().__init__(old, new, diff)
-        self.after = new
-        self.delete_old_later = delete_old_later
+        super().__init__(new, old)
         self.op = "create-replacement" if old else "create"
+        self.logical = old is None
 
-    @property
-    def logical(self) -> bool:  # type: ignore[override]
-        """A replacement is counted once, by its ReplaceStep."""
-        return self.old is None
-
-    def apply(self, around: Surroundings) -> None:
-        """Call the provider's create; in a preview the inputs stand for the outputs (engine-facts 2.6)."""
-        new = self.after
+    def apply(self, providers: Providers) -> None:
+        """Call the provider's create; in a preview the inputs stand for the outputs."""
+        new = self.new
         if new.is_provider:
-            new.id = around.providers.create(new.urn, new.inputs)
+            new.id = providers.create(new.urn, new.inputs)
             new.outputs = dict(new.inputs)
         elif new.custom:
-            provider = around.provider_of(new)
-            if around.dry_run:
+            provider = providers.get(new.provider)
+            if providers.dry_run:
                 new.outputs = dict(new.inputs) if provider.config_known else {}
             else:
                 new.id, new.outputs = provider.create(new.urn, new.inputs)
         new.created = new.modified = now()
-        if self.old is not None and self.delete_old_later:
-            self.old.delete = True
 
-    def gone(self) -> Sequence[ResourceState]:
-        """The old state goes now only if its object already went."""
-        return [self.old] if self.old and self.old.pending_replacement else []
+    def outcome(self) -> Outcome:
+        """The old state goes now if its object already went; else it waits for its deletion."""
+        if self.old is None or self.old.pending_replacement:
+            return super().outcome()
+        self.old.delete = True
+        return Outcome([self.new, self.old])
 
 
-class UpdateStep(Step):
+class UpdateStep(Making):
     """Change a resource in place."""
 
     op = "update"
     pending = "updating"
 
-    def __init__(self, old: ResourceState, new: ResourceState, diff: DiffResult) -> None:
+    def __init__(self, new: ResourceState, old: ResourceState) -> None:
         """`new` has the new inputs."""
-        super().__init__(old, new, diff)
-        self.before, self.after = old, new
+        super().__init__(new, old)
+        self.before = old
 
-    def apply(self, around: Surroundings) -> None:
+    def apply(self, providers: Providers) -> None:
         """Call the provider's update; in a preview the new inputs stand for the outputs."""
-        old, new = self.before, self.after
-        new.id, new.created, new.modified = old.id, old.created, old.modified
+        old, new = self.before, self.new
+        new.id = old.id
         if new.is_provider:
-            around.providers.configure(new.urn, new.id, new.inputs)
-            around.providers.rename(old.urn, new.urn, new.id)
+            providers.configure(new.urn, new.id, new.inputs)
+            providers.rename(old.urn, new.urn, new.id)
             new.outputs = dict(new.inputs)
         elif new.custom:
-            provider = around.provider_of(new)
-            if around.dry_run:
+            provider = providers.get(new.provider)
+            if providers.dry_run:
                 new.outputs = dict(new.inputs) if provider.config_known else {}
-            else:
-                # The object is known to the provider under the new URN from now on.
-                known = old.copy()
-                known.urn = new.urn
-                new.outputs = provider.update(known, new.inputs)
-        else:
-            return
+            else:  # the provider knows the object under the new URN from now on
+                new.outputs = provider.update(new.urn, old, new.inputs)
         new.modified = now()
 
 
-class ReplaceStep(Step):
-    """Stands for a replacement as a whole, in the display and in the counts."""
+class ReadStep(Making):
+    """Look a resource up by id (`.get`). Runs in previews too, when the id is known."""
 
-    op = "replace"
+    pending = "reading"
 
-    def made(self) -> Sequence[ResourceState]:
-        """Nothing: the steps it stands for do that."""
-        return []
+    def __init__(self, new: ResourceState, old: ResourceState | None, *, replacing: bool = False) -> None:
+        """`replacing`: the URN was ours under another id, which is now to be deleted."""
+        super().__init__(new, old)
+        self.replacing = replacing
+        self.logical = not replacing
+        self.op = "read-replacement" if replacing else "read"
 
-    def gone(self) -> Sequence[ResourceState]:
-        """Nothing: the steps it stands for do that."""
-        return []
+    def apply(self, providers: Providers) -> None:
+        """Call the provider's read with the inputs as the only state there is."""
+        new = self.new
+        provider = providers.get(new.provider)
+        new.outputs = {}
+        if new.id != UNKNOWN_ID and provider.config_known:
+            found = provider.read(new.urn, new.id, new.inputs, new.inputs)
+            new.id, new.outputs = found.id or new.id, found.outputs
+        if self.old is None or not (equal(self.old.inputs, new.inputs) and equal(self.old.outputs, new.outputs)):
+            new.modified = now()
 
-    def mark_secrets(self) -> None:
-        """Leave the states to the steps it stands for."""
+    def counts(self) -> bool:
+        """Whether the summary counts it: only when a lookup gives something new."""
+        return self.logical and self.old is not None and not equal(self.old.outputs, self.new.outputs)
+
+    def outcome(self) -> Outcome:
+        """The earlier lookup goes; a resource of ours waits for its deletion."""
+        if self.old is None or not self.replacing:
+            return super().outcome()
+        self.old.delete = True
+        return Outcome([self.new, self.old])
+
+
+class RefreshStep(Step):
+    """Bring the state of one resource in line with what is there."""
+
+    op = "refresh"
+    logical = False
+
+    def __init__(self, old: ResourceState) -> None:
+        """Until it is applied, the state is what it was."""
+        self.subject = self.before = old
+        self.after: ResourceState | None = old
+        self.result = "same"
+        """What became of the resource: "delete", "update" or "same"."""
+
+    def apply(self, providers: Providers) -> None:
+        """Read, take outputs and inputs over, and compare as the next update would."""
+        old = self.before
+        if not old.custom or old.is_provider or old.pending_replacement:
+            return
+        provider = providers.get(old.provider)
+        found = provider.read(old.urn, old.id, old.inputs, old.outputs)
+        if not found.id:
+            self.after, self.result = None, "delete"
+            return
+        self.after = new = old.copy()
+        new.id, new.outputs = found.id, found.outputs
+        new.inputs = old.inputs if found.inputs is None else found.inputs
+        mark_secrets(new)
+        if not equal(old.inputs, new.inputs) or not equal(old.outputs, new.outputs):
+            new.modified = now()
+        if old.external:
+            changed: bool | None = not equal(old.outputs, new.outputs)
+        else:  # an update would go from what is there to what the program said
+            diff = provider.diff(new, old.inputs, old.ignore_changes)
+            changed = settle(diff, new.inputs, old.inputs, old.ignore_changes).changes
+        self.result = "update" if changed else "same"
+
+    def outcome(self) -> Outcome:
+        """Nothing: refreshed states are taken over all at once, as the base of what follows."""
+        return Outcome()
+
+
+class DeleteStep(Taking):
+    """Remove a resource."""
+
+    pending = "deleting"
+
+    def __init__(self, old: ResourceState, *, replacing: bool = False, before_replacement: bool = False) -> None:
+        """`replacing`: as part of a replacement; `before_replacement`: its replacement is still to come."""
+        super().__init__(old)
+        self.before_replacement = before_replacement
+        self.logical = not replacing
+        self.op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
+
+    def apply(self, providers: Providers) -> None:
+        """Call the provider's delete, unless the object is not ours to delete. Raises ProtectedError."""
+        old = self.old
+        if old.protect and self.logical:
+            raise ProtectedError(
+                f'resource "{old.urn}" cannot be deleted\n'
+                "because it is protected. To unprotect the resource, either remove the `protect` flag from the "
+                "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+                f"`pulumi state unprotect '{old.urn}'`"
+            )
+        ours = old.custom and not old.is_provider and not old.external and not old.retain_on_delete
+        if ours and not providers.dry_run:
+            providers.get(old.provider).delete(old)
+
+    def outcome(self) -> Outcome:
+        """A state whose replacement is still to come stays, so that a failure in between is repaired."""
+        if not self.before_replacement:
+            return super().outcome()
+        self.old.pending_replacement = True
+        return Outcome([self.old])
+
+
+class ForgetStep(Taking):
+    """Drop the state of a replaced resource whose replacement never came; the object is long gone."""
+
+    op = "remove-pending-replace"
+    logical = False
+
+
+def mark_secrets(state: ResourceState) -> None:
+    """Make secret what options or secret inputs say is secret."""
+    named = [key for key in state.additional_secret_outputs if key != "id"]
+    for key in (*named, *(key for key, value in state.inputs.items() if is_secret(value))):
+        if key in state.outputs and not is_secret(state.outputs[key]):
+            state.outputs[key] = Secret(state.outputs[key])

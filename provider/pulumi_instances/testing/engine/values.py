@@ -59,11 +59,10 @@ UNKNOWN = _Unknown()
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Decode a gRPC struct. Integral numbers become `int`, as JSON would have them."""
-    return {key: from_wire(value) for key, value in struct.fields.items()}
+    return {key: _from_wire(value) for key, value in struct.fields.items()}
 
 
-def from_wire(value: struct_pb2.Value) -> Value:
-    """Decode one gRPC value."""
+def _from_wire(value: struct_pb2.Value) -> Value:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return UNKNOWN if value.string_value == UNKNOWN_SENTINEL else value.string_value
@@ -73,10 +72,8 @@ def from_wire(value: struct_pb2.Value) -> Value:
     if kind == "bool_value":
         return value.bool_value
     if kind == "list_value":
-        return [from_wire(item) for item in value.list_value.values]
-    if kind == "struct_value":
-        return _from_tagged(from_struct(value.struct_value))
-    return None
+        return [_from_wire(item) for item in value.list_value.values]
+    return _from_tagged(from_struct(value.struct_value)) if kind == "struct_value" else None
 
 
 def _from_tagged(fields: Properties) -> Value:
@@ -88,28 +85,32 @@ def _from_tagged(fields: Properties) -> Value:
     return fields
 
 
-def to_struct(properties: Properties, *, keep_secrets: bool, keep_unknowns: bool) -> struct_pb2.Struct:
-    """Encode a property bag; what may not be kept is unwrapped (secrets) or left out (unknowns)."""
-    plain = _to_plain(properties, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
+def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struct:
+    """Encode a property bag; secrets that may not be kept are unwrapped."""
     struct = struct_pb2.Struct()
-    struct.update(plain)
+    struct.update(_to_plain(properties, keep_secrets=keep_secrets))
     return struct
 
 
-def _to_plain(value: Value, *, keep_secrets: bool, keep_unknowns: bool) -> Value:
+def _to_plain(value: Value, *, keep_secrets: bool) -> Value:
     if isinstance(value, Secret):
-        plain = _to_plain(value.value, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
+        plain = _to_plain(value.value, keep_secrets=keep_secrets)
         return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": plain} if keep_secrets else plain
-    if value is UNKNOWN:
-        return UNKNOWN_SENTINEL
     if isinstance(value, list):
-        return [_to_plain(item, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns) for item in value]
+        return [_to_plain(item, keep_secrets=keep_secrets) for item in value]
     if isinstance(value, dict):
-        return {
-            key: _to_plain(item, keep_secrets=keep_secrets, keep_unknowns=keep_unknowns)
-            for key, item in value.items()
-            if keep_unknowns or item is not UNKNOWN
-        }
+        return {key: _to_plain(item, keep_secrets=keep_secrets) for key, item in value.items()}
+    return UNKNOWN_SENTINEL if value is UNKNOWN else value
+
+
+def without_unknowns(value: Value) -> Value:
+    """Leave out what is not known: an update sends no unknowns to a provider."""
+    if isinstance(value, Secret):
+        return Secret(without_unknowns(value.value))
+    if isinstance(value, list):
+        return [without_unknowns(item) for item in value if item is not UNKNOWN]
+    if isinstance(value, dict):
+        return {key: without_unknowns(item) for key, item in value.items() if item is not UNKNOWN}
     return value
 
 
@@ -125,13 +126,11 @@ def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
                 return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
             value.ciphertext = encrypt(plain)
         return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": value.ciphertext}
-    if value is UNKNOWN:
-        return UNKNOWN_SENTINEL
     if isinstance(value, list):
         return [to_state(item, encrypt) for item in value]
     if isinstance(value, dict):
         return {key: to_state(value[key], encrypt) for key in sorted(value)}
-    return value
+    return UNKNOWN_SENTINEL if value is UNKNOWN else value
 
 
 def from_state(value: Value, decrypt: Callable[[str], str]) -> Value:
@@ -177,11 +176,8 @@ def contains(value: Value, wanted: Callable[[Value], bool]) -> bool:
         return True
     if isinstance(value, Secret):
         return contains(value.value, wanted)
-    if isinstance(value, list):
-        return any(contains(item, wanted) for item in value)
-    if isinstance(value, dict):
-        return any(contains(item, wanted) for item in value.values())
-    return False
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(contains(item, wanted) for item in inside)
 
 
 def is_secret(value: Value) -> bool:
@@ -189,11 +185,16 @@ def is_secret(value: Value) -> bool:
     return isinstance(value, Secret)
 
 
+def is_unknown(value: Value) -> bool:
+    """Tell whether the value itself is not known yet."""
+    return value is UNKNOWN
+
+
 def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
     """Mark in `target`, in place, what is secret under the same key in `source`.
 
     Objects are compared key by key; anything else that contains a secret makes the whole counterpart
-    secret. A Python provider is sent plain values, so this is how secrets survive it (engine-facts 2.7).
+    secret. A Python provider is sent plain values, so this is how secrets survive it.
     """
     for key, value in source.items():
         if key not in target:

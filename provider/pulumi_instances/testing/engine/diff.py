@@ -1,0 +1,99 @@
+"""What differs between two property bags, and the paths by which options name properties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from .values import Properties, Secret, UnsupportedFeatureError, Value, equal
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_ELEMENT = re.compile(r'\.?\["(?P<quoted>(?:\\"|[^"])*)"\]|(?:^|\.)(?P<name>[^.\[\]"*]+)')
+_PLAIN_NAME = re.compile(r"\w+", re.ASCII)
+_ABSENT = object()
+
+
+class Change(NamedTuple):
+    """One value that differs; None on the side that has none."""
+
+    path: Path
+    old: Value
+    new: Value
+
+    @property
+    def sign(self) -> str:
+        """`+` for what is new, `-` for what went, `~` for the rest."""
+        return "+" if self.old is None else "-" if self.new is None else "~"
+
+
+def changes(old: Value, new: Value, path: Path = ()) -> Iterator[Change]:
+    """Find what differs, down into objects and lists that are on both sides. None counts as absent."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from changes(old.get(key), new.get(key), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            was, now = (side[index] if index < len(side) else None for side in (old, new))
+            yield from changes(was, now, (*path, index))
+    elif not equal(old, new):
+        yield Change(path, old, new)
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """Read a path of keys, such as `tags` or `conf["a.b"].c`.
+
+    Raises UnsupportedFeatureError for what else the CLI understands: list elements and wildcards.
+    """
+    keys: list[str] = []
+    position = 0
+    while position < len(text):
+        match = _ELEMENT.match(text, position)
+        if match is None or text.startswith("."):
+            raise UnsupportedFeatureError(f"property paths with list elements or wildcards ({text!r})")
+        keys.append(match["name"] if match["quoted"] is None else match["quoted"].replace('\\"', '"'))
+        position = match.end()
+    return tuple(keys)
+
+
+def render(path: Path) -> str:
+    """Write a path the way the CLI does."""
+    text = ""
+    for element in path:
+        if isinstance(element, int):
+            text += f"[{element}]"
+        elif _PLAIN_NAME.fullmatch(element):
+            text += f".{element}" if text else element
+        else:
+            text += '["' + element.replace('"', '\\"') + '"]'
+    return text
+
+
+def covers(path: Sequence[str], other: Path) -> bool:
+    """Tell whether `path` names `other` or something around it."""
+    return other[: len(path)] == tuple(path)
+
+
+def reset(path: Sequence[str], old: Properties, new: Properties) -> bool:
+    """Set what `path` names in `new`, in place, back to what it is in `old`; a secret stays one.
+
+    Returns False where that would need an object that only one of the two has.
+    """
+    *above, last = path
+    was: Value = old
+    now: Value = new
+    was_hidden = is_hidden = False  # whether the place is inside of a secret
+    for key in above:
+        was = was.get(key, _ABSENT) if isinstance(was, dict) else _ABSENT
+        now = now.get(key, _ABSENT) if isinstance(now, dict) else _ABSENT
+        was_hidden, is_hidden = was_hidden or isinstance(was, Secret), is_hidden or isinstance(now, Secret)
+        was, now = (side.value if isinstance(side, Secret) else side for side in (was, now))
+        if not isinstance(now, dict):
+            return not isinstance(was, dict)
+    value = was.get(last, _ABSENT) if isinstance(was, dict) else _ABSENT
+    if value is _ABSENT:
+        now.pop(last, None)
+    else:
+        now[last] = Secret(value) if was_hidden and not is_hidden else value
+    return True

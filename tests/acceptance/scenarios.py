@@ -1,0 +1,250 @@
+"""Scenarios that both engines play, step by step: what the local engine supports and no test with Instance asserts."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi.automation as auto
+
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.harness import INSTANCE_TYPE, Harness
+
+
+def urn(name: str, parents: str = "") -> str:
+    """The URN of an instance."""
+    return f"urn:pulumi:dev::acceptance::{parents}{INSTANCE_TYPE}::{name}"
+
+
+@dataclass(frozen=True)
+class Do:
+    """One operation, after a change of the program or of the world."""
+
+    operation: str
+    program: str = ""
+    """The new program; without one the program stays as it is."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    first: Callable[[Harness, Emulator], None] = lambda _stack, _api: None
+
+
+HELPERS = textwrap.dedent("""
+    def opts(**options):
+        return pulumi.ResourceOptions(**options)
+
+    class Team(pulumi.ComponentResource):
+        def __init__(self, name, opts=None):
+            super().__init__("acceptance:index:Team", name, None, opts)
+            child = pulumi.ResourceOptions(parent=self)
+            self.box = Instance(f"{name}-box", your_mom="dropbox", name="in a team", opts=child)
+            self.second = Instance(f"{name}-second", your_mom="box", name=self.box.id, opts=child)
+            self.register_outputs({"box": self.box.id, "token": self.box.token})
+""")
+
+PROPERTIES = """
+    keep = Instance("keep", your_mom="box", name="{0}", configuration={{"a.b": "{0}", "c": 1}},
+                    opts=opts(ignore_changes=["name", 'configuration["a.b"]']))
+    Instance("gone", your_mom="box", tags=["{0}"], opts=opts(ignore_changes=["provider_data.code", "tags"]))
+    Instance("anew", your_mom="box", name="{0}", opts=opts(replace_on_changes=["name", "tags"]))
+    Instance("place", your_mom="box", name="{0}", tags=["x"], opts=opts(replace_on_changes=["tags"]))
+    Instance("hidden", your_mom="box", name="{0}", opts=opts(additional_secret_outputs=["name"]))
+    told = Instance("told", your_mom="box", name=pulumi.Output.secret("{0}"), tags=["open", pulumi.Output.secret("t")])
+    pulumi.export("nested", {{"token": [keep.token], "open": 1}})
+    pulumi.export("token", keep.token)
+    pulumi.export("name", told.name)
+    pulumi.export("kinds", [1, 1.5, True, None, {{"a": "{0}"}}])
+"""
+DELETED_FIRST = """
+    root = Instance("root", your_mom="{0}", opts=opts(delete_before_replace=True))
+    Instance("must", your_mom=root.id.apply(lambda _: "box"))
+    Instance("may", your_mom="box", name=root.id)
+    Instance("child", your_mom="box", opts=opts(parent=root))
+    Instance("after", your_mom="box", opts=opts(depends_on=[root]))
+"""
+THREE = """
+    a = Instance("a", your_mom="box", name="{0} a")
+    b = Instance("b", your_mom="box", name=a.id)
+    c = Instance("c", your_mom="box", name="{0} c")
+"""
+LOOKUP = """
+    made = Instance("made", your_mom="box")
+    found = Instance.get("found", made.id)
+    pulumi.export("found", found.name)
+"""
+OWNED = """
+    made = Instance("made", your_mom="box")
+    Instance("found", your_mom="sfdc")
+"""
+ACCOUNT = """
+    config = pulumi.Config("instances")
+    other = account("{0}", base_url=config.require("baseUrl"), user_secret=config.require_secret("userSecret"),
+                    organization_secret=config.require_secret("organizationSecret"), {1})
+"""
+TEAMS = (
+    ACCOUNT
+    + """
+    team = Team("{2}", opts=opts(providers=[other], aliases={3}, protect={4}, retain_on_delete=False))
+    Instance("free", your_mom="box", opts=opts(parent=team, protect=False))
+    Instance("last", your_mom="box", opts=opts(depends_on=[team]))
+"""
+)
+LATE = """
+    first = Instance("first", your_mom="box")
+    late = account("late", base_url=first.id.apply(lambda _: pulumi.Config("instances").require("baseUrl")),
+                   user_secret=pulumi.Config("instances").require_secret("userSecret"),
+                   organization_secret=pulumi.Config("instances").require_secret("organizationSecret"))
+    Instance("second", your_mom="box", name=first.token.apply(lambda _: "later"), opts=opts(provider=late))
+"""
+TWO_NAMES = """
+    one = Instance("{0}", your_mom="box", opts=opts({1}))
+    Instance("{2}", your_mom="box", opts=opts({3}depends_on=[one]))
+"""
+
+
+def drift(stack: Harness, api: Emulator) -> None:
+    """Rename `a` by hand, and delete `c`."""
+    found = stack.instances()
+    api.change(found["a"]["id"], name="by hand")
+    api.remove(found["c"]["id"])
+
+
+def taint(*names: str) -> Callable[[Harness, Emulator], None]:
+    """Mark resources as `pulumi state taint` does."""
+
+    def edit(stack: Harness, _api: Emulator) -> None:
+        state = stack.export()
+        for resource in (state.deployment or {})["resources"]:
+            if resource["urn"].rpartition("::")[2] in names:
+                resource["taint"] = True
+        stack.import_(state)
+
+    return edit
+
+
+def refuse(method: str, path: str | None) -> Callable[[Harness, Emulator], None]:
+    """Have the API answer the next such request with 403."""
+    return lambda _stack, api: api.fail(method, path, Fault.status(403, "not now"))
+
+
+def cut_off(stack: Harness, _api: Emulator) -> None:
+    """Leave the state as an engine that was killed while it created one resource and deleted another."""
+    local = stack.directory / "state.json"
+    file = local if local.exists() else next((stack.directory / ".pulumi/stacks").rglob("dev.json"))
+    document = json.loads(file.read_text())
+    deployment = document["deployment"] if file == local else document["checkpoint"]["latest"]
+    a = next(resource for resource in deployment["resources"] if resource["urn"] == urn("a"))
+    lost = {key: value for key, value in a.items() if key not in ("id", "outputs")} | {"urn": urn("lost")}
+    deployment["pending_operations"] = [
+        {"type": "creating", "resource": lost},
+        {"type": "deleting", "resource": a},
+    ]
+    file.write_text(json.dumps(document))
+
+
+def cut_off_and_imported(stack: Harness, api: Emulator) -> None:
+    """As `cut_off`; then the state is exported and imported."""
+    cut_off(stack, api)
+    stack.import_(stack.export())
+
+
+def reconfigure(stack: Harness, _api: Emulator) -> None:
+    """Change the configuration of the default provider."""
+    stack.configure({"instances:timeout": auto.ConfigValue("25")})
+
+
+RENAMED_TEAM = '[pulumi.Alias(name="team")]'
+
+SCENARIOS: dict[str, list[Do]] = {
+    "properties": [
+        Do("up", PROPERTIES.format("one")),
+        Do("preview", PROPERTIES.format("two")),
+        Do("up"),
+        Do("refresh"),
+        Do("up", PROPERTIES.format("two").replace('configuration={"a.b": "two", "c": 1},', "")),
+    ],
+    "deleted first": [
+        Do("up", DELETED_FIRST.format("box")),
+        Do("preview", DELETED_FIRST.format("sfdc")),
+        Do("up", first=refuse("POST", "/instances")),
+        Do("preview"),
+        Do("up"),
+        Do("destroy"),
+    ],
+    "targets": [
+        Do("up", THREE.format("one"), {"target": [urn("a")]}),
+        Do("up", options={"target": [urn("b")]}),
+        Do("up"),
+        Do("preview", THREE.format("two"), {"target": [urn("a")]}),
+        Do("up", options={"target": [urn("a")]}),
+        Do("refresh", options={"target": [urn("a")]}, first=drift),
+        Do("destroy", options={"target": [urn("a")]}),
+        Do("destroy", options={"target": [urn("b")]}),
+        Do(
+            "up",
+            THREE.format("three") + '    n = Instance("n", your_mom="box")\n    Instance("m", your_mom="box",'
+            " name=n.id)",
+            {"target": [urn("m")]},
+        ),
+        Do("up", " ", {"target": [urn("a")]}),
+    ],
+    "replaced by name": [
+        Do("up", THREE.format("one")),
+        Do("preview", options={"replace": [urn("a")]}),
+        Do("up", options={"replace": [urn("a")]}),
+        Do("up", options={"replace": [urn("c")]}, first=refuse("DELETE", None)),
+        Do("preview", first=taint("b")),
+        Do("up"),
+    ],
+    "refreshed first": [
+        Do("up", THREE.format("one")),
+        Do("preview", options={"refresh": True}, first=drift),
+        Do("refresh"),
+        Do("preview", options={"expect_no_changes": True}),
+        Do("up", options={"refresh": True}),
+        Do("preview", options={"expect_no_changes": True}),
+        Do("destroy", options={"refresh": True}, first=drift),
+    ],
+    "looked up and owned": [
+        Do("up", OWNED),
+        Do("preview", LOOKUP),
+        Do("up"),
+        Do("refresh"),
+        Do("up", OWNED),
+        Do("up", LOOKUP),
+        Do("destroy"),
+    ],
+    "components and accounts": [
+        Do("up", TEAMS.format("one", "timeout=20", "team", "[]", True)),
+        Do("up", TEAMS.format("one", "timeout=25", "crew", RENAMED_TEAM, True)),
+        Do("up", TEAMS.format("two", "timeout=25", "crew", "[]", False)),
+        Do("destroy", " "),
+    ],
+    "late configuration": [
+        Do("preview", LATE),
+        Do("up"),
+        Do("preview", LATE.replace('Instance("first", your_mom="box")', 'Instance("first", your_mom="sfdc")')),
+        Do("destroy"),
+    ],
+    "cut off": [
+        Do("up", THREE.format("one")),
+        Do("preview", first=cut_off),
+        Do("up", THREE.format("two"), first=reconfigure),
+        Do("refresh"),
+        Do("preview", first=cut_off_and_imported),
+        Do("refresh", first=cut_off),
+        Do("destroy"),
+    ],
+    "refused": [
+        Do("up", 'Instance("a", your_mom="box", opts=opts(protect=True))\npulumi.export("a", 1)'),
+        Do("preview", 'Instance("a", your_mom="sfdc", opts=opts(protect=True))'),
+        Do("up"),
+        Do("preview", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")'),
+        Do("preview", TWO_NAMES.format("a", "", "b", 'aliases=[pulumi.Alias(name="a")], ')),
+        Do("preview", TWO_NAMES.format("b", 'aliases=[pulumi.Alias(name="a")], ', "a", "")),
+        Do("up", 'Instance("a", your_mom="box")\npulumi.export("b", 2)\nraise ValueError("boom")'),
+        Do("up", 'Instance("a", your_mom="box", name="n")', first=refuse("PUT", None)),
+    ],
+}
+"""What users' tests of a program with this one provider may need; each option that stays is in one of them."""
