@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .accounts import account
-    from .errors import InstancesError
+    from .core.errors import InstancesError
     from .instance import Instance
     from .lookup import InstanceResult, get_instance, get_instance_output, get_instances, get_instances_output
 
@@ -22,7 +22,7 @@ __all__ = [
     "get_instances_output",
 ]
 
-_HOMES = {"Instance": ".instance", "InstancesError": ".errors", "account": ".accounts"}
+_HOMES = {"Instance": ".instance", "InstancesError": ".core.errors", "account": ".accounts"}
 
 
 def __getattr__(name: str) -> Any:

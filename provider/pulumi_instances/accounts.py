@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import pulumi
 from pulumi.runtime.settings import get_monitor
 
-from . import config
-from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS
+from .core import config
+from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
 
 
 class Account(pulumi.ProviderResource):

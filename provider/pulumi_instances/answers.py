@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .attempt import Attempt, Json
-from .errors import (
+from .core.errors import (
     ConnectionFailed,
     Forbidden,
     InstancesError,

@@ -56,7 +56,7 @@ def main() -> None:
         sys.exit("The command line needs its extra: pip install 'pulumi-instances[cli]'")
     import click
 
-    from .errors import InstancesError
+    from .core.errors import InstancesError
     from .signals import handled
 
     if isinstance(sys.stdout, io.TextIOWrapper):

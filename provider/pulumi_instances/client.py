@@ -14,9 +14,9 @@ from . import answers
 from .answers import AnswerLost
 from .attempt import Attempt, Clock, Json, backoff
 from .breaker import Breaker
-from .config import Settings, env_prefix
-from .errors import InputError, InstancesError, UnexpectedAnswer
-from .model import normalise_id
+from .core.config import Settings, env_prefix
+from .core.errors import InputError, InstancesError, UnexpectedAnswer
+from .core.model import normalise_id
 from .pace import Pace, jittered
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import model, pending
+from . import pending
 from .answers import AnswerLost
 from .attempt import Attempt, Json
 from .client import Client
-from .errors import (
+from .core import model
+from .core.errors import (
     AdoptionRefused,
     ConnectionFailed,
     CreateLost,

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterable
 
 from .client import Client
-from .errors import InstancesError, NotFound, UnexpectedAnswer
-from .model import told
+from .core.errors import InstancesError, NotFound, UnexpectedAnswer
+from .core.model import told
 
 _MOMENT = 0.5
 """Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""

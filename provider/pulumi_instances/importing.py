@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from . import model, validation
+from .core import model, validation
 from .state import INSTANCE_TYPE, SECRET
 
 Found = Mapping[str, Any]

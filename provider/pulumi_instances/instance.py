@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
+from .core.model import DEFAULTS, FROM_OUTPUTS, INPUTS, OUTPUT_ONLY, STACK, is_secret_key
 from .lifecycle import InstanceProvider
-from .model import DEFAULTS, FROM_OUTPUTS, INPUTS, OUTPUT_ONLY, STACK, is_secret_key
 
 
 class Instance(Resource, module="instances", name="Instance"):

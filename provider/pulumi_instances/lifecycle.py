@@ -19,9 +19,10 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import config, logs, model, parallel, validation
-from .codes import Codes
-from .errors import InstancesError, NotFound, SettingError
+from . import logs, parallel
+from .core import config, model, validation
+from .core.codes import Codes
+from .core.errors import InstancesError, NotFound, SettingError
 
 if TYPE_CHECKING:
     from .operations import Operations

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.runtime.config import get_config
 
-from . import config
 from .accounts import Account
-from .errors import InputError, LookupFailed, quote
+from .core import config
+from .core.errors import InputError, LookupFailed, quote
 
 if TYPE_CHECKING:
     from .client import Client
-    from .config import Settings
+    from .core.config import Settings
     from .selection import Found, Selection
 
 _MOST_SHOWN = 10

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from . import model
 from .client import Client
-from .config import Settings
+from .core import model
+from .core.config import Settings
+from .core.errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
 from .creation import Creations
-from .errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
 from .gone import Gone
 from .reads import Reads
 

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import model
 from .client import Client
-from .errors import InstancesError
+from .core import model
+from .core.errors import InstancesError
 
 Found = dict[str, Any]
 

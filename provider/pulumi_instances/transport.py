@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ProxyError
 
 from .attempt import Attempt, Json
-from .config import Settings, is_loopback
+from .core.config import Settings, is_loopback
 from .patience import PatientAdapter
 
 LARGEST_BODY = 64 * 1024 * 1024

@@ -15,7 +15,8 @@ import dill  # type: ignore[import-untyped]
 import pytest
 
 import pulumi_instances
-from pulumi_instances import Instance, config, model
+from pulumi_instances import Instance
+from pulumi_instances.core import config, model
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.mocks import declare
 

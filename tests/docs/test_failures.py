@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances.answers import is_lost, is_retried
 from pulumi_instances.attempt import Attempt
-from pulumi_instances.errors import NotFound, status_error
+from pulumi_instances.core.errors import NotFound, status_error
 
 from .markdown import ROOT, document, table
 

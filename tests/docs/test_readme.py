@@ -13,9 +13,9 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.config import NAMESPACE, SETTINGS, Settings, env_prefix
-from pulumi_instances.dialect import DIALECTS, Dialect
-from pulumi_instances.model import INPUTS, OUTPUT_ONLY
+from pulumi_instances.core.config import NAMESPACE, SETTINGS, Settings, env_prefix
+from pulumi_instances.core.dialect import DIALECTS, Dialect
+from pulumi_instances.core.model import INPUTS, OUTPUT_ONLY
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.plugin import StackFactory
 

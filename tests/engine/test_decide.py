@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.engine import graph
-from pulumi_instances.testing.engine.decide import (
-    Alias,
-    DiffResult,
-    Identity,
-    alias_urns,
-    replace_on_changes,
-    settle,
-)
+from pulumi_instances.testing.engine.decide import Alias, DiffResult, Identity, alias_urns, replace_on_changes, settle
 from pulumi_instances.testing.engine.state import ResourceState
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
-from pulumi_instances.errors import InputError, InstancesError, quote
+from pulumi_instances.core.errors import InputError, InstancesError, quote
+from pulumi_instances.core.model import INPUTS
 from pulumi_instances.lifecycle import InstanceProvider
-from pulumi_instances.model import INPUTS
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.plugin import Plugin, PluginError
 from tests.support.scripted import ScriptedServer, answer
@@ -221,7 +221,7 @@ def test_any_inputs_through_the_real_process(api: Emulator, plugin: Plugin, bag:
     try:
         made = plugin.create(checked.inputs)
     except PluginError as error:
-        assert "pulumi_instances.errors." in str(error).strip().splitlines()[-1]  # noqa: PT017  one of two good ends
+        assert "pulumi_instances.core.errors." in str(error).strip().splitlines()[-1]  # noqa: PT017  one of two good ends
         return
     assert_held(api.instance(made.id), bag)
     state = {**made.outputs, "token": made.outputs["token"]["value"]}

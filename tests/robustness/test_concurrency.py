@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.config import Settings
+from pulumi_instances.core.config import Settings
 from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Account, Emulator, Fault, Request
 from tests.robustness.test_bad_input import configured

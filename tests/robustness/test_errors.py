@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.config import Settings
-from pulumi_instances.errors import (
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import (
     ConnectionFailed,
     CreateLost,
     Forbidden,

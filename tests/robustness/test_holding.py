@@ -11,7 +11,7 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.config import Settings
+from pulumi_instances.core.config import Settings
 from pulumi_instances.pending import OLDEST_NOTE, Pending
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import assert_ends_empty, assert_settled, calls

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from pulumi_instances.model import is_secret_key, secret_values
+from pulumi_instances.core.model import is_secret_key, secret_values
 from pulumi_instances.testing.emulator.store import Store
 
 _SHORTEST = 8

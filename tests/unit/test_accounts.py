@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pulumi_instances import account, config
+from pulumi_instances import account
+from pulumi_instances.core import config
 from tests.support.mocks import declare
 
 

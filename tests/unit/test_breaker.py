@@ -13,8 +13,8 @@ import pytest
 
 from pulumi_instances.breaker import Breaker
 from pulumi_instances.client import Client
-from pulumi_instances.config import Settings
-from pulumi_instances.errors import ConnectionFailed, InstancesError, NotFound, RateLimited, ServerError
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound, RateLimited, ServerError
 from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from pulumi_instances import transport
 from pulumi_instances.answers import CHECK_URL, AnswerLost, retry_after
 from pulumi_instances.client import Client
-from pulumi_instances.config import Settings
-from pulumi_instances.dialect import DIALECTS
-from pulumi_instances.errors import (
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.dialect import DIALECTS
+from pulumi_instances.core.errors import (
     ConnectionFailed,
     Forbidden,
     InputError,

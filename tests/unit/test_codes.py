@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances.codes import Codes
-from pulumi_instances.errors import InputError
+from pulumi_instances.core.codes import Codes
+from pulumi_instances.core.errors import InputError
 from tests.support.values import inputs, outputs
 
 CODE = {"code": "c0de"}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from pulumi_instances.config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Settings, env_prefix, load
-from pulumi_instances.dialect import DIALECTS
-from pulumi_instances.errors import SettingError
+from pulumi_instances.core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Settings, env_prefix, load
+from pulumi_instances.core.dialect import DIALECTS
+from pulumi_instances.core.errors import SettingError
 from tests.support.values import ANYTHING
 
 USER, ORGANIZATION = "us3r-s3cret=", "0rg-s3cret="

@@ -11,9 +11,8 @@ import pytest
 
 from pulumi_instances.attempt import Clock
 from pulumi_instances.client import Client
-from pulumi_instances.config import Settings
-from pulumi_instances.creation import Creations
-from pulumi_instances.errors import (
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import (
     AdoptionRefused,
     CreateLost,
     CreateUndecided,
@@ -25,6 +24,7 @@ from pulumi_instances.errors import (
     StatusError,
     UnexpectedAnswer,
 )
+from pulumi_instances.creation import Creations
 from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_instances import errors
-from pulumi_instances.errors import (
+from pulumi_instances.core import errors
+from pulumi_instances.core.errors import (
     Forbidden,
     InstancesError,
     NotFound,

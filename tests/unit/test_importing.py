@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
-from pulumi_instances import importing, validation
+from pulumi_instances import importing
+from pulumi_instances.core import validation
 from pulumi_instances.lifecycle import InstanceProvider
 from pulumi_instances.program import program
 from pulumi_instances.state import INSTANCE_TYPE

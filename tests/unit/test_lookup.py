@@ -10,7 +10,7 @@ import pytest
 
 import pulumi_instances as instances
 from pulumi_instances import InstanceResult
-from pulumi_instances.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
+from pulumi_instances.core.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.support.mocks import declare
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.dialect import DIALECTS
+from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.matching import Wanted
 from tests.support.values import inputs
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances import model
-from pulumi_instances.dialect import DIALECTS
-from pulumi_instances.errors import InputError, UnexpectedAnswer
-from pulumi_instances.validation import check
+from pulumi_instances.core import model
+from pulumi_instances.core.dialect import DIALECTS
+from pulumi_instances.core.errors import InputError, UnexpectedAnswer
+from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KNOWN, Inputs, good_inputs, inputs, outputs
 
 DIALECT = DIALECTS["default"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.config import Settings
-from pulumi_instances.errors import CreateUndecided
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import CreateUndecided
 from pulumi_instances.operations import Operations
 from pulumi_instances.pending import Pending
 from pulumi_instances.testing.emulator import Emulator, Fault
@@ -23,7 +23,7 @@ INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_da
 # A process that begins the create of INPUTS, and says so once the note of it is on disk.
 CREATE = """
 import json, os, sys
-from pulumi_instances.config import Settings
+from pulumi_instances.core.config import Settings
 from pulumi_instances.operations import Operations
 url, user, organization, inputs = sys.argv[1:]
 Operations(Settings(url, user, organization)).create(json.loads(inputs))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.errors import InputError
+from pulumi_instances.core.errors import InputError
 from pulumi_instances.state import HIDDEN, INSTANCE_TYPE, SECRET, held
 
 EU = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::eu"

@@ -7,8 +7,8 @@ import pytest
 
 from pulumi_instances.answers import AnswerLost
 from pulumi_instances.client import Client
-from pulumi_instances.config import Settings
-from pulumi_instances.errors import ConnectionFailed
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import ConnectionFailed
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, ScriptedServer, answer

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances.errors import quote
-from pulumi_instances.model import INPUTS
-from pulumi_instances.validation import check
+from pulumi_instances.core.errors import quote
+from pulumi_instances.core.model import INPUTS
+from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KEYS, KNOWN, Inputs, good_inputs, inputs
 
 # what check fills

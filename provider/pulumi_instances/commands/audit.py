@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from .. import model, selection
+from .. import selection
+from ..core import model
 from ..selection import Found
 from ..state import HIDDEN, Held
 from . import common

@@ -17,8 +17,8 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from .. import config
-from ..errors import InputError, quote
+from ..core import config
+from ..core.errors import InputError, quote
 from ..selection import Selection
 from ..state import Held, held
 from . import pulumi_cli

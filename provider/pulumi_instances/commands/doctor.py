@@ -16,8 +16,9 @@ from typing import Any
 import click
 import yaml
 
-from .. import config, importing
-from ..errors import ConnectionFailed, InstancesError, Unauthorized
+from .. import importing
+from ..core import config
+from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, pulumi_cli
 from .redaction import redacted
 

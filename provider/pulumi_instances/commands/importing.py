@@ -20,7 +20,7 @@ from . import common, files, pulumi_cli
 
 if TYPE_CHECKING:
     from ..client import Client
-    from ..config import Settings
+    from ..core.config import Settings
 
 _exclude_state = click.option(
     "--exclude-state",

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import quote
+from ..core.errors import quote
 from ..signals import handled
 from . import redaction
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from .. import config, model
+from ..core import config, model
 
 BLOT = "[secret]"
 """What stands for a secret that is not shown."""

@@ -11,7 +11,17 @@ from pulumi.output import Unknown
 
 from . import model
 from .errors import InputError, quote
-from .model import CREATE_ONLY, DEFAULTS, EXACT, HIDDEN_INPUTS, INPUTS, kind_of, normalise_id, normalise_tags, plain
+from .model import (
+    CREATE_ONLY,
+    DEFAULTS,
+    EXACT,
+    HIDDEN_INPUTS,
+    INPUTS,
+    kind_of,
+    normalise_id,
+    normalise_tags,
+    plain,
+)
 
 Problem = tuple[str, str]
 """A bad input: the property, and what is wrong with it and what to write instead."""

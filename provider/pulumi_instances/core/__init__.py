@@ -1,0 +1,1 @@
+"""What is true of an instance whatever serves it: properties, settings, dialects, errors. No input and no output."""
