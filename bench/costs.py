@@ -19,8 +19,8 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from pulumi_instances.api.crash_notes import Pending
 from pulumi_instances.core.config import Settings
-from pulumi_instances.pending import Pending
 
 from .engines import PROGRAMS
 

@@ -25,7 +25,7 @@ from .core.codes import Codes
 from .core.errors import InstancesError, NotFound, SettingError
 
 if TYPE_CHECKING:
-    from .operations import Operations
+    from .api.operations import Operations
 
 log = logging.getLogger("pulumi_instances")
 
@@ -64,7 +64,7 @@ class InstanceProvider(ResourceProvider):
         Bad settings are kept for `check` to report: raised here, the engine would print a traceback per resource.
         """
         # Imported late: programs import this module, too, and need none of it.
-        from .operations import Operations
+        from .api.operations import Operations
 
         logs.switch_on()
         self._codes = Codes()

@@ -20,9 +20,9 @@ from .core import config
 from .core.errors import InputError, LookupFailed, quote
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .api.client import Client
+    from .api.selection import Found, Selection
     from .core.config import Settings
-    from .selection import Found, Selection
 
 _MOST_SHOWN = 10
 
@@ -111,7 +111,7 @@ def get_instances_output(
 def _one(
     client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
 ) -> Found:
-    from . import selection
+    from .api import selection
 
     if instance_id is not None and (name is not None or tags or your_mom is not None):
         raise InputError("get_instance: give either id, or name, tags and your_mom")
@@ -127,7 +127,7 @@ def _one(
 
 
 def _all(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
-    from . import selection
+    from .api import selection
 
     wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
     return selection.select(client, wanted)
@@ -196,6 +196,6 @@ def _client(settings: Mapping[str, Any]) -> Client:
 @cache
 def _shared_client(settings: Settings, account: str | None) -> Client:
     """One client, and so one pool of connections, for each account of the program."""
-    from .client import Client
+    from .api.client import Client
 
     return Client(settings, account=account)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.api.crash_notes import Pending
 from pulumi_instances.commands import common, pulumi_cli
-from pulumi_instances.pending import Pending
 from pulumi_instances.state import INSTANCE_TYPE, Held
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND

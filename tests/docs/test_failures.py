@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from pulumi_instances.answers import is_lost, is_retried
-from pulumi_instances.attempt import Attempt
+from pulumi_instances.api.attempt import Attempt
+from pulumi_instances.api.responses import is_lost, is_retried
 from pulumi_instances.core.errors import NotFound, status_error
 
 from .markdown import ROOT, document, table
@@ -50,7 +50,7 @@ def test_gone_is_404_and_410_only() -> None:
 def test_what_it_quotes_is_what_is_said() -> None:
     """The message of a take-over, word for word but for the id."""
     [quoted] = re.findall(r"`instance 4014(, .*?)`", document("docs/failures.md"))
-    assert f'"instance %s{quoted}"' in (ROOT / "provider/pulumi_instances/creation.py").read_text()
+    assert f'"instance %s{quoted}"' in (ROOT / "provider/pulumi_instances/api/creation.py").read_text()
 
 
 def test_each_promise_names_a_test_that_tests() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Account, Emulator, Fault, Request
 from tests.robustness.test_bad_input import configured
 from tests.support.values import inputs

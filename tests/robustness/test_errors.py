@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     ConnectionFailed,
@@ -27,7 +28,6 @@ from pulumi_instances.core.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock

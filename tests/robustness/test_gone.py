@@ -12,10 +12,10 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InstancesError, NotFound, UnexpectedAnswer
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.harness import Harness
 from tests.support.scripted import ScriptedServer, answer

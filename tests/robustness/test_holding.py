@@ -11,8 +11,8 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.api.crash_notes import OLDEST_NOTE, Pending
 from pulumi_instances.core.config import Settings
-from pulumi_instances.pending import OLDEST_NOTE, Pending
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import assert_ends_empty, assert_settled, calls
 from tests.support.harness import Harness

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import CreateLost
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import calls
 from tests.support.harness import Harness

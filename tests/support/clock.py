@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from pulumi_instances.attempt import Clock
+from pulumi_instances.api.attempt import Clock
 
 
 class FakeClock(Clock):

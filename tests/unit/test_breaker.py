@@ -11,11 +11,11 @@ from email.utils import formatdate
 
 import pytest
 
-from pulumi_instances.breaker import Breaker
-from pulumi_instances.client import Client
+from pulumi_instances.api.breaker import Breaker
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound, RateLimited, ServerError
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
 
@@ -97,7 +97,7 @@ def test_a_call_that_fails_while_others_are_answered_says_nothing_about_them(api
 
 def test_sleepers_wake_up() -> None:
     """They do not sleep on for a retry that is pointless."""
-    from pulumi_instances.attempt import Clock
+    from pulumi_instances.api.attempt import Clock
 
     breaker = Breaker(Clock())
     asleep = threading.Barrier(5)

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_instances import transport
-from pulumi_instances.answers import CHECK_URL, AnswerLost, retry_after
-from pulumi_instances.client import Client
+from pulumi_instances.api import transport
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.responses import CHECK_URL, AnswerLost, retry_after
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import (

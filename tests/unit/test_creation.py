@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.attempt import Clock
-from pulumi_instances.client import Client
+from pulumi_instances.api.attempt import Clock
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.creation import Creations
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
@@ -24,8 +26,6 @@ from pulumi_instances.core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
-from pulumi_instances.creation import Creations
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, ScriptedServer, answer

@@ -281,7 +281,7 @@ def test_another_provider_is_refused() -> None:
 
 def test_look_ups_share_one_client(api: Emulator, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """And so its connections."""
-    from pulumi_instances import client
+    from pulumi_instances.api import client
 
     made: list[object] = []
     kept = client.Client.__init__

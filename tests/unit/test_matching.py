@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api.matching import Wanted
 from pulumi_instances.core.dialect import DIALECTS
-from pulumi_instances.matching import Wanted
 from tests.support.values import inputs
 
 DEFAULT, ELEMENTS = DIALECTS["default"], DIALECTS["elements"]

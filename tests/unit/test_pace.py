@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pulumi_instances.pace import Pace
+from pulumi_instances.api.pace import Pace
 from tests.support.clock import FakeClock
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.client import Client
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.selection import Selection, created, listed, read, select, tag_set
 from pulumi_instances.core.config import load
 from pulumi_instances.core.errors import InputError, UnexpectedAnswer
-from pulumi_instances.selection import Selection, created, listed, read, select, tag_set
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.scripted import ScriptedServer, answer
 

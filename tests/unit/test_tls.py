@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.answers import AnswerLost
-from pulumi_instances.client import Client
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.responses import AnswerLost
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed
 from tests.support.certificates import self_signed

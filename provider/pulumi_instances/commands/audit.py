@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from .. import selection
+from ..api import selection
+from ..api.selection import Found
 from ..core import model
-from ..selection import Found
 from ..state import HIDDEN, Held
 from . import common
 

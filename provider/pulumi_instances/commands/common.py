@@ -17,15 +17,15 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ..api.selection import Selection
 from ..core import config
 from ..core.errors import InputError, quote
-from ..selection import Selection
 from ..state import Held, held
 from . import pulumi_cli
 from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:
-    from ..client import Client, OnPage
+    from ..api.client import Client, OnPage
 
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
@@ -89,7 +89,7 @@ def open_client(stack: str | None, account: str | None, overrides: Sequence[str]
 
 def client_of(found: Sources, account: str | None) -> Client:
     """A client with these settings."""
-    from ..client import Client
+    from ..api.client import Client
 
     return Client(config.load(found.get, found.environ), account=account)
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import importing, selection
+from .. import importing
+from ..api import selection
+from ..api.selection import Found
 from ..program import program as program_text
-from ..selection import Found
 from . import common, files, pulumi_cli
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from ..api.client import Client
     from ..core.config import Settings
 
 _exclude_state = click.option(
@@ -208,7 +209,7 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
 
 def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
     """Have no later create take an imported instance for the one that an interrupted create has left."""
-    from ..pending import Pending
+    from ..api.crash_notes import Pending
 
     try:
         Pending(plan.settings).account_for_all([found["id"] for found in imported])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .. import selection
+from ..api import selection
 from . import common
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.api.crash_notes import Pending
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import CreateUndecided
-from pulumi_instances.operations import Operations
-from pulumi_instances.pending import Pending
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_data": {"code": "once-only-code"}}
@@ -24,7 +24,7 @@ INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_da
 CREATE = """
 import json, os, sys
 from pulumi_instances.core.config import Settings
-from pulumi_instances.operations import Operations
+from pulumi_instances.api.operations import Operations
 url, user, organization, inputs = sys.argv[1:]
 Operations(Settings(url, user, organization)).create(json.loads(inputs))
 """

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..core import model
+from ..core.errors import InstancesError
 from .client import Client
-from .core import model
-from .core.errors import InstancesError
 
 Found = dict[str, Any]
 

@@ -18,12 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from . import pending
-from .answers import AnswerLost
-from .attempt import Attempt, Json
-from .client import Client
-from .core import model
-from .core.errors import (
+from ..core import model
+from ..core.errors import (
     AdoptionRefused,
     ConnectionFailed,
     CreateLost,
@@ -33,9 +29,13 @@ from .core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
+from . import crash_notes as pending
+from .attempt import Attempt, Json
+from .client import Client
+from .crash_notes import Note, OpenNote, Pending
 from .listings import Found, Listings
 from .matching import Wanted
-from .pending import Note, OpenNote, Pending
+from .responses import AnswerLost
 
 log = logging.getLogger("pulumi_instances")
 

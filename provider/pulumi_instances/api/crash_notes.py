@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .core import model
-from .core.config import Settings
-from .core.errors import InputError
+from ..core import model
+from ..core.config import Settings
+from ..core.errors import InputError
 
 try:
     import fcntl

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import NotFound, ServerError
-from pulumi_instances.operations import Operations
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 

@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .attempt import Attempt, Json
-from .core.errors import (
+from ..core.errors import (
     ConnectionFailed,
     Forbidden,
     InstancesError,
@@ -22,6 +21,7 @@ from .core.errors import (
     quote,
     status_error,
 )
+from .attempt import Attempt, Json
 
 CHECK_URL = "check that instances:baseUrl names the API"
 

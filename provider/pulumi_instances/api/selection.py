@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ..core import model
+from ..core.errors import InputError, UnexpectedAnswer, quote
 from .client import Client, OnPage
-from .core import model
-from .core.errors import InputError, UnexpectedAnswer, quote
 
 Found = dict[str, Any]
 """What the API says of an instance: ``id``, and those of the outputs that the answer holds (`model.from_wire`)."""

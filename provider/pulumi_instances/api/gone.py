@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
+from ..core.errors import InstancesError, NotFound, UnexpectedAnswer
+from ..core.model import told
 from .client import Client
-from .core.errors import InstancesError, NotFound, UnexpectedAnswer
-from .core.model import told
 
 _MOMENT = 0.5
 """Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from . import answers
-from .answers import AnswerLost
+from ..core.config import Settings, env_prefix
+from ..core.errors import InputError, InstancesError, UnexpectedAnswer
+from ..core.model import normalise_id
+from . import responses as answers
 from .attempt import Attempt, Clock, Json, backoff
 from .breaker import Breaker
-from .core.config import Settings, env_prefix
-from .core.errors import InputError, InstancesError, UnexpectedAnswer
-from .core.model import normalise_id
 from .pace import Pace, jittered
+from .responses import AnswerLost
 
 if TYPE_CHECKING:
     from .transport import Transport

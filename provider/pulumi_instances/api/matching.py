@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from .core.dialect import Dialect
+from ..core.dialect import Dialect
 
 _SHORTEST_CUT = 16
 """A name may have been cut off to its first characters; shorter ones say too little."""

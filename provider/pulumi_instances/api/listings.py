@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from ..core import model
+from ..core.errors import ConnectionFailed, Forbidden, InstancesError
 from .client import Client
-from .core import model
-from .core.errors import ConnectionFailed, Forbidden, InstancesError
 
 log = logging.getLogger("pulumi_instances")
 

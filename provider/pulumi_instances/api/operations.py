@@ -7,13 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ..core import model
+from ..core.config import Settings
+from ..core.errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
+from .batched_reads import Reads
 from .client import Client
-from .core import model
-from .core.config import Settings
-from .core.errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
 from .creation import Creations
 from .gone import Gone
-from .reads import Reads
 
 log = logging.getLogger("pulumi_instances")
 

@@ -14,8 +14,8 @@ import urllib3
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ProxyError
 
+from ..core.config import Settings, is_loopback
 from .attempt import Attempt, Json
-from .core.config import Settings, is_loopback
 from .patience import PatientAdapter
 
 LARGEST_BODY = 64 * 1024 * 1024
