@@ -19,7 +19,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from pulumi_instances.api.crash_notes import Pending
+from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.core.config import Settings
 
 from .engines import PROGRAMS
@@ -119,14 +119,14 @@ def _cpu(process: psutil.Process, call: Callable[[], None], calls: int) -> float
 def _notes(creates: int = 320) -> Figures:
     """Milliseconds that the note on disk adds to a create, alone and with 32 at once."""
     with tempfile.TemporaryDirectory() as home:
-        pending = Pending(_SETTINGS, Path(home))
+        notes = CrashNotes(_SETTINGS, Path(home))
 
         def create(number: int) -> None:
             inputs = {"name": f"box-{number}"}
-            pending.is_under_way(inputs)
-            pending.left(inputs)
-            with pending.create(inputs, "4000", ()):
-                pending.account_for(str(number))
+            notes.is_under_way(inputs)
+            notes.left(inputs)
+            with notes.create(inputs, "4000", ()):
+                notes.account_for(str(number))
 
         figures = {}
         for threads in (1, 32):

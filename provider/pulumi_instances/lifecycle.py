@@ -19,7 +19,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import logs, parallel
+from . import process
 from .core import config, model, validation
 from .core.codes import Codes
 from .core.errors import InstancesError, NotFound, SettingError
@@ -66,14 +66,14 @@ class InstanceProvider(ResourceProvider):
         # Imported late: programs import this module, too, and need none of it.
         from .api.operations import Operations
 
-        logs.switch_on()
+        process.switch_logging_on()
         self._codes = Codes()
         try:
             settings = config.load(req.config.get)
         except SettingError as refusal:
             self._refusal = refusal
         else:
-            parallel.widen(settings.parallelism + parallel.SPARE)
+            process.widen(settings.parallelism + process.SPARE)
             self._operations = Operations(settings, account=req.config.get(config.ACCOUNT_KEY))
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

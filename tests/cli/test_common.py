@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from pulumi_instances.cli import _COMMANDS
-from pulumi_instances.commands import common
+from pulumi_instances.cli import _COMMANDS, common
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer

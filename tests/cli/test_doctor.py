@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.commands.doctor import OLDEST_SDK
+from pulumi_instances.cli.doctor import OLDEST_SDK
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import Run

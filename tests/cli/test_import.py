@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.api.crash_notes import Pending
-from pulumi_instances.commands import common, pulumi_cli
-from pulumi_instances.state import INSTANCE_TYPE, Held
+from pulumi_instances.api.crash_notes import CrashNotes
+from pulumi_instances.cli import common, pulumi_cli
+from pulumi_instances.cli.exported_state import INSTANCE_TYPE, Held
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 
@@ -51,7 +51,7 @@ def test_only_its_owner_can_read_the_tokens(
 ) -> None:
     """While the CLI reads them; afterwards they are gone. On Linux they were never in a file system."""
     put_cli(directory)
-    monkeypatch.setattr("pulumi_instances.commands.files.sys.platform", platform)
+    monkeypatch.setattr("pulumi_instances.cli.files.sys.platform", platform)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, done.err) == (0, "")
     file, mode, document = (directory / "ran").read_text().splitlines()
@@ -180,12 +180,12 @@ def test_notes_of_interrupted_creates_are_told(
     """Once, of what was imported; a failure is a warning."""
     put_cli(directory, code=code)
     told: list[list[str]] = []
-    monkeypatch.setattr(Pending, "account_for_all", lambda _, ids: told.append(list(ids)))
+    monkeypatch.setattr(CrashNotes, "account_for_all", lambda _, ids: told.append(list(ids)))
     assert run("import", "--stack", "dev", "--program", "a.py", "--yes").code == code
     assert told == ([[str(each["id"]) for each in api.instances()]] if code == 0 else [])
     if code == 0:
         (directory / "ran").unlink()
-        monkeypatch.setattr(Pending, "account_for_all", lambda *_: 1 / 0)
+        monkeypatch.setattr(CrashNotes, "account_for_all", lambda *_: 1 / 0)
         done = run("import", "--stack", "dev", "--program", "b.py", "--yes")
         assert (done.code, len(done.err.splitlines())) == (0, 1)
         assert "were not told of this import (ZeroDivisionError): while no `pulumi up` is running" in done.err

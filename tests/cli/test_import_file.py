@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from pulumi_instances.commands import files
+from pulumi_instances.cli import files
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.commands import redaction
+from pulumi_instances.cli import redaction
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import Run

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.api.crash_notes import OLDEST_NOTE, Pending
+from pulumi_instances.api.crash_notes import OLDEST_NOTE, CrashNotes
 from pulumi_instances.core.config import Settings
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import assert_ends_empty, assert_settled, calls
@@ -338,11 +338,11 @@ def test_a_home_that_is_a_file_is_a_warning(stack: Harness, instances_api: Emula
 def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_path: Path, setting: str) -> None:
     account = Settings(instances_api.base_url, instances_api.user_secret, instances_api.organization_secret)
     bag = {"your_mom": "dropbox", "name": "mine", "tags": []}
-    with Pending(account, tmp_path).create(bag, "4000", []):
+    with CrashNotes(account, tmp_path).create(bag, "4000", []):
         pass
     changed: dict[str, Any] = {setting: "rotated-s3cret"}
-    rotated = Pending(replace(account, **changed), tmp_path)
-    strange = Pending(Settings(instances_api.base_url, "of-another", "account"), tmp_path)
+    rotated = CrashNotes(replace(account, **changed), tmp_path)
+    strange = CrashNotes(Settings(instances_api.base_url, "of-another", "account"), tmp_path)
     assert len(rotated.left(bag)) == 1
     assert strange.left(bag) == []
 

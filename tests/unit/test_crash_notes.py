@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.api.crash_notes import Pending
+from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import CreateUndecided
@@ -73,7 +73,7 @@ def test_no_note_outlives_a_create_that_ended(api: Emulator, tmp_path: Path) -> 
 
 def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) -> None:
     """Only its owner reads the file, and neither the inputs nor the account's secrets are in it or its name."""
-    with Pending(settings(api)).create(INPUTS, "4000", {"4001"}):
+    with CrashNotes(settings(api)).create(INPUTS, "4000", {"4001"}):
         (note,) = notes(tmp_path)
         text = f"{note} {note.read_text()}"
         assert note.stat().st_mode & 0o777 == 0o600
@@ -84,9 +84,9 @@ def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) ->
 
 def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
     """While its writer holds the lock, nobody sees the note as left behind."""
-    pending = Pending(settings(api))
-    with pending.create(INPUTS, "4000", set()):
-        assert pending.left(INPUTS) == []
+    notes = CrashNotes(settings(api))
+    with notes.create(INPUTS, "4000", set()):
+        assert notes.left(INPUTS) == []
 
 
 def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path: Path) -> None:

@@ -338,7 +338,7 @@ def test_an_interrupt_in_a_post_leaves_the_note(api: Emulator, monkeypatch: pyte
     monkeypatch.setattr(made._client, "post", interrupt)
     with pytest.raises(KeyboardInterrupt):
         made.create(inputs())
-    assert len(made._pending.left()) == 1
+    assert len(made._notes.left()) == 1
 
 
 def test_a_listing_that_is_forbidden_does_not_stop_creates(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
@@ -427,13 +427,13 @@ def test_a_create_that_was_killed_is_taken_over_by_the_next_run(api: Emulator) -
     """The same inputs in a new process: the instance that nobody was told of is found, and none is made."""
 
     made = creations(api)
-    with made._pending.create(inputs(), "0", []):
+    with made._notes.create(inputs(), "0", []):
         api.add(name="billing", tags=["eu"])
     # What a kill leaves is a note that nobody holds a lock on: as here, once its file is closed.
-    assert len(made._pending.left()) == 1
+    assert len(made._notes.left()) == 1
     assert creations(api).create(inputs())["id"] == str(api.instances()[0]["id"])
     assert posts(api) == 0
-    assert made._pending.left() == []
+    assert made._notes.left() == []
 
 
 # adopt

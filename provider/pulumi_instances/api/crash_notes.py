@@ -17,16 +17,15 @@ import json
 import logging
 import os
 import secrets
-import select
 import threading
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .. import process
 from ..core import model
 from ..core.config import Settings
 from ..core.errors import InputError
@@ -80,7 +79,7 @@ class Note:
 
     def forget(self) -> None:
         """The create is accounted for, unless nobody hears of it."""
-        if is_heard():
+        if process.is_heard():
             _remove(self.path)
 
 
@@ -107,7 +106,7 @@ class OpenNote:
                 _write(self._file, {**self._told, "answered": True})
 
 
-class Pending:
+class CrashNotes:
     """The notes and keepers of one account. Safe to share between threads and processes."""
 
     def __init__(self, settings: Settings, home: Path | None = None) -> None:
@@ -356,27 +355,3 @@ def _is_locked(file: IO[str]) -> bool:
     except OSError:
         return True
     return False
-
-
-# whether anybody listens
-
-_canary = ThreadPoolExecutor(1)
-
-
-def is_heard() -> bool:
-    """Whether what a call answers can still reach the engine.
-
-    One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
-    calls run on, unheard, until it is killed some seconds later (engine: plugin.go).
-    """
-    if fcntl is None:
-        return True
-    stdout = select.poll()
-    stdout.register(1, 0)
-    if any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
-        return False
-    try:
-        _canary.submit(int)
-    except RuntimeError:  # the documented sign of an interpreter that is shutting down
-        return False
-    return True

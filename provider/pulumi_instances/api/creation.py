@@ -3,7 +3,7 @@
 The answer of a `POST /instances` can be lost after the API has acted: repeating it would make a second instance, giving
 up would leave one that nobody tracks. So a create is compared with what the API lists: an object that is new since the
 first create of this process, that no other create here has claimed, and that is what the service makes of these inputs,
-is the one that was made. `pending` extends that to creates that a killed process has left.
+is the one that was made. `crash_notes` extends that to creates that a killed process has left.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from .. import process
 from ..core import model
 from ..core.errors import (
     AdoptionRefused,
@@ -29,10 +30,10 @@ from ..core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
-from . import crash_notes as pending
+from . import crash_notes
 from .attempt import Attempt, Json
 from .client import Client
-from .crash_notes import Note, OpenNote, Pending
+from .crash_notes import CrashNotes, Note, OpenNote
 from .listings import Found, Listings
 from .matching import Wanted
 from .responses import AnswerLost
@@ -74,7 +75,7 @@ class Creations:
     def __init__(self, client: Client) -> None:
         """Send nothing yet: the first create takes the listing to compare with."""
         self._client = client
-        self._pending = Pending(client.settings)
+        self._notes = CrashNotes(client.settings)
         self._listings = Listings(client)
         self._lock = threading.Lock()
         self._claimed: set[str] = set()
@@ -89,7 +90,7 @@ class Creations:
 
     def use_stack(self, stack: str) -> None:
         """Say which stack this process works for, as ``organization/project/stack``."""
-        self._pending.stack = stack
+        self._notes.stack = stack
 
     # create
 
@@ -109,12 +110,12 @@ class Creations:
             if before is not None:
                 self._name_twins(before.by_name.get(wanted.name, []), wanted)
             highest = None if before is None else before.highest
-            with self._pending.create(inputs, highest, self._made[wanted.key]) as note:
+            with self._notes.create(inputs, highest, self._made[wanted.key]) as note:
                 known = None if before is None else before.by_id
                 found = self._post(inputs, wanted, known, note)
                 self._made[wanted.key].add(found["id"])  # in our turn: nobody else uses this set
-                self._pending.account_for(found["id"])
-                if pending.is_heard():
+                self._notes.account_for(found["id"])
+                if process.is_heard():
                     note.drop()
                 return found
 
@@ -203,12 +204,12 @@ class Creations:
         clock, settings = self._client.clock, self._client.settings
         deadline = clock.now() + settings.create_timeout
         # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
-        if self._pending.is_under_way(inputs):
+        if self._notes.is_under_way(inputs):
             _say_waiting(wanted, settings.create_timeout)
-            while self._pending.is_under_way(inputs) and clock.now() < deadline:
+            while self._notes.is_under_way(inputs) and clock.now() < deadline:
                 clock.sleep(_FIRST_LOOKS[1])
-        for note in self._pending.left(inputs):
-            if note.age > pending.OLDEST_NOTE:
+        for note in self._notes.left(inputs):
+            if note.age > crash_notes.OLDEST_NOTE:
                 self._name_old(note, wanted)
             elif (found := self._taken_over(note, wanted)) is not None:
                 return found
@@ -232,7 +233,7 @@ class Creations:
         )
         if found is None:
             return None
-        self._pending.account_for(found["id"], note)
+        self._notes.account_for(found["id"], note)
         note.forget()
         log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
         return {**found, **self.keep(found["id"])}
@@ -345,8 +346,8 @@ class Creations:
 
     def adopted(self, inputs: Mapping[str, Any], instance_id: str) -> dict[str, str]:
         """The adoption has succeeded. Returns what the state has to hold besides: see `keep`."""
-        self._pending.account_for(instance_id)
-        self._pending.forget(inputs)
+        self._notes.account_for(instance_id)
+        self._notes.forget(inputs)
         with self._lock:
             self._adopting.discard(instance_id)
         return self.keep(instance_id)
@@ -356,7 +357,7 @@ class Creations:
         keeper = secrets.token_hex(8)
         with self._lock:
             self._kept[instance_id] = keeper
-        self._pending.keep(instance_id, keeper)
+        self._notes.keep(instance_id, keeper)
         return {model.KEEPER: keeper}
 
     def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
@@ -369,11 +370,11 @@ class Creations:
             self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
             self._claimed.add(instance_id)
             if self._has_notes is None:
-                self._has_notes = bool(self._pending.left(any_stack=True))
+                self._has_notes = bool(self._notes.left(any_stack=True))
         if keeper is not None:
-            self._pending.keep(instance_id, keeper)
+            self._notes.keep(instance_id, keeper)
         if self._has_notes:
-            self._pending.note_held(inputs, instance_id)
+            self._notes.note_held(inputs, instance_id)
 
     def note_seen(self, instance_id: str) -> None:
         """A resource in the state has or refers to this object: no create takes it over."""
@@ -393,11 +394,11 @@ class Creations:
                     "run again"
                 )
             holders = {*self._managed.get(instance_id, ()), self._kept.get(instance_id, ours)}
-        return holders == {ours} and self._pending.keeper(instance_id) in (None, ours)
+        return holders == {ours} and self._notes.keeper(instance_id) in (None, ours)
 
     def deleted(self, instance_id: str) -> None:
         """The object is no longer there."""
-        self._pending.release(instance_id)
+        self._notes.release(instance_id)
 
     def _demand_connector(self, found: Found, instance_id: str, your_mom: Any) -> None:
         if isinstance(your_mom, str) and found.get("your_mom", your_mom) != your_mom:

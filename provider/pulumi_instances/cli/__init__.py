@@ -17,14 +17,14 @@ _CLI = {"click", "rich"}
 _TESTING = {"starlette", "uvicorn"}
 
 _COMMANDS = {
-    "list": "commands.listing:list_command",
-    "show": "commands.listing:show",
-    "drift": "commands.audit:drift",
-    "orphans": "commands.audit:orphans",
-    "import-file": "commands.importing:import_file",
-    "import": "commands.importing:import_",
-    "doctor": "commands.doctor:doctor",
-    "emulator": "testing.emulator.command:emulator",
+    "list": "listing:list_command",
+    "show": "listing:show",
+    "drift": "audit:drift",
+    "orphans": "audit:orphans",
+    "import-file": "importing:import_file",
+    "import": "importing:import_",
+    "doctor": "doctor:doctor",
+    "emulator": ".testing.emulator.command:emulator",
 }
 
 _HELP = """Existing instances of the Instances API: list and compare them, take them into a stack.
@@ -56,7 +56,7 @@ def main() -> None:
         sys.exit("The command line needs its extra: pip install 'pulumi-instances[cli]'")
     import click
 
-    from .core.errors import InstancesError
+    from ..core.errors import InstancesError
     from .signals import handled
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -84,7 +84,7 @@ def main() -> None:
 def _tell(failure: str) -> None:
     import click
 
-    from .commands.redaction import redacted  # here, since it takes the SDK to load
+    from .redaction import redacted  # here, since it takes the SDK to load
 
     click.echo(redacted(failure), err=True, nl=False)
 

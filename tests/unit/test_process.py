@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from pulumi_instances import parallel
+from pulumi_instances import process
 
 
 def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
@@ -28,7 +28,7 @@ def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
 def test_the_pool_grows_to_what_was_asked_for() -> None:
     """Called on a pool of four, as the SDK's server has, 32 calls run at once afterwards."""
     with ThreadPoolExecutor(4) as pool:
-        assert pool.submit(parallel.widen, 32).result()
+        assert pool.submit(process.widen, 32).result()
         assert peak_of(pool, 32) == 32
 
 
@@ -39,7 +39,7 @@ def test_the_pool_grows_while_calls_wait_already() -> None:
 
         def configure() -> None:
             come.wait()
-            parallel.widen(36)
+            process.widen(36)
             configured.set()
 
         configuring = pool.submit(configure)
@@ -53,14 +53,14 @@ def test_the_pool_grows_while_calls_wait_already() -> None:
 def test_the_pool_never_shrinks() -> None:
     """`instances:parallelism: 1` asks for no less than the SDK gives: threads cannot be taken back."""
     with ThreadPoolExecutor(4) as pool:
-        assert pool.submit(parallel.widen, 1).result()
+        assert pool.submit(process.widen, 1).result()
         assert peak_of(pool, 4) == 4
 
 
 def test_outside_a_pool_nothing_happens_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """A server that runs its calls in another way keeps its own limit."""
     with caplog.at_level(logging.INFO, "pulumi_instances"):
-        assert not parallel.widen(32)
+        assert not process.widen(32)
     assert "parallelism stays" in caplog.text
 
 
@@ -71,5 +71,5 @@ def test_an_executor_of_another_kind_is_left_alone() -> None:
         pass
 
     with Other(2) as pool:
-        assert not pool.submit(parallel.widen, 32).result()
+        assert not pool.submit(process.widen, 32).result()
         assert pool._max_workers == 2

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .core import model, validation
-from .state import INSTANCE_TYPE, SECRET
+from ..core import model, validation
+from .exported_state import INSTANCE_TYPE, SECRET
 
 Found = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[st
     """The document for `pulumi import --file F --generate-code=false --protect=false`. It holds the tokens in plain."""
     from pulumi.dynamic.dynamic import serialize_provider
 
-    from .lifecycle import InstanceProvider
+    from ..lifecycle import InstanceProvider
 
     pickle = {"__provider": serialize_provider(InstanceProvider())}
     return {"resources": [_resource(found, names[found["id"]], pickle) for found in instances]}

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import importing
 from ..api import selection
 from ..api.selection import Found
-from ..program import program as program_text
 from . import common, files, pulumi_cli
+from . import import_file as importing
+from .generated_program import program as program_text
 
 if TYPE_CHECKING:
     from ..api.client import Client
@@ -209,10 +209,10 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
 
 def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
     """Have no later create take an imported instance for the one that an interrupted create has left."""
-    from ..api.crash_notes import Pending
+    from ..api.crash_notes import CrashNotes
 
     try:
-        Pending(plan.settings).account_for_all([found["id"] for found in imported])
+        CrashNotes(plan.settings).account_for_all([found["id"] for found in imported])
     except Exception as error:  # the import is done all the same
         common.note(
             f"Warning: the notes of interrupted creates were not told of this import ({type(error).__name__}): while "

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import click
 
 from ..core.errors import quote
-from ..signals import handled
 from . import redaction
+from .signals import handled
 
 
 def executable() -> str:

@@ -16,10 +16,10 @@ from typing import Any
 import click
 import yaml
 
-from .. import importing
 from ..core import config
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, pulumi_cli
+from . import import_file as importing
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"

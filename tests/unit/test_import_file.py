@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
-from pulumi_instances import importing
+from pulumi_instances.cli import import_file as importing
+from pulumi_instances.cli.exported_state import INSTANCE_TYPE
+from pulumi_instances.cli.generated_program import program
 from pulumi_instances.core import validation
 from pulumi_instances.lifecycle import InstanceProvider
-from pulumi_instances.program import program
-from pulumi_instances.state import INSTANCE_TYPE
 
 RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
 

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..api.selection import Selection
 from ..core import config
 from ..core.errors import InputError, quote
-from ..state import Held, held
 from . import pulumi_cli
+from .exported_state import Held, held
 from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .core import model
-from .core.config import ACCOUNT_KEY
-from .core.errors import InputError
+from ..core import model
+from ..core.config import ACCOUNT_KEY
+from ..core.errors import InputError
 
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 

@@ -12,8 +12,8 @@ import click
 from ..api import selection
 from ..api.selection import Found
 from ..core import model
-from ..state import HIDDEN, Held
 from . import common
+from .exported_state import HIDDEN, Held
 
 _COMPARED = ("your_mom", "name", "tags", "token")
 

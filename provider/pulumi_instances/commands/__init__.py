@@ -1,1 +1,0 @@
-"""The commands of `pulumi-instances`. None of them writes to the API."""

@@ -1,0 +1,110 @@
+"""What is true of the plugin process: its thread pool, whether the engine still hears it, and its log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+try:
+    import fcntl
+except ImportError:  # Windows: nobody can tell there whether an engine has gone
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("pulumi_instances")
+
+# How many calls at once. The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says
+# (dynamic/__main__.py). A create takes seconds, so a large stack would wait for threads, not for the API. There is no
+# public way to widen that pool. The public way round it are several explicit providers (`account`), each with a process
+# and four threads of its own; they start one after another, so that it pays for long operations only.
+
+SPARE = 4
+"""Threads beside those that call the API, so that no check or diff ever waits for one of them."""
+
+
+def widen(workers: int) -> bool:
+    """Let the pool that runs the current thread grow to ``workers`` threads; False, and a log line, where it cannot.
+
+    Called from `configure`, which the server runs on the pool itself. Threads are started as calls come in, so that a
+    preview stays with one or two. On any surprise the pool stays as it is.
+    """
+    pool = _current_pool()
+    if pool is None:
+        log.info("parallelism stays as the SDK has it: its thread pool was not found")
+        return False
+    if workers > pool._max_workers:
+        pool._max_workers = workers
+        if pool._work_queue.qsize():
+            _start_all(pool, workers)
+    return True
+
+
+def _start_all(pool: ThreadPoolExecutor, workers: int) -> None:
+    """Destroy and refresh begin with many calls at once, and nothing starts a thread for a call that waits already.
+
+    Python 3.11 and older even count a thread as idle for each such call that ends, and start none for later ones.
+    """
+    started = threading.Event()
+    try:
+        while len(pool._threads) < workers:
+            pool.submit(started.wait)  # keeps a thread busy, so that the next one needs another
+    finally:
+        started.set()
+
+
+def _current_pool() -> ThreadPoolExecutor | None:
+    """The executor whose worker we are: it starts each with a weak reference to itself as the first argument."""
+    arguments = getattr(threading.current_thread(), "_args", None)
+    reference = arguments[0] if isinstance(arguments, tuple) and arguments else None
+    pool = reference() if isinstance(reference, weakref.ref) else None
+    if type(pool) is not ThreadPoolExecutor or not isinstance(getattr(pool, "_max_workers", None), int):
+        return None
+    return pool
+
+
+# Whether anybody listens.
+
+_canary = ThreadPoolExecutor(1)
+
+
+def is_heard() -> bool:
+    """Whether what a call answers can still reach the engine.
+
+    One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
+    calls run on, unheard, until it is killed some seconds later (engine: plugin.go).
+    """
+    if fcntl is None:
+        return True
+    stdout = select.poll()
+    stdout.register(1, 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
+        return False
+    try:
+        _canary.submit(int)
+    except RuntimeError:  # the documented sign of an interpreter that is shutting down
+        return False
+    return True
+
+
+# The one switch for logging: `INSTANCES_LOG=debug`.
+
+_LOGGER = "pulumi_instances"
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def switch_logging_on() -> None:
+    """Show the log on stderr, which the engine shows, where `INSTANCES_LOG` names a level. Calling twice is fine."""
+    level = _LEVELS.get(os.environ.get("INSTANCES_LOG", "").strip().lower())
+    logger = logging.getLogger(_LOGGER)
+    if level is None or any(handler.name == _LOGGER for handler in logger.handlers):
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.name = _LOGGER
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
