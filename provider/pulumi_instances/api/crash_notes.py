@@ -203,7 +203,7 @@ class CrashNotes:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             new = path.with_name(f"{uuid.uuid4().hex}.new")
             with _created(new) as file:
-                json.dump({"keeper": keeper}, file)
+                json.dump({"keeper": keeper, "stack": self.stack}, file)
             new.replace(path)
 
     def keeper(self, instance_id: str) -> str | None:
@@ -215,6 +215,18 @@ class CrashNotes:
             if time.time() - path.stat().st_mtime < _OLDEST_KEEPER:
                 return str(json.loads(path.read_text())["keeper"])
         return None
+
+    def release_to(self, instance_id: str, words: Collection[str | None]) -> None:
+        """A resource of the program has had the object from its start, and those with these words have it besides.
+
+        So whatever else of this stack took it over is no longer in the program: the move was taken back.
+        """
+        path = self._keeper_path(instance_id)
+        if path is None or not path.exists() or self.keeper(instance_id) in words:
+            return
+        with _aid(path):
+            if json.loads(path.read_text()).get("stack", "") == self.stack:
+                _remove(path)
 
     def release(self, instance_id: str) -> None:
         """The object is deleted."""

@@ -369,10 +369,13 @@ class Creations:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
             self._claimed.add(instance_id)
+            words = self._managed[instance_id]
             if self._has_notes is None:
                 self._has_notes = bool(self._notes.left(any_stack=True))
         if keeper is not None:
             self._notes.keep(instance_id, keeper)
+        elif not adopted:
+            self._notes.release_to(instance_id, words)
         if self._has_notes:
             self._notes.note_held(inputs, instance_id)
 
