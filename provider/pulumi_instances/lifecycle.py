@@ -105,9 +105,9 @@ class InstanceProvider(ResourceProvider):
         A real difference is answered with None, not True: the engine then compares inputs with inputs itself, shows
         the property that changed and honours `replace_on_changes` (engine: step_generator.go, DIFF_UNKNOWN).
         """
-        if self._operations is not None:
-            self._operations.note_managed(_id, _olds, _news)
         changed, replaces = model.changes(_olds, _news)
+        if self._operations is not None:
+            self._operations.note_managed(_id, _olds, _news, replaced=bool(replaces))
         if self._codes is not None:
             self._codes.note_diff(_id, _olds, _news, replaces=bool(replaces))
         for key in model.recorded_only(_olds, _news):

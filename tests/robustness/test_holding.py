@@ -51,6 +51,16 @@ def ids(api: Emulator) -> list[str]:
     return [str(instance["id"]) for instance in api.instances()]
 
 
+def taint(stack: Harness) -> None:
+    """As `pulumi state taint` does."""
+    deployment = stack.export()
+    assert deployment.deployment is not None
+    for resource in deployment.deployment["resources"]:
+        if resource["urn"].endswith("::first"):
+            resource["taint"] = True
+    stack.import_(deployment)
+
+
 def fail_to_move(stack: Harness, api: Emulator, instance_id: str) -> None:
     """`second` adopts the instance; another resource fails, so that the engine does not come to delete `first`."""
     stack.program(BROKEN.format(id=instance_id))
@@ -94,6 +104,83 @@ def test_a_move_with_a_target_is_ended_by_the_next(stack: Harness, instances_api
     stack.up()
 
     assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
+
+
+def test_a_move_that_is_taken_back_leaves_the_instance_to_the_old_resource(
+    stack: Harness, instances_api: Emulator, first: str
+) -> None:
+    """The new one goes and spares it; from then on the old one alone has it, and destroys it."""
+    fail_to_move(stack, instances_api, first)
+    stack.program(FIRST)
+    stack.up()
+    assert (held(stack), ids(instances_api)) == ({"first": first}, [first])
+
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_what_another_stack_has_adopted_stays_its_own(stack: Harness, instances_api: Emulator, first: str) -> None:
+    """Though this stack still declares it for a while: no `up` in between takes it back."""
+    [kept] = [Path(stack.env["PULUMI_HOME"]) / "pulumi-instances" / "kept"]
+    fail_to_move(stack, instances_api, first)
+    [file] = kept.glob("*/*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "stack": "organization/acceptance/prod"}))
+    stack.program(FIRST)
+    stack.up()
+
+    stack.destroy()
+
+    assert ids(instances_api) == [first]
+
+
+BEFORE = """
+    Instance(
+        "first",
+        your_mom="dropbox",
+        adopt_id="{id}",
+        opts=pulumi.ResourceOptions(delete_before_replace=True),
+    )
+"""
+
+
+@pytest.mark.parametrize("how", ["--replace", "taint"])
+def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
+    stack: Harness, instances_api: Emulator, how: str
+) -> None:
+    """The replacement would adopt what is gone. Without `adopt_id` it is replaced."""
+    there = by_hand(instances_api)
+    stack.program(BEFORE.format(id=there))
+    stack.up()
+    target: dict[str, Any] = {"replace": [urn(stack, "first")]} if how == "--replace" else {}
+    if how == "taint":
+        taint(stack)
+
+    with pytest.raises(auto.CommandError, match=f"delete instance {there}: adopt_id names it"):
+        stack.up(**target)
+
+    assert ids(instances_api) == [there]
+    stack.program(BEFORE.format(id=there).replace(f'adopt_id="{there}",', ""))
+    stack.up(**target)
+    assert list(held(stack).values()) == ids(instances_api) != [there]
+    assert_ends_empty(stack, instances_api)
+
+
+def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harness, instances_api: Emulator) -> None:
+    """The engine deletes it before it knows the new value, and so before anything is checked."""
+    there = by_hand(instances_api)
+    program = """
+        base = Instance("base", your_mom="{}", opts=pulumi.ResourceOptions(delete_before_replace=True))
+        Instance("first", your_mom="dropbox", adopt_id="{}", configuration={{"ref": base.id}})
+    """
+    stack.program(program.format("box", there))
+    stack.up()
+    stack.program(program.format("sfdc", there))
+
+    with pytest.raises(auto.CommandError, match="adopt_id"):
+        stack.up()
+
+    assert there in ids(instances_api)
+    assert held(stack)["first"] == there
 
 
 def test_the_old_resource_of_a_failed_move_is_destroyed_alone(
@@ -207,12 +294,7 @@ def test_a_replacement_does_not_lose_what_a_stale_note_takes_for_its_own(
 def test_a_tainted_instance_is_not_lost_to_a_stale_note(stack: Harness, instances_api: Emulator) -> None:
     leave_note(stack, instances_api)
     bring_in(stack, by_hand(instances_api))
-    deployment = stack.export()
-    assert deployment.deployment is not None
-    for resource in deployment.deployment["resources"]:
-        if resource["urn"].endswith("::first"):
-            resource["taint"] = True
-    stack.import_(deployment)
+    taint(stack)
 
     stack.up()
 

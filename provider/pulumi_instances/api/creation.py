@@ -86,6 +86,7 @@ class Creations:
         self._adopting: set[str] = set()
         self._managed: defaultdict[str, set[str | None]] = defaultdict(set)
         self._kept: dict[str, str] = {}
+        self._doomed: set[str] = set()
         self._has_notes: bool | None = None
 
     def use_stack(self, stack: str) -> None:
@@ -360,8 +361,13 @@ class Creations:
         self._notes.keep(instance_id, keeper)
         return {model.KEEPER: keeper}
 
-    def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it."""
+    def note_managed(
+        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool = False
+    ) -> None:
+        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it.
+
+        ``replaced`` says that the engine is told to replace it: it may delete the object before anything is checked.
+        """
         keeper = outputs.get(model.KEEPER)
         adopted = keeper is None and inputs.get("adopt_id") == instance_id
         with self._lock:
@@ -369,6 +375,10 @@ class Creations:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
             self._claimed.add(instance_id)
+            if replaced and inputs.get("adopt_id") == instance_id:
+                self._doomed.add(instance_id)
+            else:
+                self._doomed.discard(instance_id)
             words = self._managed[instance_id]
             if self._has_notes is None:
                 self._has_notes = bool(self._notes.left(any_stack=True))
@@ -387,7 +397,7 @@ class Creations:
     def demand_free(self, instance_id: str, outputs: Mapping[str, Any]) -> bool:
         """Whether the resource with these outputs may delete the object: False where another resource has it now.
 
-        Raises AdoptionRefused where another resource was going to adopt it in this run, and has failed.
+        Raises AdoptionRefused where a resource was going to adopt it in this run, and has failed, or is still to do so.
         """
         ours = outputs.get(model.KEEPER)
         with self._lock:
@@ -395,6 +405,11 @@ class Creations:
                 raise AdoptionRefused(
                     f"delete instance {instance_id}: another resource was going to adopt it, and failed; it is kept: "
                     "run again"
+                )
+            if instance_id in self._planned or instance_id in self._doomed:
+                raise AdoptionRefused(
+                    f"delete instance {instance_id}: adopt_id names it, so that nothing could replace it; it is kept: "
+                    "remove adopt_id in an `up` of its own, and run again"
                 )
             holders = {*self._managed.get(instance_id, ()), self._kept.get(instance_id, ours)}
         return holders == {ours} and self._notes.keeper(instance_id) in (None, ours)

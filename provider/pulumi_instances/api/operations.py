@@ -91,12 +91,14 @@ class Operations:
             return [("adopt_id", str(refusal))]
         return []
 
-    def note_managed(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    def note_managed(
+        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool = False
+    ) -> None:
         """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included.
 
         Raises AdoptionRefused when a new resource of the program is going to.
         """
-        self._creations.note_managed(instance_id, outputs, inputs)
+        self._creations.note_managed(instance_id, outputs, inputs, replaced=replaced)
         self._gone.ask(instance_id)
 
     def look_up(self, instance_id: str) -> dict[str, Any]:
