@@ -6,14 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pulumi_instances.api.batched_reads import Reads
+from pulumi_instances.api.client import Client
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
-from pulumi_instances.core.errors import NotFound, ServerError
+from pulumi_instances.core.errors import InstancesError, NotFound, ServerError
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 
@@ -178,3 +182,31 @@ def test_a_token_that_the_listing_confirms_needs_no_get(api: Emulator, settings:
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda key: operations.read(key, token=tokens[key]), ids))
     assert requests(api)["one"] <= 2
+
+
+class Unlisted:
+    """A client whose listing fails the first time."""
+
+    def __init__(self, settings: Settings, error: BaseException) -> None:
+        self.settings = settings
+        self.listings = 0
+        self._error = error
+
+    def pages(self) -> Iterator[list[dict[str, object]]]:
+        self.listings += 1
+        if self.listings == 1:
+            raise self._error
+        yield [{"id": 7, "name": "n", "token": "t", "tags": [], "your_mom": {"key": "dropbox"}}]
+
+
+@pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), RuntimeError("odd"), KeyboardInterrupt()])
+def test_a_listing_that_failed_is_fetched_again(settings: Settings, error: BaseException) -> None:
+    """Whatever the error was: later reads have one of their own."""
+    client = Unlisted(settings, error)
+    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id})
+    reads._alone = False  # another read is under way
+    with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
+        assert reads.read("7") == {"id": "7"}
+    reads._alone = False
+    assert reads.read("7")["token"] == "t"
+    assert client.listings == 2

@@ -3,12 +3,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulumi_instances import process
 from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.creation import Creations
@@ -595,3 +597,137 @@ def test_deleting_what_is_missing_is_success(api: Emulator) -> None:
     every.delete("1")
     with pytest.raises(NotFound):
         every.read("1")
+
+
+# what notes and looks decide, each by itself
+
+
+def refuse_to_answer(made: Creations, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every create from now on is interrupted before its POST is sent."""
+
+    def interrupt(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(made._client, "post", interrupt)
+
+
+def leave_note(made: Creations, **changed: Any) -> None:
+    """What a create that was killed leaves."""
+    with made._notes.create(inputs(**changed), "0", []):
+        pass
+
+
+def test_a_note_rules_out_what_its_own_run_had_made(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two equal creates is killed: the next run does not take the instance of the first for its own."""
+    killed = creations(api)
+    first = killed.create(inputs())
+    refuse_to_answer(killed, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        killed.create(inputs())
+    assert creations(api).create(inputs())["id"] != first["id"]
+    assert posts(api) == 2
+
+
+def test_a_take_over_counts_in_later_runs(api: Emulator) -> None:
+    """Two equal creates were killed, and one of them had made an instance: only one of two later runs takes it over."""
+    killed = creations(api)
+    leave_note(killed)
+    leave_note(killed)
+    left = str(api.add(name="billing", tags=["eu"]))
+    assert creations(api).create(inputs())["id"] == left
+    assert creations(api).create(inputs())["id"] != left
+    assert posts(api) == 1
+
+
+@pytest.mark.parametrize("how", ["create", "adopt"])
+def test_a_note_rules_out_what_another_run_has_made_or_adopted(api: Emulator, how: str) -> None:
+    """It looks the same, but came from other inputs."""
+    leave_note(creations(api), provider_data={"code": "one"})
+    if how == "create":
+        other = creations(api).create(inputs(provider_data={"code": "two"}))["id"]
+    else:
+        other = str(api.add(name="billing", tags=["eu"]))
+        operations(api).adopt(inputs(provider_data={"code": "two"}, adopt_id=other))
+    assert creations(api).create(inputs(provider_data={"code": "one"}))["id"] != other
+    assert len(api.instances()) == 2
+
+
+def test_an_interrupted_create_that_may_go_on_is_waited_for(api: Emulator) -> None:
+    """The API had not answered when the run was killed: its instance appears late, and is taken over."""
+    leave_note(creations(api))
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(api.add, name="billing", tags=["eu"])})
+    assert creations(api, clock).create(inputs())["id"] == str(api.instances()[0]["id"])
+    assert posts(api) == 0
+
+
+def test_an_interrupted_create_that_was_answered_is_not_waited_for(api: Emulator) -> None:
+    """The API is no longer at work on it: a few looks are enough."""
+    with creations(api)._notes.create(inputs(), "0", []) as note:
+        note.say_answered()
+    clock = FakeClock()
+    creations(api, clock).create(inputs())
+    assert sum(clock.slept) < 5
+    assert posts(api) == 1
+
+
+def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator) -> None:
+    """Its engine is dead: what it makes in the end is taken over."""
+    with ExitStack() as other:
+        other.enter_context(creations(api)._notes.create(inputs(), "0", []))
+
+        def end() -> None:
+            api.add(name="billing", tags=["eu"])
+            other.close()
+
+        clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
+        found = creations(api, clock).create(inputs())
+    assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
+    assert posts(api) == 0
+
+
+def test_a_living_process_is_not_waited_for_any_longer_than_agreed(api: Emulator) -> None:
+    """`createTimeout` bounds it."""
+    clock = FakeClock()
+    with creations(api)._notes.create(inputs(), "0", []):
+        creations(api, clock).create(inputs())
+    assert CREATE_TIMEOUT * 0.9 < sum(clock.slept) <= CREATE_TIMEOUT
+    assert posts(api) == 1
+
+
+def test_while_no_list_was_read_the_looks_go_on(api: Emulator) -> None:
+    """The API is done with the create, but none of the first looks saw a list: a later one finds the instance."""
+    made = creations(api, max_retries=0)
+    made.create(inputs(name="first"))
+    api.fail("POST", "/instances", Fault.status_after(500))
+    api.fail("GET", "/instances", Fault.status(500), times=3)
+    assert made.create(inputs())["id"] == str(api.instances()[-1]["id"])
+
+
+def test_a_list_that_failed_once_leaves_no_doubt(api: Emulator) -> None:
+    """The looks after it saw that there is nothing: the error is the plain one."""
+    made = creations(api, max_retries=0)
+    made.create(inputs(name="first"))
+    api.fail("POST", "/instances", Fault.status(500))
+    api.fail("GET", "/instances", Fault.status(500))
+    with pytest.raises(CreateLost):
+        made.create(inputs())
+
+
+def test_a_create_that_nobody_heard_of_is_taken_over(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is dead when the answer comes: the note stays, through a take-over that nobody hears of either."""
+    with monkeypatch.context() as dead:
+        dead.setattr(process, "is_heard", lambda: False)
+        made = creations(api).create(inputs())
+        assert creations(api).create(inputs())["id"] == made["id"]
+    last = creations(api)
+    assert last.create(inputs())["id"] == made["id"]
+    assert posts(api) == 1
+    assert last._notes.left() == []
+
+
+def test_what_an_answer_lacks_is_read_from_the_object() -> None:
+    """Such as `disabled`."""
+    made = {"id": 9, "name": "billing", "token": "t0ken", "valid": True}
+    with ScriptedServer(answer(200, []), answer(200, made), answer(200, {**made, "disabled": True})) as server:
+        assert scripted(server).create(inputs())["disabled"] is True
+        assert [request.method for request in server.received] == ["GET", "POST", "GET"]
