@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,9 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from pulumi_instances.api import crash_notes
 from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
@@ -23,6 +26,8 @@ INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_da
 # A process that begins the create of INPUTS, and says so once the note of it is on disk.
 CREATE = """
 import json, os, sys
+from pulumi_instances import process
+from pulumi_instances.api import crash_notes
 from pulumi_instances.core.config import Settings
 from pulumi_instances.api.operations import Operations
 url, user, organization, inputs = sys.argv[1:]
@@ -146,3 +151,37 @@ def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixtu
     twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
     Operations(settings(api)).create(INPUTS)
     assert f'adopt_id="{twin}"' in caplog.text
+
+
+def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
+    """Only the lock tells: the reader knows nothing of the writer."""
+    with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
+        assert CrashNotes(settings(api)).left(INPUTS) == []
+
+
+def test_nobody_looks_into_a_note_before_it_is_written(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither another thread nor another process takes it for malformed, or for one that was left."""
+    writer, reader = CrashNotes(settings(api)), CrashNotes(settings(api))
+    lock, seen = fcntl.flock, []
+
+    def look_then_lock(file: IO[str], how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            seen.extend([writer.left(), reader.left()])
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", look_then_lock)
+    with writer.create(INPUTS, "4000", set()):
+        assert seen == [[], []]
+    assert caplog.text == ""
+
+
+def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems grant a process any lock on a file that it has locked itself."""
+    monkeypatch.setattr(crash_notes, "_is_locked", lambda _: False)
+    notes_of_this = CrashNotes(settings(api))
+    with notes_of_this.create(INPUTS, "4000", set()):
+        assert notes_of_this.left(INPUTS) == []

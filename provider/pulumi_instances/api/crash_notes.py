@@ -336,19 +336,24 @@ def _created(path: Path) -> IO[str]:
 
 
 def _create(path: Path, told: Mapping[str, Any]) -> IO[str] | None:
-    """An open, locked file; None where none can be kept, which must not stop a create."""
+    """An open, locked file; None where none can be kept, which must not stop a create.
+
+    It gets its name last: under that name nobody finds one that is not yet locked, or not yet written.
+    """
+    new = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = _created(path)
+        file = _created(new)
     except OSError as error:
         _warn(path.parent, error)
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         _write(file, told)
+        new.replace(path)
     except OSError as error:  # such as a full disk
         _warn(path.parent, error)
-        _remove(path)
+        _remove(new)
         with contextlib.suppress(OSError):
             file.close()
         return None
