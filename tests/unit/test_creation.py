@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -731,3 +732,73 @@ def test_what_an_answer_lacks_is_read_from_the_object() -> None:
     with ScriptedServer(answer(200, []), answer(200, made), answer(200, {**made, "disabled": True})) as server:
         assert scripted(server).create(inputs())["disabled"] is True
         assert [request.method for request in server.received] == ["GET", "POST", "GET"]
+
+
+@pytest.mark.parametrize(("fault", "answered"), [(Fault.status(500), True), (Fault.drop_before(), False)])
+def test_a_note_that_stays_tells_whether_the_api_is_done(api: Emulator, fault: Fault, answered: bool) -> None:
+    """The next run waits only where it may still be at work."""
+    api.fail("POST", "/instances", fault)
+    made = creations(api)
+    with pytest.raises(CreateLost):
+        made.create(inputs())
+    assert [note.answered for note in made._pending.left()] == [answered]
+
+
+def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emulator) -> None:
+    """Known for two reasons is known all the same."""
+    leave_note(creations(api))
+    held = str(api.add(name="billing", tags=["eu"]))
+    made = creations(api)
+    made.note_seen(held)
+    made.note_managed(held, {}, inputs(provider_data={"code": "two"}))
+    assert made.create(inputs())["id"] != held
+
+
+def test_the_first_of_several_twins_is_the_one_to_adopt(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """All are named, in the order of their age."""
+    twins = [str(api.add(name="billing", tags=["eu"])) for _ in range(2)]
+    creations(api).create(inputs())
+    assert f"the API already has {', '.join(twins)} with" in caplog.text
+    assert f'adopt_id="{twins[0]}"' in caplog.text
+
+
+def test_of_several_candidates_another_id_may_be_right(api: Emulator) -> None:
+    """Of a single one it may not."""
+    for others, said in ((1, True), (0, False)):
+        api.reset()
+        api.fail("POST", "/instances", Fault.status(500))
+        look_alike = partial(api.add, name="billing", tags=["eu", "us"])
+        meanwhile = FakeClock(meanwhile={0.0: look_alike, **({0.1: look_alike} if others else {})})
+        with pytest.raises(CreateUndecided) as caught:
+            creations(api, meanwhile).create(inputs())
+        assert ("(or the id that is right)" in str(caught.value)) is said
+
+
+def test_while_an_adoption_is_not_complete_the_instance_stays(api: Emulator) -> None:
+    """Its PUT has failed: whoever had it before does not delete it now."""
+    instance_id = str(api.add(name="old"))
+    every = operations(api)
+    api.fail("PUT", None, Fault.status(500))
+    with pytest.raises(ServerError):
+        every.adopt(inputs(adopt_id=instance_id))
+    with pytest.raises(AdoptionRefused, match="another resource was going to adopt it, and failed; it is kept"):
+        every.delete(instance_id)
+    assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
+
+
+def test_an_old_note_names_only_what_its_create_may_have_made(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Not what is older, nor what looks different."""
+    older = str(api.add(name="billing", tags=["eu"]))
+    killed = creations(api)
+    with killed._pending.create(inputs(), older, []):
+        pass
+    (note,) = killed._pending.left()
+    note.path.write_text(json.dumps({**json.loads(note.path.read_text()), "began": 86_400.0}))
+    api.add(name="other")
+    candidate = str(api.add(name="billing", tags=["eu"]))
+    assert creations(api).create(inputs())["id"] not in (older, candidate)
+    (line,) = [record.getMessage() for record in caplog.records if "was interrupted in it" in record.getMessage()]
+    assert line.startswith("create instance 'billing': a run of 1970-01-02 was interrupted")
+    assert f"which is instance {candidate}. A new one" in line
+    assert f'adopt_id="{candidate}"' in line
+    assert killed._pending.left() == []
