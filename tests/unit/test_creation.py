@@ -741,7 +741,7 @@ def test_a_note_that_stays_tells_whether_the_api_is_done(api: Emulator, fault: F
     made = creations(api)
     with pytest.raises(CreateLost):
         made.create(inputs())
-    assert [note.answered for note in made._pending.left()] == [answered]
+    assert [note.answered for note in made._notes.left()] == [answered]
 
 
 def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emulator) -> None:
@@ -790,9 +790,9 @@ def test_an_old_note_names_only_what_its_create_may_have_made(api: Emulator, cap
     """Not what is older, nor what looks different."""
     older = str(api.add(name="billing", tags=["eu"]))
     killed = creations(api)
-    with killed._pending.create(inputs(), older, []):
+    with killed._notes.create(inputs(), older, []):
         pass
-    (note,) = killed._pending.left()
+    (note,) = killed._notes.left()
     note.path.write_text(json.dumps({**json.loads(note.path.read_text()), "began": 86_400.0}))
     api.add(name="other")
     candidate = str(api.add(name="billing", tags=["eu"]))
@@ -801,4 +801,4 @@ def test_an_old_note_names_only_what_its_create_may_have_made(api: Emulator, cap
     assert line.startswith("create instance 'billing': a run of 1970-01-02 was interrupted")
     assert f"which is instance {candidate}. A new one" in line
     assert f'adopt_id="{candidate}"' in line
-    assert killed._pending.left() == []
+    assert killed._notes.left() == []
