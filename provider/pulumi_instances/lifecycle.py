@@ -80,7 +80,7 @@ class InstanceProvider(ResourceProvider):
         """Called for every resource of the program, in previews too; values may be unknown. No network.
 
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
-        (engine: step_generator.go, issueCheckFailures).
+        (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
             self._operations.use_stack(stack)
@@ -103,7 +103,7 @@ class InstanceProvider(ResourceProvider):
         """Called with the outputs in the state and the checked inputs, in previews too. No network.
 
         A real difference is answered with None, not True: the engine then compares inputs with inputs itself, shows
-        the property that changed and honours `replace_on_changes` (engine: step_generator.go, DIFF_UNKNOWN).
+        the property that changed and honours `replace_on_changes` (docs/engine.md, E2 and E3).
         """
         changed, replaces = model.changes(_olds, _news)
         if self._operations is not None:
@@ -209,7 +209,7 @@ def _marked(outs: dict[str, Any]) -> dict[str, Any]:
     """The outputs with the token marked as a secret for the engine.
 
     The resource asks for that too (`additional_secret_outputs`), but a state made by `pulumi import` does not
-    carry the request, and its first refresh would write the token in plain (engine: import.go).
+    carry the request, and its first refresh would write the token in plain (docs/engine.md, E13).
     """
     token = outs.get("token")
     return outs if token is None else {**outs, "token": wrap_rpc_secret(token)}

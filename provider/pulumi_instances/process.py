@@ -18,7 +18,7 @@ except ImportError:  # Windows: nobody can tell there whether an engine has gone
 log = logging.getLogger("pulumi_instances")
 
 # How many calls at once. The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says
-# (dynamic/__main__.py). A create takes seconds, so a large stack would wait for threads, not for the API. There is no
+# (docs/engine.md, E22). A create takes seconds, so a large stack would wait for threads, not for the API. There is no
 # public way to widen that pool. The public way round it are several explicit providers (`account`), each with a process
 # and four threads of its own; they start one after another, so that it pays for long operations only.
 
@@ -75,7 +75,7 @@ def is_heard() -> bool:
     """Whether what a call answers can still reach the engine.
 
     One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
-    calls run on, unheard, until it is killed some seconds later (engine: plugin.go).
+    calls run on, unheard, until it is killed some seconds later (docs/engine.md, E16).
     """
     if fcntl is None:
         return True

@@ -35,7 +35,7 @@ def backoff(number: int) -> float:
 class Attempt:
     """What one request came to: an answer's status and body, or the reason why there is none.
 
-    ``sent`` is False only where the request surely never reached the API.
+    ``sent`` is False only where the request surely never reached the API; ``untrusted`` is about its certificate.
     """
 
     status: int | None = None
@@ -44,6 +44,8 @@ class Attempt:
     failure: str | None = None
     sent: bool = True
     final: bool = False
+    timed_out: bool = False
+    untrusted: bool = False
 
     @property
     def succeeded(self) -> bool:

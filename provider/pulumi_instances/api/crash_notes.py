@@ -1,7 +1,7 @@
 """What has to outlive a process, on disk below `PULUMI_HOME`. An aid: whatever is wrong with a file is a warning.
 
 *Notes* of creates under way, so that the next run finds what a killed one has left. The engine keeps nothing of a
-create that it never heard the end of (engine: snapshot.go), and the API has no idempotency key. A note holds no secret:
+create that it never heard the end of (docs/engine.md, E14), and the API has no idempotency key. A note holds no secret:
 it names the inputs by a keyed digest. A lock on it tells whether the process that wrote it is still at work.
 
 *Keepers*: which resource holds an instance that came to it by adoption or take-over, so that the resource that had it

@@ -58,7 +58,7 @@ class Listings:
                 try:
                     self._before = self._compared()
                 except (Forbidden, ConnectionFailed) as error:
-                    if isinstance(error, ConnectionFailed) and "timed out" not in str(error):
+                    if isinstance(error, ConnectionFailed) and not error.timed_out:
                         raise
                     self._cannot = error
                     log.warning("%s. Creates go on; where the answer to one is lost, look for the instance", error)

@@ -129,7 +129,7 @@ def error_of(method: str, attempt: Attempt, what: str, secrets: Collection[str],
     if method == "POST" and is_lost(attempt):
         return AnswerLost(text, attempt)
     if attempt.failure is not None or attempt.status is None:
-        return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}")
+        return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}", timed_out=attempt.timed_out)
     if attempt.status < 400:
         return UnexpectedAnswer(f"{text}; {CHECK_URL}")
     if attempt.status in _GONE and not says_missing(attempt):
@@ -144,7 +144,7 @@ def missing_listing(attempt: Attempt, what: str, secrets: Iterable[str]) -> str:
 
 
 def _advice(attempt: Attempt, kind: type[InstancesError], env: str) -> str:
-    if kind is ConnectionFailed and "certificate" in (attempt.failure or "").lower():
+    if attempt.untrusted:
         return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
     if kind is not ConnectionFailed and attempt.status in (405, 415):  # the API itself answers no request of ours so
         return CHECK_URL

@@ -46,9 +46,9 @@ class Transport:
         except requests.exceptions.SSLError as error:
             # Only a refused certificate surely comes before the request; other faults may break in at any time.
             refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
-            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True)
+            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True, untrusted=refused)
         except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
-            return Attempt(failure=_reason(error), sent=not _never_sent(error))
+            return Attempt(failure=_reason(error), sent=not _never_sent(error), timed_out=_has_timed_out(error))
 
     def _send(self, request: requests.PreparedRequest, timeout: float) -> Attempt:
         environment = self._session.merge_environment_settings(
@@ -61,12 +61,15 @@ class Transport:
             **environment,
         ) as response:
             status, headers = response.status_code, response.headers
+            deadline = time.monotonic() + timeout
             try:
-                content = _read(response, time.monotonic() + timeout)
+                content = _read(response, deadline)
             except _TooMuch as error:
-                return Attempt(status, headers=headers, failure=str(error), final=True)
+                late = time.monotonic() > deadline
+                return Attempt(status, headers=headers, failure=str(error), final=True, timed_out=late)
             except Exception as error:
-                return Attempt(status, headers=headers, failure=f"the answer broke off ({_reason(error)})")
+                failure = f"the answer broke off ({_reason(error)})"
+                return Attempt(status, headers=headers, failure=failure, timed_out=_has_timed_out(error))
             return Attempt(status, content, headers)
 
 
@@ -130,6 +133,10 @@ def _cause(error: BaseException) -> BaseException:
         if isinstance(reason, BaseException):  # the `reason` of an ssl.SSLError is a word
             return _cause(reason)
     return error
+
+
+def _has_timed_out(error: BaseException) -> bool:
+    return isinstance(_cause(error), (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError))
 
 
 def _never_sent(error: BaseException) -> bool:

@@ -135,7 +135,7 @@ def _versions() -> Iterator[Finding]:
         return
     old = f"update it: import-file needs {oldest} or newer" if numbers < importing.OLDEST_CLI else ""
     yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
-    # The engine looks on PATH first, then beside itself (engine: plugins.go).
+    # The engine looks on PATH first, then beside itself (pulumi/pulumi: workspace/plugins.go).
     beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)
     plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
     missing = "install the CLI again: the script belongs beside `pulumi`"

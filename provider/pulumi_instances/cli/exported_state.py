@@ -15,13 +15,13 @@ from ..core.errors import InputError
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
-"""What marks an object as a secret: it has ``ciphertext``, or ``plaintext`` in JSON (engine: deployment.go)."""
+"""What marks an object as a secret: it has ``ciphertext``, or ``plaintext`` in JSON (pulumi/pulumi: deployment.go)."""
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""
 
 _NEWEST_VERSION = 4
-"""Of what `pulumi stack export` writes (engine: apitype, deployments.go)."""
+"""Of what `pulumi stack export` writes (pulumi/pulumi: apitype, deployments.go)."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Bringing many existing instances into a stack: names for them, and the file for `pulumi import`. Pure.
 
 `pulumi import` cannot read dynamic resources (pulumi/pulumi#16175). Since 3.254 it need not, where the file gives the
-whole state of each resource (engine: step.go, ImportStep): then nothing is sent to the API either.
+whole state of each resource (docs/engine.md, E13): then nothing is sent to the API either.
 """
 
 from __future__ import annotations

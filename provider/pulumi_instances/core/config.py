@@ -181,7 +181,7 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
 
     ``get`` reads a configuration key such as ``instances:baseUrl`` and answers None for a missing one. A variable of
     the environment, ``INSTANCES_BASE_URL``, wins over it: destroy and refresh see the configuration of the last `up`,
-    so rotated secrets can only come through the environment (registry.go; pulumi/pulumi#4981). The variables of
+    so rotated secrets can only come through the environment (docs/engine.md, E20; pulumi/pulumi#4981). The variables of
     an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
     never reach another account.
 

@@ -72,7 +72,12 @@ class InputError(InstancesError):
 
 
 class ConnectionFailed(InstancesError):
-    """The API could not be reached, or its answer never arrived."""
+    """The API could not be reached, or its answer never arrived; ``timed_out`` if that took too long."""
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        """Keep whether it was a matter of time: a slow listing does not stop a create."""
+        super().__init__(message)
+        self.timed_out = timed_out
 
 
 class UnexpectedAnswer(InstancesError):
