@@ -30,10 +30,11 @@ up: $(READY) ## deploy the quickstart on the emulator and leave it there
 destroy: $(READY) ## destroy what `make up` deployed
 	@$(BIN)/python -m tools.play destroy
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache
 
 matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Python found
 	@$(BIN)/nox

@@ -106,15 +106,20 @@ class InstanceProvider(ResourceProvider):
         the property that changed and honours `replace_on_changes` (docs/engine.md, E2 and E3).
         """
         changed, replaces = model.changes(_olds, _news)
-        if self._operations is not None:
-            self._operations.note_managed(_id, _olds, _news, replaced=bool(replaces))
-        if self._codes is not None:
-            self._codes.note_diff(_id, _olds, _news, replaces=bool(replaces))
-        for key in model.recorded_only(_olds, _news):
-            _warn_of_recorded(key, _id, _news)
+        if self._operations is None or not self._operations.is_of_refresh(_id):
+            self._note_declared(_id, _olds, _news, replaces=bool(replaces))
         if not changed:
             return DiffResult(changes=False)
         return DiffResult(changes=None, replaces=replaces)
+
+    def _note_declared(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool) -> None:
+        """The program declares the resource that holds this instance."""
+        if self._operations is not None:
+            self._operations.note_managed(id_, olds, news, replaced=replaces)
+        if self._codes is not None:
+            self._codes.note_diff(id_, olds, news, replaces=replaces)
+        for key in model.recorded_only(olds, news):
+            _warn_of_recorded(key, id_, news)
 
     @_short_traceback
     def create(self, props: dict[str, Any]) -> CreateResult:

@@ -96,6 +96,24 @@ def test_a_move_on_another_machine_is_ended_by_the_next(
     assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
 
 
+def test_a_move_in_an_up_that_refreshes_first(stack: Harness, instances_api: Emulator, first: str) -> None:
+    """A refresh calls Diff for the old resource as well, which the program no longer declares."""
+    stack.program(MOVED.format(id=first))
+
+    stack.up(refresh=True)
+
+    assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
+
+
+def test_a_failed_move_outlives_a_refresh(stack: Harness, instances_api: Emulator, first: str) -> None:
+    fail_to_move(stack, instances_api, first)
+    stack.refresh()
+
+    stack.destroy(target=[urn(stack, "first")])
+
+    assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
+
+
 def test_a_move_with_a_target_is_ended_by_the_next(stack: Harness, instances_api: Emulator, first: str) -> None:
     stack.program(MOVED.format(id=first))
     stack.up(target=[urn(stack, "first").replace("::first", "::second")])

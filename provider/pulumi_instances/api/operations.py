@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,7 @@ class Operations:
         self._reads = Reads(self._client, self._get, self._gone.note_listing)
         self._lock = threading.Lock()
         self._concealed: set[str] = set()
+        self._refreshed: Counter[str] = Counter()
 
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
@@ -123,7 +125,19 @@ class Operations:
             log.warning("instance %s does not exist any more: it is dropped from the state", checked)
             raise
         self._gone.see(checked)
+        with self._lock:
+            self._refreshed[checked] += 1
         return found
+
+    def is_of_refresh(self, instance_id: str) -> bool:
+        """Whether this Diff belongs to a refresh, which says nothing about what the program declares.
+
+        A refresh calls Diff once after each Read of an instance that it has found (docs/engine.md, E11).
+        """
+        with self._lock:
+            of_refresh = self._refreshed[instance_id] > 0
+            self._refreshed[instance_id] -= of_refresh
+        return of_refresh
 
     def update(self, instance_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One PUT of this body (`model.to_update`). Its answer may lack tags (API document)."""
