@@ -47,7 +47,7 @@ def _upgraded_package(folder: Path) -> None:
     )
     assert after != before
     lifecycle.write_text(after)
-    with (package / "transport.py").open("a") as file:
+    with (package / "api" / "transport.py").open("a") as file:
         file.write("\n_agent = user_agent\ndef user_agent(settings):\n    return _agent(settings) + ' upgraded'\n")
 
 
