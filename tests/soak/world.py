@@ -118,6 +118,8 @@ class World:
 
     def edit(self) -> None:
         """A few changes of the program, or many."""
+        while len(self.wanted) < MOST // 2:
+            self._add()
         for _ in range(self.random.choice((1, 2, 5, 10, 20))):
             change = self.random.choice((self._add, self._add, self._remove, self._rename, self._retag, self._replace))
             change()
