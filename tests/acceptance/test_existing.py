@@ -55,7 +55,7 @@ def test_of_two_that_adopt_one_instance_the_second_fails(
         + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
     )
 
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: two resources of this program adopt it"):
         stack.up()
 
     assert list(stack.instances()) == ["box"]
@@ -79,6 +79,25 @@ def test_what_an_earlier_run_adopted_is_not_adopted_again(
     with pytest.raises(auto.CommandError, match=refusal):
         stack.up()
 
+    assert list(stack.instances()) == ["box"]
+    assert calls(instances_api) == []
+
+
+def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
+    stack: Harness, instances_api: Emulator, existing: int
+) -> None:
+    """By an `up` without a preview: it fails, and without the second resource all is as it was."""
+    stack.program(ADOPT.format(id=existing))
+    stack.up()
+    other = f'    other = Instance("other", your_mom="dropbox", name="mine", adopt_id="{existing}")'
+    after_it = ", opts=pulumi.ResourceOptions(depends_on=[other]))\n    pulumi.export"
+    box = ADOPT.format(id=existing).replace(")\n    pulumi.export", after_it)
+    stack.program(f"\n{other}{box}")
+    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+        stack.up()
+
+    stack.program(ADOPT.format(id=existing))
+    stack.up()
     assert list(stack.instances()) == ["box"]
     assert calls(instances_api) == []
 

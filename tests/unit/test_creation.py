@@ -802,3 +802,13 @@ def test_an_old_note_names_only_what_its_create_may_have_made(api: Emulator, cap
     assert f"which is instance {candidate}. A new one" in line
     assert f'adopt_id="{candidate}"' in line
     assert killed._notes.left() == []
+
+
+def test_what_was_adopted_is_refused_to_a_resource_that_has_it(api: Emulator) -> None:
+    """However fast the adoption was: it does not depend on which of the two came first."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    every = operations(api)
+    assert every.check_new_adoption(instance_id, "dropbox") == []
+    every.adopt(inputs(adopt_id=instance_id))
+    with pytest.raises(AdoptionRefused, match="a resource of this stack has it already"):
+        every.note_managed(instance_id, {}, inputs())

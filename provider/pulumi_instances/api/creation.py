@@ -342,7 +342,6 @@ class Creations:
                 raise AdoptionRefused(_TAKEN.format(id=instance_id))
             self._claimed.add(instance_id)
             self._adopting.add(instance_id)
-            self._planned.discard(instance_id)
         return answer
 
     def adopted(self, inputs: Mapping[str, Any], instance_id: str) -> dict[str, str]:
@@ -406,7 +405,8 @@ class Creations:
                     f"delete instance {instance_id}: another resource was going to adopt it, and failed; it is kept: "
                     "run again"
                 )
-            if instance_id in self._planned or instance_id in self._doomed:
+            still_to_adopt = instance_id in self._planned and instance_id not in self._kept
+            if still_to_adopt or instance_id in self._doomed:
                 raise AdoptionRefused(
                     f"delete instance {instance_id}: adopt_id names it, so that nothing could replace it; it is kept: "
                     "remove adopt_id in an `up` of its own, and run again"
