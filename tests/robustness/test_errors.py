@@ -153,7 +153,7 @@ def test_a_body_that_is_no_answer_is_an_error(api: Emulator, operation: str, bod
     assert re.search(f"{cause}.*{expected[1]}", str(error))
 
 
-@pytest.mark.parametrize("body", [content for content, _ in BODIES.values()])
+@pytest.mark.parametrize("body", [content for content, _ in BODIES.values() if not content.startswith("<")])
 def test_the_body_of_a_delete_does_not_matter(api: Emulator, body: str) -> None:
     """The API document gives it none."""
     existing = str(api.add())

@@ -42,6 +42,19 @@ def _html(_api: Emulator) -> Iterator[Environment]:
 
 
 @contextmanager
+def _login(_api: Emulator) -> Iterator[Environment]:
+    with ScriptedServer(answer(200, b"\n" + HTML, Content_Type="text/html")) as proxy:
+        yield {"INSTANCES_BASE_URL": proxy.base_url}
+
+
+@contextmanager
+def _flaky_path(_api: Emulator) -> Iterator[Environment]:
+    missing = answer(404, {"message": "no such route"})
+    with ScriptedServer(*[answer(503)] * 3, missing) as proxy:
+        yield {"INSTANCES_BASE_URL": proxy.base_url}
+
+
+@contextmanager
 def _empty_account(api: Emulator) -> Iterator[Environment]:
     yield api.add_account().env
 
@@ -57,6 +70,8 @@ def _used_account(api: Emulator) -> Iterator[Environment]:
 WRONG: dict[str, tuple[Any, str]] = {
     "wrong path": (_wrong_path, "check that instances:baseUrl names the API"),
     "HTML page": (_html, "check that instances:baseUrl names the API"),
+    "login page": (_login, "check that instances:baseUrl names the API"),
+    "wrong path behind a 503": (_flaky_path, "check that instances:baseUrl names the API"),
     "empty account": (_empty_account, "INSTANCES_CONFIRM_GONE=true"),
     "used account": (_used_account, "INSTANCES_CONFIRM_GONE=true"),
 }
@@ -152,6 +167,14 @@ def all_at_once(every: Operations, ids: list[str], verb: str) -> list[object]:
 
 def listings(api: Emulator) -> int:
     return sum(request.path == "/instances" for request in api.requests)
+
+
+def test_deletes_whose_answers_were_all_lost_are_done(api: Emulator) -> None:
+    """None of them is known any more, and each of our own requests explains why; a listing still has to lack them."""
+    made = [str(api.add()) for _ in range(3)]
+    api.fail("DELETE", None, Fault.drop_after(), times=3)
+    assert all_at_once(operations(api, max_retries=2), made, "delete") == [None] * 3
+    assert (api.instances(), listings(api)) == ([], 1)
 
 
 def test_nothing_is_listed_while_nothing_is_missing(api: Emulator) -> None:

@@ -46,6 +46,8 @@ class Attempt:
     final: bool = False
     timed_out: bool = False
     untrusted: bool = False
+    repeated: bool = False
+    """Whether an earlier try of the same request may have been acted on."""
 
     @property
     def succeeded(self) -> bool:

@@ -7,11 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ..core.config import Settings, env_prefix
-from ..core.errors import InputError, InstancesError, UnexpectedAnswer
+from ..core.errors import InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
 from . import responses as answers
 from .attempt import Attempt, Clock, Json, backoff
@@ -112,8 +113,17 @@ class Client:
         return self._one("PUT", instance_id, f"update instance {instance_id}", body)
 
     def delete(self, instance_id: str) -> None:
-        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance. The body does not matter."""
-        self._send("DELETE", f"/instances/{normalise_id(instance_id)}", None, f"delete instance {instance_id}")
+        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance.
+
+        The document says nothing of the body. A page of HTML, such as a login, is nobody's answer to it.
+        """
+        what = f"delete instance {instance_id}"
+        attempt = self._exchange("DELETE", f"/instances/{normalise_id(instance_id)}", None)
+        try:
+            answers.no_page(self._checked("DELETE", attempt, what), what)
+        except NotFound as missing:
+            missing.repeated = attempt.repeated
+            raise
 
     def post(self, body: Mapping[str, Json]) -> dict[str, Any]:
         """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
@@ -168,8 +178,7 @@ class Client:
                 self._pace.accept()
             if attempt.succeeded:
                 return attempt
-            if method == "DELETE" and perhaps_done and answers.says_missing(attempt):
-                return Attempt(204)  # an earlier try was acted on, and only its answer was lost
+            attempt = replace(attempt, repeated=perhaps_done)
             perhaps_done = perhaps_done or (attempt.sent and not limited)
             if not answers.is_retried(method, attempt) or not self.settings.max_retries or self._breaker.is_open:
                 break

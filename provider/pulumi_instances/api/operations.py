@@ -164,7 +164,8 @@ class Operations:
             self._client.delete(checked)
         except NotFound as missing:
             self._gone.check(checked, f"delete instance {checked}", missing)
-            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+            if not missing.repeated:
+                log.warning("instance %s does not exist any more: it is dropped from the state", checked)
         else:
             self._gone.see(checked)
         finally:

@@ -108,6 +108,12 @@ def several(attempt: Attempt, what: str) -> list[dict[str, Any]]:
     return page
 
 
+def no_page(attempt: Attempt, what: str) -> None:
+    """Raise UnexpectedAnswer where a success is a page of HTML: whoever sent it has not done what was asked."""
+    if attempt.body.lstrip()[:1] == b"<":
+        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body is a page of HTML; {CHECK_URL}")
+
+
 def _decoded(attempt: Attempt, what: str) -> Json:
     try:
         return json.loads(attempt.body)

@@ -129,7 +129,9 @@ class Forbidden(StatusError):
 
 
 class NotFound(StatusError):
-    """404 or 410: no such object."""
+    """404 or 410: no such object. ``repeated`` says that an earlier try of the same request may have deleted it."""
+
+    repeated = False
 
 
 class RateLimited(StatusError):
