@@ -106,6 +106,8 @@ class InstanceProvider(ResourceProvider):
         the property that changed and honours `replace_on_changes` (docs/engine.md, E2 and E3).
         """
         changed, replaces = model.changes(_olds, _news)
+        if self._operations is not None:
+            self._operations.hide(_olds)
         if self._operations is None or not self._operations.is_of_refresh(_id):
             self._note_declared(_id, _olds, _news, replaces=bool(replaces))
         if not changed:

@@ -134,6 +134,24 @@ def _provider(stack: Harness) -> dict[str, Any]:
     return dict(found)
 
 
+OTHERS = """
+    Instance("kept", your_mom="box", configuration={{"db.url": pulumi.Output.secret("{url}")}})
+    Instance("new", your_mom="dropbox", name="{name}")
+"""
+
+
+def test_an_answer_about_one_instance_does_not_show_the_secrets_of_another(talkative: Harness, api: Emulator) -> None:
+    """Nor those that are in the state only, since the program has changed them."""
+    url = "planted-url-6931471805599453"
+    talkative.program(OTHERS.format(name="before", url=url))
+    talkative.up()
+    token = next(each["token"] for each in api.instances() if each["name"] == "kept")
+    api.fail("PUT", None, Fault.status(400, f"not like {token} or {url}"))
+    talkative.program(OTHERS.format(name="after", url="planted-url-of-late"))
+    with pytest.raises(auto.CommandError, match=r"not like \[secret\] or \[secret\]"):
+        talkative.up()
+
+
 def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkative: Harness) -> None:
     """Destroy and refresh need them; whoever reads the state file does not get them."""
     talkative.program('Instance("box", your_mom="dropbox")')
