@@ -434,6 +434,26 @@ def test_a_home_that_is_a_file_is_a_warning(stack: Harness, instances_api: Emula
     assert list(held(stack).values()) == ids(instances_api)
 
 
+def test_a_lost_create_that_cannot_be_looked_for_does_not_block_for_ever(
+    stack: Harness, instances_api: Emulator
+) -> None:
+    """Where the account may not be listed, the user looks, and says so by removing the note that is named."""
+    stack.env["INSTANCES_CREATE_TIMEOUT"] = "2"
+    stack.program(FIRST)
+    instances_api.fail("GET", "/instances", Fault.status(403), times=99)
+    instances_api.fail("POST", "/instances", Fault.drop_before())
+    with pytest.raises(auto.CommandError, match="cannot be found out"):
+        stack.up()
+    [note] = Path(stack.env["PULUMI_HOME"]).glob("pulumi-instances/pending/*/*.json")
+    with pytest.raises(auto.CommandError, match=rf"if it made none, remove {note}"):
+        stack.up()
+    note.unlink()
+
+    stack.up()
+
+    assert list(held(stack).values()) == ids(instances_api)
+
+
 @pytest.mark.parametrize("setting", ["user_secret", "organization_secret"])
 def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_path: Path, setting: str) -> None:
     account = Settings(instances_api.base_url, instances_api.user_secret, instances_api.organization_secret)

@@ -229,7 +229,7 @@ class Creations:
                 note.may_be if note.highest is not None else None,
                 clock.now() + remaining,
                 patient=remaining > 0,
-                otherwise=f"; if it made none of them, remove {note.path}",
+                otherwise=f"; if it made none, remove {note.path}",
             )
         )
         if found is None:
@@ -281,7 +281,7 @@ class Creations:
         if blind is not None:
             raise CreateUndecided(
                 f"{lost.why}. Whether an instance was made cannot be found out ({blind}). Look for it before you run "
-                "again, and take it over with adopt_id",
+                f"again, and take it over with adopt_id{lost.otherwise}",
                 [],
             )
         if alike:
