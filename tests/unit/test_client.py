@@ -816,3 +816,12 @@ def test_the_token_of_the_next_page_is_quoted() -> None:
     with ScriptedServer(*steps) as server:
         Client(settings(server.base_url)).list_all()
         assert server.received[1].path.startswith("/v2/instances?nextPage=a%26b%3Dc+d%2F..%2F")
+
+
+def test_whoever_waits_for_a_listing_is_told_how_far_it_is() -> None:
+    """After each page: how many there are so far, and of how many where the API says so."""
+    first = answer(200, [INSTANCE], elements_total_count="2", elements_next_page_token="2")
+    told: list[tuple[int, int | None]] = []
+    with ScriptedServer(first, answer(200, [{**INSTANCE, "id": 8}])) as server:
+        Client(settings(server.base_url)).list_all(lambda so_far, total: told.append((so_far, total)))
+    assert told == [(1, 2), (2, None)]

@@ -185,3 +185,24 @@ def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
     notes_of_this = CrashNotes(settings(api))
     with notes_of_this.create(INPUTS, "4000", set()):
         assert notes_of_this.left(INPUTS) == []
+
+
+def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -> None:
+    """Each holder in turn, whatever its random word; nothing is known of other instances."""
+    kept = Pending(settings(api))
+    for keeper in ("b", "a", "c"):
+        kept.keep("7", keeper)
+        assert Pending(settings(api)).keeper("7") == keeper
+    assert kept.keeper("8") is None
+    kept.release("7")
+    assert kept.keeper("7") is None
+
+
+def test_notes_go_where_pulumi_keeps_its_own_files(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the home directory, unless `PULUMI_HOME` names another one."""
+    monkeypatch.delenv("PULUMI_HOME")
+    monkeypatch.setenv("HOME", os.fspath(tmp_path))
+    with Pending(settings(api)).create(INPUTS, "4000", set()):
+        assert len(notes(tmp_path / ".pulumi")) == 1

@@ -16,6 +16,7 @@ ROWS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({}, {}, "exact", "exact"),
     ({}, {"name": "other"}, "no", "no"),
     ({}, {"your_mom": "box"}, "no", "no"),
+    ({}, {"your_mom": "zendesk"}, "no", "no"),
     ({}, {"your_mom": None}, "exact", "exact"),
     ({}, {"tags": ["eu", "us"]}, "loose", "loose"),
     ({}, {"tags": None}, "exact", "exact"),
