@@ -146,8 +146,11 @@ class InstanceProvider(ResourceProvider):
             found = api.look_up(id_)
         else:
             try:
-                # Without a token in the state, that of a listing cannot be checked: "" is never the same.
-                found = api.read(id_, token=props.get("token") or "")
+                # Without a token to compare, a listing is not believed, and a GET decides: "" is never the same. So it
+                # is for what manages nothing, such as a reference by `.get`: the engine compares all its outputs, and
+                # what a listing lacks would be a difference.
+                compared = len(model.unmanaged(props)) < len(model.UPDATABLE)
+                found = api.read(id_, token=(compared and props.get("token")) or "")
             except NotFound:
                 return ReadResult("", {})
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.

@@ -189,10 +189,10 @@ def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
 
 def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -> None:
     """Each holder in turn, whatever its random word; nothing is known of other instances."""
-    kept = Pending(settings(api))
+    kept = CrashNotes(settings(api))
     for keeper in ("b", "a", "c"):
         kept.keep("7", keeper)
-        assert Pending(settings(api)).keeper("7") == keeper
+        assert CrashNotes(settings(api)).keeper("7") == keeper
     assert kept.keeper("8") is None
     kept.release("7")
     assert kept.keeper("7") is None
@@ -204,5 +204,5 @@ def test_notes_go_where_pulumi_keeps_its_own_files(
     """Below the home directory, unless `PULUMI_HOME` names another one."""
     monkeypatch.delenv("PULUMI_HOME")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
-    with Pending(settings(api)).create(INPUTS, "4000", set()):
+    with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
         assert len(notes(tmp_path / ".pulumi")) == 1
