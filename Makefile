@@ -46,7 +46,7 @@ bench: $(READY) ## measure against the engine's own floor; OPTIONS=--quick takes
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@$(BIN)/python -m bench $(OPTIONS)
 
-audit: $(READY) ## known vulnerabilities in what the lock pins; asks pypi.org
+audit: $(READY) ## known vulnerabilities in what the lock pins; asks the advisory service
 	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
 build: $(READY) ## wheel and sdist, into dist/
