@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from ..core.config import Settings, env_prefix
 from ..core.errors import InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
-from . import responses as answers
+from . import responses
 from .attempt import Attempt, Clock, Json, backoff
 from .breaker import Breaker
 from .pace import Pace, jittered
@@ -89,7 +89,7 @@ class Client:
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
                 raise UnexpectedAnswer(
-                    f"{what}: page {number} brings nothing new, so the list has no end; {answers.CHECK_URL}"
+                    f"{what}: page {number} brings nothing new, so the list has no end; {responses.CHECK_URL}"
                 )
             if on_page is not None:
                 on_page(so_far, _count(headers.get("elements-total-count")))
@@ -102,11 +102,11 @@ class Client:
     def _page(self, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
         query = f"?{urlencode({'nextPage': token})}" if token else ""
         attempt = self._exchange("GET", f"/instances{query}", None)
-        if not answers.says_missing(attempt):
-            return answers.several(self._checked("GET", attempt, what), what), attempt.headers
+        if not responses.says_missing(attempt):
+            return responses.several(self._checked("GET", attempt, what), what), attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
-        raise UnexpectedAnswer(answers.missing_listing(attempt, what, self._known_secrets()))
+        raise UnexpectedAnswer(responses.missing_listing(attempt, what, self._known_secrets()))
 
     def put(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
         """`PUT /instances/{id}`."""
@@ -120,7 +120,7 @@ class Client:
         what = f"delete instance {instance_id}"
         attempt = self._exchange("DELETE", f"/instances/{normalise_id(instance_id)}", None)
         try:
-            answers.no_page(self._checked("DELETE", attempt, what), what)
+            responses.no_page(self._checked("DELETE", attempt, what), what)
         except NotFound as missing:
             missing.repeated = attempt.repeated
             raise
@@ -133,17 +133,17 @@ class Client:
         what = f"create instance {body['name']!a}"
         attempt = self._send("POST", "/instances", body, what)
         try:
-            answer = answers.one(attempt, what)
+            answer = responses.one(attempt, what)
             normalise_id(answer.get("id"))
         except InstancesError as error:
-            raise AnswerLost(str(error).removesuffix(f"; {answers.CHECK_URL}"), attempt) from None
+            raise AnswerLost(str(error).removesuffix(f"; {responses.CHECK_URL}"), attempt) from None
         return answer
 
     # one request, and its repetitions
 
     def _one(self, method: str, instance_id: str, what: str, body: Json = None) -> dict[str, Any]:
         path = f"/instances/{normalise_id(instance_id)}"
-        return answers.one(self._send(method, path, body, what), what)
+        return responses.one(self._send(method, path, body, what), what)
 
     def _send(self, method: str, path: str, body: Json, what: str) -> Attempt:
         return self._checked(method, self._exchange(method, path, body), what)
@@ -151,7 +151,7 @@ class Client:
     def _checked(self, method: str, attempt: Attempt, what: str) -> Attempt:
         if attempt.succeeded:
             return attempt
-        raise answers.error_of(method, attempt, what, self._known_secrets(), self._env)
+        raise responses.error_of(method, attempt, what, self._known_secrets(), self._env)
 
     def _known_secrets(self) -> frozenset[str]:
         with self._lock:
@@ -170,17 +170,17 @@ class Client:
             if deadline is None:
                 deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
             attempt = self._attempt(method, path, body, timeout, number)
-            limited = answers.is_rate_limit(attempt)
+            limited = responses.is_rate_limit(attempt)
             if limited and not self._breaker.is_open:
-                self._pace.slow_down(answers.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
-            elif not limited and not answers.is_down(attempt):
+                self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
+            elif not limited and not responses.is_down(attempt):
                 self._breaker.answered()
                 self._pace.accept()
             if attempt.succeeded:
                 return attempt
             attempt = replace(attempt, repeated=perhaps_done)
             perhaps_done = perhaps_done or (attempt.sent and not limited)
-            if not answers.is_retried(method, attempt) or not self.settings.max_retries or self._breaker.is_open:
+            if not responses.is_retried(method, attempt) or not self.settings.max_retries or self._breaker.is_open:
                 break
             if limited:
                 continue  # it waits for its turn, however many share the limit
@@ -213,7 +213,7 @@ class Client:
             return self._opened
 
     def _wait(self, attempt: Attempt, number: int) -> float:
-        return jittered(answers.retry_after(attempt.headers.get("Retry-After")), backoff(number), self.clock)
+        return jittered(responses.retry_after(attempt.headers.get("Retry-After")), backoff(number), self.clock)
 
 
 def _count(value: str | None) -> int | None:

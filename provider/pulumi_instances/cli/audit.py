@@ -72,7 +72,7 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
 
 def _managed(held: Held) -> list[str]:
     """What is compared: not what the program leaves to the API, which a state lists."""
-    left = held.outputs.get("__defaults")
+    left = held.outputs.get(model.DEFAULTS)
     return [key for key in _COMPARED if not isinstance(left, list) or key not in left]
 
 

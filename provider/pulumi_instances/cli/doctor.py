@@ -18,8 +18,7 @@ import yaml
 
 from ..core import config
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
-from . import common, pulumi_cli
-from . import import_file as importing
+from . import common, import_document, pulumi_cli
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
@@ -124,7 +123,7 @@ def _versions() -> Iterator[Finding]:
     yield Finding("pulumi-instances", version("pulumi-instances"))
     yield Finding("Pulumi SDK", version("pulumi"), _sdk_todo(version("pulumi")))
     yield Finding("Python", f"{sys.version.split()[0]}, {sys.executable}")
-    oldest = ".".join(map(str, importing.OLDEST_CLI))
+    oldest = ".".join(map(str, import_document.OLDEST_CLI))
     if shutil.which("pulumi") is None:
         yield Finding("Pulumi CLI", "none on PATH", "install it: https://www.pulumi.com/docs/install/")
         return
@@ -133,7 +132,7 @@ def _versions() -> Iterator[Finding]:
     except click.ClickException as error:
         yield Finding("Pulumi CLI", error.message, "install it again: https://www.pulumi.com/docs/install/")
         return
-    old = f"update it: import-file needs {oldest} or newer" if numbers < importing.OLDEST_CLI else ""
+    old = f"update it: import-file needs {oldest} or newer" if numbers < import_document.OLDEST_CLI else ""
     yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
     # The engine looks on PATH first, then beside itself (pulumi/pulumi: workspace/plugins.go).
     beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)

@@ -15,8 +15,7 @@ import click
 
 from ..api import selection
 from ..api.selection import Found
-from . import common, files, pulumi_cli
-from . import import_file as importing
+from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def import_file(
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
         _write_program(program, plan.instances, plan.names)
-        files.write(out, json.dumps(importing.import_file(plan.instances, plan.names), indent=1), mode=0o600)
+        files.write(out, json.dumps(import_document.import_file(plan.instances, plan.names), indent=1), mode=0o600)
     if as_json:
         common.write_json(plan.report(out=str(out), program=str(program)) if plan.instances else plan.report())
     elif plan.instances:
@@ -174,7 +173,7 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
     # Before the import: a state without its program would have the next `up` delete the instances.
     _write_program(program, plan.instances, plan.names)
     try:
-        with files.readable(json.dumps(importing.import_file(plan.instances, plan.names))) as file:
+        with files.readable(json.dumps(import_document.import_file(plan.instances, plan.names))) as file:
             code = pulumi_cli.import_resources(stack, file, quiet=quiet)
     except BaseException:  # the CLI has not begun: a program without its state would have `up` create them again
         program.unlink(missing_ok=True)
@@ -231,12 +230,12 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
     with common.progress("Listing instances") as on_page:
         found = selection.select(client, common.selection_of(**which), on_page)
     new = _with_tokens(client, [each for each in found if each["id"] not in owned])
-    obstacles = [(each, importing.obstacle(each)) for each in new]
+    obstacles = [(each, import_document.obstacle(each)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
     plan = _Plan(
         instances,
-        importing.resource_names(instances, {each.name for each in held}),
+        import_document.resource_names(instances, {each.name for each in held}),
         len(found) - len(new),
         left_out,
         client.settings,
@@ -265,8 +264,8 @@ def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
 
 def _demand_cli() -> None:
     version = pulumi_cli.version()
-    if version < importing.OLDEST_CLI:
-        oldest, found = (".".join(map(str, numbers)) for numbers in (importing.OLDEST_CLI, version))
+    if version < import_document.OLDEST_CLI:
+        oldest, found = (".".join(map(str, numbers)) for numbers in (import_document.OLDEST_CLI, version))
         raise click.ClickException(f"the Pulumi CLI on PATH is {found}: update it to {oldest} or newer")
 
 

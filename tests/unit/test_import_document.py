@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
-from pulumi_instances.cli import import_file as importing
+from pulumi_instances.cli import import_document
 from pulumi_instances.cli.exported_state import INSTANCE_TYPE
 from pulumi_instances.cli.generated_program import program
 from pulumi_instances.core import validation
@@ -44,43 +44,43 @@ def found(instance_id: int, name: str, tags: list[str] | None = None, your_mom: 
 )
 def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name: str) -> None:
     """What can be a resource name stays as it is."""
-    assert importing.resource_names([found(1, name)]) == {"1": resource_name}
+    assert import_document.resource_names([found(1, name)]) == {"1": resource_name}
 
 
 def test_instances_with_one_name_are_told_apart_by_their_ids() -> None:
     """All of them, so that the order of a listing is of no account."""
     twins = [found(7, "crm"), found(12, "crm"), found(9, "box")]
-    names = importing.resource_names(twins)
+    names = import_document.resource_names(twins)
     assert names == {"7": "crm-7", "12": "crm-12", "9": "box"}
-    assert importing.resource_names(twins[::-1]) == names
+    assert import_document.resource_names(twins[::-1]) == names
 
 
 def test_a_name_that_the_stack_has_is_not_used_again() -> None:
     """Its resource has the same URN."""
-    assert importing.resource_names([found(8, "crm")], {"crm"}) == {"8": "crm-8"}
+    assert import_document.resource_names([found(8, "crm")], {"crm"}) == {"8": "crm-8"}
 
 
 def test_a_name_that_looks_like_one_with_an_id_keeps_it() -> None:
     """The others give way."""
-    names = importing.resource_names([found(1, "crm"), found(2, "crm"), found(3, "crm-1")])
+    names = import_document.resource_names([found(1, "crm"), found(2, "crm"), found(3, "crm-1")])
     assert names == {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}
 
 
 def test_an_instance_more_or_less_changes_no_other_name() -> None:
     """Unless it comes to have the same."""
     instances = [found(7, "QA Box"), found(12, "crm"), found(9, "crm"), found(3, "***")]
-    names = importing.resource_names(instances)
-    assert importing.resource_names([*instances, found(1, "new")]).items() > names.items()
+    names = import_document.resource_names(instances)
+    assert import_document.resource_names([*instances, found(1, "new")]).items() > names.items()
     for left_out in ("7", "3"):
         rest = [each for each in instances if each["id"] != left_out]
-        assert importing.resource_names(rest).items() < names.items()
+        assert import_document.resource_names(rest).items() < names.items()
 
 
 @pytest.mark.parametrize("name", ["CRM", "Crm", "class", "None", "__main__", "é", "x" * 300])
 def test_a_resource_name_is_no_name_of_python(name: str) -> None:
     """So it may be a keyword, long, or differ from another in case only."""
     others = [found(2, "crm"), found(3, name + "x")]
-    assert importing.resource_names([found(1, name), *others])["1"] == name
+    assert import_document.resource_names([found(1, name), *others])["1"] == name
 
 
 LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]) | st.text(max_size=5)
@@ -90,10 +90,10 @@ LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]
 def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]) -> None:
     """Whatever the instances are called."""
     instances = [found(number, name) for number, name in enumerate(names, 1)]
-    made = importing.resource_names(instances, taken)
+    made = import_document.resource_names(instances, taken)
     assert len(set(made.values())) == len(instances)
     assert not set(made.values()) & taken
-    assert importing.resource_names(instances[::-1], taken) == made
+    assert import_document.resource_names(instances[::-1], taken) == made
 
 
 # the import file
@@ -102,7 +102,7 @@ def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]
 def test_the_import_file_holds_the_whole_state() -> None:
     """Inputs as `check` fills them, outputs with the token as a secret, and the provider in both."""
     instance = {**found(4014, "QA Box", ["QA"]), "valid": True}
-    [resource] = importing.import_file([instance], {"4014": "qa"})["resources"]
+    [resource] = import_document.import_file([instance], {"4014": "qa"})["resources"]
 
     pickle = {"__provider": serialize_provider(InstanceProvider())}
     inputs = {"your_mom": "box", "name": "QA Box", "tags": ["QA"]}
@@ -131,12 +131,12 @@ def test_the_import_file_holds_the_whole_state() -> None:
 def test_what_no_program_could_declare_is_not_imported(instance: dict[str, Any], reason: str) -> None:
     """With the reason."""
     changed = {key: value for key, value in {**found(1, "x"), **instance}.items() if value is not None}
-    assert reason in (importing.obstacle(changed) or "")
+    assert reason in (import_document.obstacle(changed) or "")
 
 
 def test_a_whole_instance_has_no_obstacle() -> None:
     """Tags or not."""
-    assert importing.obstacle(found(1, "x")) is None
+    assert import_document.obstacle(found(1, "x")) is None
 
 
 # the program
@@ -190,7 +190,7 @@ INSTANCES = st.lists(
 def test_a_program_is_as_ruff_formats_it_and_declares_what_there_is(drawn: list[tuple[str, list[str]]]) -> None:
     """Whatever names and tags hold, nothing of them becomes code."""
     instances = [found(number, name, tags) for number, (name, tags) in enumerate(drawn, 1)]
-    names = importing.resource_names(instances)
+    names = import_document.resource_names(instances)
     text = program(instances, names)
 
     assert RUFF
