@@ -83,7 +83,6 @@ class World:
             "PULUMI_HOME": self._home,
             "INSTANCES_CREATE_TIMEOUT": "3",
             "INSTANCES_TIMEOUT": "3",
-            "INSTANCES_BATCH_READS": "true",
         }
         self._stack = self._new_stack("soak", directory)
         self._directory = directory
@@ -129,7 +128,9 @@ class World:
             self._taint()
         if self.random.random() < 0.3:
             self._write_other()
-        self._env["INSTANCES_BATCH_READS"] = self.random.choice(("true", "false"))
+        batched = self.random.choice(("true", "false"))
+        for stack in (self._stack, self._other):
+            stack.set_config("instances:batchReads", auto.ConfigValue(batched))
         self._write()
 
     def _write(self) -> None:
