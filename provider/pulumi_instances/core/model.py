@@ -17,10 +17,27 @@ from pulumi.output import Unknown
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
 
+# The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
+
 INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
-CREATE_ONLY = ("configuration", "provider_data")
+"""What a program may give: the arguments of `Instance`. A change replaces, but for what the next two lists hold."""
 UPDATABLE = ("name", "tags")
+"""Inputs that a PUT changes. Where the program gives none, the server's value is left alone: it is not managed."""
+CREATE_ONLY = ("configuration", "provider_data")
+"""Inputs that only a POST takes, and that no answer shows again."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
+"""What no program can give."""
+HEALTH = ("valid", "disabled")
+"""What the server changes by itself: it never causes a diff, and a listing need not hold it."""
+SECRET_OUTPUTS = ("token",)
+"""Outputs that are secret whatever the inputs are."""
+
+OUTPUTS = tuple(key for key in (*INPUTS, *OUTPUT_ONLY) if key != "adopt_id")
+"""What a program can read of a resource, and what the state holds."""
+ANSWERED = tuple(key for key in OUTPUTS if key not in CREATE_ONLY)
+"""What an answer about one instance says (`from_wire`)."""
+LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
+"""What a listing says of each instance."""
 
 DEFAULTS = "__defaults"
 """In the state: which of name and tags are not managed. As an input: which of them the program has not given."""
