@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.cli.exported_state import INSTANCE_TYPE, SECRET
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.scripted import ScriptedServer, answer
 

@@ -69,7 +69,7 @@ class Reads:
         """
         if (listing := self._shared_listing()) is not None:
             found = listing.get(instance_id)
-            if found.keys() >= set(model.LISTED) and token in (None, found["token"]):
+            if found.keys() >= {*model.LISTED} and token in (None, found["token"]):
                 return found
         try:
             return self._get(instance_id)
