@@ -69,9 +69,9 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
 
 
 def _managed(held: Held) -> list[str]:
-    """What is compared: not what the program leaves to the API, which a state lists."""
-    left = held.outputs.get(model.DEFAULTS)
-    return [key for key in model.LISTED if not isinstance(left, list) or key not in left]
+    """What is compared: not what the program leaves to the API."""
+    left = model.unmanaged(held.outputs)
+    return [key for key in model.LISTED if key not in left]
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
