@@ -12,13 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .api.operations import Operations
-from .core import config, model, validation
+from .core import config, model, updates, validation
 from .core.codes import Codes
 from .core.config import Settings
-from .core.errors import NotFound, SettingError
+from .core.dialect import DIALECTS, Dialect
+from .core.errors import InstancesError, NotFound, SettingError, quote
 from .core.validation import Problem
 
 log = logging.getLogger("pulumi_instances")
+
+_NO_SWITCH = (
+    "the API document has no way to enable or disable an instance: remove it, or set instances:updateInPlace to true "
+    "if your service has PUT and DELETE /instances/{id}/enabled"
+)
 
 Bag = dict[str, Any]
 """Inputs or outputs, by property."""
@@ -90,16 +96,18 @@ class EngineCalls:
         if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
             self._operations.use_stack(stack)
         inputs, problems = validation.check(news, olds)
-        problems = problems or validation.check_adopted(olds, inputs) or self._codes.check(olds, inputs)
+        problems = problems or self._problems_of_change(olds, inputs)
         if self._operations is not None:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
+            if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
+                problems = [("enabled", _NO_SWITCH)]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
         return Checked(inputs, problems, self._setting_problems)
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
-        found = Diffed(*model.changes(olds, news))
+        found = Diffed(*model.changes(olds, news, self._dialect))
         if self._operations is not None:
             self._operations.hide(olds)
         if self._operations is None or not self._operations.is_of_refresh(instance_id):
@@ -113,8 +121,23 @@ class EngineCalls:
         if self._operations is not None:
             self._operations.note_managed(instance_id, olds, news, replaced=replaces)
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
-        for key in model.recorded_only(olds, news):
+        for key in model.recorded_only(olds, news, self._dialect):
             _warn_of_recorded(key, instance_id, news)
+        if dropped := updates.dropped(olds, news, self._dialect):
+            log.warning(
+                "instance %s: the service keeps the configuration of %s, which the program no longer gives; to be rid "
+                "of it, replace the instance: run `pulumi up --replace <URN>`",
+                instance_id,
+                ", ".join(map(quote, dropped)),
+            )
+
+    def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
+        dialect = self._dialect
+        return validation.check_adopted(olds, inputs, dialect) or self._codes.check(olds, inputs, dialect)
+
+    @property
+    def _dialect(self) -> Dialect:
+        return DIALECTS["default"] if self.settings is None else self.settings.dialect
 
     def create(self, inputs: Mapping[str, Any]) -> Created:
         """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
@@ -122,8 +145,36 @@ class EngineCalls:
         sent = api.concealing(inputs)
         found = api.adopt(sent) if inputs.get("adopt_id") else api.create(sent)
         self._codes.note_created(inputs)
+        _say_altered(found, sent, self._dialect)
+        found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
         _warn_of_unusable(found)
-        return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs)))
+        return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs), self._dialect))
+
+    def _as_expected(
+        self,
+        api: Operations,
+        instance_id: str,
+        found: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        *,
+        logged_in: bool,
+        disabled: Any = None,
+    ) -> Mapping[str, Any]:
+        """What is left to do after a write: enable or disable it, and wait for its connection.
+
+        None of it may fail the operation: the write is done, and the state has to hold it. What could not be done
+        stays a difference.
+        """
+        wanted = inputs.get("enabled")
+        try:
+            if wanted is not None and found.get("disabled", disabled) is not (not wanted):
+                api.set_enabled(instance_id, wanted)
+                found = {**found, "disabled": not wanted}
+            if inputs.get("require_valid") and logged_in and wanted is not False:
+                found = {**found, **api.wait_until_valid(instance_id)}
+        except InstancesError as error:
+            log.warning("%s", error)
+        return found
 
     def read(self, instance_id: str, props: Mapping[str, Any]) -> Read | None:
         """Called by refresh with the outputs in the state, and by `.get` with the program's inputs.
@@ -139,28 +190,35 @@ class EngineCalls:
                 # Without a token to compare, a listing is not believed, and a GET decides: "" is never the same. So it
                 # is for what manages nothing, such as a reference by `.get`: the engine compares all its outputs, and
                 # what a listing lacks would be a difference.
-                compared = len(model.unmanaged(props)) < len(model.UPDATABLE)
+                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not _watches_health(props)
                 found = api.read(instance_id, token=(compared and props.get("token")) or "")
+                if _watches_health(props) or self._dialect.tells_health:
+                    _warn_of_dead(found, props)
             except NotFound:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
         known = {key: value for key, value in props.items() if key not in model.HEALTH}
-        outs = model.outputs(found, known, model.UPDATABLE if lookup else model.unmanaged(props))
+        left_alone = model.UPDATABLE if lookup else model.unmanaged(props)
+        outs = model.outputs(found, known, left_alone, self._dialect)
         return Read(found["id"], outs, model.inputs_of(outs))
 
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
-        """Called by `up` with the outputs in the state and the checked inputs. One PUT. Returns the new outputs.
+        """Called by `up` with the outputs in the state and the checked inputs. Returns the new outputs.
 
-        No request where nothing that it would send differs: this provider sends `configuration` and `provider_data` at
-        creation only (the contract does not say whether a PUT takes them), so that here they are only recorded.
+        One request (`updates`), or none where nothing that it would send differs: where the dialect does not change
+        `configuration` and `provider_data` in place, they are only recorded here.
         """
         api = self._api(olds, news)
-        body = model.to_update(api.concealing(news), olds)
-        found: Mapping[str, Any] = {} if model.is_met(body, olds) else api.update(instance_id, body)
+        update = updates.update(olds, api.concealing(news), self._dialect)
+        found: Mapping[str, Any] = {}
+        if update is not None:
+            found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
+        logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
+        found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, disabled=disabled)
         carried = {key: olds[key] for key in (*model.UPDATABLE, *model.OUTPUT_ONLY, *model.HIDDEN) if key in olds}
         # The answer to a PUT may lack tags (API document): then those sent are what the instance has.
         known = {**carried, **model.to_update(news, olds), **news}
-        return model.outputs(found, known, model.not_given(news))
+        return model.outputs(found, known, model.not_given(news), self._dialect)
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""
@@ -200,3 +258,29 @@ def _warn_of_unusable(found: Mapping[str, Any]) -> None:
             " and ".join(faults),
             found["id"],
         )
+
+
+def _watches_health(props: Mapping[str, Any]) -> bool:
+    """Whether the program says how the connection is to be, so that a listing, which may not tell, is not enough."""
+    return "enabled" in props or bool(props.get("require_valid"))
+
+
+def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
+    """Say in a refresh that a connection does not work any more."""
+    if found.get("disabled") is True and props.get("enabled") is not False:
+        log.warning(
+            "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
+        )
+    elif found.get("valid") is False:
+        log.warning(
+            "instance %s reports valid: false: its connection does not work; log in again at the service, or give new "
+            "provider_data",
+            found["id"],
+        )
+
+
+def _say_altered(found: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> None:
+    """Say once, at create, that the service has made something else of a name."""
+    name, made = inputs.get("name"), found.get("name")
+    if isinstance(name, str) and made != name and made == dialect.name_as_made(name):
+        log.warning("instance %s: the service stores the name %a as %a", found["id"], name, made)

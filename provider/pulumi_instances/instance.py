@@ -30,6 +30,18 @@ class Instance(Resource, module="instances", name="Instance"):
         """The configuration as declared; the values under secret-looking keys are secret."""
         provider_data: pulumi.Output[dict[str, Any] | None]
         """The data for the authentication as declared; secret."""
+        enabled: pulumi.Output[bool | None]
+        """Whether the instance is enabled; None where the program does not declare it."""
+        external_authentication: pulumi.Output[str | None]
+        """How the instance was authenticated elsewhere, as declared."""
+        events_enabled: pulumi.Output[bool | None]
+        """Whether it was created with events, as declared."""
+        retrieve_objects_after_instantiation: pulumi.Output[bool | None]
+        """As declared."""
+        extra: pulumi.Output[dict[str, Any] | None]
+        """The other members of the create, as declared; the values under secret-looking keys are secret."""
+        require_valid: pulumi.Output[bool | None]
+        """Whether `up` fails where the connection does not work, as declared."""
         valid: pulumi.Output[bool]
         """Whether the service says that the connection works. It changes by itself and is never a difference."""
         disabled: pulumi.Output[bool]
@@ -44,6 +56,12 @@ class Instance(Resource, module="instances", name="Instance"):
         tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         configuration: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
         provider_data: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
+        enabled: pulumi.Input[bool] | None = None,
+        external_authentication: pulumi.Input[str] | None = None,
+        events_enabled: pulumi.Input[bool] | None = None,
+        retrieve_objects_after_instantiation: pulumi.Input[bool] | None = None,
+        extra: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
+        require_valid: bool | None = None,
         adopt_id: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -59,6 +77,19 @@ class Instance(Resource, module="instances", name="Instance"):
             an Output itself.
         :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
             replaces the instance.
+        :param enabled: ``False`` disables the instance, which keeps its id, its token and its configuration. Where it
+            is given, an instance that the service has disabled is drift. It needs a service that can do this
+            (docs/live-services.md).
+        :param external_authentication: ``"initial"`` creates an instance without a code, from tokens in
+            ``configuration``. A change replaces the instance.
+        :param events_enabled: whether the instance gets events. A change replaces the instance.
+        :param retrieve_objects_after_instantiation: whether the service reads the objects of the account at once. A
+            change replaces the instance.
+        :param extra: what else the body of the create holds at its top level, by the names of the API, such as
+            ``{"oauthProxy": {…}}``. A change replaces the instance.
+        :param require_valid: wait after a create, and after a new login, until the service says that the connection
+            works, for `instances:createTimeout` at most. Where it does not work then, `up` fails; the instance stays in
+            the state.
         :param adopt_id: id of an existing instance to take over instead of creating one. Used by the create only.
         """
         inputs: dict[str, Any] = {
@@ -67,6 +98,12 @@ class Instance(Resource, module="instances", name="Instance"):
             "tags": tags,
             "configuration": _with_secrets(configuration),
             "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
+            "enabled": enabled,
+            "external_authentication": external_authentication,
+            "events_enabled": events_enabled,
+            "retrieve_objects_after_instantiation": retrieve_objects_after_instantiation,
+            "extra": _with_secrets(extra),
+            "require_valid": require_valid,
             "adopt_id": adopt_id,
             STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
         }
@@ -75,6 +112,8 @@ class Instance(Resource, module="instances", name="Instance"):
         if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
         super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
+        if require_valid:
+            pulumi.Output.all(self.id, self.valid).apply(lambda known: _demand_valid(resource_name, *known))
 
     @classmethod
     def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
@@ -108,11 +147,30 @@ def _holds_output(value: Any) -> bool:
     return any(isinstance(item, pulumi.Output) for item in items)
 
 
-def _with_secrets(configuration: Any) -> Any:
-    """Mark the values under secret-looking keys; whole where the keys are not known yet."""
-    if isinstance(configuration, Mapping):
+def _with_secrets(value: Any) -> Any:
+    """Mark the values under secret-looking keys, at any depth; whole where the keys are not known yet."""
+    if isinstance(value, Mapping):
         return {
-            key: pulumi.Output.secret(value) if is_secret_key(key) and value is not None else value
-            for key, value in configuration.items()
+            key: pulumi.Output.secret(item) if is_secret_key(key) and item is not None else _with_secrets(item)
+            for key, item in value.items()
         }
-    return pulumi.Output.secret(configuration) if isinstance(configuration, pulumi.Output) else configuration
+    if isinstance(value, (list, tuple)):
+        return [_with_secrets(item) for item in value]
+    return pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else value
+
+
+def _demand_valid(name: str, instance_id: str | None, valid: bool | None) -> None:
+    """Fail the program, which the engine runs to its end before: a failed create would leave the state without the id.
+
+    Raises RunError, of which the engine shows the text alone.
+    """
+    if valid is not False:
+        return
+    message = (
+        f"instance {instance_id} ({name}): its connection does not work (valid: false), and require_valid asks for it. "
+        "It is in the state. Log in again at the service and run `pulumi up --refresh`, or give new provider_data"
+    )
+    if pulumi.runtime.is_dry_run():
+        pulumi.warn(message)
+    else:
+        raise pulumi.RunError(message)

@@ -8,9 +8,11 @@ import pytest
 from pulumi.output import UNKNOWN as U
 
 from pulumi_instances.core.codes import Codes
+from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError
 from tests.support.values import inputs, outputs
 
+DEFAULT = DIALECTS["default"]
 CODE = {"code": "c0de"}
 
 
@@ -40,17 +42,17 @@ def test_a_replacement_with_a_used_code_is_refused(old: Any, new: dict[str, Any]
 def test_the_second_check_of_a_replacement_is_refused_and_a_first_create_is_not() -> None:
     """The engine gives no old inputs then: the resource is known by its name and its code."""
     codes, bag = Codes(), inputs(provider_data=CODE)
-    assert codes.check({}, bag) == []
-    assert codes.check(bag, {**bag, "tags": []}) == []
-    assert [key for key, _ in codes.check({}, {**bag, "tags": []})] == ["provider_data"]
-    assert codes.check({}, {**bag, "name": "another resource"}) == []
+    assert codes.check({}, bag, DEFAULT) == []
+    assert codes.check(bag, {**bag, "tags": []}, DEFAULT) == []
+    assert [key for key, _ in codes.check({}, {**bag, "tags": []}, DEFAULT)] == ["provider_data"]
+    assert codes.check({}, {**bag, "name": "another resource"}, DEFAULT) == []
 
 
 def test_nothing_is_deleted_whose_code_is_about_to_be_sent_again() -> None:
     """Once a create has used the code, what it replaces may go."""
     codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
     codes.demand_deletable("7", state)
-    codes.check({}, bag)
+    codes.check({}, bag, DEFAULT)
     with pytest.raises(InputError, match="delete instance 7: its replacement would send the same code"):
         codes.demand_deletable("7", state)
     codes.demand_deletable("8", outputs())

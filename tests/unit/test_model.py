@@ -235,7 +235,7 @@ def test_diff_follows_the_property_table(
     old: dict[str, Any], new: Inputs, changed: list[str], replaces: list[str]
 ) -> None:
     """What changed, and what of it replaces, for every property and way to change it."""
-    assert model.changes(outputs(**old), inputs(**new)) == (changed, replaces)
+    assert model.changes(outputs(**old), inputs(**new), DIALECT) == (changed, replaces)
 
 
 # name and tags, given or not: every transition
@@ -289,20 +289,20 @@ def test_what_is_not_given_is_not_managed(
     olds = outputs(tags=tags, **({} if marks is None else {"__defaults": marks}))
     news = inputs(**{"tags": None, **new})
 
-    assert model.changes(olds, news) == (changed, [])
+    assert model.changes(olds, news, DIALECT) == (changed, [])
 
     if U in news.values():
         return
     body = model.to_update(news, olds)
     if sent:
         assert {key: value for key, value in body.items() if key in changed} == sent
-        assert not model.is_met(body, olds)
+        assert not model.is_met(body, olds, DIALECT)
     else:
-        assert model.is_met(body, olds)
+        assert model.is_met(body, olds, DIALECT)
     # What the update writes settles it: no more difference, and a refresh mirrors what check fills.
     made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news))
     if changed or marks is not None:
-        assert model.changes(made, news) == NOTHING
+        assert model.changes(made, news, DIALECT) == NOTHING
         assert model.inputs_of(made) == news
 
 
@@ -313,8 +313,8 @@ def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags:
     made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state))
     assert made["__defaults"] == ([] if tags else ["tags"])
     for bag in (state, made):
-        assert model.changes(bag, inputs(tags=tags or None)) == NOTHING
-        assert model.changes(bag, inputs(tags=tags)) == NOTHING, "the inputs of 0.1.0 hold tags in any case"
+        assert model.changes(bag, inputs(tags=tags or None), DIALECT) == NOTHING
+        assert model.changes(bag, inputs(tags=tags), DIALECT) == NOTHING, "the inputs of 0.1.0 hold tags in any case"
 
 
 def test_hidden_keys_are_carried_over() -> None:
@@ -328,7 +328,7 @@ def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
     checked, problems = check(bag)
     assert problems == []
     made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked))
-    assert model.changes(_as_doubles(made), _as_doubles(checked)) == NOTHING
+    assert model.changes(_as_doubles(made), _as_doubles(checked), DIALECT) == NOTHING
 
 
 @given(KNOWN)
@@ -341,7 +341,7 @@ def test_a_value_is_the_same_as_itself(value: Any) -> None:
 def test_diff_never_fails(old: Any, new: Any) -> None:
     """Whatever old state and inputs hold where the API takes anything, the answer is a list of properties."""
     bags = [{"your_mom": v, "name": v, "configuration": v, "provider_data": v, "adopt_id": v} for v in (old, new)]
-    changed, replaces = model.changes(*bags)
+    changed, replaces = model.changes(*bags, DIALECT)
     assert set(replaces) <= set(changed) <= set(model.INPUTS)
 
 

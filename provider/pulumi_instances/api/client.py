@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
 from ..core.errors import InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
@@ -61,8 +62,8 @@ class Client:
 
     def get(self, instance_id: str) -> dict[str, Any]:
         """`GET /instances/{id}`."""
-        attempt = self._exchange("GET", _path(instance_id), None)
-        return self._one("GET", attempt, f"read instance {instance_id}")
+        what = f"read instance {instance_id}"
+        return responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
 
     def list_all(self, on_page: OnPage | None = None) -> list[dict[str, Any]]:
         """`GET /instances`, every page.
@@ -104,15 +105,33 @@ class Client:
         query = f"?{urlencode({'nextPage': token})}" if token else ""
         attempt = self._exchange("GET", f"/instances{query}", None)
         if not responses.says_missing(attempt):
-            return responses.several(self._checked("GET", attempt, what), what), attempt.headers
+            return responses.several(self._checked(attempt, what), what), attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
         raise UnexpectedAnswer(responses.missing_listing(attempt, what, self._known_secrets()))
 
-    def put(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
-        """`PUT /instances/{id}`."""
-        attempt = self._exchange("PUT", _path(instance_id), body)
-        return self._one("PUT", attempt, f"update instance {instance_id}")
+    def put(self, instance_id: str, body: Mapping[str, Json], *, logs_in: bool = False) -> dict[str, Any]:
+        """`PUT /instances/{id}`.
+
+        With ``logs_in`` it authenticates the instance anew: that may take as long as a create, and with a one-time code
+        it is sent once. Raises AnswerLost where it is then unknown whether the API has acted.
+        """
+        what = f"update instance {instance_id}"
+        once = logs_in and holds_code(body.get("providerData"))
+        query = "?reAuthenticate=true" if logs_in else ""
+        attempt = self._exchange("PUT", _path(instance_id) + query, body, once=once, slow=logs_in)
+        return responses.one(self._checked(attempt, what, once=once), what)
+
+    def patch(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
+        """`PATCH /instances/{id}`, which merges: the live services have it, the API document does not."""
+        what = f"update instance {instance_id}"
+        return responses.one(self._checked(self._exchange("PATCH", _path(instance_id), body), what), what)
+
+    def set_enabled(self, instance_id: str, enabled: bool) -> None:
+        """`PUT` or `DELETE /instances/{id}/enabled`, which the live services have."""
+        what = f"{'enable' if enabled else 'disable'} instance {instance_id}"
+        attempt = self._exchange("PUT" if enabled else "DELETE", f"{_path(instance_id)}/enabled", None)
+        responses.no_page(self._checked(attempt, what), what)
 
     def delete(self, instance_id: str) -> None:
         """`DELETE /instances/{id}`. Raises NotFound when there is no such instance.
@@ -122,7 +141,7 @@ class Client:
         what = f"delete instance {instance_id}"
         attempt = self._exchange("DELETE", _path(instance_id), None)
         try:
-            responses.no_page(self._checked("DELETE", attempt, what), what)
+            responses.no_page(self._checked(attempt, what), what)
         except NotFound as missing:
             missing.repeated = attempt.repeated
             raise
@@ -133,7 +152,8 @@ class Client:
         Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        attempt = self._checked("POST", self._exchange("POST", "/instances", body), what)
+        attempt = self._exchange("POST", "/instances", body, once=True, slow=True)
+        self._checked(attempt, what, once=True)
         try:
             answer = responses.one(attempt, what)
             normalise_id(answer.get("id"))
@@ -143,13 +163,10 @@ class Client:
 
     # what a request came to
 
-    def _one(self, method: str, attempt: Attempt, what: str) -> dict[str, Any]:
-        return responses.one(self._checked(method, attempt, what), what)
-
-    def _checked(self, method: str, attempt: Attempt, what: str) -> Attempt:
+    def _checked(self, attempt: Attempt, what: str, *, once: bool = False) -> Attempt:
         if attempt.succeeded:
             return attempt
-        raise responses.error_of(method, attempt, what, self._known_secrets(), self._env)
+        raise responses.error_of(attempt, what, self._known_secrets(), self._env, once=once)
 
     def _known_secrets(self) -> frozenset[str]:
         with self._lock:
@@ -157,9 +174,13 @@ class Client:
 
     # one request, and its repetitions
 
-    def _exchange(self, method: str, path: str, body: Json) -> Attempt:
-        """Send a request until it is answered or a retry is pointless; what the last try came to."""
-        timeout = self.settings.create_timeout if method == "POST" else self.settings.timeout
+    def _exchange(self, method: str, path: str, body: Json, *, once: bool = False, slow: bool = False) -> Attempt:
+        """Send a request until it is answered or a retry is pointless; what the last try came to.
+
+        ``once`` says that it must not be sent again where the API may have acted on it, ``slow`` that the service
+        calls another one meanwhile.
+        """
+        timeout = self.settings.create_timeout if slow else self.settings.timeout
         begun, deadline, retries, perhaps_done = self._breaker.begin(), None, 0, False
         attempt: Attempt | None = None
         for number in itertools.count():
@@ -180,7 +201,7 @@ class Client:
                 return attempt
             attempt = replace(attempt, repeated=perhaps_done)
             perhaps_done = perhaps_done or (attempt.sent and not limited)
-            if not responses.is_retried(method, attempt) or not self.settings.max_retries or self._breaker.is_open:
+            if not responses.is_retried(attempt, once=once) or not self.settings.max_retries or self._breaker.is_open:
                 break
             if limited:
                 continue  # it waits for its turn, however many share the limit

@@ -10,13 +10,17 @@ from typing import Any
 
 from ..core import model
 from ..core.config import Settings
-from ..core.errors import AdoptionRefused, InputError, NotFound, UnexpectedAnswer
+from ..core.errors import AdoptionRefused, InputError, InstancesError, NotFound, UnexpectedAnswer
 from .batched_reads import Reads
 from .client import Client
 from .creation import Creations
 from .gone import Gone
+from .responses import AnswerLost
 
 log = logging.getLogger("pulumi_instances")
+
+_LONGEST_PAUSE = 10.0
+"""Seconds between two looks at a connection that is to become valid."""
 
 
 class Concealed(str):
@@ -59,7 +63,7 @@ class Operations:
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
         self._gone.see(instance_id)
         body = model.to_update(inputs)
-        if not model.is_met(body, found):
+        if not model.is_met(body, found, self._client.settings.dialect):
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
             found = {**found, **body, **self.update(instance_id, body)}
         return {**found, **self._creations.adopted(inputs, instance_id)}
@@ -140,16 +144,59 @@ class Operations:
             self._refreshed[instance_id] -= of_refresh
         return of_refresh
 
-    def update(self, instance_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """One PUT of this body (`model.to_update`). Its answer may lack tags (API document)."""
+    def update(
+        self, instance_id: str, body: Mapping[str, Any], *, method: str = "PUT", logs_in: bool = False
+    ) -> dict[str, Any]:
+        """Send one update (`updates.Update`). The answer to a PUT may lack tags (API document).
+
+        A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used: a warning
+        says so, and what a GET says of the instance is the result.
+        """
         checked = _checked(instance_id, "update")
         self._gone.ask(checked)
         try:
-            answer = self._client.put(checked, body)
+            if method == "PATCH":
+                answer = self._client.patch(checked, body)
+            else:
+                answer = self._client.put(checked, body, logs_in=logs_in)
+        except AnswerLost as lost:
+            log.warning(
+                "%s. It is not known whether the service has logged in; the code counts as used. If "
+                "`pulumi-instances show %s` reports valid: false, give a new code and run again",
+                lost,
+                checked,
+            )
+            answer = self._client.get(checked)
         finally:
             self._reads.forget()
         self._gone.see(checked)
         return self._found(answer, f"update instance {checked}", checked)
+
+    def set_enabled(self, instance_id: str, enabled: bool) -> None:
+        """Enable or disable an instance, which keeps its id and token."""
+        checked = _checked(instance_id, "update")
+        try:
+            self._client.set_enabled(checked, enabled)
+        finally:
+            self._reads.forget()
+
+    def wait_until_valid(self, instance_id: str) -> dict[str, Any]:
+        """Look at an instance until the service says that its connection works, for `createTimeout` at most.
+
+        Returns what the last GET said. Raises what it raised, if none was answered.
+        """
+        clock, patience = self._client.clock, self._client.settings.create_timeout
+        deadline, found, pause = clock.now() + patience, self.look_up(instance_id), 1.0
+        if found.get("valid") is not True:
+            log.warning("instance %s: waiting up to %.0f s until its connection is valid", instance_id, patience)
+        while found.get("valid") is not True and clock.now() + pause < deadline:
+            clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            try:
+                found = self.look_up(instance_id)
+            except InstancesError as error:
+                log.debug("instance %s: not seen while waiting (%s)", instance_id, error)
+        return found
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any] | None = None) -> None:
         """Delete the instance of the resource with these outputs; that it is gone already is success (`gone`).

@@ -32,7 +32,7 @@ _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 
 
 class AnswerLost(InstancesError):
-    """A POST was sent, and it is unknown whether it was acted on. ``attempt`` tells what came back."""
+    """What must be sent once was sent, and it is unknown whether the API has acted. ``attempt`` is what came back."""
 
     def __init__(self, message: str, attempt: Attempt) -> None:
         """Keep what came back: it decides how long to look for the object."""
@@ -40,11 +40,11 @@ class AnswerLost(InstancesError):
         self.attempt = attempt
 
 
-def is_retried(method: str, attempt: Attempt) -> bool:
-    """Whether the request is sent again. A POST only where the API surely has not acted on it."""
+def is_retried(attempt: Attempt, *, once: bool) -> bool:
+    """Whether the request is sent again. If it must act ``once``, only where the API surely has not acted on it."""
     if attempt.final:
         return False
-    if method == "POST":
+    if once:
         return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
     return attempt.failure is not None or attempt.status in _RETRIED_STATUS
 
@@ -125,14 +125,14 @@ def _decoded(attempt: Attempt, what: str) -> Json:
 # what to tell the user
 
 
-def error_of(method: str, attempt: Attempt, what: str, secrets: Collection[str], env: str) -> InstancesError:
-    """The error that an attempt comes to: AnswerLost for a POST that may have been acted on.
+def error_of(attempt: Attempt, what: str, secrets: Collection[str], env: str, *, once: bool) -> InstancesError:
+    """The error that an attempt comes to: AnswerLost where what must happen ``once`` may have happened.
 
     ``what`` names operation and object, ``env`` is the start of the account's variables, as `INSTANCES_`.
     """
     cause, request_id = _cause(attempt, secrets)
     text = f"{what}: {cause}"
-    if method == "POST" and is_lost(attempt):
+    if once and is_lost(attempt):
         return AnswerLost(text, attempt)
     if attempt.failure is not None or attempt.status is None:
         return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}", timed_out=attempt.timed_out)

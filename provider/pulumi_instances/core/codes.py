@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import model
+from .dialect import Dialect
 from .errors import InputError
 from .validation import Problem, has_unknown
 
@@ -28,8 +29,8 @@ class Codes:
         self._planned: set[str] = set()
         self._doomed: set[str] = set()
 
-    def check(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
-        """Refuse a replacement with an unchanged code. ``olds`` are the inputs in the state.
+    def check(self, olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
+        """Refuse a change that would send an unchanged code again. ``olds`` are the inputs in the state.
 
         They are empty for a new resource, and also where the engine has decided to replace one (`replace_on_changes`):
         it was then checked a moment ago with its old inputs.
@@ -45,7 +46,9 @@ class Codes:
             self._used |= {(code, name) for code in reused}
         if not reused:
             return []
-        _, replaces = model.changes(olds, inputs)
+        changed, replaces = model.changes(olds, inputs, dialect)
+        if not replaces and "provider_data" in changed and not has_unknown(inputs["provider_data"]):
+            return [("provider_data", f"the change logs in again, and its code works only once: {_ADVICE}")]
         return [
             (key, f"the change replaces the instance, and its code in provider_data works only once: {_ADVICE}")
             for key in replaces
@@ -84,6 +87,11 @@ class Codes:
                 f"delete instance {instance_id}: its replacement would send the same code, which works only once; "
                 "nothing was deleted: give a new code, or undo the change"
             )
+
+
+def holds_code(data: object) -> bool:
+    """Whether the data for an authentication holds a code that works once."""
+    return bool(_codes({"provider_data": data}))
 
 
 def _codes(bag: Mapping[str, Any]) -> set[str]:

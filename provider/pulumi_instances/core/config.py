@@ -7,12 +7,12 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .dialect import DIALECTS, Dialect
+from .dialect import DIALECTS, IN_PLACE, Dialect
 from .errors import SettingError
 
 NAMESPACE = "instances"
@@ -37,6 +37,8 @@ class Settings:
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
+    update_in_place: bool | None = None
+    """Whether the service can change more than name and tags in place; None where its dialect says it."""
 
 
 def is_loopback(host: str) -> bool:
@@ -173,6 +175,7 @@ SETTINGS = (
     Setting("userAgentSuffix", _words),
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
+    Setting("updateInPlace", _flag),
 )
 
 
@@ -211,7 +214,10 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
         problems = _plain_http(values, prefix)
     if problems:
         raise SettingError(problems)
-    return Settings(**values)
+    dialect = values.get("dialect", DIALECTS["default"])
+    if (in_place := values.get("update_in_place")) is not None:
+        values["dialect"] = replace(dialect, in_place=IN_PLACE if in_place else frozenset())
+    return Settings(**{"batch_reads": not dialect.tells_health, **values})
 
 
 def env_prefix(account: Any) -> str:

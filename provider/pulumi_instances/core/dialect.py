@@ -1,4 +1,7 @@
-"""How a service spells the API: the document's words, or those of the live services that it comes from."""
+"""How a service spells, normalises and updates: the API document, or the live services that it comes from.
+
+This is the only place that knows what differs between them (docs/live-services.md); the rest of the package asks it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ __all__ = ["DIALECTS", "Dialect"]
 
 @dataclass(frozen=True)
 class Dialect:
-    """The words that differ between services.
+    """What differs between services.
 
     ``connector`` is the wire name of the object that names the connector: ``{"<connector>": {"key": "dropbox"}}``.
     ``alters_text`` says that the service strips HTML and outer spaces from names, and tags what comes without a tag
@@ -21,9 +24,15 @@ class Dialect:
     connector: str
     alters_text: bool = False
     empty_is_404: bool = False
+    in_place: frozenset[str] = frozenset()
+    """Inputs besides name and tags that change in place, keeping id and token: see `updates`."""
+    merges: bool = False
+    """Whether PATCH changes single keys of ``configuration``. Otherwise PUT sends the whole of it."""
+    tells_health: bool = False
+    """Whether people rely on `valid` and `disabled`, so that a refresh reads each instance instead of a listing."""
 
     def name_as_made(self, name: str) -> str:
-        """The name that an instance has after a create with this one."""
+        """The name that an instance has after a create or update with this one."""
         return re.sub(r"<[^>]*>", "", name).strip() if self.alters_text else name
 
     def tags_as_made(self, tags: Collection[str], name: str) -> list[str]:
@@ -33,7 +42,12 @@ class Dialect:
         return sorted(set(tags))
 
 
+IN_PLACE = frozenset({"configuration", "provider_data", "enabled"})
+"""What a service can change in place, if it can more than name and tags."""
+
 DIALECTS = {
     "default": Dialect(connector="your_mom"),
-    "elements": Dialect(connector="element", alters_text=True, empty_is_404=True),
+    "elements": Dialect(
+        connector="element", alters_text=True, empty_is_404=True, in_place=IN_PLACE, merges=True, tells_health=True
+    ),
 }

@@ -19,12 +19,37 @@ from .errors import InputError, UnexpectedAnswer
 
 # The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
 
-INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
-"""What a program may give: the arguments of `Instance`. A change replaces, but for what the next two lists hold."""
+INPUTS = (
+    "your_mom",
+    "name",
+    "tags",
+    "configuration",
+    "provider_data",
+    "enabled",
+    "external_authentication",
+    "events_enabled",
+    "retrieve_objects_after_instantiation",
+    "extra",
+    "require_valid",
+    "adopt_id",
+)
+"""What a program may give: the arguments of `Instance`. A change replaces, but for what `changes` says."""
 UPDATABLE = ("name", "tags")
 """Inputs that a PUT changes. Where the program gives none, the server's value is left alone: it is not managed."""
-CREATE_ONLY = ("configuration", "provider_data")
-"""Inputs that only a POST takes, and that no answer shows again."""
+WIRE_NAMES = {
+    "configuration": "configuration",
+    "provider_data": "providerData",
+    "external_authentication": "externalAuthentication",
+    "events_enabled": "eventsEnabled",
+    "retrieve_objects_after_instantiation": "retrieveObjectsAfterInstantiation",
+}
+"""What inputs that a create sends as they are are called in its body."""
+CREATE_ONLY = (*WIRE_NAMES, "extra")
+"""Inputs that only a POST takes, unless `Dialect.in_place` says otherwise. The state holds them as declared."""
+UNSENT = ("require_valid",)
+"""Inputs that say what is expected of an instance. They are recorded, and never sent."""
+MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
+"""Inputs of which no message repeats a text."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
 """What no program can give."""
 HEALTH = ("valid", "disabled")
@@ -34,7 +59,7 @@ SECRET_OUTPUTS = ("token",)
 
 OUTPUTS = tuple(key for key in (*INPUTS, *OUTPUT_ONLY) if key != "adopt_id")
 """What a program can read of a resource, and what the state holds."""
-ANSWERED = tuple(key for key in OUTPUTS if key not in CREATE_ONLY)
+ANSWERED = tuple(key for key in OUTPUTS if key not in (*CREATE_ONLY, *UNSENT, "enabled"))
 """What an answer about one instance says (`from_wire`)."""
 LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
 """What a listing says of each instance."""
@@ -124,15 +149,19 @@ def plain(value: Any) -> Any:
 # diff
 
 
-def changes(olds: Mapping[str, Any], news: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def changes(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> tuple[list[str], list[str]]:
     """The inputs in which ``news`` differs from the outputs ``olds``, and those of them that force a replacement.
 
-    ``configuration`` and ``provider_data`` count only while both sides hold them: the API never shows them again, so a
-    side that lacks them (adopted, imported, dropped from the program) says nothing about the object.
+    ``configuration`` and ``provider_data`` replace only where the service cannot change them in place, and only while
+    both sides hold them: the API never shows them again, so a side that lacks them (adopted, imported, dropped from the
+    program) says nothing about the object.
     """
     changed = [key for key in INPUTS if key in OUTPUTS and _differs(key, olds, news)]
+    lasting = {*UPDATABLE, *UNSENT, "enabled", *dialect.in_place}
     replaces = [
-        key for key in changed if key not in UPDATABLE and (key not in CREATE_ONLY or (olds.get(key) and news.get(key)))
+        key
+        for key in changed
+        if key not in lasting and (key not in CREATE_ONLY or (_is_given(olds.get(key)) and _is_given(news.get(key))))
     ]
     return changed, replaces
 
@@ -164,10 +193,18 @@ def not_given(inputs: Mapping[str, Any]) -> list[str]:
     return sorted(key for key in UPDATABLE if key not in inputs)
 
 
-def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """The changed inputs that `update` writes to the state without sending them."""
-    changed, replaces = changes(olds, news)
-    return [] if replaces else [key for key in changed if key in CREATE_ONLY]
+    changed, replaces = changes(olds, news, dialect)
+    fixed = [
+        key for key in changed if key in CREATE_ONLY and not (key in dialect.in_place and _is_given(news.get(key)))
+    ]
+    return [] if replaces else fixed
+
+
+def _is_given(value: Any) -> bool:
+    """Whether a program gives this value: an empty object is as good as none."""
+    return isinstance(value, (bool, Unknown)) or bool(value)
 
 
 def same(key: str, old: Any, new: Any) -> bool:
@@ -175,9 +212,15 @@ def same(key: str, old: Any, new: Any) -> bool:
     if key == "tags":
         # Compared as lists, since an unknown set is not equal to any.
         return _equal(normalise_tags(old or []), normalise_tags(new or []))
-    if key in CREATE_ONLY and not old and not isinstance(new, Unknown):
-        return not new
+    if key in CREATE_ONLY and not _is_given(old):
+        return not _is_given(new)
     return _equal(plain(old), plain(new))
+
+
+def changed_members(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of ``new`` that ``old`` lacks or holds with another value."""
+    before = plain(old) if isinstance(old, Mapping) else {}
+    return {key: value for key, value in plain(new).items() if key not in before or not _equal(before[key], value)}
 
 
 def _equal(old: Any, new: Any) -> bool:
@@ -197,8 +240,8 @@ def _equal(old: Any, new: Any) -> bool:
 def to_create(inputs: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """The body of `POST /instances`."""
     body = {dialect.connector: {"key": inputs["your_mom"]}, **to_update(inputs)}
-    wire = {"configuration": "configuration", "provider_data": "providerData"}
-    return {**body, **{wire[key]: plain(inputs[key]) for key in CREATE_ONLY if inputs.get(key)}}
+    given = {wire: plain(inputs[key]) for key, wire in WIRE_NAMES.items() if _is_given(inputs.get(key))}
+    return {**plain(inputs.get("extra") or {}), **body, **given}
 
 
 def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -212,9 +255,10 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
     return body
 
 
-def is_met(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether a PUT with this body would change nothing of what was ``found``."""
-    return all(same(key, found.get(key), value) for key, value in body.items())
+def is_met(body: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
+    """Whether a PUT with this name and these tags would change nothing of what was ``found``."""
+    made = {**body, "name": dialect.name_as_made(body["name"])} if "name" in body else body
+    return all(same(key, found.get(key), body[key]) or same(key, found.get(key), made[key]) for key in body)
 
 
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -274,21 +318,39 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str]) -> dict[str, Any]:
+def outputs(
+    found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str], dialect: Dialect
+) -> dict[str, Any]:
     """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
 
     A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
     declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
-    ``not_managed`` are those of the inputs that the program leaves to the server.
+    So are a name and tags that the server has as its dialect makes them of what was declared: a service that strips
+    HTML must never make a difference. ``not_managed`` are those of the inputs that the program leaves to the server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
     as_declared = {"id", STEPS_LEFT, "your_mom"} if "your_mom" in merged else {"id", STEPS_LEFT}
     merged.update({key: value for key, value in found.items() if key not in as_declared})
+    merged.update(
+        {key: known[key] for key in UPDATABLE if key not in not_managed and _is_made_of(key, known, found, dialect)}
+    )
+    if "enabled" in merged and "disabled" in found:
+        merged["enabled"] = not found["disabled"]
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
+
+
+def _is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
+    """Whether the service has this name, or these tags, where the program gives those that are known."""
+    name, tags = known.get("name"), known.get("tags")
+    if key not in found or not isinstance(name, str):
+        return False
+    if key == "name":
+        return bool(found["name"] == dialect.name_as_made(name))
+    return isinstance(tags, list) and bool(found["tags"] == dialect.tags_as_made(tags, name))
 
 
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,7 +361,7 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
     """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
-    return [text for key in (*CREATE_ONLY, *SECRET_OUTPUTS) for text in texts(bag.get(key))]
+    return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:

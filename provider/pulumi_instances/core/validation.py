@@ -10,6 +10,7 @@ from typing import Any
 from pulumi.output import Unknown
 
 from . import model
+from .dialect import DIALECTS, Dialect
 from .errors import InputError, quote
 from .model import (
     CREATE_ONLY,
@@ -17,12 +18,18 @@ from .model import (
     EXACT,
     HIDDEN_INPUTS,
     INPUTS,
+    WIRE_NAMES,
     kind_of,
     normalise_id,
     normalise_tags,
     plain,
 )
 from .state_format import PROVIDER
+
+_FLAGS = ("enabled", "events_enabled", "retrieve_objects_after_instantiation", "require_valid")
+_MEMBERS = {**{wire: key for key, wire in WIRE_NAMES.items()}, "name": "name", "tags": "tags"}
+_MEMBERS.update({dialect.connector: "your_mom" for dialect in DIALECTS.values()})
+_ANSWERED = ("id", "token", "valid", "disabled")
 
 Problem = tuple[str, str]
 """A bad input: the property, and what is wrong with it and what to write instead."""
@@ -41,8 +48,14 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
     if not leaves_name:
         problems += _text_problems("name", inputs.get("name"), 'a name, such as "billing"')
     problems += _tags_problems(inputs.get("tags", []))
-    problems += _configuration_problems(inputs.get("configuration", {}))
-    problems += _provider_data_problems(inputs.get("provider_data", {}))
+    problems += _object_problems("configuration", inputs.get("configuration", {}), '{"oauth.api.key": "…"}')
+    problems += _object_problems("provider_data", inputs.get("provider_data", {}), '{"code": "…"}')
+    problems += _object_problems("extra", inputs.get("extra", {}), '{"oauthProxy": {…}}')
+    problems += _extra_problems(inputs.get("extra", {}))
+    for key in _FLAGS:
+        problems += _flag_problems(key, inputs.get(key, False))
+    if "external_authentication" in inputs:
+        problems += _text_problems("external_authentication", inputs["external_authentication"], '"initial"')
     if not problems:
         if "tags" in inputs:
             inputs["tags"] = normalise_tags(inputs["tags"])
@@ -69,14 +82,14 @@ def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
     return olds.get("name") is None or (adopts and olds["name"] != default)
 
 
-def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
+def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
     """Refuse to replace an instance that ``adopt_id`` still names: the new one would be the old one, then deleted.
 
     ``olds`` are the inputs in the state, empty for a resource that is new. What is unknown is checked once it is known.
     """
     if not olds or not inputs.get("adopt_id"):
         return []
-    _, replaces = model.changes(olds, inputs)
+    _, replaces = model.changes(olds, inputs, dialect)
     advice = "remove adopt_id to replace the instance, or undo the change to keep it"
     return [
         (key, f"cannot change while adopt_id names the instance: {advice}")
@@ -133,38 +146,27 @@ def _tags_problems(tags: Any) -> Iterator[Problem]:
             yield "tags", f"tags[{position}] {fault}: remove it, or write a text"
 
 
-def _configuration_problems(configuration: Any) -> Iterator[Problem]:
-    if isinstance(configuration, Unknown):
+def _object_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:
+    if isinstance(value, Unknown):
         return
-    if not isinstance(configuration, Mapping):
-        yield (
-            "configuration",
-            f'must be an object, not {kind_of(configuration)}: write configuration={{"oauth.api.key": "…"}}',
-        )
+    if not isinstance(value, Mapping):
+        yield key, f"must be an object, not {kind_of(value)}: write {key}={wanted}"
         return
-    for key, value in configuration.items():
-        shown = quote(key)
-        if isinstance(value, (Mapping, list, tuple)):
-            wanted = f'write flat, dotted keys such as "{shown}.name", or JSON text'
-            yield (
-                "configuration",
-                f'["{shown}"] must be text, a number or a boolean, not {kind_of(value)}: {wanted}',
-            )
-        else:
-            yield from _json_problems("configuration", f'["{shown}"]', value)
-    yield from _key_problems("configuration", configuration)
+    yield from _json_problems(key, "", value)
 
 
-def _provider_data_problems(provider_data: Any) -> Iterator[Problem]:
-    if isinstance(provider_data, Unknown):
-        return
-    if not isinstance(provider_data, Mapping):
-        yield (
-            "provider_data",
-            f'must be an object, not {kind_of(provider_data)}: write provider_data={{"code": "…"}}',
-        )
-        return
-    yield from _json_problems("provider_data", "", provider_data)
+def _extra_problems(extra: Any) -> Iterator[Problem]:
+    if isinstance(extra, Mapping):
+        for member in extra:
+            if (instead := _MEMBERS.get(member)) is not None:
+                yield "extra", f'["{member}"] has an argument of its own: write {instead}=… instead'
+            elif member in _ANSWERED:
+                yield "extra", f'["{member}"] is what the service says of an instance: remove it'
+
+
+def _flag_problems(key: str, value: Any) -> Iterator[Problem]:
+    if not isinstance(value, (bool, Unknown)):
+        yield key, f"must be a boolean, not {kind_of(value)}: write {key}=True or {key}=False"
 
 
 def _json_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
