@@ -143,7 +143,7 @@ class EngineCalls:
         """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
         api = self._api(inputs)
         sent = api.concealing(inputs)
-        found = api.adopt(sent) if inputs.get("adopt_id") else api.create(sent)
+        found: Mapping[str, Any] = api.adopt(sent) if inputs.get("adopt_id") else api.create(sent)
         self._codes.note_created(inputs)
         _say_altered(found, sent, self._dialect)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))

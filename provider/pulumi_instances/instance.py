@@ -149,14 +149,18 @@ def _holds_output(value: Any) -> bool:
 
 def _with_secrets(value: Any) -> Any:
     """Mark the values under secret-looking keys, at any depth; whole where the keys are not known yet."""
+    return pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else _with_secret_members(value)
+
+
+def _with_secret_members(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: pulumi.Output.secret(item) if is_secret_key(key) and item is not None else _with_secrets(item)
+            key: pulumi.Output.secret(item) if is_secret_key(key) and item is not None else _with_secret_members(item)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_with_secrets(item) for item in value]
-    return pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else value
+        return [_with_secret_members(item) for item in value]
+    return value
 
 
 def _demand_valid(name: str, instance_id: str | None, valid: bool | None) -> None:

@@ -82,14 +82,27 @@ def test_the_words_of_state_files() -> None:
 
 def test_the_property_keys() -> None:
     """State files hold them, and so do `ignore_changes` and `replace_on_changes` of users' programs."""
-    assert model.INPUTS == ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
+    assert model.INPUTS == (
+        "your_mom",
+        "name",
+        "tags",
+        "configuration",
+        "provider_data",
+        "enabled",
+        "external_authentication",
+        "events_enabled",
+        "retrieve_objects_after_instantiation",
+        "extra",
+        "require_valid",
+        "adopt_id",
+    )
     assert model.OUTPUT_ONLY == ("token", "valid", "disabled")
 
 
 def test_the_arguments() -> None:
     """Programs name them; all but the resource's name are keywords."""
     shown = [str(parameter).partition(":")[0] for parameter in inspect.signature(Instance).parameters.values()]
-    assert shown == ["resource_name", "your_mom", "name", "tags", "configuration", "provider_data", "adopt_id", "opts"]
+    assert shown == ["resource_name", *model.INPUTS, "opts"]
     kinds = {parameter.kind for parameter in list(inspect.signature(Instance).parameters.values())[1:]}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
     assert list(inspect.signature(Instance.get).parameters) == ["resource_name", "id", "opts"]
@@ -120,6 +133,7 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:userAgentSuffix": "INSTANCES_USER_AGENT_SUFFIX",
         "instances:dialect": "INSTANCES_DIALECT",
         "instances:confirmGone": "INSTANCES_CONFIRM_GONE",
+        "instances:updateInPlace": "INSTANCES_UPDATE_IN_PLACE",
     }
     assert config.ACCOUNT_KEY == "instances:account"
 

@@ -27,6 +27,12 @@ TWO_OF_EACH: dict[str, tuple[Any, Any]] = {
     "tags": (["eu"], ["prod", "us"]),
     "configuration": ({"oauth.callback.url": "https://a"}, {"oauth.callback.url": "https://b"}),
     "provider_data": ({"code": "c0de"}, {"code": "0ther"}),
+    "enabled": (True, False),
+    "external_authentication": ("initial", "none"),
+    "events_enabled": (True, False),
+    "retrieve_objects_after_instantiation": (True, False),
+    "extra": ({"oauthProxy": {"host": "a"}}, {"oauthProxy": {"host": "b"}}),
+    "require_valid": (False, True),
     "adopt_id": ("4001", "4002"),
 }
 """Two values of each input."""

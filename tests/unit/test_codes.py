@@ -34,7 +34,7 @@ CODE = {"code": "c0de"}
 )
 def test_a_replacement_with_a_used_code_is_refused(old: Any, new: dict[str, Any], refused: list[str]) -> None:
     """Only where the same code would surely be sent again."""
-    problems = Codes().check(inputs(provider_data=old), inputs(**{"provider_data": old, **new}))
+    problems = Codes().check(inputs(provider_data=old), inputs(**{"provider_data": old, **new}), DEFAULT)
     assert [key for key, _ in problems] == refused
     assert "c0de" not in repr(problems)
 

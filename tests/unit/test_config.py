@@ -81,6 +81,7 @@ VALUES = [
     ("dialect", "default", DIALECTS["default"]),
     ("dialect", "elements", DIALECTS["elements"]),
     ("confirmGone", "true", True),
+    ("updateInPlace", "true", True),
 ]
 
 

@@ -300,7 +300,7 @@ def test_what_is_not_given_is_not_managed(
     else:
         assert model.is_met(body, olds, DIALECT)
     # What the update writes settles it: no more difference, and a refresh mirrors what check fills.
-    made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news))
+    made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news), DIALECT)
     if changed or marks is not None:
         assert model.changes(made, news, DIALECT) == NOTHING
         assert model.inputs_of(made) == news
@@ -310,7 +310,7 @@ def test_what_is_not_given_is_not_managed(
 def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags: list[str]) -> None:
     """Its tags are managed where it holds some; nothing differs before or after."""
     state = outputs(tags=tags)
-    made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state))
+    made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state), DIALECT)
     assert made["__defaults"] == ([] if tags else ["tags"])
     for bag in (state, made):
         assert model.changes(bag, inputs(tags=tags or None), DIALECT) == NOTHING
@@ -319,7 +319,7 @@ def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags:
 
 def test_hidden_keys_are_carried_over() -> None:
     """They survive every operation."""
-    assert model.outputs({"id": "1"}, outputs(__keeper="k"), [])["__keeper"] == "k"
+    assert model.outputs({"id": "1"}, outputs(__keeper="k"), [], DIALECT)["__keeper"] == "k"
 
 
 @given(good_inputs())
@@ -327,7 +327,7 @@ def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
     """What was created from inputs differs from the same inputs in nothing, floats of the engine included."""
     checked, problems = check(bag)
     assert problems == []
-    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked))
+    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked), DIALECT)
     assert model.changes(_as_doubles(made), _as_doubles(checked), DIALECT) == NOTHING
 
 
@@ -341,7 +341,7 @@ def test_a_value_is_the_same_as_itself(value: Any) -> None:
 def test_diff_never_fails(old: Any, new: Any) -> None:
     """Whatever old state and inputs hold where the API takes anything, the answer is a list of properties."""
     bags = [{"your_mom": v, "name": v, "configuration": v, "provider_data": v, "adopt_id": v} for v in (old, new)]
-    changed, replaces = model.changes(*bags, DIALECT)
+    changed, replaces = model.changes(bags[0], bags[1], DIALECT)
     assert set(replaces) <= set(changed) <= set(model.INPUTS)
 
 
@@ -516,7 +516,7 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
     """What the API says wins; what it leaves out is carried forward; configuration and data are as declared."""
     known = outputs(configuration=CONFIG, provider_data=CODE, adopt_id="27")
     found = {"id": "27", "name": "renamed", "valid": False}
-    assert model.outputs(found, known, []) == {
+    assert model.outputs(found, known, [], DIALECT) == {
         "your_mom": "dropbox",
         "name": "renamed",
         "tags": ["eu"],
@@ -531,26 +531,26 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
 
 def test_a_new_token_is_taken_over() -> None:
     """A token is carried forward only while the answers omit it."""
-    assert model.outputs({"id": "1", "token": "new"}, outputs(), [])["token"] == "new"
-    assert model.outputs({"id": "1"}, outputs(), [])["token"] == "t0ken-of-billing"
+    assert model.outputs({"id": "1", "token": "new"}, outputs(), [], DIALECT)["token"] == "new"
+    assert model.outputs({"id": "1"}, outputs(), [], DIALECT)["token"] == "t0ken-of-billing"
 
 
 def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
     """Outputs have exactly the documented keys."""
-    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1}, [])
+    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1}, [], DIALECT)
     assert set(made) == {"your_mom", "name", "tags", "token", "__defaults"}
 
 
 def test_outputs_always_hold_tags() -> None:
     """Tags that nobody mentions are no tags."""
-    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
+    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
     """A refresh returns inputs with these keys only: one more would show as removed by the next `up`."""
     for left_out in ([], ["tags"], ["name", "tags"]):
         bag = inputs(configuration=CONFIG, **dict.fromkeys(left_out))
-        made = model.outputs({"id": "1", "name": "n", "tags": ["x"], "token": "t"}, bag, model.not_given(bag))
+        made = model.outputs({"id": "1", "name": "n", "tags": ["x"], "token": "t"}, bag, model.not_given(bag), DIALECT)
         assert made["__defaults"] == left_out
         assert (made["name"], made["tags"]) == ("n", ["x"])
         assert set(model.inputs_of(made)) == set(bag)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from dataclasses import fields
 from typing import Any
 
@@ -53,9 +54,9 @@ def test_the_tests_have_values_of_all_inputs() -> None:
 
 
 def test_each_input_is_in_one_set() -> None:
-    """What is neither updated nor sent at creation only replaces the instance."""
-    assert {*model.UPDATABLE, *model.CREATE_ONLY} <= {*model.INPUTS}
-    assert {*model.UPDATABLE} & {*model.CREATE_ONLY} == set()
+    """The connector is in none: it alone always replaces the instance. The id to adopt is used by the create only."""
+    sets = (model.UPDATABLE, model.CREATE_ONLY, model.SWITCHED, model.UNSENT, ("your_mom", "adopt_id"))
+    assert sorted(itertools.chain(*sets)) == sorted(model.INPUTS)
 
 
 def test_inputs_are_the_arguments_of_an_instance() -> None:
@@ -81,10 +82,12 @@ def test_a_put_sends_what_can_be_updated() -> None:
 
 
 def test_a_post_sends_all_inputs() -> None:
-    """Each of them changes the body; `adopt_id` makes none."""
+    """Each of them changes the body, but for what is not sent, or by a request of its own."""
     sent = model.to_create(CREATED, DIALECT)
     assert [key for key in model.INPUTS if model.to_create({**EACH, key: TWO_OF_EACH[key][1]}, DIALECT) == sent] == [
-        "adopt_id"
+        *model.SWITCHED,
+        *model.UNSENT,
+        "adopt_id",
     ]
 
 
@@ -119,9 +122,9 @@ def test_what_is_not_given_is_not_managed(key: str, api: Emulator, calls: Engine
     assert calls.diff(made.id, older, bag) == ([], [])
 
 
-@pytest.mark.parametrize("key", sorted({*model.INPUTS} - {*model.UPDATABLE, "adopt_id"}))
+@pytest.mark.parametrize("key", sorted({"your_mom", *model.CREATE_ONLY}))
 def test_what_cannot_be_updated_replaces(key: str) -> None:
-    assert model.changes(model.outputs({"id": "4001"}, CREATED, []), other(key)) == ([key], [key])
+    assert model.changes(model.outputs({"id": "4001"}, CREATED, [], DIALECT), other(key), DIALECT) == ([key], [key])
 
 
 # OUTPUTS, ANSWERED, LISTED
@@ -169,8 +172,8 @@ def test_a_lookup_has_all_that_is_answered() -> None:
 def test_health_is_never_a_difference() -> None:
     """No program gives it."""
     assert {*model.HEALTH} <= {*model.OUTPUT_ONLY}
-    outs = model.outputs(model.from_wire(answer_to_get(STORED), DIALECT), CREATED, [])
-    assert model.changes({**outs, **dict.fromkeys(model.HEALTH, "other")}, CREATED) == ([], [])
+    outs = model.outputs(model.from_wire(answer_to_get(STORED), DIALECT), CREATED, [], DIALECT)
+    assert model.changes({**outs, **dict.fromkeys(model.HEALTH, "other")}, CREATED, DIALECT) == ([], [])
 
 
 @pytest.mark.parametrize("key", model.SECRET_OUTPUTS)

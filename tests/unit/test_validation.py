@@ -152,12 +152,17 @@ DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
         ({"tags": ["a\nb"]}, "tags", "tags[0] holds a control character"),
         ({"configuration": "x"}, "configuration", "must be an object, not text"),
         ({"configuration": ["x"]}, "configuration", "must be an object, not a list"),
-        (
-            {"configuration": {"a": {"b": 1}}},
-            "configuration",
-            '["a"] must be text, a number or a boolean, not an object',
-        ),
-        ({"configuration": {"a": []}}, "configuration", '["a"] must be text, a number or a boolean, not a list'),
+        ({"configuration": {"a": {"b": b"x"}}}, "configuration", '["a"]["b"] is a bytes: write text, a number'),
+        ({"configuration": {"a": [2**54]}}, "configuration", '["a"][0] is too large to stay exact'),
+        ({"configuration": {"a": {"": 1}}}, "configuration", "has a key that is empty"),
+        ({"extra": []}, "extra", 'must be an object, not a list: write extra={"oauthProxy": {…}}'),
+        ({"extra": {"providerData": {}}}, "extra", '["providerData"] has an argument of its own: write provider_data='),
+        ({"extra": {"element": {}}}, "extra", '["element"] has an argument of its own: write your_mom=… instead'),
+        ({"extra": {"token": "t"}}, "extra", '["token"] is what the service says of an instance: remove it'),
+        ({"enabled": "yes"}, "enabled", "must be a boolean, not text: write enabled=True or enabled=False"),
+        ({"events_enabled": 1}, "events_enabled", "must be a boolean, not a number"),
+        ({"require_valid": 30}, "require_valid", "must be a boolean, not a number"),
+        ({"external_authentication": True}, "external_authentication", 'must be text, not a boolean: write "initial"'),
         ({"configuration": {"": 1}}, "configuration", "has a key that is empty"),
         ({"configuration": {"a\x00": 1}}, "configuration", "has a key that is empty, not text or holds a control"),
         ({"configuration": {1: 1}}, "configuration", "has a key that is empty, not text"),
@@ -208,7 +213,7 @@ def test_a_bad_input_is_one_problem_of_its_property(bad: Inputs, key: str, says:
 
 def test_every_problem_is_reported_at_once() -> None:
     """One run of the program shows all that is wrong with it."""
-    bad: Inputs = {"tags": [1, ""], "configuration": {"a": [], "b": float("nan")}, "provider_data": 1, "y": 1}
+    bad: Inputs = {"tags": [1, ""], "configuration": {"a": b"", "b": float("nan")}, "provider_data": 1, "y": 1}
     _, problems = check(bad)
     assert sorted(key for key, _ in problems) == sorted(
         ["your_mom", "name", "tags", "tags", "configuration", "configuration", "provider_data", "y"]

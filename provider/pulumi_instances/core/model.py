@@ -46,6 +46,8 @@ WIRE_NAMES = {
 """What inputs that a create sends as they are are called in its body."""
 CREATE_ONLY = (*WIRE_NAMES, "extra")
 """Inputs that only a POST takes, unless `Dialect.in_place` says otherwise. The state holds them as declared."""
+SWITCHED = ("enabled",)
+"""Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are recorded, and never sent."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
@@ -59,7 +61,7 @@ SECRET_OUTPUTS = ("token",)
 
 OUTPUTS = tuple(key for key in (*INPUTS, *OUTPUT_ONLY) if key != "adopt_id")
 """What a program can read of a resource, and what the state holds."""
-ANSWERED = tuple(key for key in OUTPUTS if key not in (*CREATE_ONLY, *UNSENT, "enabled"))
+ANSWERED = tuple(key for key in OUTPUTS if key not in (*CREATE_ONLY, *SWITCHED, *UNSENT))
 """What an answer about one instance says (`from_wire`)."""
 LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
 """What a listing says of each instance."""
@@ -157,7 +159,7 @@ def changes(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) 
     program) says nothing about the object.
     """
     changed = [key for key in INPUTS if key in OUTPUTS and _differs(key, olds, news)]
-    lasting = {*UPDATABLE, *UNSENT, "enabled", *dialect.in_place}
+    lasting = {*UPDATABLE, *SWITCHED, *UNSENT, *dialect.in_place}
     replaces = [
         key
         for key in changed
