@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pulumi_instances")
 
+Query = list[tuple[str, str]]
 OnPage = Callable[[int, int | None], None]
 
 
@@ -65,26 +66,31 @@ class Client:
         what = f"read instance {instance_id}"
         return responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
 
-    def list_all(self, on_page: OnPage | None = None) -> list[dict[str, Any]]:
+    def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
         """`GET /instances`, every page.
 
         ``on_page`` is told after each page how many instances there are so far, and of how many, if the API says so.
+        ``filters`` are those of `pages`.
         """
-        return [instance for page in self.pages(on_page) for instance in page]
+        return [instance for page in self.pages(on_page, **filters) for instance in page]
 
-    def pages(self, on_page: OnPage | None = None) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, on_page: OnPage | None = None, **filters: str) -> Iterator[list[dict[str, Any]]]:
         """`GET /instances`, page by page.
+
+        ``filters`` are a ``tag`` that each must have, and a ``text`` of its name, where the dialect has such filters;
+        a service may ignore them.
 
         Raises UnexpectedAnswer for a 404 that does not mean an empty list in this dialect, and for paging that leads
         nowhere: a listing that is not whole must never pass for one that is.
         """
+        query = self.settings.dialect.listing_query(**filters)
         what = "list instances"
         so_far = 0
         token: str | None = None
         tokens: set[str] = set()
         ids: set[str] = set()
         for number in itertools.count(1):
-            page, headers = self._page(token, what if number == 1 else f"{what}: page {number}")
+            page, headers = self._page(query, token, what if number == 1 else f"{what}: page {number}")
             so_far += len(page)
             token = headers.get("elements-next-page-token") or None
             fresh = {_id_of(instance) for instance in page} - ids - {None}
@@ -101,9 +107,9 @@ class Client:
             tokens.add(token)
             ids.update(found for found in fresh if found)
 
-    def _page(self, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
-        query = f"?{urlencode({'nextPage': token})}" if token else ""
-        attempt = self._exchange("GET", f"/instances{query}", None)
+    def _page(self, query: Query, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+        asked = urlencode([*query, *([("nextPage", token)] if token else [])])
+        attempt = self._exchange("GET", f"/instances?{asked}" if asked else "/instances", None)
         if not responses.says_missing(attempt):
             return responses.several(self._checked(attempt, what), what), attempt.headers
         if token is None and self.settings.dialect.empty_is_404:

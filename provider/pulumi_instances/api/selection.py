@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -60,8 +60,25 @@ def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, d
 
 
 def select(client: Client, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
-    """The instances that are meant, by ascending id. A listing says nothing of ``disabled`` (API document)."""
-    return [found for found, _ in listed(client, on_page) if selection.matches(found)]
+    """The instances that are meant, by ascending id. A listing says nothing of ``disabled`` (API document).
+
+    Where the dialect can, the service is asked for those with the tag and the name alone. That it then shows none is
+    not believed: how it searches is not documented.
+    """
+    dialect = client.settings.dialect
+    if selection.name is not None:
+        selection = replace(selection, name=dialect.name_as_made(selection.name))
+    filters = {"tag": min(selection.tags, default=None), "text": selection.name}
+    if dialect.filters and any(filters.values()):
+        known = {key: value for key, value in filters.items() if value}
+        if found := _matching(client.list_all(on_page, **known), client, selection):
+            return found
+    return _matching(client.list_all(on_page), client, selection)
+
+
+def _matching(answers: Iterable[Mapping[str, Any]], client: Client, selection: Selection) -> list[Found]:
+    found = (_found(answer, client) for answer in answers)
+    return sorted((each for each in found if selection.matches(each)), key=lambda each: int(each["id"]))
 
 
 def read(client: Client, instance_id: str) -> Found:

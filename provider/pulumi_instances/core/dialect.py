@@ -31,6 +31,16 @@ class Dialect:
     tells_health: bool = False
     """Whether people rely on `valid` and `disabled`, so that a refresh reads each instance instead of a listing."""
 
+    filters: bool = False
+    """Whether a listing can be told what to leave out."""
+
+    def listing_query(self, *, tag: str | None = None, text: str | None = None) -> list[tuple[str, str]]:
+        """The query of a listing: without the configurations, and of the instances with this tag and name alone."""
+        if not self.filters:
+            return []
+        wanted = {"hydrate": "false", "pageSize": "200", "tags[]": tag, "searchText": text}
+        return [(key, value) for key, value in wanted.items() if value is not None]
+
     def name_as_made(self, name: str) -> str:
         """The name that an instance has after a create or update with this one."""
         return re.sub(r"<[^>]*>", "", name).strip() if self.alters_text else name
@@ -48,6 +58,12 @@ IN_PLACE = frozenset({"configuration", "provider_data", "enabled"})
 DIALECTS = {
     "default": Dialect(connector="your_mom"),
     "elements": Dialect(
-        connector="element", alters_text=True, empty_is_404=True, in_place=IN_PLACE, merges=True, tells_health=True
+        connector="element",
+        alters_text=True,
+        empty_is_404=True,
+        in_place=IN_PLACE,
+        merges=True,
+        tells_health=True,
+        filters=True,
     ),
 }
