@@ -225,7 +225,7 @@ def test_a_written_program_declares_all_that_is_answered() -> None:
 @pytest.mark.parametrize("key", model.LISTED)
 def test_drift_compares_what_is_listed(key: str) -> None:
     held = Held("urn::::::box", "4001", {**FOUND, key: "other"}, frozenset(), None, external=False, leaving=False)
-    assert [difference["field"] for difference in audit._differences(held, FOUND)] == [key]
+    assert [difference["field"] for difference in audit._differences(held, FOUND, DIALECT)] == [key]
 
 
 def test_the_commands_show_all_that_is_answered() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import click
 
 from ..api import selection
+from ..api.client import Client
 from ..api.selection import Found
 from ..core import model
+from ..core.dialect import Dialect
 from . import common
 from .exported_state import HIDDEN, Held
 
@@ -27,8 +30,11 @@ Examples:
 )
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
+@click.option(
+    "--health", is_flag=True, help="Also read each instance, and report those whose connection does not work."
+)
 @common.as_json
-def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
+def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) -> int:
     """Compare states with the API: connector, name, tags and token of each instance, and whether it is there at all.
 
     STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Secrets are compared
@@ -38,10 +44,14 @@ def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
     _demand_states(states, where["stack"])
     held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
+    client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(common.open_client(**where), on_page)
+        pairs = selection.listed(client, on_page)
     there = {found["id"]: found for found, _ in pairs}
-    differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
+    dialect = client.settings.dialect
+    differences = [difference for each in ours for difference in _differences(each, there.get(each.id), dialect)]
+    if health:
+        differences += _faults([each for each in ours if each.id in there], client)
     if as_json:
         common.write_json({"compared": len(ours), "differences": differences})
     elif differences:
@@ -54,14 +64,32 @@ def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
     return common.DIFFERS if differences else 0
 
 
-def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
-    place = {"resource": held.name, "urn": held.urn, "id": held.id}
+def _faults(held: Sequence[Held], client: Client) -> Iterator[dict[str, Any]]:
+    """The connections that do not work: of one that the program disables, nothing else is expected."""
+    with ThreadPoolExecutor(client.settings.parallelism) as pool:
+        for each, found in zip(held, pool.map(lambda one: selection.read(client, one.id), held), strict=True):
+            if each.outputs.get("enabled") is False:
+                continue
+            if found.get("disabled") is True:
+                yield {**_place(each), "field": "disabled", "state": False, "api": True}
+            elif found.get("valid") is False:
+                yield {**_place(each), "field": "valid", "state": True, "api": False}
+
+
+def _place(held: Held) -> dict[str, Any]:
+    return {"resource": held.name, "urn": held.urn, "id": held.id}
+
+
+def _differences(held: Held, found: Found | None, dialect: Dialect) -> Iterator[dict[str, Any]]:
+    place = _place(held)
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
         return
     for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
         if old is HIDDEN or key not in found or _same(key, old, new):
+            continue
+        if key in model.UPDATABLE and model.is_made_of(key, held.outputs, found, dialect):
             continue
         if key in {*held.secrets, *model.SECRET_OUTPUTS}:
             old, new = common.BLOT if old else None, common.BLOT

@@ -334,7 +334,7 @@ def outputs(
     as_declared = {"id", STEPS_LEFT, "your_mom"} if "your_mom" in merged else {"id", STEPS_LEFT}
     merged.update({key: value for key, value in found.items() if key not in as_declared})
     merged.update(
-        {key: known[key] for key in UPDATABLE if key not in not_managed and _is_made_of(key, known, found, dialect)}
+        {key: known[key] for key in UPDATABLE if key not in not_managed and is_made_of(key, known, found, dialect)}
     )
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
@@ -345,7 +345,7 @@ def outputs(
     return merged
 
 
-def _is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
+def is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
     """Whether the service has this name, or these tags, where the program gives those that are known."""
     name, tags = known.get("name"), known.get("tags")
     if key not in found or not isinstance(name, str):
