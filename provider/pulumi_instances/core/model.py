@@ -352,7 +352,8 @@ def is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dia
         return False
     if key == "name":
         return bool(found["name"] == dialect.name_as_made(name))
-    return isinstance(tags, list) and bool(found["tags"] == dialect.tags_as_made(tags, name))
+    are_texts = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+    return are_texts and bool(found["tags"] == dialect.tags_as_made(tags or (), name))
 
 
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
