@@ -162,18 +162,24 @@ class EngineCalls:
     ) -> Mapping[str, Any]:
         """What is left to do after a write: enable or disable it, and wait for its connection.
 
-        None of it may fail the operation: the write is done, and the state has to hold it. What could not be done
-        stays a difference.
+        Once something was written, none of it may fail the operation: the state has to hold that. What could not be
+        done then stays a difference.
         """
         wanted = inputs.get("enabled")
-        try:
-            if wanted is not None and found.get("disabled", disabled) is not (not wanted):
+        if wanted is not None and found.get("disabled", disabled) is not (not wanted):
+            try:
                 api.set_enabled(instance_id, wanted)
                 found = {**found, "disabled": not wanted}
-            if inputs.get("require_valid") and logged_in and wanted is not False:
+            except InstancesError as error:
+                if not found:
+                    raise
+                log.warning("%s", error)
+                found = {**found, "disabled": wanted}
+        if inputs.get("require_valid") and logged_in and wanted is not False:
+            try:
                 found = {**found, **api.wait_until_valid(instance_id)}
-        except InstancesError as error:
-            log.warning("%s", error)
+            except InstancesError as error:
+                log.warning("%s", error)
         return found
 
     def read(self, instance_id: str, props: Mapping[str, Any]) -> Read | None:

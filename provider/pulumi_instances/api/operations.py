@@ -177,6 +177,11 @@ class Operations:
         checked = _checked(instance_id, "update")
         try:
             self._client.set_enabled(checked, enabled)
+        except NotFound as missing:
+            raise UnexpectedAnswer(
+                f"{'enable' if enabled else 'disable'} instance {checked}: {missing.status}; check that the service has "
+                "PUT and DELETE /instances/{id}/enabled, or run `pulumi refresh` if the instance is gone"
+            ) from None
         finally:
             self._reads.forget()
 
