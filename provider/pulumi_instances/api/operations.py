@@ -178,8 +178,9 @@ class Operations:
         try:
             self._client.set_enabled(checked, enabled)
         except NotFound as missing:
+            what = f"{'enable' if enabled else 'disable'} instance {checked}"
             raise UnexpectedAnswer(
-                f"{'enable' if enabled else 'disable'} instance {checked}: {missing.status}; check that the service has "
+                f"{what}: {missing.status}; check that the service has "
                 "PUT and DELETE /instances/{id}/enabled, or run `pulumi refresh` if the instance is gone"
             ) from None
         finally:
