@@ -8,8 +8,10 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from pulumi.output import Unknown
 
 from .api.operations import Operations
 from .core import config, model, updates, validation
@@ -96,6 +98,8 @@ class EngineCalls:
         if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
             self._operations.use_stack(stack)
         inputs, problems = validation.check(news, olds)
+        if not problems and self.settings is not None:
+            _add_default_tags(inputs, self.settings.default_tags, olds, news)
         problems = problems or self._problems_of_change(olds, inputs)
         if self._operations is not None:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
@@ -290,3 +294,16 @@ def _say_altered(found: Mapping[str, Any], inputs: Mapping[str, Any], dialect: D
     name, made = inputs.get("name"), found.get("name")
     if isinstance(name, str) and made != name and made == dialect.name_as_made(name):
         log.warning("instance %s: the service stores the name %a as %a", found["id"], name, made)
+
+
+def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
+    """Give an instance the tags of the setting `defaultTags`, unless its tags are left to the server.
+
+    They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
+    """
+    given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
+    if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
+        return
+    _, project, stack = (*str(news.get(model.STACK) or "//").split("/"), "", "")[:3]
+    tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
+    inputs["tags"] = model.normalise_tags([*given, *tags])

@@ -82,6 +82,8 @@ VALUES = [
     ("dialect", "elements", DIALECTS["elements"]),
     ("confirmGone", "true", True),
     ("updateInPlace", "true", True),
+    ("defaultTags", "a,{project}/{stack}", ("a", "{project}/{stack}")),
+    ("defaultTags", '["a b", "a b"]', ("a b",)),
 ]
 
 
@@ -208,6 +210,10 @@ MALFORMED = [
     *(("parallelism", value) for value in ("0", "257", "1.5", "all", "nan")),
     ("batchReads", "perhaps"),
     ("dialect", "klingon"),
+    ("defaultTags", ","),
+    ("defaultTags", "[1]"),
+    ("defaultTags", "["),
+    ("defaultTags", "{user}"),
 ]
 
 

@@ -135,6 +135,7 @@ Examples:
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
 @common.which
+@click.option("--managed", is_flag=True, help="Only those with the tags of instances:defaultTags, of any stack.")
 @click.option("--older-than", metavar="AGE", help="Only those made longer ago: 12h, 30d, 8w. Needs an API that tells.")
 @common.as_json
 def orphans(
@@ -142,6 +143,7 @@ def orphans(
     tags: tuple[str, ...],
     pattern: str | None,
     your_mom: str | None,
+    managed: bool,
     older_than: str | None,
     as_json: bool,
     **where: Any,
@@ -156,8 +158,14 @@ def orphans(
     known = {each.id for each in common.read_states(states, where["stack"])}
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(common.open_client(**where), on_page)
-    found = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
+        client = common.open_client(**where)
+        marks = _marks(client.settings.default_tags) if managed else []
+        pairs = selection.listed(client, on_page)
+    found = [
+        (each, made)
+        for each, made in pairs
+        if each["id"] not in known and wanted.matches(each) and _is_marked(each, marks)
+    ]
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
     rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
@@ -168,6 +176,16 @@ def orphans(
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
     common.note(f"{len(rows)} in no state, of {len(pairs)}")
     return common.DIFFERS if rows else 0
+
+
+def _marks(templates: Sequence[str]) -> list[re.Pattern[str]]:
+    if not templates:
+        raise click.UsageError("--managed looks for the tags of instances:defaultTags: set them, or leave it out")
+    return [re.compile(re.sub(r"\\{(project|stack)\\}", "[^/]+", re.escape(each))) for each in templates]
+
+
+def _is_marked(found: Found, marks: Sequence[re.Pattern[str]]) -> bool:
+    return all(any(mark.fullmatch(tag) for tag in found.get("tags", [])) for mark in marks)
 
 
 def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:

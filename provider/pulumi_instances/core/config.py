@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import math
 import os
 import re
@@ -37,6 +38,8 @@ class Settings:
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
+    default_tags: tuple[str, ...] = ()
+    """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
     update_in_place: bool | None = None
     """Whether the service can change more than name and tags in place; None where its dialect says it."""
 
@@ -138,6 +141,21 @@ def _words(value: Any) -> str:
     return value
 
 
+def _tags(value: Any) -> tuple[str, ...]:
+    """From a list, JSON of one, or text with commas."""
+    expected = "must be tags separated by commas, in braces only project and stack, such as pulumi,{project}/{stack}"
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.startswith("[") else value.split(",")
+        except ValueError:
+            raise ValueError(expected) from None
+    if not isinstance(value, list) or not all(isinstance(tag, str) and tag.strip() for tag in value):
+        raise ValueError(expected)
+    if any(set(re.findall(r"{(.*?)}", tag)) - {"project", "stack"} for tag in value):
+        raise ValueError(expected)
+    return tuple(dict.fromkeys(tag.strip() for tag in value))
+
+
 def _dialect(value: Any) -> Dialect:
     if not isinstance(value, str) or value not in DIALECTS:
         raise ValueError(f"must be one of {', '.join(DIALECTS)}")
@@ -176,6 +194,7 @@ SETTINGS = (
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
     Setting("updateInPlace", _flag),
+    Setting("defaultTags", _tags),
 )
 
 
