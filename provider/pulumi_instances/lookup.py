@@ -18,6 +18,7 @@ from pulumi.runtime.config import get_config
 from .accounts import Account
 from .core import config
 from .core.errors import InputError, LookupFailed, quote
+from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
     from .api.client import Client
@@ -178,7 +179,7 @@ def _when_known(arguments: list[Any], opts: pulumi.InvokeOptions | None) -> pulu
 def _account(opts: pulumi.InvokeOptions | None) -> Account | None:
     provider = opts.provider if opts else None
     if provider is None and opts and opts.parent:
-        provider = opts.parent.get_provider("pulumi-python:dynamic/instances:Instance")
+        provider = opts.parent.get_provider(INSTANCE_TYPE)
     if provider is not None and not isinstance(provider, Account):
         raise InputError("look up: opts.provider must be made by pulumi_instances.account(…)")
     return provider

@@ -13,7 +13,8 @@ import pytest
 
 from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.cli import common, pulumi_cli
-from pulumi_instances.cli.exported_state import INSTANCE_TYPE, Held
+from pulumi_instances.cli.exported_state import Held
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 

@@ -29,6 +29,7 @@ from .. import process
 from ..core import model
 from ..core.config import Settings
 from ..core.errors import InputError
+from ..core.state_format import PROVIDER
 
 try:
     import fcntl
@@ -254,7 +255,7 @@ class CrashNotes:
         return [self._digest(self._settings.user_secret), self._digest(self._settings.organization_secret)]
 
     def _inputs_digest(self, inputs: Mapping[str, Any]) -> str:
-        compared = {**inputs, "__provider": None, "adopt_id": None}
+        compared = {**inputs, PROVIDER: None, "adopt_id": None}
         return self._digest(json.dumps(model.plain(compared), sort_keys=True, default=str))
 
     def _digest(self, text: str) -> str:

@@ -119,7 +119,8 @@ class Operations:
         self._creations.note_seen(checked)
         self._gone.ask(checked)
         try:
-            found = self._reads.read(checked, token)
+            batched = self._client.settings.batch_reads
+            found = self._reads.read(checked, token) if batched else self._get(checked)
         except NotFound as missing:
             self._gone.check(checked, f"read instance {checked}", missing)
             log.warning("instance %s does not exist any more: it is dropped from the state", checked)

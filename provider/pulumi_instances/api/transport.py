@@ -42,35 +42,22 @@ class Transport:
         except Exception as error:  # whatever it is, nothing was sent
             return Attempt(failure=_reason(error), sent=False)
         try:
-            return self._send(request, timeout)
+            environment = self._session.merge_environment_settings(
+                request.url, {}, True, self._settings.ca_bundle or True, None
+            )
+            with self._session.send(
+                request,
+                timeout=timeout,
+                allow_redirects=False,  # the secrets go to the configured host only
+                **environment,
+            ) as response:
+                return _received(response, timeout)
         except requests.exceptions.SSLError as error:
             # Only a refused certificate surely comes before the request; other faults may break in at any time.
             refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
             return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True, untrusted=refused)
         except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
             return Attempt(failure=_reason(error), sent=not _never_sent(error), timed_out=_has_timed_out(error))
-
-    def _send(self, request: requests.PreparedRequest, timeout: float) -> Attempt:
-        environment = self._session.merge_environment_settings(
-            request.url, {}, True, self._settings.ca_bundle or True, None
-        )
-        with self._session.send(
-            request,
-            timeout=timeout,
-            allow_redirects=False,  # the secrets go to the configured host only
-            **environment,
-        ) as response:
-            status, headers = response.status_code, response.headers
-            deadline = time.monotonic() + timeout
-            try:
-                content = _read(response, deadline)
-            except _TooMuch as error:
-                late = time.monotonic() > deadline
-                return Attempt(status, headers=headers, failure=str(error), final=True, timed_out=late)
-            except Exception as error:
-                failure = f"the answer broke off ({_reason(error)})"
-                return Attempt(status, headers=headers, failure=failure, timed_out=_has_timed_out(error))
-            return Attempt(status, content, headers)
 
 
 class _Session(requests.Session):
@@ -109,6 +96,21 @@ def user_agent(settings: Settings) -> str:
 
 class _TooMuch(Exception):
     """The body is longer, or takes longer, than any answer of this API."""
+
+
+def _received(response: requests.Response, timeout: float) -> Attempt:
+    """The answer with its body, or the reason why that did not arrive."""
+    status, headers = response.status_code, response.headers
+    deadline = time.monotonic() + timeout
+    try:
+        content = _read(response, deadline)
+    except _TooMuch as error:
+        late = time.monotonic() > deadline
+        return Attempt(status, headers=headers, failure=str(error), final=True, timed_out=late)
+    except Exception as error:
+        failure = f"the answer broke off ({_reason(error)})"
+        return Attempt(status, headers=headers, failure=failure, timed_out=_has_timed_out(error))
+    return Attempt(status, content, headers)
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

@@ -15,8 +15,6 @@ from ..core import model
 from . import common
 from .exported_state import HIDDEN, Held
 
-_COMPARED = ("your_mom", "name", "tags", "token")
-
 
 @click.command(
     short_help="Where the API differs from a state.",
@@ -65,15 +63,15 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         old, new = held.outputs.get(key), found.get(key)
         if old is HIDDEN or key not in found or _same(key, old, new):
             continue
-        if key in {*held.secrets, "token"}:
+        if key in {*held.secrets, *model.SECRET_OUTPUTS}:
             old, new = common.BLOT if old else None, common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
 
 
 def _managed(held: Held) -> list[str]:
-    """What is compared: not what the program leaves to the API, which a state lists."""
-    left = held.outputs.get(model.DEFAULTS)
-    return [key for key in _COMPARED if not isinstance(left, list) or key not in left]
+    """What is compared: not what the program leaves to the API."""
+    left = model.unmanaged(held.outputs)
+    return [key for key in model.LISTED if key not in left]
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
@@ -83,7 +81,7 @@ def _same(key: str, old: Any, new: Any) -> bool:
 
 
 def _note_hidden(held: Sequence[Held]) -> None:
-    for key in _COMPARED:
+    for key in model.LISTED:
         if count := sum(each.outputs.get(key) is HIDDEN for each in held):
             common.note(
                 f"{key} of {count} not compared: it is encrypted in the state; --stack NAME asks for it in plain"
@@ -138,7 +136,7 @@ def orphans(
     if as_json:
         common.write_json(rows)
     elif rows:
-        columns = ["id", "name", "your_mom", "tags", "created"]
+        columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
     common.note(f"{len(rows)} in no state, of {len(pairs)}")
     return common.DIFFERS if rows else 0

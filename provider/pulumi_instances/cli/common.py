@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..api.selection import Selection
-from ..core import config
+from ..core import config, model
 from ..core.errors import InputError, quote
 from . import pulumi_cli
 from .exported_state import Held, held
@@ -217,9 +217,13 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+COLUMNS = ("id", "name", *(key for key in model.LISTED if key not in ("name", *model.SECRET_OUTPUTS)))
+"""What the commands show of an instance in a table."""
+
+
 def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
     """An instance as the commands show it."""
-    keys = ("id", "name", "your_mom", "tags", "valid", "disabled", *(("token",) if with_token else ()))
+    keys = (*COLUMNS, *model.HEALTH, *(model.SECRET_OUTPUTS if with_token else ()))
     return {key: found[key] for key in keys if key in found}
 
 

@@ -11,11 +11,7 @@ from typing import Any
 from ..core import model
 from ..core.config import ACCOUNT_KEY
 from ..core.errors import InputError
-
-INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
-
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
-"""What marks an object as a secret: it has ``ciphertext``, or ``plaintext`` in JSON (pulumi/pulumi: deployment.go)."""
+from ..core.state_format import INSTANCE_TYPE, SECRET
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..api import selection
+from ..core import model
 from . import common
 
 
@@ -38,7 +39,7 @@ def list_command(
     if as_json:
         common.write_json(presented)
         return
-    columns = ["id", "name", "your_mom", "tags", *(["token"] if show_secrets else [])]
+    columns = [*common.COLUMNS, *(model.SECRET_OUTPUTS if show_secrets else ())]
     common.write_table(columns, [[each.get(column) for column in columns] for each in presented])
     common.note(common.counted(len(found)))
 
@@ -64,5 +65,5 @@ def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
         common.write_json(presented)
         return
     if not show_secrets:
-        presented["token"] = common.BLOT
+        presented.update(dict.fromkeys(model.SECRET_OUTPUTS, common.BLOT))
     common.write_table(["", ""], list(presented.items()))

@@ -22,6 +22,7 @@ from .model import (
     normalise_tags,
     plain,
 )
+from .state_format import PROVIDER
 
 Problem = tuple[str, str]
 """A bad input: the property, and what is wrong with it and what to write instead."""
@@ -94,7 +95,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def _strangers(news: Mapping[str, Any]) -> list[str]:
-    known = {*INPUTS, *HIDDEN_INPUTS, "__provider"}
+    known = {*INPUTS, *HIDDEN_INPUTS, PROVIDER}
     return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
 
