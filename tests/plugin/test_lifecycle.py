@@ -135,7 +135,8 @@ def test_a_change_is_left_to_the_engine_to_show(plugin: Plugin, changed: Bag, re
     """UNKNOWN makes it compare inputs itself and honour `replace_on_changes`; what replaces is named."""
     olds = inputs(configuration={"a": "b"}, provider_data={"code": "c"}, token="t")
     news = inputs(**{"configuration": {"a": "b"}, "provider_data": {"code": "c"}, **changed})
-    assert plugin.diff("1", olds, news) == Diffed("UNKNOWN", replaces)
+    # An id that no other test deletes: the process remembers which instances are going to be replaced.
+    assert plugin.diff("71", olds, news) == Diffed("UNKNOWN", replaces)
 
 
 def test_another_pickle_is_no_difference(plugin: Plugin) -> None:
