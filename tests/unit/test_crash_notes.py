@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -107,6 +108,21 @@ def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) 
         assert notes.left(INPUTS) == []
 
 
+def test_what_is_under_way_hides_nothing_that_was_left(api: Emulator, tmp_path: Path) -> None:
+    """Neither in the process that is at work nor in another; the key comes with the first note, into any home."""
+    home = tmp_path / "not" / "there"
+    busy, other = CrashNotes(settings(api), home), CrashNotes(settings(api), home)
+    with ExitStack() as under_way:
+        for _ in range(5):
+            under_way.enter_context(busy.create(INPUTS, "4000", set()))
+            with busy.create(INPUTS, "4000", set()):
+                pass
+        assert [len(busy.left(INPUTS)), len(other.left(INPUTS))] == [5, 5]
+        began = [note.began for note in other.left(INPUTS)]
+    assert began == sorted(began)
+    assert len(other.left(INPUTS)) == 10
+
+
 def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path: Path) -> None:
     """SIGKILL while the API had acted: the next run finds the object, sends no POST, and forgets the note."""
     kill_in_create(api, acted=True)
@@ -150,13 +166,14 @@ def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path:
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
-    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full or read-only home costs the protection against a kill, not the create."""
+    """A full or read-only home costs the protection against a kill, not the create. The log says what is wrong."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("PULUMI_HOME", os.fspath(blocked))
     assert Operations(settings(api)).create(INPUTS)["id"]
+    assert "is passed over (Not a directory): remove it, or make its folder yours" in caplog.text
 
 
 def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:

@@ -827,6 +827,14 @@ def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emul
     assert made.create(inputs())["id"] != held
 
 
+def test_an_instance_that_a_resource_with_these_inputs_holds_is_not_taken_over_later(api: Emulator) -> None:
+    """The note says so from then on, to runs that do not see the resource."""
+    leave_note(creations(api))
+    held = str(api.add(name="billing", tags=["eu"]))
+    creations(api).note_managed(held, {}, inputs())
+    assert creations(api).create(inputs())["id"] != held
+
+
 def test_the_first_of_several_twins_is_the_one_to_adopt(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """All are named, in the order of their age."""
     twins = [str(api.add(name="billing", tags=["eu"])) for _ in range(2)]
