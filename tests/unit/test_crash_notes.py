@@ -228,7 +228,9 @@ def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -
     assert kept.keeper("7") is None
 
 
-def test_without_a_home_nobody_is_known_to_keep_anything(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_nobody_is_known_to_keep_anything(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """There is no place for it, which is said once: no call fails for it."""
 
     def no_home() -> Path:
@@ -241,6 +243,8 @@ def test_without_a_home_nobody_is_known_to_keep_anything(api: Emulator, monkeypa
     assert nowhere.keeper("7") is None
     nowhere.release_to("7", {"other"})
     nowhere.release("7")
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.endswith("set PULUMI_HOME")
 
 
 def test_what_was_taken_over_goes_back_to_who_had_it_from_the_start(api: Emulator) -> None:
