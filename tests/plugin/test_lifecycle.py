@@ -9,7 +9,7 @@ import pytest
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
-from tests.support.values import inputs
+from tests.support.values import inputs, outputs
 
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
 
@@ -310,6 +310,19 @@ def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: 
         assert text.startswith(f"adopt_id: adopt instance {instance_id}: {problem}")
 
 
+@pytest.mark.usefixtures("api")
+def test_what_the_program_declares_is_not_adopted(plugin: Plugin) -> None:
+    """The diff that ends a refresh is about the state, not about the program: it may still move the instance."""
+    moved, declared = (plugin.create(inputs()) for _ in range(2))
+    for made in (moved, declared):
+        plugin.refresh(made.id, plain(made.outputs))
+        plugin.diff(made.id, plain(made.outputs), inputs())
+    plugin.diff(declared.id, plain(declared.outputs), inputs())
+    assert plugin.check(inputs(adopt_id=moved.id)).failures == []
+    [(_, text)] = plugin.check(inputs(adopt_id=declared.id)).failures
+    assert "a resource of this stack has it already" in text
+
+
 # one-time codes
 
 
@@ -416,6 +429,18 @@ def test_errors_and_the_log_hold_no_secret(api: Emulator, plugin: Plugin) -> Non
     for text in (str(caught.value), log):
         for value in (*secrets, made.outputs["token"]["value"], "Authorization"):
             assert value not in text
+
+
+def test_what_a_check_or_a_diff_was_given_is_not_repeated(api: Emulator, plugin: Plugin) -> None:
+    """A name that comes from an Output, which may be a secret, and whatever secret the state holds."""
+    bag = inputs(name="n4me-from-output")
+    assert plugin.check({**bag, "__outputs": ["name"]}) == Checked(bag, [])
+    plugin.diff("75", outputs(token="t0ken-of-state", configuration={"a": "v4lue-of-state"}), inputs())
+    api.fail("POST", "/instances", Fault.status(400, "n4me-from-output t0ken-of-state v4lue-of-state"))
+    with pytest.raises(PluginError, match=r"create instance \[secret\]: 400 ") as caught:
+        plugin.create(bag)
+    for value in ("n4me-from-output", "t0ken-of-state", "v4lue-of-state"):
+        assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize("bad", ["", "../1", "1/.."])
