@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_instances.api import transport
+from pulumi_instances.api.attempt import Attempt
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.responses import CHECK_URL, AnswerLost, retry_after
 from pulumi_instances.core.config import Settings
@@ -698,6 +699,20 @@ def test_the_log_tells_each_attempt_and_nothing_secret(caplog: pytest.LogCapture
         assert secret not in everything
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_only_a_create_is_given_the_time_of_a_create(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other request ends after `timeout`."""
+    given = []
+
+    def note(*arguments: Any) -> Attempt:
+        given.append(arguments[-1])
+        return Attempt(400)
+
+    monkeypatch.setattr(transport.Transport, "request", note)
+    outcome(Client(settings("http://127.0.0.1:9", timeout=7, create_timeout=99)), call)
+    assert given == [99 if call == "POST" else 7]
+
+
 # against the emulator
 
 
@@ -799,6 +814,12 @@ def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> No
     with ScriptedServer(*steps) as server:
         Client(settings(server.base_url)).list_all()
         assert len(server.received) == len(steps)
+
+
+def test_a_first_page_without_any_id_is_a_list() -> None:
+    """Only a later page has to bring something new: what is strange in the first one is for the caller to judge."""
+    with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
+        assert Client(settings(server.base_url)).list_all() == [{"id": "odd"}]
 
 
 def test_an_absurd_count_of_instances_does_not_matter() -> None:

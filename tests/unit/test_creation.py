@@ -211,6 +211,7 @@ def test_two_new_matches_cannot_be_decided(api: Emulator) -> None:
     assert caught.value.candidates == ids
     assert ", ".join(ids) in str(caught.value)
     assert f'adopt_id="{ids[0]}"' in str(caught.value)
+    assert sum(stranger.slept) < 5, "no later look makes two of them one"
 
 
 def test_while_the_list_cannot_be_read_nothing_is_claimed(api: Emulator) -> None:
@@ -534,6 +535,54 @@ def test_an_adopted_instance_outlives_the_resource_it_came_from(
     assert f"instance {instance_id} is kept" in caplog.text
 
 
+def test_an_adoption_is_remembered_where_nothing_can_be_kept_on_disk(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process: the resource that had the instance before deletes it in the same `up`."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("PULUMI_HOME", str(blocked))
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    both.adopt(inputs(adopt_id=instance_id))
+    both.delete(instance_id)
+    assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
+
+
+def test_an_instance_is_not_deleted_before_its_adoption_and_left_alone_after_it(api: Emulator) -> None:
+    """The delete before it is an error, so that nothing is lost; the one after it is a move that went well."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    assert both.check_new_adoption(instance_id, "dropbox") == []
+    with pytest.raises(AdoptionRefused, match="adopt_id names it, so that nothing could replace it; it is kept"):
+        both.delete(instance_id)
+    both.adopt(inputs(adopt_id=instance_id))
+    both.delete(instance_id)
+    assert api.writes == []
+
+
+def test_a_move_that_was_taken_back_lets_the_first_resource_delete(api: Emulator) -> None:
+    """The program has only the resource that had the instance from its start; the one that adopted it is gone."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    operations(api).adopt(inputs(adopt_id=instance_id))
+    later = operations(api)
+    later.note_managed(instance_id, {}, inputs())
+    later.delete(instance_id)
+    assert api.instances() == []
+
+
+def test_what_was_adopted_is_deleted_by_the_resource_that_adopted_it(api: Emulator) -> None:
+    """In the run that sees it in the state, and in a later one that sees it only when it deletes it."""
+    for seen in (True, False):
+        instance_id = str(api.add(name="billing", tags=["eu"]))
+        state = operations(api).adopt(inputs(adopt_id=instance_id))
+        later = operations(api)
+        if seen:
+            later.note_managed(instance_id, state, inputs(adopt_id=instance_id))
+        later.delete(instance_id, state)
+        assert api.instances() == []
+
+
 def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
     """And one of another connector, and one that two resources adopt: by one listing for all of them."""
     there, box = str(api.add(name="billing")), str(api.add(your_mom="box"))
@@ -671,8 +720,31 @@ def test_an_interrupted_create_that_was_answered_is_not_waited_for(api: Emulator
     assert posts(api) == 1
 
 
-def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator) -> None:
-    """Its engine is dead: what it makes in the end is taken over."""
+def test_an_interrupted_create_is_waited_for_until_its_own_time_is_over(api: Emulator) -> None:
+    """Not for the time of a whole create once more."""
+    leave_note(creations(api))
+    [note] = creations(api)._notes.left()
+    told = json.loads(note.path.read_text())
+    note.path.write_text(json.dumps({**told, "began": told["began"] - CREATE_TIMEOUT * 0.75}))
+    clock = FakeClock()
+    creations(api, clock).create(inputs())
+    assert sum(clock.slept) <= CREATE_TIMEOUT * 0.25
+    assert posts(api) == 1
+
+
+def test_the_note_of_another_stack_is_not_ours(api: Emulator) -> None:
+    """The same inputs there are another instance."""
+    theirs, ours = creations(api), creations(api)
+    theirs.use_stack("o/p/theirs")
+    leave_note(theirs)
+    left = str(api.add(name="billing", tags=["eu"]))
+    ours.use_stack("o/p/ours")
+    assert ours.create(inputs())["id"] != left
+    assert theirs.create(inputs())["id"] == left
+
+
+def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Its engine is dead: what it makes in the end is taken over; why nothing goes on is said."""
     with ExitStack() as other:
         other.enter_context(creations(api)._notes.create(inputs(), "0", []))
 
@@ -682,6 +754,7 @@ def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator) -> Non
 
         clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
         found = creations(api, clock).create(inputs())
+    assert "create instance 'billing': waiting up to 60 s for what an interrupted run may still be" in caplog.text
     assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
     assert posts(api) == 0
 
@@ -754,12 +827,31 @@ def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emul
     assert made.create(inputs())["id"] != held
 
 
+def test_an_instance_that_a_resource_with_these_inputs_holds_is_not_taken_over_later(api: Emulator) -> None:
+    """The note says so from then on, to runs that do not see the resource."""
+    leave_note(creations(api))
+    held = str(api.add(name="billing", tags=["eu"]))
+    creations(api).note_managed(held, {}, inputs())
+    assert creations(api).create(inputs())["id"] != held
+
+
 def test_the_first_of_several_twins_is_the_one_to_adopt(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """All are named, in the order of their age."""
     twins = [str(api.add(name="billing", tags=["eu"])) for _ in range(2)]
     creations(api).create(inputs())
     assert f"the API already has {', '.join(twins)} with" in caplog.text
     assert f'adopt_id="{twins[0]}"' in caplog.text
+
+
+def test_what_the_state_holds_is_no_twin(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is what this process has made: only what may be left behind is worth a line."""
+    seen, managed = (str(api.add(name="billing", tags=["eu"])) for _ in range(2))
+    made = creations(api)
+    made.note_seen(seen)
+    made.note_managed(managed, {}, inputs())
+    for _ in range(2):
+        made.create(inputs())
+    assert "the API already has" not in caplog.text
 
 
 def test_of_several_candidates_another_id_may_be_right(api: Emulator) -> None:

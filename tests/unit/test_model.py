@@ -59,6 +59,7 @@ def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
         float("nan"),
         float("inf"),
         1e300,
+        float(2**53 + 2),
         10**40,
         10**5000,
         True,
@@ -77,6 +78,15 @@ def test_what_is_not_a_decimal_id_is_refused(given_id: Any) -> None:
         model.normalise_id(given_id)
     assert len(str(caught.value)) < 120
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_id", "shown"), [("", "empty text"), ("x", "other text"), (4014.5, "a number"), ([], "a list")]
+)
+def test_an_id_that_is_refused_is_described_and_not_shown(given_id: Any, shown: str) -> None:
+    """It may be a secret that was put into the wrong place."""
+    with pytest.raises(InputError, match=f", not {shown}$"):
+        model.normalise_id(given_id)
 
 
 # tags
@@ -116,6 +126,8 @@ def test_unknown_tags_are_kept() -> None:
         ("3.0", "3.0"),
         (None, None),
         (1e300, 1e300),
+        (float(2**53), 2**53),
+        (float(2**53 + 2), float(2**53 + 2)),
         ({"a": 3.0, "b": None, "c": {"d": None, "e": [1.0, None]}}, {"a": 3, "c": {"e": [1, None]}}),
         ((1.0, 2.5), [1, 2.5]),
     ],
