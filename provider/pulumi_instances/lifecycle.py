@@ -22,12 +22,14 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from . import process
 from .core import config, model, validation
 from .core.codes import Codes
-from .core.errors import InstancesError, NotFound, SettingError
+from .core.errors import InstancesError, NotFound, Problem, SettingError
 
 if TYPE_CHECKING:
     from .api.operations import Operations
 
 log = logging.getLogger("pulumi_instances")
+
+_NOT_CONFIGURED = Problem("the provider", "is not configured", "run it through the Pulumi engine")
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -93,10 +95,9 @@ class InstanceProvider(ResourceProvider):
             if not (_olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-        failures = [CheckFailure("", f"{key}: {reason}") for key, reason in problems]
         if self._refusal is not None:
-            failures += [CheckFailure("", problem) for problem in self._refusal.problems]
-        return CheckResult(inputs, failures)
+            problems += self._refusal.problems
+        return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
 
     @_short_traceback
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -183,7 +184,7 @@ class InstanceProvider(ResourceProvider):
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
         if self._operations is None:
-            raise self._refusal or SettingError(["the provider is not configured: run it through the Pulumi engine"])
+            raise self._refusal or SettingError([_NOT_CONFIGURED])
         for bag in bags:
             self._operations.hide(bag)
         return self._operations

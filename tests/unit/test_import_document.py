@@ -121,8 +121,8 @@ def test_the_import_file_holds_the_whole_state() -> None:
 @pytest.mark.parametrize(
     ("instance", "reason"),
     [
-        ({"token": None}, "the API does not tell its token"),
-        ({"name": "a\x07b"}, "name holds a control character"),
+        ({"token": None}, "the API does not report its token"),
+        ({"name": "a\x07b"}, "name contains a control character"),
         ({"name": None}, "name is missing"),
         ({"your_mom": None}, "your_mom is missing"),
         ({"tags": ["\n"]}, "tags[0] is empty; correct it in the account"),
