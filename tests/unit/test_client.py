@@ -658,6 +658,19 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
     assert "bad code [secret]" in shown
 
 
+def test_only_what_took_too_long_is_a_timeout() -> None:
+    """Creates go on without a listing that timed out, not without a service that is not there."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        with pytest.raises(ConnectionFailed) as refused:
+            Client(settings(f"http://127.0.0.1:{unused.getsockname()[1]}", max_retries=0)).get("7")
+    with pytest.raises(ConnectionFailed) as unresolved:
+        Client(settings("https://api.invalid/v2", max_retries=0)).get("7")
+    with ScriptedServer(Answer(then="hang")) as server, pytest.raises(ConnectionFailed) as silent:
+        Client(settings(server.base_url, timeout=0.2, max_retries=0)).get("7")
+    assert [error.value.timed_out for error in (refused, unresolved, silent)] == [False, False, True]
+
+
 def test_a_host_that_cannot_be_resolved_is_a_connection_that_failed() -> None:
     """`.invalid` never resolves (RFC 2606)."""
     client = Client(settings("https://api.invalid/v2", max_retries=0))

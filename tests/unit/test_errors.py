@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import html
 import inspect
 import json
@@ -7,6 +8,7 @@ import pickle
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -213,3 +215,47 @@ def test_an_error_can_be_pickled(error: InstancesError) -> None:
     """Pytest-xdist and multiprocessing hand errors between processes."""
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+# no code takes a message apart
+
+
+def _texts_of_errors(source: str) -> Iterator[str]:
+    """Where a module has the text of an exception as a value, which it could look into, instead of only quoting it."""
+    tree = ast.parse(source)
+    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and re.search(
+            r"Exception|Error", ast.unparse(node.annotation or ast.Constant(""))
+        ):
+            caught.add(node.arg)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name("str" | "repr" | "ascii"), args=[ast.Name(name)]) if name in caught:
+                yield f"line {node.lineno}: {ast.unparse(node)}"
+            case ast.Attribute(value=ast.JoinedStr()):
+                yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+PACKAGE = Path(errors.__file__).parents[1]
+MODULES = [file for file in sorted(PACKAGE.rglob("*.py")) if file.relative_to(PACKAGE).parts[0] != "testing"]
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_code_takes_a_message_apart(file: Path) -> None:
+    """What code needs to know of an error is an attribute or the type of the error; its text is for people."""
+    assert list(_texts_of_errors(file.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try: f()\nexcept OSError as error: known = 'refused' in str(error)",
+        "try: f()\nexcept OSError as error: g(str(error).removesuffix('; x'))",
+        "def f(error: BaseException) -> str: text = str(error)\n",
+        "try: f()\nexcept OSError as error: g(f'{error}'.partition(': '))",
+    ],
+)
+def test_a_message_that_is_taken_apart_is_found(source: str) -> None:
+    """So that the test above can fail."""
+    assert len(list(_texts_of_errors(source))) == 1

@@ -151,7 +151,7 @@ def test_a_program_reads_as_if_written_by_hand() -> None:
         found(4, "tagged", [f"a-long-tag-with-a-number-{number}" for number in range(4)]),
     ]
     assert program(instances, {"1": "long", "2": "box", "3": "Sales", "4": "tagged"}) == (
-        '"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""\n'
+        '"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""\n'
         "\n"
         "from pulumi_instances import Instance\n"
         "\n"

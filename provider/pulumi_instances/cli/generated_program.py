@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _WIDTH = 88
-_HEADER = '''"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""
+_HEADER = '''"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""
 
 from pulumi_instances import Instance
 
