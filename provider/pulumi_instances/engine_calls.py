@@ -8,17 +8,18 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .api.operations import Operations
 from .core import config, model, validation
 from .core.codes import Codes
 from .core.config import Settings
-from .core.errors import NotFound, SettingError
-from .core.validation import Problem
+from .core.errors import NotFound, Problem, SettingError
 
 log = logging.getLogger("pulumi_instances")
+
+_NOT_CONFIGURED = Problem("the provider", "is not configured", "run it through the Pulumi engine")
 
 Bag = dict[str, Any]
 """Inputs or outputs, by property."""
@@ -29,7 +30,6 @@ class Checked(NamedTuple):
 
     inputs: Bag
     problems: list[Problem]
-    setting_problems: list[str]
 
 
 class Diffed(NamedTuple):
@@ -64,8 +64,8 @@ class EngineCalls:
         """Not configured: check and diff answer all the same, the others raise SettingError."""
         self.settings: Settings | None = None
         self._operations: Operations | None = None
-        self._refusal = SettingError(["the provider is not configured: run it through the Pulumi engine"])
-        self._setting_problems: list[str] = []
+        self._refusal = SettingError([_NOT_CONFIGURED])
+        self._setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
 
     def configure(self, get: Callable[[str], Any]) -> None:
@@ -95,7 +95,7 @@ class EngineCalls:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-        return Checked(inputs, problems, self._setting_problems)
+        return Checked(inputs, [*problems, *self._setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""

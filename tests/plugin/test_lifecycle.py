@@ -169,11 +169,11 @@ def test_unknown_values_stay_unknown(plugin: Plugin, unknown: Bag) -> None:
 def test_bad_inputs_are_check_failures(plugin: Plugin) -> None:
     """One for each, naming its property: the engine prints one line, not a traceback."""
     _, failures = plugin.check({"your_mom": 5, "tags": ["a", 1], "provider_data": "code", "nmae": "x"})
-    assert sorted(text.partition(":")[0] for _, text in failures) == [
+    assert sorted(text.partition(" ")[0] for _, text in failures) == [
         "name",
         "nmae",
         "provider_data",
-        "tags",
+        "tags[1]",
         "your_mom",
     ]
     assert all("\n" not in text for _, text in failures)
@@ -241,7 +241,8 @@ def test_a_refresh_that_fails_never_means_gone(api: Emulator, plugin: Plugin, fa
 @pytest.mark.parametrize("status", [404, 410])
 def test_gone_is_what_the_api_says_is_gone(api: Emulator, plugin: Plugin, status: int) -> None:
     """404, and 410 of services that remember."""
-    made = plugin.create(inputs())
+    made, kept = plugin.create(inputs()), plugin.create(inputs())
+    plugin.refresh(kept.id, plain(kept.outputs))  # so that the API is known to be the right one
     api.remove(made.id)
     api.fail("GET", "/instances/{id}", Fault.status(status))
     assert plugin.refresh(made.id, plain(made.outputs)).id == ""
@@ -295,7 +296,7 @@ def test_a_replacement_of_what_is_adopted_is_refused(plugin: Plugin) -> None:
     olds = inputs(adopt_id="4014")
     _, failures = plugin.check({**olds, "your_mom": "box"}, olds)
     [(_, text)] = failures
-    assert text.startswith("your_mom: cannot change while adopt_id names the instance")
+    assert text.startswith("your_mom cannot change while adopt_id names the instance")
 
 
 def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: Plugin) -> None:
@@ -305,9 +306,9 @@ def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: 
     assert plugin.check(inputs(adopt_id=missing, your_mom=5)).failures[1:] == []
     assert plugin.check(inputs(adopt_id=missing), inputs(adopt_id=missing)).failures == []
     assert plugin.check(inputs(adopt_id=UNKNOWN)).failures == []
-    for instance_id, problem in ((missing, "it does not exist"), (other, 'it is of "box"')):
+    for instance_id, problem in ((missing, "which does not exist; "), (other, 'which is of "box"')):
         [(_, text)] = plugin.check(inputs(adopt_id=instance_id)).failures
-        assert text.startswith(f"adopt_id: adopt instance {instance_id}: {problem}")
+        assert text.startswith(f"adopt_id names instance {instance_id}, {problem}")
 
 
 @pytest.mark.usefixtures("api")
@@ -320,7 +321,7 @@ def test_what_the_program_declares_is_not_adopted(plugin: Plugin) -> None:
     plugin.diff(declared.id, plain(declared.outputs), inputs())
     assert plugin.check(inputs(adopt_id=moved.id)).failures == []
     [(_, text)] = plugin.check(inputs(adopt_id=declared.id)).failures
-    assert "a resource of this stack has it already" in text
+    assert "which another resource of this stack already manages" in text
 
 
 # one-time codes
@@ -330,7 +331,7 @@ def test_a_replacement_that_would_send_a_used_code_fails_at_the_check(plugin: Pl
     """Before anything is deleted for it."""
     olds = inputs(provider_data={"code": "used-at-creation"})
     [(_, text)] = plugin.check({**olds, "your_mom": "box"}, olds).failures
-    assert text.startswith("your_mom: the change replaces the instance, and its code in provider_data works only once")
+    assert text.startswith("your_mom cannot change with the same code in provider_data, which works only once; ")
 
 
 def test_what_a_diff_replaces_with_its_code_is_not_deleted(api: Emulator, plugin: Plugin) -> None:
@@ -338,7 +339,7 @@ def test_what_a_diff_replaces_with_its_code_is_not_deleted(api: Emulator, plugin
     made = plugin.create(inputs(provider_data={"code": "of-the-dependent"}))
     state = plain(made.outputs)
     plugin.diff(made.id, state, inputs(provider_data={"code": "of-the-dependent"}, your_mom="box"))
-    with pytest.raises(PluginError, match=f"delete instance {made.id}: what it depends on is deleted before"):
+    with pytest.raises(PluginError, match=f"delete instance {made.id}: a resource that it depends on is deleted before"):
         plugin.delete(made.id, state)
     assert [str(instance["id"]) for instance in api.instances()] == [made.id]
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pulumi_instances.api import transport
 from pulumi_instances.api.attempt import Attempt
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.responses import CHECK_URL, AnswerLost, retry_after
+from pulumi_instances.api.responses import AnswerLost, retry_after
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import (
@@ -659,6 +659,19 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
     assert "bad code [secret]" in shown
 
 
+def test_only_what_took_too_long_is_a_timeout() -> None:
+    """Creates go on without a listing that timed out, not without a service that is not there."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        with pytest.raises(ConnectionFailed) as refused:
+            Client(settings(f"http://127.0.0.1:{unused.getsockname()[1]}", max_retries=0)).get("7")
+    with pytest.raises(ConnectionFailed) as unresolved:
+        Client(settings("https://api.invalid/v2", max_retries=0)).get("7")
+    with ScriptedServer(Answer(then="hang")) as server, pytest.raises(ConnectionFailed) as silent:
+        Client(settings(server.base_url, timeout=0.2, max_retries=0)).get("7")
+    assert [error.value.timed_out for error in (refused, unresolved, silent)] == [False, False, True]
+
+
 def test_a_host_that_cannot_be_resolved_is_a_connection_that_failed() -> None:
     """`.invalid` never resolves (RFC 2606)."""
     client = Client(settings("https://api.invalid/v2", max_retries=0))
@@ -759,7 +772,7 @@ def test_an_empty_list_may_be_answered_with_404() -> None:
     with Emulator(empty_list_404=True) as api:
         assert client_of(api, dialect=DIALECTS["elements"]).list_all() == []
         assert [request.status for request in api.requests] == [404]
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {CHECK_URL}$"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {UnexpectedAnswer.advice}$"):
             client_of(api).list_all()
 
 
@@ -770,7 +783,7 @@ def test_a_later_page_that_is_missing_is_an_error(dialect: str, status: int) -> 
     first = answer(200, [INSTANCE], elements_next_page_token="2")
     with ScriptedServer(first, answer(status, error_body())) as server:
         client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: page 2: {status} .*; {CHECK_URL}$"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: page 2: {status} .*; {UnexpectedAnswer.advice}$"):
             client.list_all()
 
 
@@ -801,7 +814,9 @@ ENDLESS = {
 def test_a_list_that_leads_nowhere_is_an_error(steps: list[Answer]) -> None:
     """It is not followed for ever, and never taken for a whole list."""
     with ScriptedServer(*steps) as server:
-        with pytest.raises(UnexpectedAnswer, match=f"brings nothing new, so the list has no end; {CHECK_URL}$"):
+        with pytest.raises(
+            UnexpectedAnswer, match=f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
+        ):
             Client(settings(server.base_url)).list_all()
         assert len(server.received) <= 3
 

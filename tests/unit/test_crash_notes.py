@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
     blocked.write_text("")
     monkeypatch.setenv("PULUMI_HOME", os.fspath(blocked))
     assert Operations(settings(api)).create(INPUTS)["id"]
-    assert "is passed over (Not a directory): remove it, or make its folder yours" in caplog.text
+    assert "is ignored (Not a directory); remove it, or take ownership of its folder" in caplog.text
 
 
 def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:

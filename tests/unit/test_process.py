@@ -64,7 +64,7 @@ def test_outside_a_pool_nothing_happens_and_the_log_says_so(caplog: pytest.LogCa
     """A server that runs its calls in another way keeps its own limit."""
     with caplog.at_level(logging.INFO, "pulumi_instances"):
         assert not process.widen(32)
-    assert "parallelism stays" in caplog.text
+    assert "the SDK's own parallelism is used" in caplog.text
 
 
 def test_an_executor_of_another_kind_is_left_alone() -> None:
