@@ -18,14 +18,15 @@ from .core import config, model, updates, validation
 from .core.codes import Codes
 from .core.config import Settings
 from .core.dialect import DIALECTS, Dialect
-from .core.errors import InstancesError, NotFound, SettingError, quote
-from .core.validation import Problem
+from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
 
 log = logging.getLogger("pulumi_instances")
 
-_NO_SWITCH = (
-    "the API document has no way to enable or disable an instance: remove it, or set instances:updateInPlace to true "
-    "if your service has PUT and DELETE /instances/{id}/enabled"
+_NOT_CONFIGURED = Problem("the provider", "is not configured", "run it through the Pulumi engine")
+_NO_SWITCH = Problem(
+    "enabled",
+    "cannot be changed by the API document",
+    "remove it, or set instances:updateInPlace to true if your service has PUT and DELETE /instances/{id}/enabled",
 )
 
 Bag = dict[str, Any]
@@ -37,7 +38,6 @@ class Checked(NamedTuple):
 
     inputs: Bag
     problems: list[Problem]
-    setting_problems: list[str]
 
 
 class Diffed(NamedTuple):
@@ -72,8 +72,8 @@ class EngineCalls:
         """Not configured: check and diff answer all the same, the others raise SettingError."""
         self.settings: Settings | None = None
         self._operations: Operations | None = None
-        self._refusal = SettingError(["the provider is not configured: run it through the Pulumi engine"])
-        self._setting_problems: list[str] = []
+        self._refusal = SettingError([_NOT_CONFIGURED])
+        self._setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
 
     def configure(self, get: Callable[[str], Any]) -> None:
@@ -105,9 +105,9 @@ class EngineCalls:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
-                problems = [("enabled", _NO_SWITCH)]
+                problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-        return Checked(inputs, problems, self._setting_problems)
+        return Checked(inputs, [*problems, *self._setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""

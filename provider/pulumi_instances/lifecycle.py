@@ -53,9 +53,8 @@ class InstanceProvider(ResourceProvider):
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
-        inputs, problems, setting_problems = self._calls.check(_olds, news)
-        lines = [*(f"{key}: {reason}" for key, reason in problems), *setting_problems]
-        return CheckResult(inputs, [CheckFailure("", line) for line in lines])
+        inputs, problems = self._calls.check(_olds, news)
+        return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Answer a real difference with None, not True.

@@ -201,12 +201,14 @@ class Unlisted:
 
 @pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), RuntimeError("odd"), KeyboardInterrupt()])
 def test_a_listing_that_failed_is_fetched_again(settings: Settings, error: BaseException) -> None:
-    """Whatever the error was: later reads have one of their own."""
+    """Whatever the error was: later reads have one of their own. Only one that is whole is told to others."""
     client = Unlisted(settings, error)
-    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id})
+    told: list[set[str]] = []
+    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id}, lambda ids: told.append(set(ids)))
     reads._alone = False  # another read is under way
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
         assert reads.read("7") == {"id": "7"}
     reads._alone = False
     assert reads.read("7")["token"] == "t"
     assert client.listings == 2
+    assert told == [{"7"}]

@@ -69,7 +69,7 @@ def test_it_knows_nothing_of_dynamic_providers() -> None:
 def test_what_is_not_configured_sends_nothing() -> None:
     """Check and diff answer all the same."""
     calls = EngineCalls()
-    assert calls.check({}, inputs()) == (inputs(), [], [])
+    assert calls.check({}, inputs()) == (inputs(), [])
     assert calls.diff("4014", outputs(), inputs(name="other")) == (["name"], [])
     with pytest.raises(SettingError, match="not configured"):
         calls.read("4014", outputs())
@@ -79,9 +79,9 @@ def test_bad_settings_are_a_problem_of_each_check() -> None:
     """And of no other call before: the engine would print a traceback for each resource."""
     calls = EngineCalls()
     calls.configure({"instances:baseUrl": "https://example.com/api"}.get)
-    inputs_, problems, setting_problems = calls.check({}, inputs())
-    assert (inputs_, problems) == (inputs(), [])
-    assert [problem.partition(" ")[0] for problem in setting_problems] == [
+    found, problems = calls.check({}, inputs())
+    assert found == inputs()
+    assert [problem.property for problem in problems] == [
         "instances:userSecret",
         "instances:organizationSecret",
     ]

@@ -271,5 +271,5 @@ def test_an_instance_uses_the_account_given() -> None:
 @pytest.mark.parametrize("name", ["", "e u", "eu/west", "é", "eu\n", "a.b"])
 def test_an_account_name_must_fit_a_variable(name: str) -> None:
     """Its name becomes part of environment variables."""
-    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+    with pytest.raises(ValueError, match="use only letters, digits, - and _"):
         account(name, base_url="https://eu", user_secret="u", organization_secret="o")

@@ -96,9 +96,7 @@ class Client:
             fresh = {_id_of(instance) for instance in page} - ids - {None}
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
-                raise UnexpectedAnswer(
-                    f"{what}: page {number} brings nothing new, so the list has no end; {responses.CHECK_URL}"
-                )
+                raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
             if on_page is not None:
                 on_page(so_far, _count(headers.get("elements-total-count")))
             yield page
@@ -114,7 +112,7 @@ class Client:
             return responses.several(self._checked(attempt, what), what), attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
-        raise UnexpectedAnswer(responses.missing_listing(attempt, what, self._known_secrets()))
+        raise responses.missing_listing(attempt, what, self._known_secrets())
 
     def put(self, instance_id: str, body: Mapping[str, Json], *, logs_in: bool = False) -> dict[str, Any]:
         """`PUT /instances/{id}`.
@@ -162,9 +160,9 @@ class Client:
         self._checked(attempt, what, once=True)
         try:
             answer = responses.one(attempt, what)
-            normalise_id(answer.get("id"))
+            _demand_id(answer, what)
         except InstancesError as error:
-            raise AnswerLost(str(error).removesuffix(f"; {responses.CHECK_URL}"), attempt) from None
+            raise AnswerLost(error.cause, attempt) from None
         return answer
 
     # what a request came to
@@ -249,6 +247,11 @@ def _path(instance_id: str) -> str:
 
 def _count(value: str | None) -> int | None:
     return int(value) if value and value.isdecimal() and len(value) < 20 else None
+
+
+def _demand_id(answer: Mapping[str, Any], what: str) -> None:
+    if _id_of(answer) is None:
+        raise UnexpectedAnswer(f"{what}: the answer is an instance without a numeric id")
 
 
 def _id_of(instance: Mapping[str, Any]) -> str | None:

@@ -280,7 +280,7 @@ def _home() -> Path | None:
     try:
         return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "pulumi-instances"
     except RuntimeError as error:  # no HOME, and no such user
-        log.warning("No notes of creates under way are kept (%s): set PULUMI_HOME", error)
+        log.warning("Notes of creates in progress cannot be kept (%s); set PULUMI_HOME", error)
         return None
 
 
@@ -323,7 +323,7 @@ def _warn(path: Path, error: Exception) -> None:
     if path not in _warned:
         _warned.add(path)
         cause = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is malformed"
-        log.warning("The note %s is passed over (%s): remove it, or make its folder yours", path, cause)
+        log.warning("The note %s is ignored (%s); remove it, or take ownership of its folder", path, cause)
 
 
 def _remove(path: Path) -> None:

@@ -106,7 +106,7 @@ def kind_of(value: object) -> str:
         bool: "a boolean",
         int: "a number",
         float: "a number",
-        str: "text",
+        str: "a string",
         list: "a list",
         dict: "an object",
     }
@@ -132,8 +132,14 @@ def normalise_id(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
         # What it is instead may be a secret that was put into the wrong place.
-        shown = "other text" if isinstance(value, str) and value else "empty text" if value == "" else kind_of(value)
-        raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
+        shown = (
+            "another string"
+            if isinstance(value, str) and value
+            else "an empty string"
+            if value == ""
+            else kind_of(value)
+        )
+        raise InputError(f"must be the decimal id of an instance, not {shown}", 'write an id such as "4014"')
     return value.lstrip("0") or "0"
 
 
