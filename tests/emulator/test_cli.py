@@ -23,11 +23,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Running:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], settings: int) -> None:
         assert process.stdout
         self.process = process
         self.headline = process.stdout.readline()
-        lines = [process.stdout.readline().strip() for _ in range(3)]
+        lines = [process.stdout.readline().strip() for _ in range(settings)]
         self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
     def request(self, method: str, path: str, body: object = None) -> requests.Response:
@@ -43,14 +43,14 @@ class Running:
 
 
 @contextmanager
-def emulator(*arguments: str) -> Iterator[Running]:
+def emulator(*arguments: str, settings: int = 3) -> Iterator[Running]:
     command = [*COMMAND, "emulator", "--port", "0", *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            yield Running(process)
+            yield Running(process, settings)
         finally:
             process.kill()
 
@@ -91,6 +91,21 @@ def test_latency_is_in_milliseconds() -> None:
     """Waited before each request."""
     with emulator("--latency", "200") as running:
         assert running.request("GET", "/instances").elapsed.total_seconds() >= 0.2
+
+
+def test_the_dialect_of_the_live_services_is_served_and_is_one_more_setting() -> None:
+    """The provider that takes all that is printed speaks the same dialect."""
+    with emulator("--dialect", "elements", settings=4) as running:
+        assert running.env["INSTANCES_DIALECT"] == "elements"
+        assert running.env["INSTANCES_BASE_URL"].endswith("/elements/api-v2")
+        made = running.request("POST", "/instances", {"element": {"key": "sfdc"}, "name": " x "}).json()
+        assert (made["name"], made["tags"]) == ("x", ["x"])
+
+
+def test_an_unknown_dialect_is_refused_with_those_there_are() -> None:
+    result = run("emulator", "--dialect", "klingon")
+    assert result.returncode == 1
+    assert "'default', 'elements'" in result.stderr
 
 
 def test_another_host_than_loopback_must_be_allowed() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from .dialect import DIALECTS
 from .emulator import Emulator
 from .wrapper import log
 
@@ -28,6 +29,7 @@ _PORT = 8787
 Examples:
   pulumi-instances emulator
   pulumi-instances emulator --data instances.db --port 0 --json
+  pulumi-instances emulator --dialect elements
 
 Exit codes: 0 stopped, 1 error.""",
 )
@@ -38,8 +40,17 @@ Exit codes: 0 stopped, 1 error.""",
     "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep instances and secrets in this file."
 )
 @click.option("--latency", default=0.0, type=click.FloatRange(min=0), help="Milliseconds to wait before each request.")
+@click.option(
+    "--dialect",
+    default="default",
+    show_default=True,
+    type=click.Choice(list(DIALECTS)),
+    help="The API of the document, or that of the live services.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the settings as one line of JSON.")
-def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latency: float, as_json: bool) -> None:
+def emulator(
+    port: int, host: str, allow_remote: bool, data: Path | None, latency: float, dialect: str, as_json: bool
+) -> None:
     """Run an emulator of the Instances API until Ctrl-C.
 
     Prints the base URL and the settings of the provider to paste, then one line for each request (on stderr).
@@ -50,7 +61,7 @@ def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latenc
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with Emulator(port, host, data, latency=latency / 1000) as api:
+        with Emulator(port, host, data, latency=latency / 1000, dialect=dialect) as api:
             _announce(api, as_json=as_json)
             # Without a timeout, Ctrl-C would not be noticed on Windows.
             while not stop.wait(0.5):
