@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pulumi.automation as auto
 import pytest
 
@@ -22,14 +20,14 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
         stack.preview()
 
     said = str(failure.value)
-    for key, problem in {
-        "your_mom": "is empty",
-        "name": "is empty",
-        "tags": "tags[1] must be a string, not a number",
-        "configuration": '["a"] must be a string, a number or a boolean, not a list',
-        "adopt_id": "must be the decimal id of an instance",
-    }.items():
-        assert re.search(rf"has a problem: {key}: .*{re.escape(problem)}", said), key
+    for problem in (
+        "your_mom is empty",
+        "name is empty",
+        "tags[1] must be a string, not a number",
+        'configuration["a"] must be a string, a number or a boolean, not a list',
+        "adopt_id must be the decimal id of an instance",
+    ):
+        assert f"has a problem: {problem}; " in said or f"has a problem: {problem}, not" in said, problem
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 

@@ -551,7 +551,9 @@ def test_a_trickle_without_end_is_given_up(call: str, head: bytes) -> None:
 
 @pytest.mark.parametrize("call", ["GET", "POST"])
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Slow: "])
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 "]
+)
 def test_headers_without_end_are_given_up(call: str, head: bytes, tls: bool, tmp_path: Path) -> None:
     """A byte each hundredth of a second is no silence, and no answer either."""
     context, authority = self_signed(tmp_path)
