@@ -20,6 +20,7 @@ from pulumi_instances.core import model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
+    ConnectionFailed,
     CreateLost,
     CreateUndecided,
     InputError,
@@ -245,6 +246,14 @@ def test_nothing_is_sent_before_there_is_a_listing_to_compare_with(api: Emulator
     assert posts(api) == 0
     made.create(inputs())  # the next create takes it
     assert len(api.instances()) == 1
+
+
+def test_no_create_goes_on_where_the_listing_meets_nobody(api: Emulator) -> None:
+    """Unlike one that is forbidden or takes too long, it says that a create would meet nobody either."""
+    api.fail("GET", "/instances", Fault.drop_before())
+    with pytest.raises(ConnectionFailed, match="list instances: "):
+        creations(api, max_retries=0).create(inputs())
+    assert posts(api) == 0
 
 
 def test_strange_objects_in_a_list_are_passed_over() -> None:
