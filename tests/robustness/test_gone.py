@@ -316,6 +316,20 @@ def test_a_listing_of_a_refresh_is_proof_enough(api: Emulator) -> None:
     assert listings(api) == 1
 
 
+def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
+    """The listing is taken once: it says nothing about an instance that was read since, and deleted after that."""
+    made, other = str(api.add()), str(api.add())
+    every = operations(api, batch_reads=False)
+    every.read(other)
+    every.delete("7")  # takes the listing
+    every.read(made)
+    api.remove(made)
+    with pytest.raises(NotFound):
+        every.read(made)
+    every.delete(made)
+    assert listings(api) == 1
+
+
 def waited(api: Emulator, before: Callable[[Gone], object], meanwhile: Callable[[Gone], object]) -> float:
     """How long one that misses instance 7 waits for the others that the engine is about to ask for."""
     clock = FakeClock(meanwhile={0.4: lambda: meanwhile(gone)})

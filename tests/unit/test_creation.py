@@ -16,9 +16,11 @@ from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.creation import Creations
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.core import model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
+    ConnectionFailed,
     CreateLost,
     CreateUndecided,
     InputError,
@@ -246,6 +248,14 @@ def test_nothing_is_sent_before_there_is_a_listing_to_compare_with(api: Emulator
     assert len(api.instances()) == 1
 
 
+def test_no_create_goes_on_where_the_listing_meets_nobody(api: Emulator) -> None:
+    """Unlike one that is forbidden or takes too long, it says that a create would meet nobody either."""
+    api.fail("GET", "/instances", Fault.drop_before())
+    with pytest.raises(ConnectionFailed, match="list instances: "):
+        creations(api, max_retries=0).create(inputs())
+    assert posts(api) == 0
+
+
 def test_strange_objects_in_a_list_are_passed_over() -> None:
     """They are not ours, whatever they are."""
     ours = {"id": 9, "name": "billing", "token": "t", "tags": ["eu"], "disabled": False}
@@ -427,17 +437,22 @@ def test_a_late_object_is_looked_for_after_the_time_of_the_create(api: Emulator)
 # creates of another process that was killed
 
 
-def test_a_create_that_was_killed_is_taken_over_by_the_next_run(api: Emulator) -> None:
-    """The same inputs in a new process: the instance that nobody was told of is found, and none is made."""
+def test_a_create_that_was_killed_is_taken_over_by_the_next_run(
+    api: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same inputs in a new process: the instance that nobody was told of is found and kept, and none is made."""
 
     made = creations(api)
     with made._notes.create(inputs(), "0", []):
         api.add(name="billing", tags=["eu"])
     # What a kill leaves is a note that nobody holds a lock on: as here, once its file is closed.
     assert len(made._notes.left()) == 1
-    assert creations(api).create(inputs())["id"] == str(api.instances()[0]["id"])
+    found = creations(api).create(inputs())
+    assert found["id"] == str(api.instances()[0]["id"])
+    assert f"instance {found['id']}, made by an interrupted run, is taken over" in caplog.text
     assert posts(api) == 0
     assert made._notes.left() == []
+    assert made._notes.keeper(found["id"]) == found[model.KEEPER]
 
 
 # adopt
@@ -581,6 +596,40 @@ def test_what_was_adopted_is_deleted_by_the_resource_that_adopted_it(api: Emulat
             later.note_managed(instance_id, state, inputs(adopt_id=instance_id))
         later.delete(instance_id, state)
         assert api.instances() == []
+
+
+def test_what_an_adoption_in_the_state_holds_is_known_on_any_machine(api: Emulator) -> None:
+    """The state tells it, and a later run that sees only the resource from before does not delete it."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    state = {model.KEEPER: "word"}
+    operations(api).note_managed(instance_id, state, inputs(adopt_id=instance_id))
+    operations(api).delete(instance_id)
+    assert len(api.instances()) == 1
+    last = creations(api)
+    assert last._notes.keeper(instance_id) == "word"
+    operations(api).delete(instance_id, state)
+    assert api.instances() == []
+    assert last._notes.keeper(instance_id) is None
+
+
+def test_what_adopt_id_names_is_not_deleted_to_be_replaced(api: Emulator) -> None:
+    """Nothing could replace it; once the engine is told of no replacement any more, it may go."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    every, state, bag = operations(api), {model.KEEPER: "word"}, inputs(adopt_id=instance_id)
+    every.note_managed(instance_id, state, bag, replaced=True)
+    with pytest.raises(AdoptionRefused, match="adopt_id names it"):
+        every.delete(instance_id, state)
+    every.note_managed(instance_id, state, bag)
+    every.delete(instance_id, state)
+    assert api.instances() == []
+
+
+def test_an_adoption_settles_what_was_left_of_a_create_with_these_inputs(api: Emulator) -> None:
+    """The user has looked at what an interrupted run has left."""
+    leave_note(creations(api))
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    operations(api).adopt(inputs(adopt_id=instance_id))
+    assert creations(api)._notes.left() == []
 
 
 def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
