@@ -73,12 +73,12 @@ def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulat
 
 
 @on_the_cli
-def test_the_readme_leads_from_three_hundred_instances_to_an_empty_preview(
+def test_the_documents_lead_from_three_hundred_instances_to_an_empty_preview(
     stack: Harness, instances_api: Emulator, tmp_path: Path
 ) -> None:
     """Line by line in a fresh directory, and without a write to the API until something in the program changes."""
     fill(instances_api, 300)
-    block = next(block for block in blocks("README.md", "sh") if "pulumi stack init" in block)
+    block = next(block for block in blocks("docs/command-line.md", "sh") if "pulumi stack init" in block)
     # These tests run in an environment that holds the package already.
     lines = [line for line in block.splitlines() if line and not line.startswith(("python3 -m venv", "pip install"))]
     assert len(lines) == 9

@@ -82,6 +82,15 @@ def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
     assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.10")
 
 
+def test_the_links_of_the_readme_lead_into_the_repository(metadata: Message) -> None:
+    """The wheel's description is the README, and its links begin with the URL of the repository."""
+    urls = dict(url.split(", ") for url in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert f"]({urls['Repository']}/blob/main/docs/" in str(metadata.get_payload())
+
+
 def test_the_version_is_the_newest_of_the_changelog(metadata: Message) -> None:
     """A release is written down before it is made."""
     changelog = (ROOT / "CHANGELOG.md").read_text()
