@@ -10,7 +10,7 @@ PACKAGE = ROOT / "provider" / "pulumi_instances"
 
 
 def test_every_module_is_on_the_map() -> None:
-    """And what is on the map exists."""
+    """Every module that the map names exists."""
     rooms = document("CONTRIBUTING.md").partition("### The rooms of the package")[2].partition("## Rules")[0]
     named = set(re.findall(r"`([a-z_]+)`", rooms))
     there = {

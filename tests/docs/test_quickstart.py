@@ -38,7 +38,7 @@ def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, ins
 
 
 def test_both_project_files_name_the_same_project() -> None:
-    """A stack of the clone is a stack of the copied quickstart: same name, same runtime."""
+    """A stack of the clone is also a stack of the copied quickstart: name and runtime are the same."""
     root, own = (_settings(ROOT / path) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
     assert root == {**own, "main": "examples/quickstart"}
 
