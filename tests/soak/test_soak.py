@@ -27,7 +27,7 @@ NOUGHT = ("lost", "doubled", "leaked", "wrongly deleted", "tokens changed", "str
 def test_random_work_under_faults_loses_doubles_and_leaks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After each step: API = state, no token changed without a replacement, no orphan, no stranger touched."""
+    """After each step API and state agree, tokens changed only by replacement, and nothing is orphaned or foreign."""
     with capsys.disabled():
         print(f"\nsoak: {SECONDS:.0f} s with SOAK_SEED={SEED}")
     with Emulator() as api:
