@@ -95,7 +95,7 @@ def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) 
 
 
 def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path: Path) -> None:
-    """SIGKILL while the API had acted: the next run finds the object, sends no POST, and forgets the note."""
+    """The API had acted before the SIGKILL: the next run finds the instance, sends no POST, and removes the note."""
     kill_in_create(api, acted=True)
     (left,) = api.instances()
     posts = len(api.writes)
@@ -106,7 +106,7 @@ def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path:
 
 
 def test_a_killed_create_that_made_nothing_is_made_anew(api: Emulator, tmp_path: Path) -> None:
-    """SIGKILL before the API acted: once the time of a create is over, the next run creates, once."""
+    """The API had not acted before the SIGKILL: once the time of a create is over, the next run creates it."""
     kill_in_create(api, acted=False)
     api.reset()
     (note,) = notes(tmp_path)
@@ -117,7 +117,7 @@ def test_a_killed_create_that_made_nothing_is_made_anew(api: Emulator, tmp_path:
 
 
 def test_objects_that_were_there_before_are_never_taken_over(api: Emulator) -> None:
-    """An exact twin from before the killed create stays whoever's it is."""
+    """An exact twin from before the killed create keeps its owner."""
     twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
     kill_in_create(api, acted=True)
     found = Operations(settings(api)).create(INPUTS)
@@ -126,7 +126,7 @@ def test_objects_that_were_there_before_are_never_taken_over(api: Emulator) -> N
 
 
 def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path: Path) -> None:
-    """Two objects that match since the kill: an error with both ids, and the note stays for the next try."""
+    """If two instances match since the kill, the error has both ids, and the note stays for the next try."""
     kill_in_create(api, acted=True)
     api.add(your_mom="dropbox", name="billing", tags=["eu"])
     ids = [str(instance["id"]) for instance in api.instances()]
@@ -139,7 +139,7 @@ def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path:
 def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
     api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full or read-only home costs the protection against a kill, not the create."""
+    """A full or read-only home costs the protection against a kill, but not the create."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("PULUMI_HOME", os.fspath(blocked))
@@ -147,14 +147,14 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
 
 
 def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Without a note, a duplicate is never silent: the log names the twin and how to adopt it."""
+    """Without a note, the log still names the twin and says how to adopt it."""
     twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
     Operations(settings(api)).create(INPUTS)
     assert f'adopt_id="{twin}"' in caplog.text
 
 
 def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
-    """Only the lock tells: the reader knows nothing of the writer."""
+    """Only the lock decides, because the reader knows nothing about the writer."""
     with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
         assert CrashNotes(settings(api)).left(INPUTS) == []
 
@@ -162,7 +162,7 @@ def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emul
 def test_nobody_looks_into_a_note_before_it_is_written(
     api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither another thread nor another process takes it for malformed, or for one that was left."""
+    """Neither another thread nor another process mistakes it for a malformed note or an abandoned one."""
     writer, reader = CrashNotes(settings(api)), CrashNotes(settings(api))
     lock, seen = fcntl.flock, []
 
@@ -188,7 +188,7 @@ def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
 
 
 def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -> None:
-    """Each holder in turn, whatever its random word; nothing is known of other instances."""
+    """Each holder is known in turn, whatever its random word, and nothing is known about other instances."""
     kept = CrashNotes(settings(api))
     for keeper in ("b", "a", "c"):
         kept.keep("7", keeper)
@@ -201,7 +201,7 @@ def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -
 def test_notes_go_where_pulumi_keeps_its_own_files(
     api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below the home directory, unless `PULUMI_HOME` names another one."""
+    """That is below the home directory, unless `PULUMI_HOME` names another one."""
     monkeypatch.delenv("PULUMI_HOME")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     with CrashNotes(settings(api)).create(INPUTS, "4000", set()):

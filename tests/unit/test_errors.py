@@ -43,7 +43,7 @@ def _defined() -> set[tuple[str, str | None]]:
 
 
 def test_the_tree_in_the_docstring_is_the_tree_there_is() -> None:
-    """Every class is drawn, below its base."""
+    """Every class is drawn below its base."""
     assert set(_drawn()) == _defined()
 
 
@@ -74,12 +74,12 @@ def test_every_error_is_an_instances_error(name: str) -> None:
     ],
 )
 def test_a_status_has_its_error(status: int, kind: type[StatusError]) -> None:
-    """Exactly this class, not a subclass."""
+    """The error has exactly this class, not a subclass."""
     assert status_error(status) is kind
 
 
 def test_a_status_error_keeps_the_facts() -> None:
-    """Status and requestId beside the text."""
+    """It has status and requestId beside the text."""
     error = NotFound("read instance 7: 404", 404, "5f1e")
     assert (str(error), error.status, error.request_id) == ("read instance 7: 404", 404, "5f1e")
 
@@ -111,13 +111,13 @@ def test_a_status_error_keeps_the_facts() -> None:
     ids=lambda value: ascii(value)[:30],
 )
 def test_quoted_words_are_safe_to_show(text: object, secrets: list[str], expected: str) -> None:
-    """One line, no control characters, at most 300 characters, no secret."""
+    """They are one line of at most 300 characters, without control characters or secrets."""
     assert quote(text, secrets) == expected
 
 
 @given(st.text(), st.text(max_size=20), st.text(min_size=6, max_size=20))
 def test_a_secret_never_survives_quoting(before: str, after: str, secret: str) -> None:
-    """Wherever it stands, and wherever the text is cut."""
+    """Neither its position nor the place where the text is cut matters."""
     shown = quote(f"{before}{secret}{after}", [secret])
     assert secret not in shown.replace("[secret]", "") or secret in "[secret]"
     assert len(shown) <= 300
@@ -149,18 +149,18 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 def test_an_encoded_secret_is_not_repeated(secret: str, encode: Callable[[str], str]) -> None:
-    """Servers quote the URL, the JSON or the page that a value stood in."""
+    """Servers quote the URL, the JSON or the page that contained a value."""
     shown = quote(f"refused: value={encode(secret)} at once", [secret, "another-secret"])
     assert re.fullmatch(r'refused: value="?\[secret\]"? at once', shown)
 
 
 def test_many_secrets_cost_little() -> None:
-    """All but those that may be there are passed over: the forms of each are made for those only."""
+    """Only those that may occur in the text are encoded in all their forms."""
     secrets = [f"secret/{number}+=" for number in range(50_000)]
     assert quote("no such thing as secret%2F49999%2B%3D", secrets) == "no such thing as [secret]"
 
 
 def test_an_error_can_be_pickled_where_it_is_plain() -> None:
-    """xdist and multiprocessing hand errors between processes."""
+    """xdist and multiprocessing pass errors between processes."""
     error = pickle.loads(pickle.dumps(errors.InputError("the id is wrong")))  # noqa: S301  our own bytes
     assert (type(error), str(error)) == (errors.InputError, "the id is wrong")

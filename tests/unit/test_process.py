@@ -26,14 +26,14 @@ def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
 
 
 def test_the_pool_grows_to_what_was_asked_for() -> None:
-    """Called on a pool of four, as the SDK's server has, 32 calls run at once afterwards."""
+    """The SDK's server has a pool of four; after the call, 32 calls run at once."""
     with ThreadPoolExecutor(4) as pool:
         assert pool.submit(process.widen, 32).result()
         assert peak_of(pool, 32) == 32
 
 
 def test_the_pool_grows_while_calls_wait_already() -> None:
-    """As refresh begins: 32 calls come at once, and all of them wait for `configure`, which one of them runs."""
+    """A refresh begins with 32 calls at once, all of which wait for `configure`, which one of them runs."""
     with ThreadPoolExecutor(4) as pool:
         come, configured = threading.Event(), threading.Event()
 
@@ -51,7 +51,7 @@ def test_the_pool_grows_while_calls_wait_already() -> None:
 
 
 def test_the_pool_never_shrinks() -> None:
-    """`instances:parallelism: 1` asks for no less than the SDK gives: threads cannot be taken back."""
+    """`instances:parallelism: 1` does not remove the threads that the SDK has: they cannot be taken back."""
     with ThreadPoolExecutor(4) as pool:
         assert pool.submit(process.widen, 1).result()
         assert peak_of(pool, 4) == 4
@@ -65,7 +65,7 @@ def test_outside_a_pool_nothing_happens_and_the_log_says_so(caplog: pytest.LogCa
 
 
 def test_an_executor_of_another_kind_is_left_alone() -> None:
-    """Only the standard pool is known well enough to be touched."""
+    """Only the standard pool is known well enough to be changed."""
 
     class Other(ThreadPoolExecutor):
         pass
