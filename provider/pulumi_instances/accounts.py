@@ -15,7 +15,7 @@ from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
 
 
 class Account(pulumi.ProviderResource):
-    """What `account` makes: a provider that remembers its settings, which look-ups need, too."""
+    """What `account` makes: a provider that remembers its settings, which look-ups need as well."""
 
     settings: Mapping[str, pulumi.Input[str]]
     """By their configuration keys, such as ``instances:baseUrl``."""
