@@ -1,4 +1,4 @@
-"""What changes behind our back."""
+"""Changes that are made without Pulumi."""
 
 from __future__ import annotations
 

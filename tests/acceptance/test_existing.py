@@ -1,4 +1,4 @@
-"""Instances that were there before: adopted one by one, or looked up."""
+"""Existing instances, adopted one by one or looked up."""
 
 from __future__ import annotations
 

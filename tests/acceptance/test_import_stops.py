@@ -1,4 +1,4 @@
-"""`pulumi-instances import` that is cut off: the state keeps what it held, and the same command completes it."""
+"""An interrupted `pulumi-instances import`: the state keeps its content, and the same command completes it."""
 
 from __future__ import annotations
 

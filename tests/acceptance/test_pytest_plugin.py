@@ -1,4 +1,4 @@
-"""The pytest plugin, as users get it: through the entry point, in a pytest of their own."""
+"""The pytest plugin as users get it: through the entry point, in a separate pytest run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A name or tags that the program does not give: they are the server's, and left alone."""
+"""A name or tags that the program does not give are left to the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must go on working: newer provider code, a program that is gone, rotated secrets, old states."""
+"""What must continue to work: newer provider code, a program that is gone, rotated secrets, old states."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_newer_provider_code_is_no_difference(stack: Harness, instances_api: Emu
 
 
 def _upgraded_package(folder: Path) -> None:
-    """A copy of the package whose provider class is another, and whose requests tell that it is in use."""
+    """A copy of the package whose provider class is another, and whose requests show that it is in use."""
     package = folder / "pulumi_instances"
     shutil.copytree(Path(pulumi_instances.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     lifecycle = package / "lifecycle.py"

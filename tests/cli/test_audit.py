@@ -349,7 +349,7 @@ def test_an_age_is_a_number_and_a_unit(run: Run, age: str) -> None:
 
 @contextmanager
 def _served(monkeypatch: pytest.MonkeyPatch, dates: list[str | None]) -> Iterator[None]:
-    """An API that tells when its instances were made."""
+    """An API that reports when its instances were created."""
     listing: list[dict[str, Any]] = [
         {"id": number, "name": "x", "token": "t", "your_mom": {"key": "box"}, "tags": [], "createdDate": date}
         for number, date in enumerate(dates, 1)

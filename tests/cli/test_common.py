@@ -1,4 +1,4 @@
-"""What holds for every command."""
+"""Behaviour that all commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import` with a script for the Pulumi CLI. With the real one it is in the acceptance suite."""
+"""`import` with a script in place of the Pulumi CLI. The acceptance suite uses the real one."""
 
 from __future__ import annotations
 

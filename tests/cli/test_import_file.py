@@ -1,4 +1,4 @@
-"""`import-file`. What the CLI makes of the file is in the acceptance suite."""
+"""`import-file`. The acceptance suite gives the file to the real CLI."""
 
 from __future__ import annotations
 

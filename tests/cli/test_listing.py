@@ -1,4 +1,4 @@
-"""`list` and `show`, and what holds for every command."""
+"""`list` and `show`."""
 
 from __future__ import annotations
 

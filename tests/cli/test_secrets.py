@@ -1,4 +1,4 @@
-"""No error of the command line shows a secret, wherever its words come from."""
+"""No error of the command line shows a secret, wherever its text comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What state files and programs of users depend on. A change here breaks them: add, never alter."""
+"""What users' state files and programs depend on. Changing it breaks them, so only additions are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples around existing instances."""
+"""The examples for existing instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/failures.md, against the code and the tests that they speak of."""
+"""The tables of docs/failures.md, against the code that they describe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault, as a client sees it, and whether the request was acted on."""
+"""Every fault, as a client sees it, and whether the request took effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of requests, objects changed behind the API's back, and many requests at once."""
+"""The log of requests, objects changed without a request, and many requests at once."""
 
 from __future__ import annotations
 

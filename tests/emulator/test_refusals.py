@@ -1,4 +1,4 @@
-"""What the API refuses, with which status, and in which words."""
+"""What the API refuses, with which status and which message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails: in the provider, in the program, in the processes. What was done is saved."""
+"""Failures in the provider, the program and the processes: what was done before is saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a program may be, and what it is told."""
+"""Where a program may be, and what it receives."""
 
 from __future__ import annotations
 

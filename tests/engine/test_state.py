@@ -1,4 +1,4 @@
-"""Refresh, lookups, providers and outputs: what the state knows and where it has it from."""
+"""Refresh, look-ups, providers and outputs: the content of the state, and where it comes from."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TARGETS = [
 
 
 def make(*arguments: str) -> str:
-    """What `make` prints."""
+    """The output of `make`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(["make", *arguments], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)
     return done.stdout

@@ -1,4 +1,4 @@
-"""Whatever a program writes: one clear CheckFailure, or exactly that in the API and in the state."""
+"""Every input ends in one clear CheckFailure, or unchanged in the API and in the state."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_any_inputs_through_the_real_process(api: Emulator, plugin: Plugin, bag:
 @MANY
 @given(instance_id=ODD)
 def test_no_request_is_built_from_a_crafted_id(api: Emulator, provider: InstanceProvider, instance_id: Any) -> None:
-    """An id is decimal digits or an error before anything is sent: no path leads to another object or the collection."""
+    """An id that is not decimal digits is an error before anything is sent, so no path leads to another object."""
     api.reset()
     state = {**inputs(), "token": "t0ken", "valid": True, "disabled": False}
     for call in (

@@ -1,4 +1,4 @@
-"""One provider object serves many threads; what one account is told to do, no other does."""
+"""One provider object serves many threads; a limit for one account does not affect another."""
 
 from __future__ import annotations
 

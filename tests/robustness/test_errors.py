@@ -1,4 +1,4 @@
-"""What each failure says, whichever operation meets it: its type, the cause, what to do; one line and no secret."""
+"""Every failure of any operation has a type, and one line with the cause and what to do, without a secret."""
 
 from __future__ import annotations
 

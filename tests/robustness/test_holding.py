@@ -1,4 +1,4 @@
-"""An instance that a resource of the state holds is never deleted, whatever another resource has been to it before."""
+"""An instance that a resource of the state holds is never deleted on behalf of another resource."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ids(api: Emulator) -> list[str]:
 
 
 def taint(stack: Harness) -> None:
-    """As `pulumi state taint` does."""
+    """Mark a resource like `pulumi state taint`."""
     deployment = stack.export()
     assert deployment.deployment is not None
     for resource in deployment.deployment["resources"]:

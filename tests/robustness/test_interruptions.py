@@ -1,4 +1,4 @@
-"""An `up` that is cut off: afterwards state and API agree, or the next `up` makes them, or it is said what to do."""
+"""An `up` that is cut off: afterwards state and API agree, or the next `up` makes them agree or says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing doubled: creates whose answers are lost, through the real process and the real engine."""
+"""Creates whose answers are lost leave nothing lost or duplicated, in the real process and the real engine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lose_answers(api: Emulator, seed: int) -> None:
 
 
 def bag(number: int) -> Bag:
-    """One of forty: half of them have the same name, connector and tags, and all have codes of their own."""
+    """The inputs of one of forty: half of them have the same name, connector and tags, and each has its own code."""
     return inputs(name="same" if number % 2 else f"n{number}", provider_data={"code": f"c0de-of-{number}"})
 
 

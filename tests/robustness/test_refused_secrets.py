@@ -1,4 +1,4 @@
-"""Bad inputs beside secrets: what is refused is named, and no value shows, in the preview or the update."""
+"""Bad inputs beside secrets: preview and update name what they refuse, and show no value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing leaked: a scenario with everything in it, and everything that leaves the processes meanwhile."""
+"""A scenario that uses every kind of secret leaks none of them, whatever leaves the processes."""
 
 from __future__ import annotations
 

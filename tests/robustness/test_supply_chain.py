@@ -1,4 +1,4 @@
-"""Few dependencies, and those of the development pinned by hash."""
+"""There are few dependencies, and those for development are pinned by hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Minutes of random work under faults. SOAK_SECONDS (180) bounds it, SOAK_SEED repeats it."""
+"""Random work under faults, for minutes. SOAK_SECONDS (180) limits it, and SOAK_SEED repeats it."""
 
 from __future__ import annotations
 

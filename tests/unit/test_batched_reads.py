@@ -1,4 +1,4 @@
-"""Many reads at the cost of a listing, and never a wrong answer for it."""
+"""Many reads at the cost of one listing, with the same results as single reads."""
 
 from __future__ import annotations
 

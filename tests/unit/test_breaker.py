@@ -1,4 +1,4 @@
-"""A service that is down is given up by all calls together."""
+"""All calls give up together when a service is down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a killed process leaves, and what the next one makes of it."""
+"""What a killed process leaves behind, and how the next one uses it."""
 
 from __future__ import annotations
 

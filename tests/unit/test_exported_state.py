@@ -1,4 +1,4 @@
-"""What exported states hold."""
+"""Reading exported states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking instances up in a program, under the SDK's mocks, against the emulator."""
+"""Look-ups in a program, under the SDK's mocks and against the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the requests of one account are spaced, and how a limit is found."""
+"""The pace of one account's requests, and how it adapts to a limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.clock import FakeClock
 
 
 def waits(pace: Pace, clock: FakeClock, times: int) -> list[float]:
-    """When so many requests in a row go out."""
+    """The times at which so many requests in a row are sent."""
     moments = []
     for _ in range(times):
         pace.wait()

@@ -1,4 +1,4 @@
-"""Which instances are meant."""
+"""Selecting instances by name, tags and connector."""
 
 from __future__ import annotations
 
