@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import DEFAULTS, FROM_OUTPUTS, INPUTS, OUTPUT_ONLY, STACK, is_secret_key
+from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, is_secret_key
 from .lifecycle import InstanceProvider
 
 
@@ -72,7 +72,7 @@ class Instance(Resource, module="instances", name="Instance"):
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
-        if from_outputs := [key for key, value in (("name", name), ("tags", tags)) if _holds_output(value)]:
+        if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
         super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
 
@@ -95,11 +95,11 @@ class Instance(Resource, module="instances", name="Instance"):
 
 
 # The SDK resolves only those outputs whose keys it is given.
-_OUTPUTS = dict.fromkeys((*(key for key in INPUTS if key != "adopt_id"), *OUTPUT_ONLY))
+_OUTPUTS = dict.fromkeys(OUTPUTS)
 
 
 def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    ours = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+    ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS])
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 

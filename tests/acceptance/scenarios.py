@@ -10,8 +10,9 @@ from typing import Any
 
 import pulumi.automation as auto
 
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.harness import INSTANCE_TYPE, Harness
+from tests.support.harness import Harness
 
 
 def urn(name: str, parents: str = "") -> str:

@@ -77,7 +77,7 @@ def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instan
     stack.up()
     stack.program(program(opts, "my_first_tag", "another"))
 
-    assert_survives(stack, instances_api, "provider_data: the replacement would send a code that was used")
+    assert_survives(stack, instances_api, "provider_data holds a code that was used already")
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -108,7 +108,7 @@ def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harne
     before = instances_api.instances()
     stack.program(text.replace('"first", your_mom="dropbox"', '"first", your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match="only once; nothing was deleted: do without delete_before_replace"):
+    with pytest.raises(auto.CommandError, match="only once; nothing was deleted; remove delete_before_replace"):
         stack.up()
 
     assert instances_api.instances() == before

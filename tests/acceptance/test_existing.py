@@ -1,4 +1,4 @@
-"""Existing instances, adopted one by one or looked up."""
+"""Instances that were there before: adopted one by one, or looked up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emul
     """The message names both; nothing is written, and nothing is in the state."""
     stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match=rf'adopt instance {existing}: it is of "dropbox", .* your_mom="box"'):
+    with pytest.raises(
+        auto.CommandError, match=rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'
+    ):
         stack.up()
 
     assert calls(instances_api) == []
@@ -55,7 +57,7 @@ def test_of_two_that_adopt_one_instance_the_second_fails(
         + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
     )
 
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: two resources of this program adopt it"):
+    with pytest.raises(auto.CommandError, match=f"adopt_id names instance {existing}, as it does for another resource"):
         stack.up()
 
     assert list(stack.instances()) == ["box"]
@@ -66,7 +68,7 @@ def test_what_an_earlier_run_adopted_is_not_adopted_again(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
     """In a later run, the preview refuses another resource in any order, and so does `up` after the first."""
-    refusal = f"adopt instance {existing}: a resource of this stack has it already"
+    refusal = f"adopt_id names instance {existing}, which another resource of this stack already manages"
     stack.program(ADOPT.format(id=existing))
     stack.up()
 
@@ -93,7 +95,10 @@ def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
     after_it = ", opts=pulumi.ResourceOptions(depends_on=[other]))\n    pulumi.export"
     box = ADOPT.format(id=existing).replace(")\n    pulumi.export", after_it)
     stack.program(f"\n{other}{box}")
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+    with pytest.raises(
+        auto.CommandError,
+        match=f"adopt_id names instance {existing}, which another resource of this stack already manages",
+    ):
         stack.up()
 
     stack.program(ADOPT.format(id=existing))
@@ -195,5 +200,5 @@ def test_a_look_up_without_a_match_stops_a_preview(stack: Harness, instances_api
     twin = instances_api.add(your_mom="dropbox", name="mine")
     stack.program(LOOKUP)
 
-    with pytest.raises(auto.CommandError, match=f'2 instances have .*: {existing} "mine", {twin} "mine"; give the id'):
+    with pytest.raises(auto.CommandError, match=f'2 instances have .*: {existing} "mine", {twin} "mine"; pass the id'):
         stack.preview()

@@ -251,11 +251,11 @@ def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
     done = run(stack, "import", "--stack", "dev", "--program", "__main__.py", "--yes", env=env)
 
     assert done.returncode == 1
-    assert "failed after 2 of 5: __main__.py declares those; run again with another --program" in done.stderr
+    assert "failed after 2 of 5, and __main__.py declares those; run again with another --program" in done.stderr
     assert set(stack.preview().change_summary) == {"same"}
     rest = run(stack, "import", "--stack", "dev", "--program", "rest.py", "--yes")
-    assert (rest.returncode, rest.stderr) == (0, "2 left out: in a state already\n")
-    assert "Have your program import rest.py" in rest.stdout
+    assert (rest.returncode, rest.stderr) == (0, "2 instances left out: already in a state\n")
+    assert "Import rest.py in your program" in rest.stdout
     with (stack.directory / "__main__.py").open("a") as program:
         program.write("import rest  # noqa\n")
     assert_holds_all(stack, instances_api)

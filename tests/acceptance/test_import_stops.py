@@ -223,5 +223,5 @@ def test_an_import_that_is_stopped_agrees_with_its_program(
     assert importing.stack.preview().change_summary == {"same": len(importing.stack.instances()) + 1}
     assert process.returncode == 1
     done = len(importing.stack.instances()) - 3
-    assert f"Error: pulumi import failed after {done} of 6: more.py declares those; run again with another" in err
+    assert f"Error: pulumi import failed after {done} of 6, and more.py declares those; run again with another" in err
     importing.assert_completes()

@@ -25,8 +25,8 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
     for key, problem in {
         "your_mom": "is empty",
         "name": "is empty",
-        "tags": "tags[1] must be text, not a number",
-        "configuration": '["a"] must be text, a number or a boolean, not a list',
+        "tags": "tags[1] must be a string, not a number",
+        "configuration": '["a"] must be a string, a number or a boolean, not a list',
         "adopt_id": "must be the decimal id of an instance",
     }.items():
         assert re.search(rf"has a problem: {key}: .*{re.escape(problem)}", said), key

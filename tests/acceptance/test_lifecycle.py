@@ -243,7 +243,7 @@ def test_adopting_what_does_not_exist_fails(stack: Harness, instances_api: Emula
     """The error names the id and what to do, and nothing is created instead."""
     stack.program(BOX.replace("tags=", 'adopt_id="99", tags='))
 
-    with pytest.raises(auto.CommandError, match="adopt instance 99: it does not exist; correct adopt_id"):
+    with pytest.raises(auto.CommandError, match="adopt_id names instance 99, which does not exist; correct adopt_id"):
         stack.up()
 
     assert instances_api.writes == []

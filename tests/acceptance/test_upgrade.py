@@ -10,9 +10,10 @@ import pulumi.automation as auto
 import pytest
 
 import pulumi_instances
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.checks import assert_ends_empty, assert_settled, calls
-from tests.support.harness import INSTANCE_TYPE, Harness, settings
+from tests.support.harness import Harness, settings
 
 BOX = 'Instance("box", your_mom="dropbox", name="first", tags=["a"])'
 STATES = Path(__file__).parent / "states"

@@ -1,4 +1,4 @@
-"""Behaviour that all commands share."""
+"""What holds for every command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_help_shows_options_and_examples(run: Run, command: str) -> None:
     done = run(command, "--help")
     assert done.code == 0
     assert "Examples:\n    pulumi-instances " in done.out
-    assert "Exit code: 0 " in done.out
+    assert "Exit codes: 0 " in done.out
     assert "--json" in done.out
 
 
@@ -79,7 +79,7 @@ def test_missing_settings_are_told(run: Run) -> None:
 @pytest.mark.usefixtures("api")
 def test_a_setting_on_the_command_line_wins(run: Run) -> None:
     """It overrides the environment."""
-    assert "instances:timeout (from INSTANCES_TIMEOUT) must be" in run("list", "--set", "timeout=soon").err
+    assert "instances:timeout must be" in run("list", "--set", "timeout=soon").err
     assert run("list", "--set", "baseUrl=http://127.0.0.1:9", "--set", "maxRetries=0").code == 1
 
 
@@ -89,7 +89,7 @@ def test_no_secret_is_taken_from_the_command_line(run: Run, key: str) -> None:
     """The list of processes would show it."""
     done = run("list", "--set", f"{key}=hunter2hunter2")
     assert done.code == 1
-    assert "other users of this machine see" in done.err
+    assert "other users of this machine can see" in done.err
     assert "hunter2" not in done.err
 
 
@@ -97,7 +97,7 @@ def test_no_secret_is_taken_from_the_command_line(run: Run, key: str) -> None:
 def test_an_unknown_setting_is_told_with_those_there_are(run: Run) -> None:
     """The message lists the other settings, except the secret ones."""
     done = run("list", "--set", "tmeout=3")
-    assert "no such setting; there are baseUrl, timeout," in done.err
+    assert "no such setting; use one of baseUrl, timeout," in done.err
     assert "userSecret" not in done.err
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.cli import common, pulumi_cli
-from pulumi_instances.cli.exported_state import INSTANCE_TYPE, Held
+from pulumi_instances.cli.exported_state import Held
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 
@@ -67,7 +68,7 @@ def test_what_an_import_has_left_may_be_unknown(run: Run, directory: Path) -> No
     put_cli(directory, code=1)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert done.code == 1
-    assert done.err.startswith("Error: pulumi import failed, and it is not known what it has imported (pulumi stack: ")
+    assert done.err.startswith("Error: pulumi import failed, and it is unknown what it has imported (pulumi stack: ")
     assert "before the next `pulumi up`" in done.err
     assert (directory / "__main__.py").exists()
 
@@ -97,7 +98,7 @@ def test_a_stop_that_comes_before_the_cli_is_handed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "said"), [("v3.253.1", "is 3.253.1: update it to 3.254.0"), (None, "there is no `pulumi` on PATH")]
+    ("version", "said"), [("v3.253.1", "is 3.253.1; update it to 3.254.0"), (None, "`pulumi` is not on PATH")]
 )
 def test_the_cli_is_looked_at_first(
     run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, said: str
@@ -126,7 +127,7 @@ def test_an_end_after_all_were_imported_is_told(
     done = run("import", "--stack", "dev", "--program", "a.py", "--yes")
     assert done.code == 1
     assert said in done.err
-    assert "when all 1 were imported: a.py declares them; run `pulumi preview`" in done.err
+    assert "after all 1 were imported, and a.py declares them; run `pulumi preview`" in done.err
     assert (directory / "a.py").exists()
 
 
@@ -169,7 +170,7 @@ def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: 
         env={**os.environ, **api.env},
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: import asks before it changes the state, and there is no terminal: add --yes\n"
+    assert done.stderr == "Error: import asks for confirmation, and there is no terminal; add --yes\n"
     assert api.requests == []
 
 
@@ -188,7 +189,7 @@ def test_notes_of_interrupted_creates_are_told(
         monkeypatch.setattr(CrashNotes, "account_for_all", lambda *_: 1 / 0)
         done = run("import", "--stack", "dev", "--program", "b.py", "--yes")
         assert (done.code, len(done.err.splitlines())) == (0, 1)
-        assert "were not told of this import (ZeroDivisionError): while no `pulumi up` is running" in done.err
+        assert "do not know of this import (ZeroDivisionError); while no `pulumi up` is running" in done.err
 
 
 def test_a_program_that_somebody_has_written_stops_it(run: Run, directory: Path) -> None:

@@ -84,14 +84,14 @@ def test_a_token_that_a_listing_does_not_tell_is_read(write: Run, tmp_path: Path
         done = write("--set", f"baseUrl={server.base_url}")
     assert [request.path for request in server.received] == ["/v2/instances", "/v2/instances/2", "/v2/instances/3"]
     assert {each["id"] for each in resources(tmp_path).values()} == {"1", "2"}
-    assert done.err == "instance 3 is left out: the API does not tell its token\n"
+    assert done.err == "instance 3 left out: the API does not report its token\n"
 
 
 def test_a_program_that_has_to_be_imported_says_so(write: Run, api: Emulator) -> None:
     """Otherwise the next `up` would delete what it declares."""
     api.add()
-    assert "Have your program import instances.py" in write().out
-    assert "Have your program" not in write("--program", "__main__.py").out
+    assert "Import instances.py in your program" in write().out
+    assert "in your program" not in write("--program", "__main__.py").out
 
 
 def _make_unusual(directory: Path) -> None:
@@ -241,7 +241,7 @@ def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_pat
 
     done = write("--exclude-state", "one.json", "--exclude-state", "two.json")
 
-    assert done.err == "1 left out: in a state already\n"
+    assert done.err == "1 instance left out: already in a state\n"
     named = {name: each["id"] for name, each in resources(tmp_path).items()}
     assert named == {f"crm-{twin}": str(twin), f"shared-{referred}": str(referred)}
 
@@ -262,10 +262,10 @@ def test_what_cannot_be_imported_is_told(write: Run, api: Emulator, tmp_path: Pa
 
     done = write("--json")
 
-    reason = "name holds a control character; correct it in the account, then import it"
+    reason = "name contains a control character; correct it in the account, then import it"
     assert done.code == 0
     assert json.loads(done.out)["left_out"] == [{"id": str(odd), "reason": reason}]
-    assert done.err == f"instance {odd} is left out: {reason}\n"
+    assert done.err == f"instance {odd} left out: {reason}\n"
     assert list(resources(tmp_path)) == ["fine"]
 
 

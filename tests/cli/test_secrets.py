@@ -86,8 +86,8 @@ def test_an_answer_of_the_cli_that_is_not_json_is_one_line(
     put_cli(tmp_path, monkeypatch, f"print(open({str(tmp_path / 'answer')!r}).read())")
     done = run(*command, "--stack", "dev")
     assert done.code != 0
-    said = "is not an exported state" if command == ["drift"] else "pulumi config: its answer is not the JSON that"
-    assert said in done.out + done.err or "pulumi stack: its answer is not the JSON that" in done.err
+    said = "is not an exported state" if command == ["drift"] else "pulumi config: its output is not the expected JSON"
+    assert said in done.out + done.err or "pulumi stack: its output is not the expected JSON" in done.err
     assert SECRET not in done.out + done.err
     assert len(done.err.splitlines()) <= 1
 
@@ -99,7 +99,7 @@ def test_a_cli_that_does_not_run_is_one_line(run: Run, tmp_path: Path, monkeypat
     (tmp_path / "pulumi").write_text("\x7fELF")
     done = run("list", "--stack", "dev")
     assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert "install the Pulumi CLI again" in done.err
+    assert "reinstall the Pulumi CLI" in done.err
     put_cli(tmp_path, monkeypatch, r"sys.stderr.buffer.write(b'error: \xff\x1b[2J here'); sys.exit(1)")
     assert run("list", "--stack", "dev").err == "Error: pulumi config: \ufffd [2J here\n"
 

@@ -16,7 +16,7 @@ import pytest
 
 import pulumi_instances
 from pulumi_instances import Instance
-from pulumi_instances.core import config, model
+from pulumi_instances.core import config, model, state_format
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.mocks import declare
 
@@ -72,10 +72,12 @@ def test_the_pickle_is_not_secret() -> None:
     assert b"secret" not in pickle.dumps(InstanceProvider()).lower()
 
 
-def test_the_type_token() -> None:
-    """It is part of every URN."""
+def test_the_words_of_state_files() -> None:
+    """The type is part of every URN; the others are the engine's."""
     (request,) = declare(lambda: Instance("x", your_mom="box")).registered
-    assert request.type == "pulumi-python:dynamic/instances:Instance"
+    assert request.type == state_format.INSTANCE_TYPE == "pulumi-python:dynamic/instances:Instance"
+    assert state_format.PROVIDER == "__provider"
+    assert state_format.SECRET == {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 
 def test_the_property_keys() -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter, IncorrectPassphraseError, new_crypter
 
 from .conftest import NewStack, resources
 from .toy_cloud import Cloud
-
-SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 FROM_THE_CLI = "v1:ebcYMZwL3z0=:v1:05sYDYQtejZUlqko:xlA85Sfm5xt2SCEpI2/nlsi91yYbIQ=="
 """A salt that the CLI made for the passphrase `x`, and a value that it encrypted: `"shh"`."""
@@ -25,7 +24,7 @@ ALSO_FROM_THE_CLI = "v1:GCyc1HBXaUY5Fl+N:weTcHUpA/x66mLSuFqnNIkF6yHFS"
 
 def secret(value: Any) -> dict[str, str]:
     """A secret in an export."""
-    return {**SIGNATURE, "plaintext": json.dumps(value, separators=(",", ":"))}
+    return {**SECRET, "plaintext": json.dumps(value, separators=(",", ":"))}
 
 
 def hidden() -> None:

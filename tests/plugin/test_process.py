@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,17 @@ def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) 
         plugin.create(inputs())
         plugin.check(inputs(name=None))
         assert plugin.log() == ""
+
+
+def test_what_is_kept_names_the_stack(api: Emulator, home: dict[str, str]) -> None:
+    """The program passes it with its inputs, and the provider passes it on to nobody else."""
+    instance_id = str(api.add())
+    bag = inputs(adopt_id=instance_id)
+    with Plugin({**home, **api.env}) as plugin:
+        assert plugin.check({**bag, "__stack": "acme/shop/dev"}).inputs == bag
+        plugin.create(bag)
+    [keeper] = Path(home["PULUMI_HOME"]).glob(f"pulumi-instances/kept/*/{instance_id}.json")
+    assert json.loads(keeper.read_text())["stack"] == "acme/shop/dev"
 
 
 def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, home: dict[str, str]) -> None:

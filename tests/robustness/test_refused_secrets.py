@@ -56,7 +56,7 @@ def test_a_bad_input_shows_no_secret(stack: Harness, instances_api: Emulator) ->
 
         said = refused(stack)
 
-        assert f"Instance resource 'box' has a problem: {key}: " in said
+        assert f"Instance resource 'box' has a problem: {key} " in said
         assert leaks({"said": said}, {"secret": SECRET}) == []
     assert instances_api.writes == []
 
@@ -73,13 +73,13 @@ def test_valid_inputs_beside_a_failing_one_show_no_secret(stack: Harness, instan
     stack.up()
     token = instances_api.instances()[0]["token"]
     for old, new, problem in (
-        (f'{SECRET}-1"', f'{SECRET}-2", "x": []', 'configuration: ["x"] must be text'),
+        (f'{SECRET}-1"', f'{SECRET}-2", "x": []', 'configuration["x"] must be a string'),
         (
             '"held", your_mom="dropbox"',
             f'"held", your_mom="box", provider_data={{"a": "{SECRET}-3"}}',
-            "your_mom: cannot",
+            "your_mom cannot",
         ),
-        ("box.token}", 'box.token, "y": {}}', 'configuration: ["y"] must be text'),
+        ("box.token}", 'box.token, "y": {}}', 'configuration["y"] must be a string'),
     ):
         stack.program(program.replace(old, new))
         said = refused(stack)

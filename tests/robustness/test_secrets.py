@@ -10,6 +10,7 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.harness import Harness, settings
 from tests.support.watching import Watch, forms, leaks
@@ -22,7 +23,6 @@ SECRETS = {
     "oauth.api.secret": 'planted"oauth&api=secret/\\1414213562373',
     "token": "planted+Token/577215664901532860606512=",
 }
-MARK = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 PROGRAM = """
     import os
@@ -158,8 +158,8 @@ def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkativ
     talkative.up()
     held = _provider(talkative)
     for key in ("instances:userSecret", "instances:organizationSecret"):
-        assert MARK.items() <= held[key].items()
-        assert set(held[key]) == {*MARK, "ciphertext"}
+        assert SECRET.items() <= held[key].items()
+        assert set(held[key]) == {*SECRET, "ciphertext"}
     assert leaks({"state": json.dumps(talkative.checkpoint().deployment)}, SECRETS) == []
 
 

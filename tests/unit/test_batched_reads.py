@@ -1,4 +1,4 @@
-"""Many reads at the cost of one listing, with the same results as single reads."""
+"""Many reads at the cost of a listing, and never a wrong answer for it."""
 
 from __future__ import annotations
 
@@ -203,10 +203,12 @@ class Unlisted:
 def test_a_listing_that_failed_is_fetched_again(settings: Settings, error: BaseException) -> None:
     """Whatever the error was, later reads fetch their own."""
     client = Unlisted(settings, error)
-    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id})
+    told: list[set[str]] = []
+    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id}, lambda ids: told.append(set(ids)))
     reads._alone = False  # another read is under way
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
         assert reads.read("7") == {"id": "7"}
     reads._alone = False
     assert reads.read("7")["token"] == "t"
     assert client.listings == 2
+    assert told == [{"7"}]

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_instances.api import transport
+from pulumi_instances.api.attempt import Attempt
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.responses import CHECK_URL, AnswerLost, retry_after
+from pulumi_instances.api.responses import AnswerLost, retry_after
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import (
@@ -658,6 +659,19 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
     assert "bad code [secret]" in shown
 
 
+def test_only_what_took_too_long_is_a_timeout() -> None:
+    """Creates continue without a listing that timed out, but not without a service that does not exist."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        with pytest.raises(ConnectionFailed) as refused:
+            Client(settings(f"http://127.0.0.1:{unused.getsockname()[1]}", max_retries=0)).get("7")
+    with pytest.raises(ConnectionFailed) as unresolved:
+        Client(settings("https://api.invalid/v2", max_retries=0)).get("7")
+    with ScriptedServer(Answer(then="hang")) as server, pytest.raises(ConnectionFailed) as silent:
+        Client(settings(server.base_url, timeout=0.2, max_retries=0)).get("7")
+    assert [error.value.timed_out for error in (refused, unresolved, silent)] == [False, False, True]
+
+
 def test_a_host_that_cannot_be_resolved_is_a_connection_that_failed() -> None:
     """`.invalid` never resolves (RFC 2606)."""
     client = Client(settings("https://api.invalid/v2", max_retries=0))
@@ -696,6 +710,20 @@ def test_the_log_tells_each_attempt_and_nothing_secret(caplog: pytest.LogCapture
     everything = "\n".join(record.getMessage() for record in caplog.records)
     for secret in (USER, ORGANIZATION, "0ne-time-c0de", "t0ken", "n4me", "t4g", "0h no", "Authorization"):
         assert secret not in everything
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_only_a_create_is_given_the_time_of_a_create(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other request ends after `timeout`."""
+    given = []
+
+    def note(*arguments: Any) -> Attempt:
+        given.append(arguments[-1])
+        return Attempt(400)
+
+    monkeypatch.setattr(transport.Transport, "request", note)
+    outcome(Client(settings("http://127.0.0.1:9", timeout=7, create_timeout=99)), call)
+    assert given == [99 if call == "POST" else 7]
 
 
 # against the emulator
@@ -744,7 +772,7 @@ def test_an_empty_list_may_be_answered_with_404() -> None:
     with Emulator(empty_list_404=True) as api:
         assert client_of(api, dialect=DIALECTS["elements"]).list_all() == []
         assert [request.status for request in api.requests] == [404]
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {CHECK_URL}$"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {UnexpectedAnswer.advice}$"):
             client_of(api).list_all()
 
 
@@ -755,7 +783,7 @@ def test_a_later_page_that_is_missing_is_an_error(dialect: str, status: int) -> 
     first = answer(200, [INSTANCE], elements_next_page_token="2")
     with ScriptedServer(first, answer(status, error_body())) as server:
         client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: page 2: {status} .*; {CHECK_URL}$"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: page 2: {status} .*; {UnexpectedAnswer.advice}$"):
             client.list_all()
 
 
@@ -786,7 +814,9 @@ ENDLESS = {
 def test_a_list_that_leads_nowhere_is_an_error(steps: list[Answer]) -> None:
     """It is not followed for ever, and never counts as a whole list."""
     with ScriptedServer(*steps) as server:
-        with pytest.raises(UnexpectedAnswer, match=f"brings nothing new, so the list has no end; {CHECK_URL}$"):
+        with pytest.raises(
+            UnexpectedAnswer, match=f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
+        ):
             Client(settings(server.base_url)).list_all()
         assert len(server.received) <= 3
 
@@ -799,6 +829,12 @@ def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> No
     with ScriptedServer(*steps) as server:
         Client(settings(server.base_url)).list_all()
         assert len(server.received) == len(steps)
+
+
+def test_a_first_page_without_any_id_is_a_list() -> None:
+    """Only a later page has to bring something new; the caller judges what is strange in the first one."""
+    with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
+        assert Client(settings(server.base_url)).list_all() == [{"id": "odd"}]
 
 
 def test_an_absurd_count_of_instances_does_not_matter() -> None:

@@ -33,7 +33,7 @@ CODE = {"code": "c0de"}
 def test_a_replacement_with_a_used_code_is_refused(old: Any, new: dict[str, Any], refused: list[str]) -> None:
     """It is refused only where the same code would certainly be sent again."""
     problems = Codes().check(inputs(provider_data=old), inputs(**{"provider_data": old, **new}))
-    assert [key for key, _ in problems] == refused
+    assert [problem.property for problem in problems] == refused
     assert "c0de" not in repr(problems)
 
 
@@ -42,7 +42,7 @@ def test_the_second_check_of_a_replacement_is_refused_and_a_first_create_is_not(
     codes, bag = Codes(), inputs(provider_data=CODE)
     assert codes.check({}, bag) == []
     assert codes.check(bag, {**bag, "tags": []}) == []
-    assert [key for key, _ in codes.check({}, {**bag, "tags": []})] == ["provider_data"]
+    assert [problem.property for problem in codes.check({}, {**bag, "tags": []})] == ["provider_data"]
     assert codes.check({}, {**bag, "name": "another resource"}) == []
 
 
@@ -62,7 +62,7 @@ def test_what_is_replaced_with_what_it_depends_on_is_not_deleted() -> None:
     """A later diff that replaces nothing cancels this."""
     codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
     codes.note_diff("7", state, bag, replaces=True)
-    with pytest.raises(InputError, match="do without delete_before_replace"):
+    with pytest.raises(InputError, match="remove delete_before_replace there"):
         codes.demand_deletable("7", state)
     codes.note_diff("7", state, bag, replaces=False)
     codes.demand_deletable("7", state)

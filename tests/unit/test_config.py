@@ -29,7 +29,7 @@ def problems(config: Mapping[str, Any], environ: Mapping[str, str] | None = None
     """The problems of a complete configuration with these entries changed."""
     with pytest.raises(SettingError) as caught:
         loaded(config, environ)
-    return caught.value.problems
+    return list(map(str, caught.value.problems))
 
 
 def nothing(_key: str) -> None:
@@ -152,14 +152,14 @@ def test_every_missing_setting_is_named_with_both_ways_to_give_it() -> None:
     """Each has one line; the command for a secret encrypts it."""
     with pytest.raises(SettingError) as caught:
         load(nothing, {})
-    assert caught.value.problems == [
-        'instances:baseUrl is missing: run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL',
-        'instances:userSecret is missing: run "pulumi config set --secret instances:userSecret", '
+    assert list(map(str, caught.value.problems)) == [
+        'instances:baseUrl is missing; run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL',
+        'instances:userSecret is missing; run "pulumi config set --secret instances:userSecret", '
         "or set INSTANCES_USER_SECRET",
-        "instances:organizationSecret is missing: "
+        "instances:organizationSecret is missing; "
         'run "pulumi config set --secret instances:organizationSecret", or set INSTANCES_ORGANIZATION_SECRET',
     ]
-    assert str(caught.value) == "; ".join(caught.value.problems)
+    assert str(caught.value) == "; ".join(map(str, caught.value.problems))
 
 
 def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
@@ -167,11 +167,11 @@ def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
     given = {ACCOUNT_KEY: "eu", f"{NAMESPACE}:baseUrl": "https://h", f"{NAMESPACE}:timeout": "soon"}
     with pytest.raises(SettingError) as caught:
         load(given.get, {})
-    missing, _, malformed = caught.value.problems
+    missing, _, malformed = map(str, caught.value.problems)
     assert missing == (
-        'instances:userSecret is missing: give user_secret to account("eu", …), or set INSTANCES_EU_USER_SECRET'
+        'instances:userSecret is missing; pass user_secret to account("eu", …), or set INSTANCES_EU_USER_SECRET'
     )
-    assert malformed.endswith("; correct it there, or set INSTANCES_EU_TIMEOUT")
+    assert malformed.endswith('; pass settings={"timeout": …} to account("eu", …), or set INSTANCES_EU_TIMEOUT')
 
 
 MALFORMED = [
@@ -212,14 +212,14 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("key", "raw"), MALFORMED, ids=ascii)
 def test_a_malformed_setting_is_one_line_that_names_both_ways_to_give_it(key: str, raw: str) -> None:
-    """It says where the bad value came from."""
-    from_config = problems({f"instances:{key}": raw})
-    from_environ = problems({}, {variable(key): raw})
-    for lines, source in ((from_config, f"instances:{key}"), (from_environ, variable(key))):
-        (line,) = lines
-        assert line.startswith(f"instances:{key} (from {source}) must ")
-        assert f"instances:{key}" in line
-        assert variable(key) in line
+    """A bad value of the environment has to be corrected there, since the environment wins."""
+    (from_config,) = problems({f"instances:{key}": raw})
+    (from_environ,) = problems({}, {variable(key): raw})
+    assert f", or set {variable(key)}" in from_config
+    assert f"; correct {variable(key)}, or unset it and run " in from_environ
+    for line in (from_config, from_environ):
+        assert line.startswith(f"instances:{key} must ")
+        assert '"pulumi config set ' in line
         assert "\n" not in line
 
 
@@ -250,8 +250,8 @@ def test_any_value_is_taken_or_refused(value: Any) -> None:
             found = error.problems
         else:
             continue
-        assert [line.split()[0] for line in found] == [f"instances:{setting.key}"]
-        assert "\n" not in found[0]
+        assert [problem.property for problem in found] == [f"instances:{setting.key}"]
+        assert "\n" not in str(found[0])
 
 
 # plain http

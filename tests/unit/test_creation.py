@@ -101,7 +101,7 @@ NOT_MADE = {
 def test_a_create_that_made_nothing_is_lost(api: Emulator, fault: str) -> None:
     """The error says so, so that running again is safe."""
     api.fail("POST", "/instances", NOT_MADE[fault])
-    with pytest.raises(CreateLost, match=r"No new instance like it was found.*Run again"):
+    with pytest.raises(CreateLost, match=r"no new instance like it was found.*run again"):
         creations(api).create(inputs())
     assert api.instances() == []
     assert posts(api) == 1
@@ -195,7 +195,7 @@ def test_a_new_object_that_only_looks_alike_is_named(api: Emulator, alike: str) 
     """A service may have altered what it was sent, so the error does not claim that nothing was created."""
     stranger: dict[str, Any] = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], **ALIKE[alike]}
     api.fail("POST", "/instances", Fault.status(500))
-    with pytest.raises(CreateUndecided, match="may be its result: look at it") as caught:
+    with pytest.raises(CreateUndecided, match="may be its result; look at it") as caught:
         creations(api, FakeClock(meanwhile={0.0: partial(api.add, **stranger)})).create(inputs())
     assert caught.value.candidates == [str(api.instances()[0]["id"])]
 
@@ -211,6 +211,7 @@ def test_two_new_matches_cannot_be_decided(api: Emulator) -> None:
     assert caught.value.candidates == ids
     assert ", ".join(ids) in str(caught.value)
     assert f'adopt_id="{ids[0]}"' in str(caught.value)
+    assert sum(stranger.slept) < 5, "no later look makes two of them one"
 
 
 def test_while_the_list_cannot_be_read_nothing_is_claimed(api: Emulator) -> None:
@@ -219,7 +220,7 @@ def test_while_the_list_cannot_be_read_nothing_is_claimed(api: Emulator) -> None
     made.create(inputs(name="first"))  # has taken the listing to compare with
     api.fail("POST", "/instances", Fault.drop_after())
     api.fail("GET", "/instances", Fault.status(500), times=999)
-    with pytest.raises(CreateUndecided, match=r"cannot be found out.*adopt_id") as caught:
+    with pytest.raises(CreateUndecided, match=r"is unknown, since the listing failed .*adopt_id") as caught:
         made.create(inputs())
     assert caught.value.candidates == []
     assert "nothing was made" not in str(caught.value)
@@ -267,7 +268,7 @@ def test_an_instance_whose_token_cannot_be_read_is_named() -> None:
     """It exists, so the error has its id and the line to adopt it."""
     with (
         ScriptedServer(answer(200, []), answer(200, {"id": 9}), answer(500)) as server,
-        pytest.raises(CreateUndecided, match=r'made as 9.*adopt_id="9"') as caught,
+        pytest.raises(CreateUndecided, match=r'created as 9.*adopt_id="9"') as caught,
     ):
         scripted(server).create(inputs())
     assert caught.value.candidates == ["9"]
@@ -351,7 +352,7 @@ def test_a_listing_that_is_forbidden_does_not_stop_creates(api: Emulator, caplog
     assert [made.create(inputs(name=name))["name"] for name in ("a", "b")] == ["a", "b"]
     assert [request.method for request in api.requests] == ["GET", "POST", "POST"]
     assert "403" in caplog.text
-    assert "Creates go on" in caplog.text
+    assert "Creates continue" in caplog.text
     api.fail("POST", "/instances", Fault.drop_after())
     with pytest.raises(CreateUndecided, match="may be its result") as caught:
         made.create(inputs(name="c"))
@@ -384,7 +385,7 @@ def test_two_creates_never_get_one_id() -> None:
     with ScriptedServer(answer(200, []), answer(200, ours)) as server:
         both = scripted(server)
         both.create(inputs())
-        with pytest.raises(CreateUndecided, match="answered with instance 9, which another resource has"):
+        with pytest.raises(CreateUndecided, match="answered with instance 9, which another resource already manages"):
             both.create(inputs(name="other"))
 
 
@@ -466,7 +467,7 @@ def test_an_adopted_instance_that_is_in_line_is_not_written(api: Emulator) -> No
 
 def test_a_missing_instance_is_not_adopted(api: Emulator) -> None:
     """No other one is created in its place."""
-    with pytest.raises(AdoptionRefused, match="adopt instance 1: it does not exist; correct adopt_id"):
+    with pytest.raises(AdoptionRefused, match="adopt_id names instance 1, which does not exist; correct adopt_id"):
         operations(api).adopt(inputs(adopt_id="1"))
     assert api.writes == []
 
@@ -474,7 +475,7 @@ def test_a_missing_instance_is_not_adopted(api: Emulator) -> None:
 def test_an_instance_of_another_connector_is_not_adopted(api: Emulator) -> None:
     """The error names both."""
     instance_id = api.add(your_mom="box")
-    with pytest.raises(AdoptionRefused, match='it is of "box", the program says your_mom="dropbox"'):
+    with pytest.raises(AdoptionRefused, match='which is of "box", but the program has your_mom="dropbox"'):
         operations(api).adopt(inputs(adopt_id=str(instance_id)))
     assert api.writes == []
 
@@ -484,7 +485,7 @@ def test_an_instance_is_adopted_once(api: Emulator) -> None:
     instance_id = str(api.add(name="billing", tags=["eu"]))
     both = operations(api)
     both.adopt(inputs(adopt_id=instance_id))
-    with pytest.raises(AdoptionRefused, match="a resource of this stack has it already"):
+    with pytest.raises(AdoptionRefused, match="which another resource of this stack already manages"):
         both.adopt(inputs(adopt_id=instance_id))
 
 
@@ -531,7 +532,55 @@ def test_an_adopted_instance_outlives_the_resource_it_came_from(
     with caplog.at_level(logging.WARNING, "pulumi_instances"):
         both.delete(instance_id)
     assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
-    assert f"instance {instance_id} is kept" in caplog.text
+    assert f"instance {instance_id} is not deleted" in caplog.text
+
+
+def test_an_adoption_is_remembered_where_nothing_can_be_kept_on_disk(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process spares the instance when the engine deletes its former resource in the same `up`."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("PULUMI_HOME", str(blocked))
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    both.adopt(inputs(adopt_id=instance_id))
+    both.delete(instance_id)
+    assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
+
+
+def test_an_instance_is_not_deleted_before_its_adoption_and_left_alone_after_it(api: Emulator) -> None:
+    """The delete before it is an error, so that nothing is lost; the one after it is a successful move."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    both = operations(api)
+    assert both.check_new_adoption(instance_id, "dropbox") == []
+    with pytest.raises(AdoptionRefused, match="it is not deleted, since adopt_id names it"):
+        both.delete(instance_id)
+    both.adopt(inputs(adopt_id=instance_id))
+    both.delete(instance_id)
+    assert api.writes == []
+
+
+def test_a_move_that_was_taken_back_lets_the_first_resource_delete(api: Emulator) -> None:
+    """The program has only the resource that had the instance from its start; the one that adopted it is gone."""
+    instance_id = str(api.add(name="billing", tags=["eu"]))
+    operations(api).adopt(inputs(adopt_id=instance_id))
+    later = operations(api)
+    later.note_managed(instance_id, {}, inputs())
+    later.delete(instance_id)
+    assert api.instances() == []
+
+
+def test_what_was_adopted_is_deleted_by_the_resource_that_adopted_it(api: Emulator) -> None:
+    """It is deleted in the run that sees it in the state, and in a later one that sees it only when it deletes it."""
+    for seen in (True, False):
+        instance_id = str(api.add(name="billing", tags=["eu"]))
+        state = operations(api).adopt(inputs(adopt_id=instance_id))
+        later = operations(api)
+        if seen:
+            later.note_managed(instance_id, state, inputs(adopt_id=instance_id))
+        later.delete(instance_id, state)
+        assert api.instances() == []
 
 
 def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
@@ -539,9 +588,10 @@ def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
     there, box = str(api.add(name="billing")), str(api.add(your_mom="box"))
     every = operations(api)
     assert every.check_new_adoption(there, "dropbox") == []
-    for instance_id, problem in (("1", "it does not exist"), (box, 'it is of "box"'), (there, "two resources of this")):
-        [(key, text)] = every.check_new_adoption(instance_id, "dropbox")
-        assert (key, problem in text) == ("adopt_id", True), text
+    for instance_id, problem in (("1", "does not exist"), (box, 'which is of "box"'), (there, "another resource")):
+        [found] = every.check_new_adoption(instance_id, "dropbox")
+        assert found.property == "adopt_id"
+        assert problem in found.fault
     assert [request.path for request in api.requests] == ["/instances", "/instances/1"]
 
 
@@ -559,7 +609,7 @@ def test_nothing_is_sent_for_an_id_that_is_none(api: Emulator, bad: Any) -> None
     """An empty id would address the whole collection."""
     every = operations(api)
     for call in (every.read, every.delete, partial(every.update, body=inputs())):
-        with pytest.raises(InputError, match=r"^(read|delete|update) instance: the id must be .*nothing was sent$"):
+        with pytest.raises(InputError, match=r"^(read|delete|update) instance: the id must be .*; nothing was sent; "):
             call(bad)
     assert api.requests == []
 
@@ -587,7 +637,7 @@ def test_a_malformed_answer_names_the_operation() -> None:
             ("adopt", partial(odd.adopt, inputs(adopt_id="7"))),
         ):
             with pytest.raises(
-                UnexpectedAnswer, match=f"^{verb} instance 7: the answer is an instance whose `valid` is text"
+                UnexpectedAnswer, match=f"^{verb} instance 7: the answer is an instance whose `valid` is a string"
             ):
                 call()
 
@@ -671,7 +721,30 @@ def test_an_interrupted_create_that_was_answered_is_not_waited_for(api: Emulator
     assert posts(api) == 1
 
 
-def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator) -> None:
+def test_an_interrupted_create_is_waited_for_until_its_own_time_is_over(api: Emulator) -> None:
+    """The wait is shorter than the time of another whole create."""
+    leave_note(creations(api))
+    [note] = creations(api)._notes.left()
+    told = json.loads(note.path.read_text())
+    note.path.write_text(json.dumps({**told, "began": told["began"] - CREATE_TIMEOUT * 0.75}))
+    clock = FakeClock()
+    creations(api, clock).create(inputs())
+    assert sum(clock.slept) <= CREATE_TIMEOUT * 0.25
+    assert posts(api) == 1
+
+
+def test_the_note_of_another_stack_is_not_ours(api: Emulator) -> None:
+    """The same inputs there belong to another instance."""
+    theirs, ours = creations(api), creations(api)
+    theirs.use_stack("o/p/theirs")
+    leave_note(theirs)
+    left = str(api.add(name="billing", tags=["eu"]))
+    ours.use_stack("o/p/ours")
+    assert ours.create(inputs())["id"] != left
+    assert theirs.create(inputs())["id"] == left
+
+
+def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """Its engine is dead, and what it finally creates is adopted."""
     with ExitStack() as other:
         other.enter_context(creations(api)._notes.create(inputs(), "0", []))
@@ -682,6 +755,7 @@ def test_an_equal_create_of_a_living_process_is_waited_for(api: Emulator) -> Non
 
         clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
         found = creations(api, clock).create(inputs())
+    assert "create instance 'billing': waiting up to 60 s for what an interrupted run may still be" in caplog.text
     assert [found["id"]] == [str(instance["id"]) for instance in api.instances()]
     assert posts(api) == 0
 
@@ -754,12 +828,31 @@ def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emul
     assert made.create(inputs())["id"] != held
 
 
+def test_an_instance_that_a_resource_with_these_inputs_holds_is_not_taken_over_later(api: Emulator) -> None:
+    """From then on the note says so to runs that do not see the resource."""
+    leave_note(creations(api))
+    held = str(api.add(name="billing", tags=["eu"]))
+    creations(api).note_managed(held, {}, inputs())
+    assert creations(api).create(inputs())["id"] != held
+
+
 def test_the_first_of_several_twins_is_the_one_to_adopt(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """All are named, from the oldest to the newest."""
     twins = [str(api.add(name="billing", tags=["eu"])) for _ in range(2)]
     creations(api).create(inputs())
     assert f"the API already has {', '.join(twins)} with" in caplog.text
     assert f'adopt_id="{twins[0]}"' in caplog.text
+
+
+def test_what_the_state_holds_is_no_twin(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """What this process has created is not one either: only what may be left behind is reported."""
+    seen, managed = (str(api.add(name="billing", tags=["eu"])) for _ in range(2))
+    made = creations(api)
+    made.note_seen(seen)
+    made.note_managed(managed, {}, inputs())
+    for _ in range(2):
+        made.create(inputs())
+    assert "the API already has" not in caplog.text
 
 
 def test_of_several_candidates_another_id_may_be_right(api: Emulator) -> None:
@@ -771,7 +864,7 @@ def test_of_several_candidates_another_id_may_be_right(api: Emulator) -> None:
         meanwhile = FakeClock(meanwhile={0.0: look_alike, **({0.1: look_alike} if others else {})})
         with pytest.raises(CreateUndecided) as caught:
             creations(api, meanwhile).create(inputs())
-        assert ("(or the id that is right)" in str(caught.value)) is said
+        assert ("(or the right id)" in str(caught.value)) is said
 
 
 def test_while_an_adoption_is_not_complete_the_instance_stays(api: Emulator) -> None:
@@ -781,7 +874,7 @@ def test_while_an_adoption_is_not_complete_the_instance_stays(api: Emulator) -> 
     api.fail("PUT", None, Fault.status(500))
     with pytest.raises(ServerError):
         every.adopt(inputs(adopt_id=instance_id))
-    with pytest.raises(AdoptionRefused, match="another resource was going to adopt it, and failed; it is kept"):
+    with pytest.raises(AdoptionRefused, match="it is not deleted, since another resource failed to adopt it"):
         every.delete(instance_id)
     assert [str(instance["id"]) for instance in api.instances()] == [instance_id]
 
@@ -797,9 +890,10 @@ def test_an_old_note_names_only_what_its_create_may_have_made(api: Emulator, cap
     api.add(name="other")
     candidate = str(api.add(name="billing", tags=["eu"]))
     assert creations(api).create(inputs())["id"] not in (older, candidate)
-    (line,) = [record.getMessage() for record in caplog.records if "was interrupted in it" in record.getMessage()]
+    messages = [record.getMessage() for record in caplog.records]
+    (line,) = [message for message in messages if "was interrupted while creating it" in message]
     assert line.startswith("create instance 'billing': a run of 1970-01-02 was interrupted")
-    assert f"which is instance {candidate}. A new one" in line
+    assert f"may have left instance {candidate}, too long ago" in line
     assert f'adopt_id="{candidate}"' in line
     assert killed._notes.left() == []
 
@@ -810,5 +904,5 @@ def test_what_was_adopted_is_refused_to_a_resource_that_has_it(api: Emulator) ->
     every = operations(api)
     assert every.check_new_adoption(instance_id, "dropbox") == []
     every.adopt(inputs(adopt_id=instance_id))
-    with pytest.raises(AdoptionRefused, match="a resource of this stack has it already"):
+    with pytest.raises(AdoptionRefused, match="which another resource of this stack already manages"):
         every.note_managed(instance_id, {}, inputs())

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.cli.exported_state import HIDDEN, INSTANCE_TYPE, SECRET, held
+from pulumi_instances.cli.exported_state import HIDDEN, held
 from pulumi_instances.core.errors import InputError
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 
 EU = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::eu"
 URN = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"

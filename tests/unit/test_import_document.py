@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.cli import import_document
-from pulumi_instances.cli.exported_state import INSTANCE_TYPE
 from pulumi_instances.cli.generated_program import program
 from pulumi_instances.core import validation
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.lifecycle import InstanceProvider
 
 RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
@@ -107,7 +107,7 @@ def test_the_import_file_holds_the_whole_state() -> None:
     pickle = {"__provider": serialize_provider(InstanceProvider())}
     inputs = {"your_mom": "box", "name": "QA Box", "tags": ["QA"]}
     assert validation.check(inputs) == (inputs, [])
-    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"t0ken"'}
+    secret = {**SECRET, "plaintext": '"t0ken"'}
     assert resource == {
         "type": INSTANCE_TYPE,
         "name": "qa",
@@ -121,8 +121,8 @@ def test_the_import_file_holds_the_whole_state() -> None:
 @pytest.mark.parametrize(
     ("instance", "reason"),
     [
-        ({"token": None}, "the API does not tell its token"),
-        ({"name": "a\x07b"}, "name holds a control character"),
+        ({"token": None}, "the API does not report its token"),
+        ({"name": "a\x07b"}, "name contains a control character"),
         ({"name": None}, "name is missing"),
         ({"your_mom": None}, "your_mom is missing"),
         ({"tags": ["\n"]}, "tags[0] is empty; correct it in the account"),
@@ -151,7 +151,7 @@ def test_a_program_reads_as_if_written_by_hand() -> None:
         found(4, "tagged", [f"a-long-tag-with-a-number-{number}" for number in range(4)]),
     ]
     assert program(instances, {"1": "long", "2": "box", "3": "Sales", "4": "tagged"}) == (
-        '"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""\n'
+        '"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""\n'
         "\n"
         "from pulumi_instances import Instance\n"
         "\n"

@@ -8,16 +8,15 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from pulumi_instances import Instance, account
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from tests.support.mocks import declare, secret, without_pickle
-
-TYPE = "pulumi-python:dynamic/instances:Instance"
 
 
 def test_only_what_was_given_is_sent() -> None:
     """Absent properties are not sent; the name defaults to the resource's, and is marked as a default."""
     monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
     assert monitor.inputs() == {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
-    assert (monitor.registered[0].type, monitor.registered[0].name) == (TYPE, "billing")
+    assert (monitor.registered[0].type, monitor.registered[0].name) == (INSTANCE_TYPE, "billing")
 
 
 def test_everything_given_is_sent() -> None:
@@ -203,7 +202,7 @@ def test_get_reads_and_registers_nothing() -> None:
     monitor = declare(lambda: Instance.get("other", "4014"))
     assert monitor.registered == []
     (request,) = monitor.read
-    assert (request.type, request.name, request.id) == (TYPE, "other", "4014")
+    assert (request.type, request.name, request.id) == (INSTANCE_TYPE, "other", "4014")
     assert without_pickle(request.properties) == {}
     assert list(request.additionalSecretOutputs) == ["token"]
 
@@ -272,5 +271,5 @@ def test_an_instance_uses_the_account_given() -> None:
 @pytest.mark.parametrize("name", ["", "e u", "eu/west", "é", "eu\n", "a.b"])
 def test_an_account_name_must_fit_a_variable(name: str) -> None:
     """Its name becomes part of environment variables."""
-    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+    with pytest.raises(ValueError, match="use only letters, digits, - and _"):
         account(name, base_url="https://eu", user_secret="u", organization_secret="o")

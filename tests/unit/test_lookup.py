@@ -82,7 +82,7 @@ def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "candidates", "said"),
     [
-        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; give the id of one'),
+        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; pass the id of one'),
         ({"name": "c*"}, [], 'no instance has name="c*"'),
         ({"tags": ["prod", "us"], "your_mom": "box"}, [], 'no instance has tag "prod", tag "us" and your_mom="box"'),
     ],
@@ -101,16 +101,16 @@ def test_of_many_candidates_ten_are_named(api: Emulator) -> None:
     """All pages are searched."""
     for _ in range(250):
         api.add(name="x")
-    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; give the id'):
+    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; pass the id'):
         declare(lambda: instances.get_instance(name="x"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "say which"),
-        ({"tags": []}, "say which"),
-        ({"id": "1", "name": "x"}, "either id, or name"),
+        ({}, "pass id, or at least one of name, tags, your_mom"),
+        ({"tags": []}, "pass id, or at least one of name, tags, your_mom"),
+        ({"id": "1", "name": "x"}, "pass only one of the two"),
         ({"id": "../users"}, "the id must be the decimal id"),
         ({"tags": "prod"}, r'write tags=\["prod"\]'),
     ],
@@ -275,7 +275,7 @@ def test_another_provider_is_refused() -> None:
         other = pulumi.ProviderResource("pulumi-python", "other", {})
         instances.get_instances(opts=pulumi.InvokeOptions(provider=other))
 
-    with pytest.raises(InputError, match=r"made by pulumi_instances\.account"):
+    with pytest.raises(InputError, match=r"make it with pulumi_instances\.account"):
         declare(look)
 
 

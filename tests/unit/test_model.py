@@ -59,6 +59,7 @@ def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
         float("nan"),
         float("inf"),
         1e300,
+        float(2**53 + 2),
         10**40,
         10**5000,
         True,
@@ -73,10 +74,19 @@ def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
 )
 def test_what_is_not_a_decimal_id_is_refused(given_id: Any) -> None:
     """Nothing else may become part of a URL; the message says what an id looks like and stays short."""
-    with pytest.raises(InputError, match=r'must be the decimal id of an instance, such as "4014", not ') as caught:
+    with pytest.raises(InputError, match=r"must be the decimal id of an instance, not ") as caught:
         model.normalise_id(given_id)
     assert len(str(caught.value)) < 120
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_id", "shown"), [("", "an empty string"), ("x", "another string"), (4014.5, "a number"), ([], "a list")]
+)
+def test_an_id_that_is_refused_is_described_and_not_shown(given_id: Any, shown: str) -> None:
+    """It may be a secret that was put into the wrong place."""
+    with pytest.raises(InputError, match=f", not {shown};"):
+        model.normalise_id(given_id)
 
 
 # tags
@@ -116,6 +126,8 @@ def test_unknown_tags_are_kept() -> None:
         ("3.0", "3.0"),
         (None, None),
         (1e300, 1e300),
+        (float(2**53), 2**53),
+        (float(2**53 + 2), float(2**53 + 2)),
         ({"a": 3.0, "b": None, "c": {"d": None, "e": [1.0, None]}}, {"a": 3, "c": {"e": [1, None]}}),
         ((1.0, 2.5), [1, 2.5]),
     ],

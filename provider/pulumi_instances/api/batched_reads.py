@@ -67,9 +67,9 @@ class Reads:
         ``token`` is the one that is known; a listing that shows another one is not believed. What a listing lacks,
         such as `disabled`, the answer lacks too.
         """
-        if self._client.settings.batch_reads and (listing := self._shared_listing()) is not None:
+        if (listing := self._shared_listing()) is not None:
             found = listing.get(instance_id)
-            if {"name", "tags", "your_mom", "token"} <= found.keys() and token in (None, found["token"]):
+            if found.keys() >= {*model.LISTED} and token in (None, found["token"]):
                 return found
         try:
             return self._get(instance_id)

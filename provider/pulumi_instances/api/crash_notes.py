@@ -29,6 +29,7 @@ from .. import process
 from ..core import model
 from ..core.config import Settings
 from ..core.errors import InputError
+from ..core.state_format import PROVIDER
 
 try:
     import fcntl
@@ -254,7 +255,7 @@ class CrashNotes:
         return [self._digest(self._settings.user_secret), self._digest(self._settings.organization_secret)]
 
     def _inputs_digest(self, inputs: Mapping[str, Any]) -> str:
-        compared = {**inputs, "__provider": None, "adopt_id": None}
+        compared = {**inputs, PROVIDER: None, "adopt_id": None}
         return self._digest(json.dumps(model.plain(compared), sort_keys=True, default=str))
 
     def _digest(self, text: str) -> str:
@@ -279,7 +280,7 @@ def _home() -> Path | None:
     try:
         return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "pulumi-instances"
     except RuntimeError as error:  # no HOME, and no such user
-        log.warning("No notes of creates under way are kept (%s): set PULUMI_HOME", error)
+        log.warning("Notes of creates in progress cannot be kept (%s); set PULUMI_HOME", error)
         return None
 
 
@@ -322,7 +323,7 @@ def _warn(path: Path, error: Exception) -> None:
     if path not in _warned:
         _warned.add(path)
         cause = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is malformed"
-        log.warning("The note %s is passed over (%s): remove it, or make its folder yours", path, cause)
+        log.warning("The note %s is ignored (%s); remove it, or take ownership of its folder", path, cause)
 
 
 def _remove(path: Path) -> None:

@@ -49,13 +49,13 @@ class Selection:
 def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
     """Tags as a set. Raises InputError for a string, whose letters would be the tags."""
     if isinstance(tags, str):
-        raise InputError(f'tags must be a list of texts: write tags=["{quote(tags)}"]')
+        raise InputError("tags must be a list of strings, not a string", f'write tags=["{quote(tags)}"]')
     return frozenset(tags or ())
 
 
 def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, datetime | None]]:
     """All instances of the account by ascending id, each with the time of its creation where the API tells it."""
-    told = [(_found(answer, client), created(answer)) for answer in client.list_all(on_page)]
+    told = [(_found(answer, client, "list instances"), created(answer)) for answer in client.list_all(on_page)]
     return sorted(told, key=lambda pair: int(pair[0]["id"]))
 
 
@@ -69,8 +69,8 @@ def read(client: Client, instance_id: str) -> Found:
     try:
         checked = model.normalise_id(instance_id)
     except InputError as error:
-        raise InputError(f"read instance: the id {error}") from None
-    return _found(client.get(checked), client)
+        raise InputError(f"read instance: the id {error.cause}", error.advice) from None
+    return _found(client.get(checked), client, f"read instance {checked}")
 
 
 def created(answer: Mapping[str, Any]) -> datetime | None:
@@ -90,8 +90,8 @@ def created(answer: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def _found(answer: Mapping[str, Any], client: Client) -> Found:
+def _found(answer: Mapping[str, Any], client: Client, what: str) -> Found:
     try:
         return model.from_wire(answer, client.settings.dialect)
     except UnexpectedAnswer as error:
-        raise UnexpectedAnswer(f"the API told of {error}; check that instances:baseUrl names the API") from None
+        raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None
