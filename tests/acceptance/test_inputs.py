@@ -33,7 +33,7 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
 
 
 def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
-    """One line for each, with the command that sets it."""
+    """Each has one line with the command that sets it."""
     stack.unconfigure(["instances:userSecret", "instances:organizationSecret"])
     stack.program('Instance("box", your_mom="dropbox")')
 
@@ -77,7 +77,7 @@ def test_unknown_inputs_pass_through_a_preview(stack: Harness, instances_api: Em
 
 
 def test_an_unknown_input_of_an_update_is_no_failure(stack: Harness, instances_api: Emulator) -> None:
-    """A name that hangs on an instance about to be replaced is shown as a change, and known by the up."""
+    """A name that depends on an instance about to be replaced is shown as a change, and is known during the up."""
     program = """
         first = Instance("first", your_mom="dropbox")
         Instance("second", your_mom="dropbox", name=first.id.apply(lambda id: f"after {id}"))

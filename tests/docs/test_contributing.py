@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md against the tree: the map of the rooms, and what the lists of steps name."""
+"""CONTRIBUTING.md against the tree: the map of the rooms, and what the steps refer to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = ROOT / "provider" / "pulumi_instances"
 
 
 def test_every_module_is_on_the_map() -> None:
-    """And what is on the map exists."""
+    """Every module that the map names exists."""
     rooms = document("CONTRIBUTING.md").partition("### The rooms of the package")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z_]+)`", rooms))
     there = {

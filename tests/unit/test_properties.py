@@ -59,7 +59,7 @@ def test_the_tests_have_values_of_all_inputs() -> None:
 
 
 def test_each_input_is_in_one_set() -> None:
-    """UPDATABLE and CREATE_ONLY do not overlap; an input in neither replaces the instance."""
+    """An input that is neither updated nor sent at creation replaces the instance."""
     assert {*model.UPDATABLE, *model.CREATE_ONLY} <= {*model.INPUTS}
     assert {*model.UPDATABLE} & {*model.CREATE_ONLY} == set()
 
@@ -74,7 +74,7 @@ def test_inputs_are_the_arguments_of_an_instance() -> None:
 
 @pytest.mark.parametrize("key", model.INPUTS)
 def test_each_input_is_checked(key: str) -> None:
-    """Good values pass unchanged; a value that JSON cannot hold is a problem that names the property."""
+    """Good values pass as they are; a value that JSON cannot express is a problem that names the property."""
     assert check(EACH) == (EACH, [])
     assert {problem[0] for problem in check({**EACH, key: object()})[1]} == {key}
 
@@ -87,7 +87,7 @@ def test_a_put_sends_what_can_be_updated() -> None:
 
 
 def test_a_post_sends_all_inputs() -> None:
-    """Each input changes the body, except `adopt_id`, with which nothing is created."""
+    """Each of them changes the body, except `adopt_id`, which sends no POST."""
     sent = model.to_create(CREATED, DIALECT)
     assert [key for key in model.INPUTS if model.to_create({**EACH, key: TWO_OF_EACH[key][1]}, DIALECT) == sent] == [
         "adopt_id"
@@ -96,7 +96,7 @@ def test_a_post_sends_all_inputs() -> None:
 
 @pytest.mark.parametrize("key", model.UPDATABLE)
 def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCalls) -> None:
-    """A change is a difference, reaches the service, is written to the state, and is found by a refresh."""
+    """The test follows it from the difference through the service to the state, and to what a refresh finds."""
     made = calls.create(CREATED)
     assert calls.diff(made.id, made.outputs, other(key)) == ([key], [])
     updated = calls.update(made.id, made.outputs, other(key))
@@ -112,7 +112,7 @@ def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCa
 # A name is always given, but where an instance is adopted.
 @pytest.mark.parametrize("key", [key for key in model.UPDATABLE if key != "name"])
 def test_what_is_not_given_is_not_managed(key: str, api: Emulator, calls: EngineCalls) -> None:
-    """Such a property causes no diff, whatever the server has, and also if the state is older than the property."""
+    """It is not sent, and neither the server's value nor an older state without the property causes a difference."""
     bag = {each: value for each, value in CREATED.items() if each != key}
     made = calls.create(bag)
     assert key in made.outputs[model.DEFAULTS]
@@ -134,12 +134,12 @@ def test_what_cannot_be_updated_replaces(key: str) -> None:
 
 
 def test_a_create_fills_the_outputs(calls: EngineCalls) -> None:
-    """The state holds every output, and the list of those that are not managed."""
+    """It fills all of them, and says which are not managed."""
     assert set(calls.create(CREATED).outputs) == {*model.OUTPUTS, model.DEFAULTS}
 
 
 def test_outputs_are_the_attributes_of_an_instance() -> None:
-    """They exist at run time, and in the declarations that only type checkers read."""
+    """Type checkers see only what is declared for them."""
     [declared] = ast.parse(inspect.getsource(Instance)).body
     targets = [node.target for node in ast.walk(declared) if isinstance(node, ast.AnnAssign)]
     names = {target.id for target in targets if isinstance(target, ast.Name)}
@@ -155,12 +155,12 @@ STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": Fa
 
 
 def test_an_answer_is_read_whole() -> None:
-    """The answer to a GET holds every property in ANSWERED."""
+    """A GET answers with everything that may be answered."""
     assert set(model.from_wire(answer_to_get(STORED), DIALECT)) == {"id", *model.ANSWERED}
 
 
 def test_a_listing_is_read_whole() -> None:
-    """It holds every property in LISTED, and may lack those in HEALTH."""
+    """It contains what the reads that it serves need, and may lack what the server changes by itself."""
     told = set(model.from_wire(answer_to_list(STORED), DIALECT))
     assert {"id", *model.LISTED} <= told <= {"id", *model.ANSWERED}
 
@@ -191,7 +191,7 @@ def test_secret_outputs_are_secret(key: str) -> None:
 
 
 def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: EngineCalls) -> None:
-    """The state of an adopted instance holds all of them beside the outputs."""
+    """The state contains them beside the outputs."""
     adopted = calls.create({**CREATED, "adopt_id": str(api.add(your_mom="dropbox", name="old"))})
     assert set(adopted.outputs) - set(model.OUTPUTS) == set(model.HIDDEN)
 
@@ -212,14 +212,14 @@ DECLARED = {key: CREATED[key] for key in model.INPUTS if key in model.ANSWERED}
 
 
 def test_an_import_holds_all_that_is_answered() -> None:
-    """An import file has the inputs of the program that is written with it, and the outputs of a create."""
+    """It has the inputs of the program that is written with it, and the outputs that a create would have made."""
     [resource] = import_document.import_file([FOUND], {"4001": "box"})["resources"]
     assert {key: value for key, value in resource["inputs"].items() if key != PROVIDER} == DECLARED
     assert set(resource["outputs"]) == {*model.ANSWERED, model.DEFAULTS, PROVIDER}
 
 
 def test_a_written_program_declares_all_that_is_answered() -> None:
-    """Otherwise the first preview after the import would not be empty."""
+    """Therefore its first preview is empty."""
     [call] = [node for node in ast.walk(ast.parse(program([FOUND], {"4001": "box"}))) if isinstance(node, ast.Call)]
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
     assert given == DECLARED

@@ -86,7 +86,7 @@ _POOLS = {"http": _PlainPool, "https": _TlsPool}
 
 
 class PatientAdapter(HTTPAdapter):
-    """Connections whose timeout bounds the whole head of an answer, through a proxy, too."""
+    """Connections whose timeout bounds the whole head of an answer, through a proxy as well."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests once per adapter."""
