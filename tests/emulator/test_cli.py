@@ -126,7 +126,7 @@ def test_without_the_extra_it_says_how_to_install_it() -> None:
     )
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "The command line needs its extra: pip install 'pulumi-instances[cli]'",
+        "The command line needs an extra: pip install 'pulumi-instances[cli]'",
     ]
 
 

@@ -109,7 +109,7 @@ def test_the_command_without_its_extra_says_what_to_install(installed: Path) -> 
     """It prints one line, not a traceback."""
     done = subprocess.run([installed / "pulumi-instances"], text=True, capture_output=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["The command line needs its extra: pip install 'pulumi-instances[cli]'"]
+    assert done.stderr.splitlines() == ["The command line needs an extra: pip install 'pulumi-instances[cli]'"]
 
 
 def test_the_plugin_without_the_extra_leaves_pytest_alone(installed: Path, tmp_path: Path) -> None:
