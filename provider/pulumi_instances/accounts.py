@@ -16,7 +16,7 @@ from .core.errors import Problem
 
 
 class Account(pulumi.ProviderResource):
-    """What `account` makes: a provider that remembers its settings, which look-ups need, too."""
+    """What `account` makes: a provider that remembers its settings, which look-ups need as well."""
 
     settings: Mapping[str, pulumi.Input[str]]
     """By their configuration keys, such as ``instances:baseUrl``."""

@@ -1,7 +1,7 @@
-"""Looking instances up in a program.
+"""Look-ups of instances in a program.
 
 Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
-`pulumi.runtime.set_mocks` it does so too: there is no call to mock. Let such tests use the emulator.
+`pulumi.runtime.set_mocks` it does so as well, because there is no call to mock. Let such tests use the emulator.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _client(settings: Mapping[str, Any]) -> Client:
 
 @cache
 def _shared_client(settings: Settings, account: str | None) -> Client:
-    """One client, and so one pool of connections, for each account of the program."""
+    """One client, with one pool of connections, for each account of the program."""
     from .api.client import Client
 
     return Client(settings, account=account)

@@ -56,14 +56,14 @@ def managed(api: Emulator) -> list[dict[str, Any]]:
 
 
 def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> None:
-    """The order of tags is of no account."""
+    """The order of tags does not matter."""
     managed[0]["outputs"]["tags"] = ["b", "a"]
     done = run("drift", "-", stdin=state(*managed))
     assert done == Done(0, "", "2 compared, 0 differ\n")
 
 
 def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """With both values, and exit code 2: a gate."""
+    """Both values are shown, and exit code 2 can fail a CI job."""
     box, crm = (instance["id"] for instance in api.instances())
     api.change(box, name="renamed", tags=["c"], valid=False)
     api.remove(crm)
@@ -94,7 +94,7 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
 
 
 def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """It is on its way out."""
+    """The next `up` deletes it anyway."""
     api.remove(managed[1]["id"])
     assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
 
@@ -103,7 +103,7 @@ def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed:
 def test_a_secret_that_differs_is_told_and_not_shown(
     run: Run, api: Emulator, managed: list[dict[str, Any]], options: list[str]
 ) -> None:
-    """A token, and whatever the program has made a secret."""
+    """This covers the token, and everything that the program has marked as a secret."""
     box, crm = api.instances()
     api.change(box["id"], token="another-token")
     managed[1]["outputs"]["name"] = {**SECRET, "plaintext": '"project x"'}
@@ -122,7 +122,7 @@ def test_a_secret_that_differs_is_told_and_not_shown(
 
 @pytest.mark.parametrize("key", ["name", "token"])
 def test_what_is_encrypted_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]], key: str) -> None:
-    """Its ciphertext tells nothing."""
+    """A ciphertext cannot be compared with the API's value."""
     managed[0]["outputs"][key] = {**SECRET, "ciphertext": "v1:…"}
     done = run("drift", "-", stdin=state(*managed))
     assert done.code == 0
@@ -132,7 +132,7 @@ def test_what_is_encrypted_is_not_compared_and_said_so(run: Run, managed: list[d
 def test_who_may_not_decrypt_a_state_compares_the_rest(
     run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a CI without the passphrase."""
+    """This happens in a CI without the passphrase."""
     managed[0]["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
     (tmp_path / "state.json").write_text(state(*managed))
     tool = tmp_path / "pulumi"
@@ -148,7 +148,7 @@ def test_who_may_not_decrypt_a_state_compares_the_rest(
 def test_only_the_accounts_own_instances_are_compared(
     run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another account's would look gone; it says how to compare those."""
+    """Those of another account would look gone; the message says how to compare them."""
     eu = api.add_account()
     there = api.add(name="there", account=eu)
     provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
@@ -181,7 +181,7 @@ def test_a_state_must_be_named(run: Run, command: str) -> None:
     ("content", "said"), [(None, ": No such file"), ("{", " is not JSON"), ("[]", " is not an exported state")]
 )
 def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, content: str | None, said: str) -> None:
-    """In one line that names the file, and never exit code 0 or 2."""
+    """One line names the file, and the exit code is neither 0 nor 2."""
     file = tmp_path / "state.json"
     if content is not None:
         file.write_text(content)
@@ -207,7 +207,7 @@ OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults")
 def test_an_odd_state_ends_in_rows_or_in_one_line(
     run: Run, managed: list[dict[str, Any]], command: str, options: list[str], place: str
 ) -> None:
-    """Whatever stands in it, there is no traceback, and no secret is shown."""
+    """Whatever it contains, there is no traceback, and no secret is shown."""
     for junk in JUNK:
         odd = json.loads(json.dumps(managed[0]))
         provider: Any = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {}}
@@ -235,7 +235,7 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
 @pytest.mark.parametrize("shape", [3, None, "text", [], {}])
 @pytest.mark.parametrize("command", ["drift", "orphans"])
 def test_what_is_no_resource_is_an_error(run: Run, managed: list[dict[str, Any]], command: str, shape: Any) -> None:
-    """Which of them is not, is told."""
+    """The message says which entry is not a resource."""
     done = run(command, "-", stdin=state(managed[0], shape))
     assert (done.code, len(done.err.splitlines())) == (1, 1)
     assert "a malformed resource (number 2); write it again" in done.err
@@ -244,13 +244,13 @@ def test_what_is_no_resource_is_an_error(run: Run, managed: list[dict[str, Any]]
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("content", ["\ufeff{}", "[" * 100_000, '{"version": 5, "deployment": {"resources": []}}'])
 def test_a_file_of_another_kind_is_an_error(run: Run, content: str) -> None:
-    """One with a mark of its encoding, one that is too deep, one of a version to come."""
+    """The cases are a byte order mark, a file that is nested too deeply, and a version of the future."""
     done = run("drift", "-", stdin=content)
     assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1)
 
 
 def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
-    """As other tools write it: it is the same id."""
+    """Other tools write it so, and it is the same id."""
     number = int(managed[0]["id"])
     for spelled in (number, float(number), f"0{number}"):
         assert run("drift", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
@@ -258,7 +258,7 @@ def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
 
 
 def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dict[str, Any]]) -> None:
-    """It is compared with nothing. No tags are what a state without any leaves to the API."""
+    """There is nothing to compare it with."""
     del managed[0]["outputs"]
     done = run("drift", "-", "--json", stdin=state(*managed))
     assert [(each["field"], each["state"]) for each in json.loads(done.out)["differences"]] == [
@@ -269,7 +269,7 @@ def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dic
 
 
 def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """Even if the outputs of an old state hold it in plain."""
+    """It stays hidden even if the outputs of an old state contain it in plain text."""
     api.change(api.instances()[0]["id"], name="another name")
     managed[0]["inputs"] = {"name": SECRET_NAME}
     managed[0]["outputs"]["name"] = "planted-secret"
@@ -295,7 +295,7 @@ def test_what_the_program_leaves_to_the_api_is_not_compared(
 def test_what_no_state_holds_is_an_orphan(
     run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Of all the states that are given; exit code 2."""
+    """All given states are searched, and the exit code is 2."""
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     one.write_text(state(managed[0]))
     other.write_text(state(managed[1]))
@@ -313,13 +313,13 @@ def test_what_no_state_holds_is_an_orphan(
 
 
 def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
-    """In any account: what somebody uses must not look free to delete."""
+    """This holds in any account: an instance that somebody uses must not look free to delete."""
     theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
     assert run("orphans", "-", stdin=state(managed[0], theirs)) == Done(0, "", "0 of 2 instances in no state\n")
 
 
 def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the API tells when an instance was made; those of unknown age are left out, and that is said."""
+    """The API has to report creation times. Instances of unknown age are left out, and the command says so."""
     made = [datetime.now(timezone.utc) - timedelta(days=days) for days in (40, 20)]
     dates: list[str | None] = [moment.isoformat() for moment in made]
     with _served(monkeypatch, [*dates, None]):
@@ -331,7 +331,7 @@ def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("api")
 def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
-    """The API document has no time of creation."""
+    """The API document has no creation time."""
     done = run("orphans", "-", "--older-than", "4w", stdin=state())
     assert (done.code, done.out) == (1, "")
     assert "2 instances in no state, but of unknown age" in done.err
@@ -340,7 +340,7 @@ def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "999999d"])
 def test_an_age_is_a_number_and_a_unit(run: Run, age: str) -> None:
-    """Anything else is told."""
+    """The command refuses anything else with a message."""
     done = run("orphans", "-", f"--older-than={age}", stdin=state())
     assert done.code == 1
     assert "such as 30d" in done.err

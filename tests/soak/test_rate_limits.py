@@ -19,7 +19,7 @@ CALLS = 60
 @pytest.mark.parametrize("per_second", [5.0, 1.0])
 @pytest.mark.parametrize("retry_after", ["1", "0", None, "Fri, 01 Jan 1999 00:00:00 GMT"])
 def test_all_calls_get_through_a_rate_limit(per_second: float, retry_after: str | None) -> None:
-    """Whatever the service says of when to come back, all calls succeed in 1.3 times the least possible time."""
+    """Whatever the service says about when to come back, all calls succeed in 1.3 times the least possible time."""
     with Emulator() as api:
         ids = [api.add("box", f"n{number}", []) for number in range(CALLS)]
         settings = Settings(api.base_url, api.user_secret, api.organization_secret, batch_reads=False)

@@ -21,7 +21,7 @@ def declared(*names: str) -> None:
 
 @pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max"])
 def test_a_name_may_be(name: str) -> None:
-    """Letters, digits, - and _."""
+    """A name consists of letters, digits, - and _."""
     declared(name)
 
 
@@ -34,14 +34,14 @@ def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "ä", "a/b"])
 def test_a_name_of_other_characters_is_refused(name: str) -> None:
-    """They could not be told apart in a variable."""
+    """They could not be distinguished in a variable."""
     with pytest.raises(ValueError, match="use only letters, digits, - and _"):
         declared(name)
 
 
 @pytest.mark.parametrize("pair", [("a-b", "a_b"), ("eu", "EU"), ("a--b", "a-_b")])
 def test_two_spellings_of_one_prefix_are_refused(pair: tuple[str, str]) -> None:
-    """In one program; another program of this process may have the other spelling."""
+    """This applies within one program; another program of this process may use the other spelling."""
     with pytest.raises(ValueError, match=f"also belongs to the account '{pair[0]}'"):
         declared(*pair)
     for name in pair:

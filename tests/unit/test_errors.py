@@ -53,7 +53,7 @@ def _defined() -> set[tuple[str, str | None]]:
 
 
 def test_the_tree_in_the_docstring_is_the_tree_there_is() -> None:
-    """Every class is drawn, below its base."""
+    """Every class is drawn below its base."""
     assert set(_drawn()) == _defined()
 
 
@@ -84,12 +84,12 @@ def test_every_error_is_an_instances_error(name: str) -> None:
     ],
 )
 def test_a_status_has_its_error(status: int, kind: type[StatusError]) -> None:
-    """Exactly this class, not a subclass."""
+    """The error has exactly this class, not a subclass."""
     assert status_error(status) is kind
 
 
 def test_a_status_error_keeps_the_facts() -> None:
-    """The status, the requestId and the advice of the status stand beside the cause."""
+    """It has status and requestId beside the text."""
     error = NotFound("read instance 7: 404", 404, "5f1e")
     assert (error.cause, error.advice, error.status, error.request_id) == (
         "read instance 7: 404",
@@ -111,12 +111,12 @@ def test_a_status_error_keeps_the_facts() -> None:
     ],
 )
 def test_cause_and_advice_are_joined(error: InstancesError, text: str) -> None:
-    """An error can have another advice than its class, or none."""
+    """An error can have other advice than its class, or none."""
     assert str(error) == text
 
 
 def test_a_problem_is_one_line_that_begins_with_its_property() -> None:
-    """Several are the cause of one error, which keeps them apart."""
+    """Several problems are the cause of one error, which keeps them apart."""
     problems = [Problem("name", "is empty", "write one"), Problem("tags[0]", "is empty", "remove it")]
     error = SettingError(problems)
     assert str(error) == "name is empty; write one; tags[0] is empty; remove it"
@@ -151,13 +151,13 @@ def test_a_problem_is_one_line_that_begins_with_its_property() -> None:
     ids=lambda value: ascii(value)[:30],
 )
 def test_quoted_words_are_safe_to_show(text: object, secrets: list[str], expected: str) -> None:
-    """One line, no control characters, at most 300 characters, no secret."""
+    """They are one line of at most 300 characters, without control characters or secrets."""
     assert quote(text, secrets) == expected
 
 
 @given(st.text(), st.text(max_size=20), st.text(min_size=6, max_size=20))
 def test_a_secret_never_survives_quoting(before: str, after: str, secret: str) -> None:
-    """Wherever it stands, and wherever the text is cut."""
+    """Neither its position nor the place where the text is cut matters."""
     shown = quote(f"{before}{secret}{after}", [secret])
     assert secret not in shown.replace("[secret]", "") or secret in "[secret]"
     assert len(shown) <= 300
@@ -189,13 +189,13 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 def test_an_encoded_secret_is_not_repeated(secret: str, encode: Callable[[str], str]) -> None:
-    """Servers quote the URL, the JSON or the page that a value stood in."""
+    """Servers quote the URL, the JSON or the page that contained a value."""
     shown = quote(f"refused: value={encode(secret)} at once", [secret, "another-secret"])
     assert re.fullmatch(r'refused: value="?\[secret\]"? at once', shown)
 
 
 def test_many_secrets_cost_little() -> None:
-    """All but those that may be there are passed over: the forms of each are made for those only."""
+    """Only those that may occur in the text are encoded in all their forms."""
     secrets = [f"secret/{number}+=" for number in range(50_000)]
     assert quote("no such thing as secret%2F49999%2B%3D", secrets) == "no such thing as [secret]"
 
@@ -212,7 +212,7 @@ def test_many_secrets_cost_little() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_can_be_pickled(error: InstancesError) -> None:
-    """Pytest-xdist and multiprocessing hand errors between processes."""
+    """Pytest-xdist and multiprocessing pass errors between processes."""
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
@@ -243,7 +243,7 @@ MODULES = [file for file in sorted(PACKAGE.rglob("*.py")) if file.relative_to(PA
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_no_code_takes_a_message_apart(file: Path) -> None:
-    """What code needs to know of an error is an attribute or the type of the error; its text is for people."""
+    """What code needs to know about an error is an attribute or the type of the error; its text is for people."""
     assert list(_texts_of_errors(file.read_text(encoding="utf-8"))) == []
 
 
@@ -257,5 +257,5 @@ def test_no_code_takes_a_message_apart(file: Path) -> None:
     ],
 )
 def test_a_message_that_is_taken_apart_is_found(source: str) -> None:
-    """So that the test above can fail."""
+    """The test above can fail."""
     assert len(list(_texts_of_errors(source))) == 1

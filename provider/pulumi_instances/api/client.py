@@ -1,4 +1,4 @@
-"""The only HTTP: one pooled session per account, retries that never repeat a POST, errors that tell what to do."""
+"""The API's calls: one pooled session per account, retries that never repeat a POST, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class Client:
         responses.no_page(self._checked(attempt, what), what)
 
     def delete(self, instance_id: str) -> None:
-        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance.
+        """`DELETE /instances/{id}`. Raises NotFound if the instance does not exist.
 
         The document says nothing of the body. A page of HTML, such as a login, is nobody's answer to it.
         """

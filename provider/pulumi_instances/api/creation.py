@@ -94,7 +94,7 @@ class Creations:
     # create
 
     def create(self, inputs: Mapping[str, Any]) -> Found:
-        """Make one instance and answer what the API said of it (`model.from_wire`), however its answer fares.
+        """Make one instance and answer what the API said of it (`model.from_wire`), even if the answer is lost.
 
         Raises CreateLost when no instance was found, CreateUndecided when it is not clear which object was made, and
         whatever `Client.post` raises when the API refused.

@@ -18,7 +18,7 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """What an instance must be like; what is not given is of no account.
+    """What an instance must be like. Fields left out match anything.
 
     ``name`` is exact, ``pattern`` a glob for the name; an instance must have all ``tags``, and may have more.
     """
@@ -82,7 +82,7 @@ def _matching(answers: Iterable[Mapping[str, Any]], client: Client, selection: S
 
 
 def read(client: Client, instance_id: str) -> Found:
-    """All that the API says of one instance. Raises NotFound, and InputError for what is no id."""
+    """All that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
     try:
         checked = model.normalise_id(instance_id)
     except InputError as error:
@@ -93,7 +93,7 @@ def read(client: Client, instance_id: str) -> Found:
 def created(answer: Mapping[str, Any]) -> datetime | None:
     """When an instance was made. The API document has no such field; live services send ``createdDate``.
 
-    It is a text such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
+    It is a string such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
     """
     value = answer.get("createdDate")
     try:

@@ -68,7 +68,7 @@ class _Session(requests.Session):
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Called by us for each request: what HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say.
 
-        No proxy may see a request to loopback: it would get both secrets in plain, whatever the variables say.
+        No proxy may see a request to loopback: it would get both secrets in plain text, whatever the variables say.
         """
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
         if is_loopback(urlsplit(url).hostname or ""):

@@ -178,7 +178,7 @@ def write_json(value: Any) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """To stdout; in full where that is no terminal. Nothing that a server named can move the cursor."""
+    """Write to stdout, in full if it is not a terminal. No name from a server can move the cursor."""
     table = [[shown(value) for value in row] for row in rows]
     if any(columns):
         table.insert(0, list(columns))

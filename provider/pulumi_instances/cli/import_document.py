@@ -57,7 +57,7 @@ def _base(name: str) -> str:
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:
-    """The document for `pulumi import --file F --generate-code=false --protect=false`. It holds the tokens in plain."""
+    """The document for `pulumi import --file F --generate-code=false --protect=false`. It contains plain tokens."""
     from pulumi.dynamic.dynamic import serialize_provider
 
     from ..lifecycle import InstanceProvider

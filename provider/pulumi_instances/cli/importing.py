@@ -253,7 +253,7 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
 
 
 def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
-    """What a listing tells, with the rest for those whose token it does not tell."""
+    """The instances of a listing, completed by a GET for those whose token it omits."""
     lacking = [each["id"] for each in found if "token" not in each]
     if not lacking:
         return list(found)

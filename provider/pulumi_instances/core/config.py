@@ -80,7 +80,7 @@ def _secret(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    """A number given as one or as text; NaN, which no range holds, for all else."""
+    """A number, given as one or as a string. Anything else is NaN, which is in no range."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The pure part: what inputs may be, when two states differ, and how both map to the wire.
+"""The pure part: the shape of inputs and outputs, when two of them differ, and how both map to the wire.
 
 Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
 ``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
@@ -374,7 +374,7 @@ def secret_values(bag: Mapping[str, Any]) -> list[str]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, at any depth."""
+    """Every string in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What inputs may be: every problem found, with the property it is in and what to write instead. Pure."""
+"""Checks inputs, without I/O: each problem names the property and says what to write instead."""
 
 from __future__ import annotations
 
