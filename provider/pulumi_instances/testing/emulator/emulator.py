@@ -164,19 +164,19 @@ class Emulator:
         return added
 
     def change(self, instance_id: int | str, **changes: Any) -> None:
-        """Replace fields of an instance: name, tags, valid, disabled, token.
+        """Replace fields of an instance: what a PUT can change, and valid, disabled and token.
 
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
         """
-        unknown = changes.keys() - {"name", "tags", "valid", "disabled", "token"}
+        wanted = self._dialect.wire.wanted_changes(changes)
+        unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-        wanted = {**changes, **self._dialect.wire.wanted_changes(changes)}
         instance = self.instance(instance_id)
         if changes.get("valid") and "broken" in instance:
             wanted["broken"] = None
-        self._store.change(int(instance_id), self._dialect.merge(instance, wanted))
+        self._store.change(int(instance_id), self._dialect.merge(instance, {**changes, **wanted}))
 
     def break_authentication(self, instance_id: int | str, *, refreshes: int = 5) -> None:
         """Let the login of an instance at its provider stop working: it is not valid any more.
