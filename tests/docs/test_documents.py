@@ -15,7 +15,7 @@ import pytest
 
 from pulumi_instances.core.config import NAMESPACE, SETTINGS, Settings, env_prefix
 from pulumi_instances.core.dialect import DIALECTS, Dialect
-from pulumi_instances.core.model import INPUTS, OUTPUT_ONLY, OUTPUTS, UPDATABLE
+from pulumi_instances.core.model import CREATE_ONLY, INPUTS, OUTPUT_ONLY, OUTPUTS
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.plugin import StackFactory
 
@@ -41,7 +41,7 @@ def test_the_settings_table_lists_exactly_the_settings() -> None:
 
 
 def _shown(default: Any) -> str:
-    if default is None:
+    if default in (None, ()):
         return "none"
     if isinstance(default, Dialect):
         return next(name for name, dialect in DIALECTS.items() if dialect == default)
@@ -51,7 +51,11 @@ def _shown(default: Any) -> str:
 def test_the_property_table_lists_exactly_the_properties() -> None:
     """Each input and output has the name that state files contain, and the table says what a change of it does."""
     rows = {row["property"]: (row["direction"], row["on change"]) for row in table("docs/resource.md", "property")}
-    kept = {key: ("in, out", "update" if key in UPDATABLE else "replace") for key in INPUTS if key in OUTPUTS}
+    kept = {
+        key: ("in, out", "replace" if key in ("your_mom", *CREATE_ONLY) else "update")
+        for key in INPUTS
+        if key in OUTPUTS
+    }
     assert rows == {**kept, "adopt_id": ("in", ""), **dict.fromkeys((*OUTPUT_ONLY, "id"), ("out", ""))}
 
 

@@ -36,9 +36,9 @@ def attempts(row: str) -> list[Attempt]:
 def test_what_is_retried_and_what_is_searched_for(row: dict[str, str]) -> None:
     """The table is right about every method."""
     for attempt in attempts(row["what comes back"]):
-        assert is_retried(attempt, once=False) == (row["GET, PUT, DELETE"] == "sent again")
-        assert is_retried(attempt, once=True) == (row["POST"] == "sent again")
-        assert is_lost(attempt) == (row["POST"] == "looked for")
+        assert is_retried(attempt, once=False) == (row["GET, PUT, DELETE"] == "retried")
+        assert is_retried(attempt, once=True) == (row["POST"] == "retried")
+        assert is_lost(attempt) == (row["POST"] == "searched for")
 
 
 def test_gone_is_404_and_410_only() -> None:

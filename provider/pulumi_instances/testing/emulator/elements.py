@@ -103,7 +103,8 @@ def wanted_changes(body: object) -> dict[str, Any]:
         changes["name"] = _sanitised(changes["name"])
     if not changes.get("provider_data", True):
         del changes["provider_data"]  # as an answer to GET shows it, which may be sent back
-    return {**changes, "members": _members(as_object(body))}
+    members = _members(as_object(body))
+    return {**changes, "members": members} if members else changes
 
 
 def wanted_property(body: object) -> Any:

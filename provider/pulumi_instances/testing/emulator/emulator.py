@@ -173,11 +173,10 @@ class Emulator:
         unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-        wanted = {**changes, **wanted}
         instance = self.instance(instance_id)
         if changes.get("valid") and "broken" in instance:
             wanted["broken"] = None
-        self._store.change(int(instance_id), self._dialect.merge(instance, wanted))
+        self._store.change(int(instance_id), self._dialect.merge(instance, {**changes, **wanted}))
 
     def break_authentication(self, instance_id: int | str, *, refreshes: int = 5) -> None:
         """Let the login of an instance at its provider stop working: it is not valid any more.
