@@ -1,4 +1,4 @@
-"""What holds for every test: no network but loopback, and nothing from the developer's own environment."""
+"""Rules for every test: no network but loopback, and nothing from the developer's own environment."""
 
 from __future__ import annotations
 

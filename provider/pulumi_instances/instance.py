@@ -1,4 +1,4 @@
-"""What users write."""
+"""The resource that users declare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import DEFAULTS, FROM_OUTPUTS, INPUTS, OUTPUT_ONLY, STACK, is_secret_key
+from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, is_secret_key
 from .lifecycle import InstanceProvider
 
 
@@ -31,9 +31,9 @@ class Instance(Resource, module="instances", name="Instance"):
         provider_data: pulumi.Output[dict[str, Any] | None]
         """The data for the authentication as declared; secret."""
         valid: pulumi.Output[bool]
-        """Whether the service says that the connection works. It changes by itself and is never a difference."""
+        """Whether the service reports that the connection works. Changed by the server; never causes a diff."""
         disabled: pulumi.Output[bool]
-        """Whether the service has disabled the instance. It changes by itself and is never a difference."""
+        """Whether the service has disabled the instance. Changed by the server; never causes a diff."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class Instance(Resource, module="instances", name="Instance"):
         :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
         :param name: name on the server, which need not be unique; the resource's name by default. An adopted instance
             keeps its own by default.
-        :param tags: a set of texts: order and repeats do not matter. Where none are given, the tags that the server has
-            are left alone; ``[]`` clears them, and so does dropping tags that were given.
+        :param tags: a set of strings: order and duplicates do not matter. If never given, the server's tags are left
+            alone. ``[]`` clears them, and so does dropping tags that were given.
         :param configuration: flat, with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. A change
-            replaces the instance. Values under keys that look secret are kept secret, and all of it is when it is
-            an Output itself.
+            replaces the instance. Values under keys that look secret are kept secret; if the whole is an
+            Output, all of it is.
         :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
             replaces the instance.
-        :param adopt_id: id of an existing instance to take over instead of creating one. Used by the create only.
+        :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
@@ -72,7 +72,7 @@ class Instance(Resource, module="instances", name="Instance"):
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
-        if from_outputs := [key for key, value in (("name", name), ("tags", tags)) if _holds_output(value)]:
+        if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
         super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
 
@@ -89,17 +89,17 @@ class Instance(Resource, module="instances", name="Instance"):
 
     @property
     def token(self) -> pulumi.Output[str]:
-        """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
+        """What other systems authenticate with. Secret, and unknown in the preview of a create or an update."""
         # The engine marks it, too; under the mocks of users' tests nobody else does.
         return pulumi.Output.secret(cast("pulumi.Output[str]", self.__dict__["token"]))
 
 
 # The SDK resolves only those outputs whose keys it is given.
-_OUTPUTS = dict.fromkeys((*(key for key in INPUTS if key != "adopt_id"), *OUTPUT_ONLY))
+_OUTPUTS = dict.fromkeys(OUTPUTS)
 
 
 def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    ours = pulumi.ResourceOptions(additional_secret_outputs=["token"])
+    ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS])
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 

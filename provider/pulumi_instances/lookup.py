@@ -1,7 +1,7 @@
-"""Looking instances up in a program.
+"""Look-ups of instances in a program.
 
 Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
-`pulumi.runtime.set_mocks` it does so too: there is no call to mock. Let such tests use the emulator.
+`pulumi.runtime.set_mocks` it does so as well, because there is no call to mock. Let such tests use the emulator.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pulumi.runtime.config import get_config
 from .accounts import Account
 from .core import config
 from .core.errors import InputError, LookupFailed, quote
+from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
     from .api.client import Client
@@ -114,15 +115,17 @@ def _one(
     from .api import selection
 
     if instance_id is not None and (name is not None or tags or your_mom is not None):
-        raise InputError("get_instance: give either id, or name, tags and your_mom")
+        raise InputError("get_instance: id is given together with name, tags or your_mom", "pass only one of the two")
     if instance_id is not None:
         return selection.read(client, instance_id)
     wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
     if wanted == selection.Selection():
-        raise InputError("get_instance: say which: give id, or some of name, tags and your_mom")
+        raise InputError(
+            "get_instance: nothing to look for is given", "pass id, or at least one of name, tags, your_mom"
+        )
     matches = selection.select(client, wanted)
     if len(matches) != 1:
-        raise LookupFailed(_not_one(wanted, matches), [found["id"] for found in matches])
+        raise _not_one(wanted, matches)
     return selection.read(client, matches[0]["id"])  # a listing leaves out `disabled`
 
 
@@ -133,12 +136,13 @@ def _all(client: Client, name: str | None, tags: Sequence[str] | None, your_mom:
     return selection.select(client, wanted)
 
 
-def _not_one(wanted: Selection, matches: Sequence[Found]) -> str:
+def _not_one(wanted: Selection, matches: Sequence[Found]) -> LookupFailed:
     if not matches:
-        return f"get_instance: no instance has {wanted}; `pulumi-instances list` shows what there is"
+        return LookupFailed(f"get_instance: no instance has {wanted}", "list them with `pulumi-instances list`", [])
     shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
     more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
-    return f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}; give the id of one"
+    cause = f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
+    return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
 def _result(found: Found) -> InstanceResult:
@@ -162,7 +166,7 @@ def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
     if account is None:
         return _of_the_stack()
     if any(isinstance(value, pulumi.Output) for value in account.settings.values()):
-        raise InputError("look up: the settings of this account are outputs: use the `_output` form of the function")
+        raise InputError("look up: the settings of this account are outputs", "use the `_output` form of the function")
     return account.settings
 
 
@@ -178,9 +182,9 @@ def _when_known(arguments: list[Any], opts: pulumi.InvokeOptions | None) -> pulu
 def _account(opts: pulumi.InvokeOptions | None) -> Account | None:
     provider = opts.provider if opts else None
     if provider is None and opts and opts.parent:
-        provider = opts.parent.get_provider("pulumi-python:dynamic/instances:Instance")
+        provider = opts.parent.get_provider(INSTANCE_TYPE)
     if provider is not None and not isinstance(provider, Account):
-        raise InputError("look up: opts.provider must be made by pulumi_instances.account(…)")
+        raise InputError("look up: opts.provider is not an account", "make it with pulumi_instances.account(…)")
     return provider
 
 
@@ -195,7 +199,7 @@ def _client(settings: Mapping[str, Any]) -> Client:
 
 @cache
 def _shared_client(settings: Settings, account: str | None) -> Client:
-    """One client, and so one pool of connections, for each account of the program."""
+    """One client, with one pool of connections, for each account of the program."""
     from .api.client import Client
 
     return Client(settings, account=account)

@@ -1,4 +1,4 @@
-"""Scenarios that both engines play, step by step: what the local engine supports and no test with Instance asserts."""
+"""Scenarios that both engines run step by step, for features that no test with Instance covers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 import pulumi.automation as auto
 
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.harness import INSTANCE_TYPE, Harness
+from tests.support.harness import Harness
 
 
 def urn(name: str, parents: str = "") -> str:
@@ -144,7 +145,7 @@ def cut_off(stack: Harness, _api: Emulator) -> None:
 
 
 def cut_off_and_imported(stack: Harness, api: Emulator) -> None:
-    """As `cut_off`; then the state is exported and imported."""
+    """Cut the engine off like `cut_off`, then export and import the state."""
     cut_off(stack, api)
     stack.import_(stack.export())
 

@@ -193,7 +193,7 @@ def test_a_random_walk_ends_the_same_everywhere(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> None:
-    """After every step the engines agree and what is declared is there; in the end the state is empty."""
+    """After every step both engines agree and the declared instances exist; at the end the state is empty."""
 
     def start(engine: str) -> tuple[Harness, Account]:
         directory = tmp_path_factory.mktemp(engine)
@@ -268,7 +268,7 @@ class Player:
 @needs_cli
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_scenario_is_the_same_on_both_engines(scenario: str, tmp_path: Path, cli_template: Path) -> None:
-    """Counts, errors, outputs, states, requests and what is then there agree after every step."""
+    """Counts, errors, outputs, states, requests and the remaining instances agree after every step."""
     with ExitStack() as open_:
         local = Player(LocalHarness(tmp_path / "local"), open_.enter_context(Emulator()))
         cli = Player(CliHarness(tmp_path / "cli", cli_template), open_.enter_context(Emulator()))

@@ -1,4 +1,4 @@
-"""The pytest plugin, as users get it: through the entry point, in a pytest of their own."""
+"""The pytest plugin as users get it: through the entry point, in a separate pytest run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_two_stacks(stack, instances_api):
 
 
 def test_loading_the_plugin_loads_no_more_than_the_sdk(tmp_path: Path) -> None:
-    """It is in every pytest run of its users: emulator and engine are imported by the fixtures."""
+    """Every pytest run of its users loads it, so only the fixtures import the emulator and the engine."""
     (tmp_path / "test_it.py").write_text(
         """
 import sys

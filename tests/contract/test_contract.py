@@ -1,4 +1,4 @@
-"""What state files and programs of users depend on. A change here breaks them: add, never alter."""
+"""What users' state files and programs depend on. Changing it breaks them, so only additions are allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import pulumi_instances
 from pulumi_instances import Instance
-from pulumi_instances.core import config, model
+from pulumi_instances.core import config, model, state_format
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.mocks import declare
 
@@ -67,25 +67,27 @@ def test_old_pickles_load(version: str) -> None:
 
 
 def test_the_pickle_is_not_secret() -> None:
-    """It holds nothing to hide, and each secret costs an encryption."""
+    """It contains nothing to hide, and each secret costs an encryption."""
     assert InstanceProvider.serialize_as_secret_always is False
     assert b"secret" not in pickle.dumps(InstanceProvider()).lower()
 
 
-def test_the_type_token() -> None:
-    """It is part of every URN."""
+def test_the_words_of_state_files() -> None:
+    """The type is part of every URN; the others are the engine's."""
     (request,) = declare(lambda: Instance("x", your_mom="box")).registered
-    assert request.type == "pulumi-python:dynamic/instances:Instance"
+    assert request.type == state_format.INSTANCE_TYPE == "pulumi-python:dynamic/instances:Instance"
+    assert state_format.PROVIDER == "__provider"
+    assert state_format.SECRET == {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 
 def test_the_property_keys() -> None:
-    """State files hold them, and so do `ignore_changes` and `replace_on_changes` of users' programs."""
+    """State files contain them, and so do `ignore_changes` and `replace_on_changes` in users' programs."""
     assert model.INPUTS == ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
     assert model.OUTPUT_ONLY == ("token", "valid", "disabled")
 
 
 def test_the_arguments() -> None:
-    """Programs name them; all but the resource's name are keywords."""
+    """Programs use these names; all but the resource's name are keywords."""
     shown = [str(parameter).partition(":")[0] for parameter in inspect.signature(Instance).parameters.values()]
     assert shown == ["resource_name", "your_mom", "name", "tags", "configuration", "provider_data", "adopt_id", "opts"]
     kinds = {parameter.kind for parameter in list(inspect.signature(Instance).parameters.values())[1:]}
@@ -102,7 +104,7 @@ def test_the_arguments() -> None:
 
 
 def test_the_configuration_keys_and_their_variables() -> None:
-    """Stack configurations and CI systems hold them."""
+    """Stack configurations and CI systems contain them."""
     assert {f"{config.NAMESPACE}:{s.key}": config.env_prefix(None) + s.attribute.upper() for s in config.SETTINGS} == {
         "instances:baseUrl": "INSTANCES_BASE_URL",
         "instances:userSecret": "INSTANCES_USER_SECRET",
@@ -123,7 +125,7 @@ def test_the_configuration_keys_and_their_variables() -> None:
 
 
 def test_the_exported_names() -> None:
-    """What programs import."""
+    """Programs import these."""
     assert pulumi_instances.__all__ == [
         "Instance",
         "InstanceResult",
@@ -138,7 +140,7 @@ def test_the_exported_names() -> None:
 
 
 def test_importing_does_nothing() -> None:
-    """No socket, no thread, no HTTP library: the engine's SDK imports the package before it runs."""
+    """It opens no socket, starts no thread and loads no HTTP library: the SDK imports the package before it runs."""
     code = """
 import sys, json, threading
 import pulumi

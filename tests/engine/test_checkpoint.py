@@ -73,7 +73,7 @@ def test_a_journal_says_what_a_killed_operation_has_done(path: Path) -> None:
 
 
 def test_a_journal_of_another_document_is_of_no_account(path: Path) -> None:
-    """As when the process was killed between writing the document and removing the journal."""
+    """It is left when the process is killed between writing the document and removing the journal."""
     with checkpoint.exclusive(path) as file:
         journal = Journal(Snapshot(), CODEC, path, file)
         journal.end(kept=[state("c")])
@@ -84,7 +84,7 @@ def test_a_journal_of_another_document_is_of_no_account(path: Path) -> None:
 
 
 def test_one_operation_at_a_time(path: Path) -> None:
-    """The lock is the journal itself, and goes with it or with its process."""
+    """The lock is the journal itself, and is released with it or with its process."""
     with checkpoint.exclusive(path):
         refusal = pytest.raises(InUseError, match=r"another operation on .*state.json is under way; wait for its end")
         with refusal, checkpoint.exclusive(path):
@@ -117,7 +117,7 @@ def test_after_an_operation_the_document_is_whole(new_stack: NewStack, cloud: Cl
 def test_what_is_written_grows_with_the_changes_and_not_with_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand creates write ten times what a hundred write, not a hundred times; each step one line."""
+    """A thousand creates write ten times what a hundred write, not a hundred times; each step is one line."""
     written: list[int] = []
 
     def per_resource(count: int) -> float:
@@ -144,7 +144,7 @@ def test_what_is_written_grows_with_the_changes_and_not_with_the_stack(
 
 
 def test_an_operation_writes_the_whole_state_twice(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its beginning and at its end, however many steps it has."""
+    """It does so at its beginning and at its end, whatever the number of steps."""
     whole: list[Path] = []
     write = checkpoint._write
 

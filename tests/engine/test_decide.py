@@ -30,7 +30,7 @@ STACK = "urn:pulumi:dev::toy::pulumi:pulumi:Stack::toy-dev"
 def test_the_engine_compares_inputs_only_where_the_provider_does_not_decide(
     says: bool | None, old: Any, new: Any, changes: bool, changed: Any
 ) -> None:
-    """DIFF_UNKNOWN becomes SOME or NONE; SOME and NONE stand."""
+    """DIFF_UNKNOWN becomes SOME or NONE, while SOME and NONE stay."""
     diff = settle(DiffResult(says, replaces=True), old, new, [])
     assert (diff.changes, diff.changed, diff.replaces) == (changes, changed, True)
 
@@ -70,13 +70,13 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
     ],
 )
 def test_an_alias_fills_in_what_it_does_not_say(alias: Alias, expected: str) -> None:
-    """From the present identity."""
+    """The present identity supplies the rest."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     assert alias_urns(identity, [alias], {}) == [expected]
 
 
 def test_children_inherit_the_aliases_of_their_parent() -> None:
-    """And its old name, where theirs begins with it."""
+    """Where a child's name begins with the parent's, they inherit the old name as well."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     former = {GROUP: "urn:pulumi:dev::toy::toy:index:Group::web"}
     assert alias_urns(identity, [], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
@@ -108,7 +108,7 @@ def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
 
 
 def test_dependents_are_found_through_others() -> None:
-    """In order; children count where asked for."""
+    """They come in order, and children count if that is asked for."""
     a, b, c = _state("a"), _state("b", "a"), _state("c", "b")
     child = _state("child", parent=_urn("a"))
     assert graph.dependents_of(a, [a, b, c, child]) == [b, c]
@@ -116,7 +116,7 @@ def test_dependents_are_found_through_others() -> None:
 
 
 def test_references_to_what_is_gone_are_dropped() -> None:
-    """An orphan moves to its grandparent."""
+    """An orphan gets its grandparent as its parent."""
     top, child = _state("top"), _state("child", "gone", "top", parent=_urn("gone"))
     child.property_dependencies = {"x": [_urn("gone")], "y": [_urn("top")]}
     graph.drop_dangling([top, child])

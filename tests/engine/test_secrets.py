@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter, IncorrectPassphraseError, new_crypter
 
 from .conftest import NewStack, resources
 from .toy_cloud import Cloud
-
-SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 FROM_THE_CLI = "v1:ebcYMZwL3z0=:v1:05sYDYQtejZUlqko:xlA85Sfm5xt2SCEpI2/nlsi91yYbIQ=="
 """A salt that the CLI made for the passphrase `x`, and a value that it encrypted: `"shh"`."""
@@ -25,7 +24,7 @@ ALSO_FROM_THE_CLI = "v1:GCyc1HBXaUY5Fl+N:weTcHUpA/x66mLSuFqnNIkF6yHFS"
 
 def secret(value: Any) -> dict[str, str]:
     """A secret in an export."""
-    return {**SIGNATURE, "plaintext": json.dumps(value, separators=(",", ":"))}
+    return {**SECRET, "plaintext": json.dumps(value, separators=(",", ":"))}
 
 
 def hidden() -> None:
@@ -49,7 +48,7 @@ def open_() -> None:
 
 
 def test_secret_inputs_make_secret_outputs(new_stack: NewStack, cloud: Cloud) -> None:
-    """By key into objects, a list as a whole; the provider itself is sent plain values."""
+    """Objects are marked by key, a list as a whole; the provider itself is sent plain values."""
     stack = new_stack(hidden)
     stack.up()
     first = resources(stack)["first"]
@@ -77,7 +76,7 @@ def test_secrets_stay_secret_through_refresh_and_update(new_stack: NewStack, clo
 
 
 def test_a_change_of_secretness_alone_is_no_change(new_stack: NewStack) -> None:
-    """The engine compares values; the state takes the new secretness over."""
+    """The engine compares values, and the state stores the new secretness."""
     new_stack(hidden).up()
     stack = new_stack(open_)
     assert stack.preview().change_summary == {"same": 1, "update": 1}  # `plain` went
@@ -87,7 +86,7 @@ def test_a_change_of_secretness_alone_is_no_change(new_stack: NewStack) -> None:
 
 
 def test_the_state_file_holds_no_secret_and_is_its_owners(new_stack: NewStack) -> None:
-    """Mode 0600, ciphertexts only; what did not change keeps its ciphertext."""
+    """It has mode 0600 and contains ciphertexts only; a value that did not change keeps its ciphertext."""
     stack = new_stack(hidden)
     stack.up()
     text = stack.state_file.read_text()
@@ -100,7 +99,7 @@ def test_the_state_file_holds_no_secret_and_is_its_owners(new_stack: NewStack) -
 
 
 def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
-    """Not in a diff, an output or a result, whatever the options."""
+    """This is true of diffs, outputs and results, whatever the options."""
 
     def changed() -> None:
         import pulumi
@@ -124,7 +123,7 @@ def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
 
 
 def test_a_check_failure_of_a_property_shows_its_value_decrypted(new_stack: NewStack) -> None:
-    """As the CLI does: a double that hides it would hide a leak of the provider from its tests."""
+    """The CLI does so, and a double that hides it would hide a leak of the provider from its tests."""
 
     def bad() -> None:
         import pulumi
@@ -151,7 +150,7 @@ def test_the_encryption_is_the_clis() -> None:
 
 
 def test_a_stack_opens_with_its_passphrase_only(new_stack: NewStack) -> None:
-    """Another one is refused before anything runs."""
+    """It refuses another one before anything runs."""
     stack = new_stack(hidden, passphrase="one")
     stack.up()
     with pytest.raises(IncorrectPassphraseError, match="set PULUMI_CONFIG_PASSPHRASE"):
@@ -160,7 +159,7 @@ def test_a_stack_opens_with_its_passphrase_only(new_stack: NewStack) -> None:
 
 
 def test_the_passphrase_comes_from_the_environment(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with the CLI, unless it is given."""
+    """An argument takes precedence, as with the CLI."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "from outside")
     new_stack(hidden).up()
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")

@@ -1,4 +1,4 @@
-"""Whatever a program writes: one clear CheckFailure, or exactly that in the API and in the state."""
+"""Every input ends in one clear CheckFailure, or unchanged in the API and in the state."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def assert_failures(failures: list[tuple[str, str]], bag: Inputs) -> None:
 def test_any_inputs_fail_the_check_or_make_the_round_trip(
     api: Emulator, provider: InstanceProvider, bag: Inputs
 ) -> None:
-    """Never a traceback of ours; and an object that is not the resource's own is never touched."""
+    """There is never a traceback of ours, and an object that is not the resource's own is never touched."""
     api.reset()
     bystander = api.instance(api.add(name="bystander", tags=["x"]))
     checked = provider.check({}, bag)
@@ -231,7 +231,7 @@ def test_any_inputs_through_the_real_process(api: Emulator, plugin: Plugin, bag:
 @MANY
 @given(instance_id=ODD)
 def test_no_request_is_built_from_a_crafted_id(api: Emulator, provider: InstanceProvider, instance_id: Any) -> None:
-    """Decimal digits, or an error before anything is sent: no path leads to another object or to the collection."""
+    """An id that is not decimal digits is an error before anything is sent, so no path leads to another object."""
     api.reset()
     state = {**inputs(), "token": "t0ken", "valid": True, "disabled": False}
     for call in (
@@ -263,7 +263,7 @@ def server() -> Iterator[ScriptedServer]:
     secret=st.text(min_size=1) | HOSTILE | st.sampled_from(["a\r\nX-Injected: yes", "a, Organization b", "a b", "ü"])
 )
 def test_a_secret_that_would_change_the_header_is_refused(server: ScriptedServer, secret: str) -> None:
-    """A CheckFailure that does not repeat it, or one header with exactly this value and no header more."""
+    """Either a CheckFailure does not repeat it, or exactly one header has exactly this value."""
     server.received.clear()
     provider = configured(baseUrl=server.base_url, userSecret=secret, organizationSecret="0rg-s3cret", maxRetries="0")
     failures = provider.check({}, inputs()).failures
@@ -281,7 +281,7 @@ def test_a_secret_that_would_change_the_header_is_refused(server: ScriptedServer
 
 
 def test_an_output_inside_of_an_input_is_a_check_failure() -> None:
-    """The SDK resolves all of them; one that is made up inside of a value gets a line, not a traceback."""
+    """The SDK resolves all outputs; one that is invented inside a value gets one line, not a traceback."""
 
     async def made() -> pulumi.Output[str]:
         return pulumi.Output.from_input("x")

@@ -19,10 +19,10 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from pulumi_instances.testing.engine import StackDouble
 from tests.robustness.running import providers
-from tests.support.harness import INSTANCE_TYPE
 
 MOST = int(os.environ.get("SOAK_MOST", "40"))
 """Instances of the larger stack; more of them make more requests in a step."""

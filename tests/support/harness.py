@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import pulumi.automation as auto
 
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 
@@ -24,7 +25,6 @@ PROJECT = "acceptance"
 STACK = "dev"
 PASSPHRASE = "acceptance"
 HEADER = "import pulumi\nfrom pulumi_instances import Instance, account\n\n"
-INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 
 Program = Callable[[], None]
 Stack = auto.Stack | StackDouble

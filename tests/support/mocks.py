@@ -1,4 +1,4 @@
-"""A program under the SDK's mocks, with what it sends to the engine as it is on the wire."""
+"""A program under the SDK's mocks, with its requests to the engine as they are on the wire."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks
 
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
-"""What marks an object `{…, "value": v}` as the secret v (sdk/go/common/resource/properties.go)."""
+from pulumi_instances.core.state_format import SECRET
 
 
 def secret(value: object) -> dict[str, Any]:

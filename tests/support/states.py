@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pulumi_instances.core.state_format import SIGNATURE_KEY
+
 _OF_ONE_RUN = ("created", "modified", "sourcePosition", "stackTrace")
-_SECRET = "4dabf18193072939515e22adb298388d"
 _PROVIDER = "pulumi:providers:"
 
 
@@ -32,7 +33,7 @@ def _comparable(resource: dict[str, Any]) -> dict[str, Any]:
 def _revealed(value: Any) -> Any:
     """A secret as ``{"secret": value}``, at any depth."""
     if isinstance(value, dict):
-        if _SECRET in value:
+        if SIGNATURE_KEY in value:
             return {"secret": json.loads(value["plaintext"])}
         return {key: _revealed(item) for key, item in value.items()}
     return [_revealed(item) for item in value] if isinstance(value, list) else value

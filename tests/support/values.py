@@ -21,6 +21,17 @@ def outputs(**changed: Any) -> dict[str, Any]:
     return inputs(**{"token": "t0ken-of-billing", "valid": True, "disabled": False, **changed})
 
 
+TWO_OF_EACH: dict[str, tuple[Any, Any]] = {
+    "your_mom": ("dropbox", "box"),
+    "name": ("billing", "sales"),
+    "tags": (["eu"], ["prod", "us"]),
+    "configuration": ({"oauth.callback.url": "https://a"}, {"oauth.callback.url": "https://b"}),
+    "provider_data": ({"code": "c0de"}, {"code": "0ther"}),
+    "adopt_id": ("4001", "4002"),
+}
+"""Two values of each input."""
+
+
 # Two comparable bags must not hold an Unknown (it equals nothing), so there is a strategy without.
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 _KNOWN_SCALARS = _SCALARS.filter(lambda value: value == value)

@@ -1,4 +1,4 @@
-"""Which instances are meant."""
+"""Selecting instances by name, tags and connector."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def client(instances_api: Emulator) -> Client:
     ],
 )
 def test_an_instance_matches_in_all_that_is_given(selection: Selection, matches: bool) -> None:
-    """What is not given is of no account."""
+    """Fields left out match anything."""
     assert selection.matches(BOX) is matches
 
 
 def test_an_instance_of_which_little_is_known_matches_little() -> None:
-    """A listing need not hold every field."""
+    """A listing need not contain every field."""
     assert Selection().matches({"id": "1"})
     assert not Selection(name="x").matches({"id": "1"})
     assert not Selection(tags=frozenset("x")).matches({"id": "1"})
@@ -60,18 +60,18 @@ def test_an_instance_of_which_little_is_known_matches_little() -> None:
     ],
 )
 def test_a_selection_can_be_said(selection: Selection, words: str) -> None:
-    """In messages."""
+    """Messages contain it."""
     assert str(selection) == words
 
 
 def test_a_text_is_no_set_of_tags() -> None:
-    """Else its letters would be the tags."""
+    """Otherwise its letters would be the tags."""
     with pytest.raises(InputError, match=r'write tags=\["prod"\]'):
         tag_set("prod")
 
 
 def test_every_page_is_listed_and_told(instances_api: Emulator, client: Client) -> None:
-    """By ascending id, with how many there are."""
+    """The instances are sorted by id, and the callback gets their number."""
     ids = [str(instances_api.add(name=f"box-{number}")) for number in range(450)]
     told: list[tuple[int, int | None]] = []
 
@@ -102,7 +102,7 @@ def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulato
 
 
 def test_a_malformed_instance_is_an_error() -> None:
-    """Never silently left out."""
+    """It is never silently left out."""
     with ScriptedServer(answer(200, [{"id": 1, "name": 3}])) as server:
         secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o"}
         client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
@@ -124,5 +124,5 @@ def test_a_malformed_instance_is_an_error() -> None:
     ],
 )
 def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
-    """As live services spell it."""
+    """The field is spelled as on live services."""
     assert created({"createdDate": value}) == moment

@@ -1,4 +1,4 @@
-"""The only HTTP: one pooled session per account, retries that never repeat a POST, errors that tell what to do."""
+"""The API's calls: one pooled session per account, retries that never repeat a POST, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class Client:
 
     def get(self, instance_id: str) -> dict[str, Any]:
         """`GET /instances/{id}`."""
-        return self._one("GET", instance_id, f"read instance {instance_id}")
+        attempt = self._exchange("GET", _path(instance_id), None)
+        return self._one("GET", attempt, f"read instance {instance_id}")
 
     def list_all(self, on_page: OnPage | None = None) -> list[dict[str, Any]]:
         """`GET /instances`, every page.
@@ -88,9 +89,7 @@ class Client:
             fresh = {_id_of(instance) for instance in page} - ids - {None}
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
-                raise UnexpectedAnswer(
-                    f"{what}: page {number} brings nothing new, so the list has no end; {responses.CHECK_URL}"
-                )
+                raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
             if on_page is not None:
                 on_page(so_far, _count(headers.get("elements-total-count")))
             yield page
@@ -106,19 +105,20 @@ class Client:
             return responses.several(self._checked("GET", attempt, what), what), attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
-        raise UnexpectedAnswer(responses.missing_listing(attempt, what, self._known_secrets()))
+        raise responses.missing_listing(attempt, what, self._known_secrets())
 
     def put(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
         """`PUT /instances/{id}`."""
-        return self._one("PUT", instance_id, f"update instance {instance_id}", body)
+        attempt = self._exchange("PUT", _path(instance_id), body)
+        return self._one("PUT", attempt, f"update instance {instance_id}")
 
     def delete(self, instance_id: str) -> None:
-        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance.
+        """`DELETE /instances/{id}`. Raises NotFound if the instance does not exist.
 
         The document says nothing of the body. A page of HTML, such as a login, is nobody's answer to it.
         """
         what = f"delete instance {instance_id}"
-        attempt = self._exchange("DELETE", f"/instances/{normalise_id(instance_id)}", None)
+        attempt = self._exchange("DELETE", _path(instance_id), None)
         try:
             responses.no_page(self._checked("DELETE", attempt, what), what)
         except NotFound as missing:
@@ -131,22 +131,18 @@ class Client:
         Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        attempt = self._send("POST", "/instances", body, what)
+        attempt = self._checked("POST", self._exchange("POST", "/instances", body), what)
         try:
             answer = responses.one(attempt, what)
-            normalise_id(answer.get("id"))
+            _demand_id(answer, what)
         except InstancesError as error:
-            raise AnswerLost(str(error).removesuffix(f"; {responses.CHECK_URL}"), attempt) from None
+            raise AnswerLost(error.cause, attempt) from None
         return answer
 
-    # one request, and its repetitions
+    # what a request came to
 
-    def _one(self, method: str, instance_id: str, what: str, body: Json = None) -> dict[str, Any]:
-        path = f"/instances/{normalise_id(instance_id)}"
-        return responses.one(self._send(method, path, body, what), what)
-
-    def _send(self, method: str, path: str, body: Json, what: str) -> Attempt:
-        return self._checked(method, self._exchange(method, path, body), what)
+    def _one(self, method: str, attempt: Attempt, what: str) -> dict[str, Any]:
+        return responses.one(self._checked(method, attempt, what), what)
 
     def _checked(self, method: str, attempt: Attempt, what: str) -> Attempt:
         if attempt.succeeded:
@@ -156,6 +152,8 @@ class Client:
     def _known_secrets(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._secrets)
+
+    # one request, and its repetitions
 
     def _exchange(self, method: str, path: str, body: Json) -> Attempt:
         """Send a request until it is answered or a retry is pointless; what the last try came to."""
@@ -216,8 +214,17 @@ class Client:
         return jittered(responses.retry_after(attempt.headers.get("Retry-After")), backoff(number), self.clock)
 
 
+def _path(instance_id: str) -> str:
+    return f"/instances/{normalise_id(instance_id)}"
+
+
 def _count(value: str | None) -> int | None:
     return int(value) if value and value.isdecimal() and len(value) < 20 else None
+
+
+def _demand_id(answer: Mapping[str, Any], what: str) -> None:
+    if _id_of(answer) is None:
+        raise UnexpectedAnswer(f"{what}: the answer is an instance without a numeric id")
 
 
 def _id_of(instance: Mapping[str, Any]) -> str | None:

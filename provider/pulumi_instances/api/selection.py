@@ -18,7 +18,7 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """What an instance must be like; what is not given is of no account.
+    """What an instance must be like. Fields left out match anything.
 
     ``name`` is exact, ``pattern`` a glob for the name; an instance must have all ``tags``, and may have more.
     """
@@ -47,15 +47,15 @@ class Selection:
 
 
 def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
-    """Tags as a set. Raises InputError for a text, whose letters would be the tags."""
+    """Tags as a set. Raises InputError for a string, whose letters would be the tags."""
     if isinstance(tags, str):
-        raise InputError(f'tags must be a list of texts: write tags=["{quote(tags)}"]')
+        raise InputError("tags must be a list of strings, not a string", f'write tags=["{quote(tags)}"]')
     return frozenset(tags or ())
 
 
 def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, datetime | None]]:
     """All instances of the account by ascending id, each with the time of its creation where the API tells it."""
-    told = [(_found(answer, client), created(answer)) for answer in client.list_all(on_page)]
+    told = [(_found(answer, client, "list instances"), created(answer)) for answer in client.list_all(on_page)]
     return sorted(told, key=lambda pair: int(pair[0]["id"]))
 
 
@@ -65,18 +65,18 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
 
 
 def read(client: Client, instance_id: str) -> Found:
-    """All that the API says of one instance. Raises NotFound, and InputError for what is no id."""
+    """All that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
     try:
         checked = model.normalise_id(instance_id)
     except InputError as error:
-        raise InputError(f"read instance: the id {error}") from None
-    return _found(client.get(checked), client)
+        raise InputError(f"read instance: the id {error.cause}", error.advice) from None
+    return _found(client.get(checked), client, f"read instance {checked}")
 
 
 def created(answer: Mapping[str, Any]) -> datetime | None:
     """When an instance was made. The API document has no such field; live services send ``createdDate``.
 
-    It is a text such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
+    It is a string such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
     """
     value = answer.get("createdDate")
     try:
@@ -90,8 +90,8 @@ def created(answer: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def _found(answer: Mapping[str, Any], client: Client) -> Found:
+def _found(answer: Mapping[str, Any], client: Client, what: str) -> Found:
     try:
         return model.from_wire(answer, client.settings.dialect)
     except UnexpectedAnswer as error:
-        raise UnexpectedAnswer(f"the API told of {error}; check that instances:baseUrl names the API") from None
+        raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None

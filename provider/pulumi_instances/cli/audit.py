@@ -15,11 +15,9 @@ from ..core import model
 from . import common
 from .exported_state import HIDDEN, Held
 
-_COMPARED = ("your_mom", "name", "tags", "token")
-
 
 @click.command(
-    short_help="Where the API differs from a state.",
+    short_help="Compare states with the API.",
     epilog=f"""\b
 Examples:
   pulumi-instances drift --stack prod
@@ -31,11 +29,11 @@ Examples:
 @common.where
 @common.as_json
 def drift(states: tuple[str, ...], as_json: bool, **where: Any) -> int:
-    """Compare states with the API: connector, name, tags and token of each instance, and whether it is there at all.
+    """Compare states with the API: whether each instance exists, and its connector, name, tags and token.
 
-    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Secrets are compared
-    where the state can be decrypted, as with --stack, and never shown. Only the instances of the account are compared.
-    Nothing is changed: `pulumi refresh` takes the differences into the state.
+    STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
+    Secrets are compared if the state can be decrypted, as with --stack; they are never shown. Only instances of the
+    selected account are compared. Nothing is changed: run `pulumi refresh` to bring the differences into the state.
     """
     _demand_states(states, where["stack"])
     held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
@@ -65,15 +63,15 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         old, new = held.outputs.get(key), found.get(key)
         if old is HIDDEN or key not in found or _same(key, old, new):
             continue
-        if key in {*held.secrets, "token"}:
+        if key in {*held.secrets, *model.SECRET_OUTPUTS}:
             old, new = common.BLOT if old else None, common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
 
 
 def _managed(held: Held) -> list[str]:
-    """What is compared: not what the program leaves to the API, which a state lists."""
-    left = held.outputs.get(model.DEFAULTS)
-    return [key for key in _COMPARED if not isinstance(left, list) or key not in left]
+    """What is compared: not what the program leaves to the API."""
+    left = model.unmanaged(held.outputs)
+    return [key for key in model.LISTED if key not in left]
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
@@ -83,22 +81,23 @@ def _same(key: str, old: Any, new: Any) -> bool:
 
 
 def _note_hidden(held: Sequence[Held]) -> None:
-    for key in _COMPARED:
+    for key in model.LISTED:
         if count := sum(each.outputs.get(key) is HIDDEN for each in held):
             common.note(
-                f"{key} of {count} not compared: it is encrypted in the state; --stack NAME asks for it in plain"
+                f"{key} of {common.counted(count)} not compared, since it is encrypted in the state; "
+                "use --stack NAME to decrypt it"
             )
 
 
 def _note_others(held: Sequence[Held], account: str | None) -> None:
     for other in sorted({each.account for each in held} - {account}, key=str):
         count = sum(each.account == other for each in held)
-        way = f"--account {other}" if other else "no --account"
-        common.note(f"{count} of another account are not compared: run again with {way}")
+        way = f"with --account {other}" if other else "without --account"
+        common.note(f"{common.counted(count)} of another account not compared; run again {way}")
 
 
 @click.command(
-    short_help="Instances that no state holds.",
+    short_help="List instances that are in no state.",
     epilog=f"""\b
 Examples:
   pulumi-instances orphans --stack prod
@@ -109,7 +108,7 @@ Examples:
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
 @common.which
-@click.option("--older-than", metavar="AGE", help="Only those made longer ago: 12h, 30d, 8w. Needs an API that tells.")
+@click.option("--older-than", metavar="AGE", help="Only instances older than AGE, such as 12h, 30d or 8w.")
 @common.as_json
 def orphans(
     states: tuple[str, ...],
@@ -120,10 +119,11 @@ def orphans(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """List the instances that the API has and none of the given states holds. Nothing is deleted.
+    """List the instances that exist in the API but in none of the given states. Nothing is deleted.
 
-    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. An instance that any
-    resource of any account has or refers to is no orphan.
+    STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
+    An instance that a resource of any account manages or refers to is not an orphan. --older-than needs an API that
+    reports when instances were created.
     """
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
@@ -138,26 +138,26 @@ def orphans(
     if as_json:
         common.write_json(rows)
     elif rows:
-        columns = ["id", "name", "your_mom", "tags", "created"]
+        columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
-    common.note(f"{len(rows)} in no state, of {len(pairs)}")
+    common.note(f"{len(rows)} of {common.counted(len(pairs))} in no state")
     return common.DIFFERS if rows else 0
 
 
 def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:
     undated = sum(made is None for _, made in found)
     if undated:
-        advice = "the API does not tell when they were made; run without --older-than"
+        reason = "since the API does not report when they were created; run without --older-than"
         if undated == len(found):  # a gate that checked nothing must not pass
-            raise click.ClickException(f"{undated} in no state, of unknown age: {advice}")
-        common.note(f"{undated} left out: {advice}")
+            raise click.ClickException(f"{common.counted(undated)} in no state, but of unknown age, {reason}")
+        common.note(f"{common.counted(undated)} left out, {reason}")
     return [(each, made) for each, made in found if made is not None and made < before]
 
 
 def _age(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if match is None:
-        raise click.UsageError(f"--older-than {text}: write a number and h, d or w, such as 30d")
+        raise click.UsageError(f"--older-than {text} is not an age; write a number and h, d or w, such as 30d")
     unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
     return timedelta(**{unit: int(match[1])})
 
@@ -168,4 +168,4 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _demand_states(states: Sequence[str], stack: str | None) -> None:
     if not states and not stack:
-        raise click.UsageError("name a state: a file of `pulumi stack export`, - for stdin, or --stack NAME")
+        raise click.UsageError("no state; pass a file written by `pulumi stack export`, - for stdin, or --stack NAME")

@@ -11,11 +11,7 @@ from typing import Any
 from ..core import model
 from ..core.config import ACCOUNT_KEY
 from ..core.errors import InputError
-
-INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
-
-SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
-"""What marks an object as a secret: it has ``ciphertext``, or ``plaintext`` in JSON (pulumi/pulumi: deployment.go)."""
+from ..core.state_format import INSTANCE_TYPE, SECRET
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""
@@ -56,11 +52,11 @@ def held(document: Any) -> list[Held]:
     resources = deployment.get("resources") if isinstance(deployment, dict) else ()
     version = document.get("version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > _NEWEST_VERSION:
-        raise InputError(f"is a state of version {version}, which is newer than this command: update pulumi-instances")
+        raise InputError(f"is a state of version {version}, newer than this command knows", "update pulumi-instances")
     if resources is None:
         return []
     if not isinstance(resources, list):
-        raise InputError("is not an exported state: write one with `pulumi stack export --file state.json`")
+        raise InputError("is not an exported state", "write one with `pulumi stack export --file state.json`")
     accounts: dict[str, str] = {}
     for number, resource in enumerate(resources, 1):
         with _intact(number):
@@ -80,7 +76,7 @@ def _intact(number: int) -> Iterator[None]:
     # ValueError and RecursionError: a secret in plain is JSON inside of JSON.
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
         raise InputError(
-            f"is a state with a malformed resource (number {number}): write it again with `pulumi stack export`"
+            f"is a state with a malformed resource (number {number})", "write it again with `pulumi stack export`"
         ) from None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .import_document import inputs
+
 _WIDTH = 88
-_HEADER = '''"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""
+_HEADER = '''"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""
 
 from pulumi_instances import Instance
 
@@ -20,18 +22,20 @@ def program(instances: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
 
 
 def _declaration(found: Mapping[str, Any], resource_name: str) -> str:
-    arguments = [_literal(resource_name), f"your_mom={_literal(found['your_mom'])}"]
-    if found["name"] != resource_name:
-        arguments.append(f"name={_literal(found['name'])}")
-    tags = found.get("tags", [])
-    if tags:
-        arguments.append(f"tags=[{', '.join(map(_literal, tags))}]")
-    line = f"Instance({', '.join(arguments)})"
+    given = {key: value for key, value in inputs(found).items() if (key, value) != ("name", resource_name)}
+    line = f"Instance({', '.join([_literal(resource_name), *(f'{key}={_literal(given[key])}' for key in given)])})"
     if _fits(line, _WIDTH):
         return f"{line}\n"
-    if tags and not _fits(f"    {arguments[-1]},", _WIDTH):
-        arguments[-1] = "tags=[\n" + "".join(f"        {_literal(tag)},\n" for tag in tags) + "    ]"
-    return "Instance(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")\n"
+    lines = [f"    {_literal(resource_name)},\n", *(_argument(key, given[key]) for key in given)]
+    return f"Instance(\n{''.join(lines)})\n"
+
+
+def _argument(key: str, value: Any) -> str:
+    """An argument on a line of its own, or on several where it is a list that does not fit."""
+    line = f"    {key}={_literal(value)},"
+    if not isinstance(value, list) or _fits(line, _WIDTH):
+        return f"{line}\n"
+    return f"    {key}=[\n" + "".join(f"        {_literal(item)},\n" for item in value) + "    ],\n"
 
 
 def _fits(line: str, width: int) -> bool:
@@ -39,7 +43,13 @@ def _fits(line: str, width: int) -> bool:
     return len(line) <= width and line.isascii()
 
 
-def _literal(text: str) -> str:
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return _text_literal(value) if isinstance(value, str) else repr(value)
+
+
+def _text_literal(text: str) -> str:
     """A string literal with the quotes that ruff prefers, and escapes for all that cannot be seen."""
     mark = "'" if text.count('"') > text.count("'") else '"'
     escaped = {mark: f"\\{mark}", "\\": "\\\\"}

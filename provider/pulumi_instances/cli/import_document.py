@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..core import model, validation
-from .exported_state import INSTANCE_TYPE, SECRET
+from ..core.state_format import INSTANCE_TYPE, PROVIDER, SECRET
 
 Found = Mapping[str, Any]
 
@@ -24,15 +24,11 @@ OLDEST_CLI = (3, 254, 0)
 def obstacle(found: Found) -> str | None:
     """Why an instance cannot be brought into a state, and what to do; None where it can."""
     if "token" not in found:
-        return "the API does not tell its token"
-    _, problems = validation.check(_inputs(found))
+        return "the API does not report its token"
+    _, problems = validation.check(inputs(found))
     # What `check` advises is for programs: here it is the account that is to be corrected.
-    faults = [fault if fault.startswith(key) else f"{key} {fault}" for key, fault in _faults(problems)]
+    faults = [problem.sentence() for problem in problems]
     return "; ".join([*faults, "correct it in the account, then import it"]) if faults else None
-
-
-def _faults(problems: Sequence[validation.Problem]) -> list[tuple[str, str]]:
-    return [(key, reason.partition(": ")[0]) for key, reason in problems]
 
 
 def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:
@@ -60,23 +56,23 @@ def _base(name: str) -> str:
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:
-    """The document for `pulumi import --file F --generate-code=false --protect=false`. It holds the tokens in plain."""
+    """The document for `pulumi import --file F --generate-code=false --protect=false`. It contains plain tokens."""
     from pulumi.dynamic.dynamic import serialize_provider
 
     from ..lifecycle import InstanceProvider
 
-    pickle = {"__provider": serialize_provider(InstanceProvider())}
+    pickle = {PROVIDER: serialize_provider(InstanceProvider())}
     return {"resources": [_resource(found, names[found["id"]], pickle) for found in instances]}
 
 
 def _resource(found: Found, name: str, pickle: Mapping[str, str]) -> dict[str, Any]:
-    outputs = model.outputs(found, {}, model.not_given(_inputs(found)))
+    outputs = model.outputs(found, {}, model.not_given(inputs(found)))
     return {
         "type": INSTANCE_TYPE,
         "name": name,
         "id": found["id"],
-        "inputs": {**_inputs(found), **pickle},
-        "outputs": {**outputs, "token": _secret(found["token"]), **pickle},
+        "inputs": {**inputs(found), **pickle},
+        "outputs": {**outputs, **{key: _secret(found[key]) for key in model.SECRET_OUTPUTS}, **pickle},
     }
 
 
@@ -84,7 +80,6 @@ def _secret(value: str) -> dict[str, str]:
     return {**SECRET, "plaintext": json.dumps(value)}
 
 
-def _inputs(found: Found) -> dict[str, Any]:
-    """What `check` fills for a program that declares no more than this. No tags are declared where there are none."""
-    inputs = {"your_mom": found.get("your_mom"), "name": found.get("name")}
-    return {**inputs, "tags": found["tags"]} if found.get("tags") else inputs
+def inputs(found: Found) -> dict[str, Any]:
+    """What `check` fills for a program that declares the instance. No tags are declared where there are none."""
+    return {key: found[key] for key in model.INPUTS if found.get(key) not in (None, [])}

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from ..api import selection
+from ..core import model
 from . import common
 
 
 @click.command(
     "list",
-    short_help="The instances of the account.",
+    short_help="List the instances of an account.",
     epilog=f"""\b
 Examples:
   pulumi-instances list --stack dev
@@ -29,7 +30,7 @@ def list_command(
 ) -> None:
     """List the instances of the account, by ascending id.
 
-    The API's listing leaves out `disabled`; `show` has it.
+    Listings omit `disabled`; use `show` to see it.
     """
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
@@ -38,13 +39,13 @@ def list_command(
     if as_json:
         common.write_json(presented)
         return
-    columns = ["id", "name", "your_mom", "tags", *(["token"] if show_secrets else [])]
+    columns = [*common.COLUMNS, *(model.SECRET_OUTPUTS if show_secrets else ())]
     common.write_table(columns, [[each.get(column) for column in columns] for each in presented])
     common.note(common.counted(len(found)))
 
 
 @click.command(
-    short_help="One instance, by its id.",
+    short_help="Show one instance.",
     epilog=f"""\b
 Examples:
   pulumi-instances show 4014
@@ -57,12 +58,12 @@ Examples:
 @common.show_secrets
 @common.as_json
 def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
-    """Show the instance ID as it is now."""
+    """Show the instance with this ID as it is now."""
     found = selection.read(common.open_client(**where), id)
     presented = common.presented(found, with_token=show_secrets)
     if as_json:
         common.write_json(presented)
         return
     if not show_secrets:
-        presented["token"] = common.BLOT
+        presented.update(dict.fromkeys(model.SECRET_OUTPUTS, common.BLOT))
     common.write_table(["", ""], list(presented.items()))

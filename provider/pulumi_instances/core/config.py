@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .dialect import DIALECTS, Dialect
-from .errors import SettingError
+from .errors import Problem, SettingError
 
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
@@ -61,21 +61,21 @@ def _base_url(value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
         raise ValueError(expected)
     if "@" in parts.netloc:
-        raise ValueError(f"must not hold a user or password; {expected}")
+        raise ValueError(f"must not contain a user or password, and {expected}")
     if parts.query or parts.fragment:
-        raise ValueError(f"must not hold a query or fragment; {expected}")
+        raise ValueError(f"must not contain a query or fragment, and {expected}")
     return value.rstrip("/")
 
 
 def _secret(value: Any) -> str:
     # The value goes into the header `User <secret>, Organization <secret>`: nothing in it may end either part.
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x2b\x2d-\x7e]+", value):
-        raise ValueError("must be printable ASCII without spaces or commas: copy it again from the console")
+        raise ValueError("must be printable ASCII without spaces or commas, as the console shows it")
     return value
 
 
 def _number(value: Any) -> float:
-    """A number given as one or as text; NaN, which no range holds, for all else."""
+    """A number, given as one or as a string. Anything else is NaN, which is in no range."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -126,7 +126,7 @@ def _file(value: Any) -> str:
     except OSError:  # a name that is too long, a directory that may not be read
         found = False
     if not found:
-        raise ValueError("must be the path of a PEM file that exists; give an absolute path")
+        raise ValueError("must be the absolute path of an existing PEM file")
     return str(path)
 
 
@@ -185,13 +185,13 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
     an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
     never reach another account.
 
-    Raises SettingError with one line for each setting that is missing or malformed.
+    Raises SettingError with one problem for each setting that is missing or malformed.
     """
     environ = os.environ if environ is None else environ
     account = get(ACCOUNT_KEY)
     prefix = env_prefix(account)
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for setting in SETTINGS:
         key, variable = f"{NAMESPACE}:{setting.key}", prefix + setting.attribute.upper()
         raw, source = environ.get(variable, "").strip(), variable
@@ -200,13 +200,17 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
             raw = raw.strip() if isinstance(raw, str) else raw
         if raw is None or raw == "":
             if setting.required:
-                problems.append(f"{key} is missing: {_how_to_set(setting, account)}, or set {variable}")
+                problems.append(Problem(key, "is missing", f"{_how_to_set(setting, account)}, or set {variable}"))
             continue
         try:
             values[setting.attribute] = setting.parse(raw)
         except ValueError as error:
-            other = _how_to_set(setting, account) if source == variable else f"set {variable}"
-            problems.append(f"{key} (from {source}) {error}; correct it there, or {other}")
+            other = _how_to_set(setting, account)
+            # The variable wins: as long as it is set, the configuration is not read.
+            advice = (
+                f"correct {variable}, or unset it and {other}" if source == variable else f"{other}, or set {variable}"
+            )
+            problems.append(Problem(key, f"{error}", advice))
     if not problems:
         problems = _plain_http(values, prefix)
     if problems:
@@ -230,19 +234,17 @@ def variables(account: str | None) -> frozenset[str]:
 def _how_to_set(setting: Setting, account: Any) -> str:
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
-        return f'give {where} to account("{account}", …)'
+        return f'pass {where} to account("{account}", …)'
     # Without a value, which would stay in the shell's history, the CLI asks for it.
     words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
     return f'run "pulumi config set {words}"'
 
 
-def _plain_http(values: Mapping[str, Any], prefix: str) -> list[str]:
+def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
     """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
     parts = urlsplit(values["base_url"])
     allowed = values.get("allow_insecure_http", False) or is_loopback(parts.hostname or "")
     if parts.scheme == "https" or allowed:
         return []
-    return [
-        f"{NAMESPACE}:baseUrl is plain http, which shows the secrets to the network: use https, or set "
-        f"{NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
-    ]
+    advice = f"use https, or set {NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
+    return [Problem(f"{NAMESPACE}:baseUrl", "is plain http, which exposes the secrets to the network", advice)]

@@ -1,4 +1,4 @@
-"""The pure part: what inputs may be, when two states differ, and how both map to the wire.
+"""The pure part: the shape of inputs and outputs, when two of them differ, and how both map to the wire.
 
 Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
 ``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
@@ -17,19 +17,36 @@ from pulumi.output import Unknown
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
 
+# The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
+
 INPUTS = ("your_mom", "name", "tags", "configuration", "provider_data", "adopt_id")
-CREATE_ONLY = ("configuration", "provider_data")
+"""What a program may give: the arguments of `Instance`. A change replaces, but for what the next two lists hold."""
 UPDATABLE = ("name", "tags")
+"""Inputs that a PUT changes. Where the program gives none, the server's value is left alone: it is not managed."""
+CREATE_ONLY = ("configuration", "provider_data")
+"""Inputs that only a POST takes, and that no answer shows again."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
+"""What no program can give."""
+HEALTH = ("valid", "disabled")
+"""What the server changes by itself: it never causes a diff, and a listing need not hold it."""
+SECRET_OUTPUTS = ("token",)
+"""Outputs that are secret whatever the inputs are."""
+
+OUTPUTS = tuple(key for key in (*INPUTS, *OUTPUT_ONLY) if key != "adopt_id")
+"""What a program can read of a resource, and what the state holds."""
+ANSWERED = tuple(key for key in OUTPUTS if key not in CREATE_ONLY)
+"""What an answer about one instance says (`from_wire`)."""
+LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
+"""What a listing says of each instance."""
 
 DEFAULTS = "__defaults"
-"""In the state: which of name and tags are not managed. As an input: which of them the program has not given."""
+"""In the state: which of UPDATABLE are not managed. As an input: which of them the program has not given."""
 KEEPER = "__keeper"
 """In the state of a resource that holds its object by adoption or take-over: a random word (`Creations.keep`)."""
 HIDDEN = (DEFAULTS, KEEPER)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
 FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of name and tags hold Outputs, and so may hold secrets."""
+"""A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
 STACK = "__stack"
 """A hidden input: which stack the provider works for, as ``organization/project/stack``."""
 HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, STACK)
@@ -62,7 +79,7 @@ def kind_of(value: object) -> str:
         bool: "a boolean",
         int: "a number",
         float: "a number",
-        str: "text",
+        str: "a string",
         list: "a list",
         dict: "an object",
     }
@@ -88,8 +105,14 @@ def normalise_id(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
         # What it is instead may be a secret that was put into the wrong place.
-        shown = "other text" if isinstance(value, str) and value else "empty text" if value == "" else kind_of(value)
-        raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
+        shown = (
+            "another string"
+            if isinstance(value, str) and value
+            else "an empty string"
+            if value == ""
+            else kind_of(value)
+        )
+        raise InputError(f"must be the decimal id of an instance, not {shown}", 'write an id such as "4014"')
     return value.lstrip("0") or "0"
 
 
@@ -113,8 +136,10 @@ def changes(olds: Mapping[str, Any], news: Mapping[str, Any]) -> tuple[list[str]
     ``configuration`` and ``provider_data`` count only while both sides hold them: the API never shows them again, so a
     side that lacks them (adopted, imported, dropped from the program) says nothing about the object.
     """
-    changed = [key for key in INPUTS if key != "adopt_id" and _differs(key, olds, news)]
-    replaces = [key for key in changed if key == "your_mom" or (key in CREATE_ONLY and olds.get(key) and news.get(key))]
+    changed = [key for key in INPUTS if key in OUTPUTS and _differs(key, olds, news)]
+    replaces = [
+        key for key in changed if key not in UPDATABLE and (key not in CREATE_ONLY or (olds.get(key) and news.get(key)))
+    ]
     return changed, replaces
 
 
@@ -129,17 +154,19 @@ def _differs(key: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool
 
 
 def unmanaged(outs: Mapping[str, Any]) -> list[str]:
-    """Which of name and tags these outputs do not manage.
+    """Which of the inputs that can change these outputs do not manage.
 
-    States of 0.1.0 do not say it. They always managed the name, and hold no tags where the program gave none.
+    States of 0.1.0 do not say it. They always managed the name, and hold no tags where the program gave none. Nor do
+    states of any version say it of a property that came later: they do not hold it.
     """
-    if isinstance(outs.get(DEFAULTS), (list, tuple)):
-        return sorted(key for key in UPDATABLE if key in outs[DEFAULTS])
-    return [] if outs.get("tags") else ["tags"]
+    said = outs.get(DEFAULTS)
+    if isinstance(said, (list, tuple)):
+        return sorted(key for key in UPDATABLE if key in said or key not in outs)
+    return sorted(key for key in UPDATABLE if key != "name" and not outs.get(key))
 
 
 def not_given(inputs: Mapping[str, Any]) -> list[str]:
-    """Which of name and tags are not managed where `check` filled these inputs."""
+    """Which of the inputs that can change are not managed where `check` filled these inputs."""
     return sorted(key for key in UPDATABLE if key not in inputs)
 
 
@@ -176,14 +203,12 @@ def _equal(old: Any, new: Any) -> bool:
 def to_create(inputs: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """The body of `POST /instances`."""
     body = {dialect.connector: {"key": inputs["your_mom"]}, **to_update(inputs)}
-    for key, wire in (("configuration", "configuration"), ("provider_data", "providerData")):
-        if inputs.get(key):
-            body[wire] = plain(inputs[key])
-    return body
+    wire = {"configuration": "configuration", "provider_data": "providerData"}
+    return {**body, **{wire[key]: plain(inputs[key]) for key in CREATE_ONLY if inputs.get(key)}}
 
 
 def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The body of `PUT /instances/{id}`: the whole name and the whole set of tags, as far as they are managed.
+    """The body of `PUT /instances/{id}`: all that it can change (UPDATABLE), as far as it is managed.
 
     Tags that the outputs ``olds`` managed and that the program has dropped are cleared.
     """
@@ -205,11 +230,8 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     Raises UnexpectedAnswer where a documented field has another type.
     """
     found: dict[str, Any] = {"id": _wire_id(answer.get("id"))}
-    for key in ("name", "token"):
-        if (value := _wire_member(answer, key, str)) not in (None, ""):
-            found[key] = value
-    for key in ("valid", "disabled"):
-        if (value := _wire_member(answer, key, bool)) is not None:
+    for key, kind in _MEMBERS.items():
+        if (value := _wire_member(answer, key, kind)) not in (None, ""):
             found[key] = value
     if (connector := _wire_member(answer, dialect.connector, dict)) is not None:
         found["your_mom"] = _wire_member(connector, "key", str)
@@ -218,6 +240,10 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
     return {key: value for key, value in found.items() if value is not None}
+
+
+_MEMBERS = {"name": str, "token": str, "valid": bool, "disabled": bool}
+"""Fields of an answer that are as in the state. Its connector and its tags are not."""
 
 
 def told(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -259,12 +285,11 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
 
     A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
     declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
-    ``not_managed`` are those of name and tags that the program leaves to the server.
+    ``not_managed`` are those of the inputs that the program leaves to the server.
     """
-    merged = {key: known[key] for key in (*INPUTS, *OUTPUT_ONLY, *HIDDEN) if known.get(key) is not None}
+    merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
     as_declared = {"id", STEPS_LEFT, "your_mom"} if "your_mom" in merged else {"id", STEPS_LEFT}
     merged.update({key: value for key, value in found.items() if key not in as_declared})
-    merged.pop("adopt_id", None)
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
@@ -280,11 +305,11 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
     """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
-    return [text for key in ("configuration", "provider_data", "token") for text in texts(bag.get(key))]
+    return [text for key in (*CREATE_ONLY, *SECRET_OUTPUTS) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, at any depth."""
+    """Every string in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

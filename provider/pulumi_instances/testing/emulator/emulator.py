@@ -140,15 +140,16 @@ class Emulator:
         return added
 
     def change(self, instance_id: int | str, **changes: Any) -> None:
-        """Replace fields of an instance: name, tags, valid, disabled, token.
+        """Replace fields of an instance: what a PUT can change, and valid, disabled and token.
 
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
         """
-        unknown = changes.keys() - {"name", "tags", "valid", "disabled", "token"}
+        wanted = wanted_changes(changes)
+        unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-        if self._store.change(int(instance_id), {**changes, **wanted_changes(changes)}) is None:
+        if self._store.change(int(instance_id), {**changes, **wanted}) is None:
             raise KeyError(instance_id)
 
     def remove(self, instance_id: int | str) -> None:

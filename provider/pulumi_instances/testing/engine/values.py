@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from google.protobuf import struct_pb2
 
-SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 -- a marker of the wire format, not a secret
+from ...core.state_format import SECRET_SIGNATURE, SIGNATURE_KEY
+
 ASSET_SIGNATURES = ("c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7")
 UNKNOWN_SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 

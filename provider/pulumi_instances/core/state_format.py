@@ -1,0 +1,15 @@
+"""The words of the engine that stand in state files."""
+
+from __future__ import annotations
+
+INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
+"""The type of an `Instance`, which is part of its URN."""
+
+PROVIDER = "__provider"
+"""The property that holds the pickle of `lifecycle.InstanceProvider`."""
+
+SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  it marks secrets, and is none
+SECRET = {SIGNATURE_KEY: SECRET_SIGNATURE}
+"""What marks an object as a secret: beside it is ``value`` on the wire, and in a state ``ciphertext``, or ``plaintext``
+in JSON (pulumi/pulumi: sdk/go/common/resource/properties.go, pkg/resource/stack/deployment.go)."""

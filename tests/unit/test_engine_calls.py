@@ -1,0 +1,89 @@
+"""What every door calls, without an engine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, cast
+
+import pytest
+import requests
+from pulumi.dynamic import Config, ConfigureRequest
+
+from pulumi_instances import engine_calls
+from pulumi_instances.core.errors import SettingError
+from pulumi_instances.engine_calls import EngineCalls
+from pulumi_instances.lifecycle import InstanceProvider
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.values import inputs, outputs
+
+
+def test_a_read_takes_at_most_eight_calls_of_ours(api: Emulator) -> None:
+    """A reader has to follow that many functions from the provider's `read` to the one that sends."""
+    found = api.instance(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
+    provider = InstanceProvider()
+    config = {
+        "instances:baseUrl": api.base_url,
+        "instances:userSecret": api.user_secret,
+        "instances:organizationSecret": api.organization_secret,
+        "instances:batchReads": "false",
+    }
+    provider.configure(ConfigureRequest(Config(config, "test")))
+    paths: list[list[str]] = []
+
+    def note_path(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is _SEND:
+            paths.append(_ours(frame))
+
+    sys.setprofile(note_path)
+    try:
+        provider.read(str(found["id"]), outputs(token=found["token"]))
+    finally:
+        sys.setprofile(None)
+    [path] = paths
+    assert path[0] == "read"
+    assert len(path) <= 8, path
+
+
+_SEND: CodeType = cast("Any", requests.Session.send).__code__
+
+
+def _ours(frame: FrameType | None) -> list[str]:
+    """The functions of this package that a frame is in, the outermost first."""
+    names = []
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("pulumi_instances."):
+            names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names[::-1]
+
+
+def test_it_knows_nothing_of_dynamic_providers() -> None:
+    """Another door must be able to use it and everything that it uses."""
+    package = Path(engine_calls.__file__).parent
+    below = [package / "engine_calls.py", *(package / "api").glob("*.py"), *(package / "core").glob("*.py")]
+    assert [path.name for path in below if "pulumi.dynamic" in path.read_text()] == []
+
+
+def test_what_is_not_configured_sends_nothing() -> None:
+    """Check and diff still answer."""
+    calls = EngineCalls()
+    assert calls.check({}, inputs()) == (inputs(), [])
+    assert calls.diff("4014", outputs(), inputs(name="other")) == (["name"], [])
+    with pytest.raises(SettingError, match="not configured"):
+        calls.read("4014", outputs())
+
+
+def test_bad_settings_are_a_problem_of_each_check() -> None:
+    """No earlier call reports them, because the engine would print a traceback for each resource."""
+    calls = EngineCalls()
+    calls.configure({"instances:baseUrl": "https://example.com/api"}.get)
+    found, problems = calls.check({}, inputs())
+    assert found == inputs()
+    assert [problem.property for problem in problems] == [
+        "instances:userSecret",
+        "instances:organizationSecret",
+    ]
+    with pytest.raises(SettingError, match="instances:userSecret"):
+        calls.create(inputs())

@@ -1,0 +1,235 @@
+"""The sets of properties in `model`, each against all code that reads it: code that forgets a property fails here."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import fields
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from pulumi_instances import Instance, InstanceResult, lifecycle
+from pulumi_instances.cli import audit, common, import_document
+from pulumi_instances.cli.exported_state import Held
+from pulumi_instances.cli.generated_program import program
+from pulumi_instances.core import model
+from pulumi_instances.core.dialect import DIALECTS
+from pulumi_instances.core.state_format import PROVIDER
+from pulumi_instances.core.validation import check
+from pulumi_instances.engine_calls import EngineCalls
+from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.emulator.wire import answer_to_get, answer_to_list
+from tests.support.mocks import declare
+from tests.support.values import TWO_OF_EACH, Inputs
+
+DIALECT = DIALECTS["default"]
+EACH = {key: values[0] for key, values in TWO_OF_EACH.items()}
+"""A value of each input."""
+CREATED = {key: value for key, value in EACH.items() if key != "adopt_id"}
+
+
+def other(key: str) -> Inputs:
+    """What is created, with another value of one input."""
+    return {**CREATED, key: TWO_OF_EACH[key][1]}
+
+
+@pytest.fixture
+def calls(api: Emulator) -> EngineCalls:
+    """What a door calls, for the account of the emulator."""
+    configured = EngineCalls()
+    config = {
+        "baseUrl": api.base_url,
+        "userSecret": api.user_secret,
+        "organizationSecret": api.organization_secret,
+        "createTimeout": "1",  # where the emulator fails, so does the test, and at once
+        "maxRetries": "0",
+    }
+    configured.configure({f"instances:{key}": value for key, value in config.items()}.get)
+    return configured
+
+
+# INPUTS
+
+
+def test_the_tests_have_values_of_all_inputs() -> None:
+    assert set(TWO_OF_EACH) == set(model.INPUTS)
+
+
+def test_each_input_is_in_one_set() -> None:
+    """An input that is neither updated nor sent at creation replaces the instance."""
+    assert {*model.UPDATABLE, *model.CREATE_ONLY} <= {*model.INPUTS}
+    assert {*model.UPDATABLE} & {*model.CREATE_ONLY} == set()
+
+
+def test_inputs_are_the_arguments_of_an_instance() -> None:
+    """Each input is an argument and is sent to the engine under its name."""
+    arguments = inspect.signature(Instance).parameters
+    assert set(arguments) - {"resource_name", "opts"} == set(model.INPUTS)
+    monitor = declare(lambda: Instance("x", **EACH))
+    assert set(monitor.inputs()) == set(model.INPUTS)
+
+
+@pytest.mark.parametrize("key", model.INPUTS)
+def test_each_input_is_checked(key: str) -> None:
+    """Good values pass as they are; a value that JSON cannot express is a problem that names the property."""
+    assert check(EACH) == (EACH, [])
+    assert {problem[0] for problem in check({**EACH, key: object()})[1]} == {key}
+
+
+# UPDATABLE, CREATE_ONLY
+
+
+def test_a_put_sends_what_can_be_updated() -> None:
+    assert set(model.to_update(EACH)) == set(model.UPDATABLE)
+
+
+def test_a_post_sends_all_inputs() -> None:
+    """Each of them changes the body, except `adopt_id`, which sends no POST."""
+    sent = model.to_create(CREATED, DIALECT)
+    assert [key for key in model.INPUTS if model.to_create({**EACH, key: TWO_OF_EACH[key][1]}, DIALECT) == sent] == [
+        "adopt_id"
+    ]
+
+
+@pytest.mark.parametrize("key", model.UPDATABLE)
+def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCalls) -> None:
+    """The test follows it from the difference through the service to the state, and to what a refresh finds."""
+    made = calls.create(CREATED)
+    assert calls.diff(made.id, made.outputs, other(key)) == ([key], [])
+    updated = calls.update(made.id, made.outputs, other(key))
+    assert updated[key] == other(key)[key]
+    assert api.writes[-1].method == "PUT"
+    assert api.instance(int(made.id))[key] == other(key)[key]
+    assert calls.diff(made.id, updated, other(key)) == ([], [])
+    drifted = calls.read(made.id, made.outputs)
+    assert drifted is not None
+    assert (drifted.outputs[key], drifted.inputs[key]) == (other(key)[key], other(key)[key])
+
+
+# A name is always given, but where an instance is adopted.
+@pytest.mark.parametrize("key", [key for key in model.UPDATABLE if key != "name"])
+def test_what_is_not_given_is_not_managed(key: str, api: Emulator, calls: EngineCalls) -> None:
+    """It is not sent, and neither the server's value nor an older state without the property causes a difference."""
+    bag = {each: value for each, value in CREATED.items() if each != key}
+    made = calls.create(bag)
+    assert key in made.outputs[model.DEFAULTS]
+    api.change(int(made.id), **{key: TWO_OF_EACH[key][1]})
+    found = calls.read(made.id, made.outputs)
+    assert found is not None
+    assert key not in found.inputs
+    assert calls.diff(made.id, found.outputs, bag) == ([], [])
+    older = {each: value for each, value in {**made.outputs, model.DEFAULTS: []}.items() if each != key}
+    assert calls.diff(made.id, older, bag) == ([], [])
+
+
+@pytest.mark.parametrize("key", sorted({*model.INPUTS} - {*model.UPDATABLE, "adopt_id"}))
+def test_what_cannot_be_updated_replaces(key: str) -> None:
+    assert model.changes(model.outputs({"id": "4001"}, CREATED, []), other(key)) == ([key], [key])
+
+
+# OUTPUTS, ANSWERED, LISTED
+
+
+def test_a_create_fills_the_outputs(calls: EngineCalls) -> None:
+    """It fills all of them, and says which are not managed."""
+    assert set(calls.create(CREATED).outputs) == {*model.OUTPUTS, model.DEFAULTS}
+
+
+def test_outputs_are_the_attributes_of_an_instance() -> None:
+    """Type checkers see only what is declared for them."""
+    [declared] = ast.parse(inspect.getsource(Instance)).body
+    targets = [node.target for node in ast.walk(declared) if isinstance(node, ast.AnnAssign)]
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    properties = {name for name, value in vars(Instance).items() if isinstance(value, property)}
+    assert (names | properties) - {"inputs", "ours"} == set(model.OUTPUTS)
+    outs: list[Instance] = []
+    declare(lambda: outs.append(Instance("x", your_mom="box")))
+    assert [key for key in model.OUTPUTS if not isinstance(getattr(outs[0], key), pulumi.Output)] == []
+
+
+STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": False}
+"""An instance as the emulator keeps it."""
+
+
+def test_an_answer_is_read_whole() -> None:
+    """A GET answers with everything that may be answered."""
+    assert set(model.from_wire(answer_to_get(STORED), DIALECT)) == {"id", *model.ANSWERED}
+
+
+def test_a_listing_is_read_whole() -> None:
+    """It contains what the reads that it serves need, and may lack what the server changes by itself."""
+    told = set(model.from_wire(answer_to_list(STORED), DIALECT))
+    assert {"id", *model.LISTED} <= told <= {"id", *model.ANSWERED}
+
+
+def test_a_lookup_has_all_that_is_answered() -> None:
+    assert {field.name for field in fields(InstanceResult)} == {"id", *model.ANSWERED}
+
+
+# HEALTH, SECRET_OUTPUTS, HIDDEN, HIDDEN_INPUTS
+
+
+def test_health_is_never_a_difference() -> None:
+    """The server changes these properties by itself, and no program gives them."""
+    assert {*model.HEALTH} <= {*model.OUTPUT_ONLY}
+    outs = model.outputs(model.from_wire(answer_to_get(STORED), DIALECT), CREATED, [])
+    assert model.changes({**outs, **dict.fromkeys(model.HEALTH, "other")}, CREATED) == ([], [])
+
+
+@pytest.mark.parametrize("key", model.SECRET_OUTPUTS)
+def test_secret_outputs_are_secret(key: str) -> None:
+    """The engine is told so, no message repeats them, and the commands hide them."""
+    assert lifecycle._marked({key: "s3cret"})[key] != "s3cret"
+    (request,) = declare(lambda: Instance("x", your_mom="box")).registered
+    assert key in request.additionalSecretOutputs
+    assert model.secret_values({key: "s3cret"}) == ["s3cret"]
+    assert key not in common.presented({**STORED, key: "s3cret"}, with_token=False)
+    assert key not in common.COLUMNS
+
+
+def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: EngineCalls) -> None:
+    """The state contains them beside the outputs."""
+    adopted = calls.create({**CREATED, "adopt_id": str(api.add(your_mom="dropbox", name="old"))})
+    assert set(adopted.outputs) - set(model.OUTPUTS) == set(model.HIDDEN)
+
+
+def test_hidden_inputs_are_those_that_no_program_gives() -> None:
+    """The resource sends them beside the arguments, and check drops them."""
+    monitor = declare(lambda: Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"])))
+    sent = MessageToDict(monitor.registered[0].object)
+    assert set(sent) - {*model.INPUTS, PROVIDER} == set(model.HIDDEN_INPUTS)
+    assert check({**EACH, **{key: [] for key in model.HIDDEN_INPUTS}}) == (EACH, [])
+
+
+# the command line
+
+FOUND: dict[str, Any] = model.from_wire(answer_to_get(STORED), DIALECT)
+DECLARED = {key: CREATED[key] for key in model.INPUTS if key in model.ANSWERED}
+"""The inputs of a program that declares what the API shows."""
+
+
+def test_an_import_holds_all_that_is_answered() -> None:
+    """It has the inputs of the program that is written with it, and the outputs that a create would have made."""
+    [resource] = import_document.import_file([FOUND], {"4001": "box"})["resources"]
+    assert {key: value for key, value in resource["inputs"].items() if key != PROVIDER} == DECLARED
+    assert set(resource["outputs"]) == {*model.ANSWERED, model.DEFAULTS, PROVIDER}
+
+
+def test_a_written_program_declares_all_that_is_answered() -> None:
+    """Therefore its first preview is empty."""
+    [call] = [node for node in ast.walk(ast.parse(program([FOUND], {"4001": "box"}))) if isinstance(node, ast.Call)]
+    given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    assert given == DECLARED
+
+
+@pytest.mark.parametrize("key", model.LISTED)
+def test_drift_compares_what_is_listed(key: str) -> None:
+    held = Held("urn::::::box", "4001", {**FOUND, key: "other"}, frozenset(), None, external=False, leaving=False)
+    assert [difference["field"] for difference in audit._differences(held, FOUND)] == [key]
+
+
+def test_the_commands_show_all_that_is_answered() -> None:
+    assert set(common.presented(FOUND, with_token=True)) == {"id", *model.ANSWERED}
