@@ -64,7 +64,9 @@ class Client:
     def get(self, instance_id: str) -> dict[str, Any]:
         """`GET /instances/{id}`."""
         what = f"read instance {instance_id}"
-        return responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
+        found = responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
+        responses.demand_dialect(found, what, self.settings.dialect)
+        return found
 
     def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
         """`GET /instances`, every page.
@@ -109,7 +111,10 @@ class Client:
         asked = urlencode([*query, *([("nextPage", token)] if token else [])])
         attempt = self._exchange("GET", f"/instances?{asked}" if asked else "/instances", None)
         if not responses.says_missing(attempt):
-            return responses.several(self._checked(attempt, what), what), attempt.headers
+            page = responses.several(self._checked(attempt, what), what)
+            for instance in page:
+                responses.demand_dialect(instance, what, self.settings.dialect)
+            return page, attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
         raise responses.missing_listing(attempt, what, self._known_secrets())

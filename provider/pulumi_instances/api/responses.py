@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..core.dialect import DIALECTS, Dialect
 from ..core.errors import (
     ConnectionFailed,
     InstancesError,
+    RateLimited,
     Unauthorized,
     UnexpectedAnswer,
     quote,
@@ -42,8 +44,10 @@ def is_retried(attempt: Attempt, *, once: bool) -> bool:
     """Whether the request is sent again. If it must act ``once``, only where the API surely has not acted on it."""
     if attempt.final:
         return False
+    if attempt.status == 429 and attempt.failure is None:
+        return is_rate_limit(attempt)  # a request that is too large would be too large again
     if once:
-        return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
+        return not attempt.sent
     return attempt.failure is not None or attempt.status in _RETRIED_STATUS
 
 
@@ -106,6 +110,16 @@ def several(attempt: Attempt, what: str) -> list[dict[str, Any]]:
     return page
 
 
+def demand_dialect(answer: Mapping[str, Any], what: str, dialect: Dialect) -> None:
+    """Raise UnexpectedAnswer where an instance names its connector as another dialect does."""
+    for name, other in DIALECTS.items():
+        if dialect.connector not in answer and isinstance(answer.get(other.connector), dict):
+            raise UnexpectedAnswer(
+                f'{what}: the answer has "{other.connector}" instead of "{dialect.connector}"',
+                f"set instances:dialect to {name}",
+            )
+
+
 def no_page(attempt: Attempt, what: str) -> None:
     """Raise UnexpectedAnswer where a success is a page of HTML: whoever sent it has not done what was asked."""
     if attempt.body.lstrip()[:1] == b"<":
@@ -142,6 +156,8 @@ def error_of(attempt: Attempt, what: str, secrets: Collection[str], env: str, *,
     kind, advice = status_error(attempt.status), None
     if kind is Unauthorized:
         advice = f"{kind.advice} ({env}USER_SECRET, {env}ORGANIZATION_SECRET)"
+    if kind is RateLimited and not is_rate_limit(attempt):
+        advice = "send less at once: the service limits sizes as well"
     if attempt.status in _FOREIGN:
         advice = UnexpectedAnswer.advice
     return kind(cause, attempt.status, request_id, advice)
