@@ -555,14 +555,9 @@ def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
 
 
 def test_outputs_always_hold_tags() -> None:
-<<<<<<< HEAD
-    """If nobody mentions tags, they are an empty list."""
-    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
-=======
     """If nobody mentions tags, they are an empty list; those of an old state get their one spelling."""
-    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
-    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["a", "b"]
->>>>>>> he
+    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
+    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [], DIALECT)["tags"] == ["a", "b"]
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
