@@ -254,7 +254,7 @@ def test_default_tags_are_added_and_follow_the_setting(stack: Harness, live: Emu
 
 
 def test_a_wrong_dialect_is_named_before_anything_is_made(stack: Harness, live: Emulator) -> None:
-    """As soon as the service shows an instance."""
+    """The first instance that the service shows is enough."""
     live.add("sfdc", "there")
     stack.unconfigure(["instances:dialect"])
     stack.program('Instance("box", your_mom="sfdc")')
