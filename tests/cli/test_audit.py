@@ -93,6 +93,23 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     assert table[-1].split()[-1] == "gone"
 
 
+def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """Only with --health; each instance is read, and one that the program disables may be as it is."""
+    box, crm = api.instances()
+    api.change(box["id"], valid=False)
+    api.change(crm["id"], disabled=True)
+    assert run("drift", "-", stdin=state(*managed)).code == 0
+    done = run("drift", "-", "--health", "--json", stdin=state(*managed))
+    assert done.code == 2
+    assert [(each["resource"], each["field"], each["api"]) for each in json.loads(done.out)["differences"]] == [
+        ("box", "valid", False),
+        ("crm", "disabled", True),
+    ]
+    managed[1]["outputs"]["enabled"] = False
+    api.change(box["id"], valid=True)
+    assert run("drift", "-", "--health", stdin=state(*managed)) == Done(0, "", "2 compared, 0 differ\n")
+
+
 def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
     """The next `up` deletes it anyway."""
     api.remove(managed[1]["id"])
@@ -358,3 +375,16 @@ def _served(monkeypatch: pytest.MonkeyPatch, dates: list[str | None]) -> Iterato
         monkeypatch.setenv("INSTANCES_USER_SECRET", "u")
         monkeypatch.setenv("INSTANCES_ORGANIZATION_SECRET", "o")
         yield
+
+
+def test_orphans_of_this_tool_have_the_default_tags(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whatever project and stack; without such tags there is nothing to go by."""
+    api.add(your_mom="box", name="made", tags=["pulumi", "shop/dev", "x"])
+    api.add(your_mom="box", name="half", tags=["pulumi"])
+    empty = state()
+    done = run("orphans", "-", "--managed", stdin=empty)
+    assert (done.code, done.out) == (1, "")
+    assert "set instances:defaultTags, or leave out --managed" in done.err
+    monkeypatch.setenv("INSTANCES_DEFAULT_TAGS", "pulumi,{project}/{stack}")
+    done = run("orphans", "-", "--managed", "--json", stdin=empty)
+    assert (done.code, [each["name"] for each in json.loads(done.out)]) == (2, ["made"])

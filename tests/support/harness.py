@@ -201,7 +201,9 @@ def _write_project(directory: Path) -> None:
 
 def settings(api: Emulator) -> dict[str, auto.ConfigValue]:
     """The configuration of a stack that uses the default account of this API."""
+    dialect = api.env.get("INSTANCES_DIALECT", "default")
     return {
+        "instances:dialect": auto.ConfigValue(dialect),
         "instances:baseUrl": auto.ConfigValue(api.base_url),
         "instances:userSecret": auto.ConfigValue(api.user_secret, secret=True),
         "instances:organizationSecret": auto.ConfigValue(api.organization_secret, secret=True),

@@ -93,6 +93,34 @@ def test_one_is_read_with_all_that_the_api_says(instances_api: Emulator, client:
     assert read(client, told["id"])["disabled"] is False
 
 
+def test_a_live_service_is_asked_for_what_is_meant() -> None:
+    """It leaves out the configurations, and filters by name and tag; the name is spelled as it stores it."""
+    with Emulator(dialect="elements", demand_codes=False) as api:
+        client = Client(load(lambda _: None, api.env))
+        for number in range(250):
+            api.add("box", f"box-{number}", ["eu"])
+        wanted = Selection(name="<b>box-7</b>", tags=frozenset({"eu", "box"}))
+        assert select(client, wanted) == []
+        [found] = select(client, Selection(name="<b>box-7</b>", tags=frozenset({"eu"})))
+        assert found["name"] == "box-7"
+    queries = [request.query for request in api.requests]
+    common = {"hydrate": "false", "pageSize": "200"}
+    assert queries[0] == {**common, "tags[]": "box", "searchText": "box-7"}
+    assert [query.get("searchText") for query in queries[1:3]] == [None, None], "nothing found is not believed"
+    assert queries[3] == {**common, "tags[]": "eu", "searchText": "box-7"}
+    assert len(queries) == 4
+
+
+def test_a_service_that_ignores_filters_is_filtered_here() -> None:
+    """How it searches is not documented."""
+    page = [{"id": 1, "name": "a", "token": "t", "element": {"key": "box"}, "tags": []}]
+    page += [{**page[0], "id": 2, "name": "ab"}]
+    with ScriptedServer(answer(200, page)) as server:
+        secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o", "INSTANCES_DIALECT": "elements"}
+        client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
+        assert [each["id"] for each in select(client, Selection(name="a"))] == ["1"]
+
+
 @pytest.mark.parametrize("instance_id", ["", "../users", "x"])
 def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulator, client: Client) -> None:
     """No crafted id becomes part of a URL."""

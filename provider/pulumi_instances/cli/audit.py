@@ -182,7 +182,9 @@ def orphans(
 
 def _marks(templates: Sequence[str]) -> list[re.Pattern[str]]:
     if not templates:
-        raise click.UsageError("--managed looks for the tags of instances:defaultTags: set them, or leave it out")
+        raise click.UsageError(
+            "--managed looks for the default tags: set instances:defaultTags, or leave out --managed"
+        )
     return [re.compile(re.sub(r"\\{(project|stack)\\}", "[^/]+", re.escape(each))) for each in templates]
 
 
