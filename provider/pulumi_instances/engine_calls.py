@@ -200,7 +200,7 @@ class EngineCalls:
                 # Without a token to compare, a listing is not believed, and a GET decides: "" is never the same. So it
                 # is for what manages nothing, such as a reference by `.get`: the engine compares all its outputs, and
                 # what a listing lacks would be a difference.
-                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not _watches_health(props)
+                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not self._needs_get(props)
                 found = api.read(instance_id, token=(compared and props.get("token")) or "")
                 if _watches_health(props) or self._dialect.tells_health:
                     _warn_of_dead(found, props)
@@ -208,9 +208,17 @@ class EngineCalls:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
         known = {key: value for key, value in props.items() if key not in model.HEALTH}
+        if not lookup and self._compares(props):
+            known["configuration"] = model.with_drift(props["configuration"], found.get(model.SHOWN))
         left_alone = model.UPDATABLE if lookup else model.unmanaged(props)
         outs = model.outputs(found, known, left_alone, self._dialect)
         return Read(found["id"], outs, model.inputs_of(outs))
+
+    def _compares(self, props: Mapping[str, Any]) -> bool:
+        return self.settings is not None and self.settings.configuration_drift and bool(props.get("configuration"))
+
+    def _needs_get(self, props: Mapping[str, Any]) -> bool:
+        return _watches_health(props) or self._compares(props)
 
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         """Called by `up` with the outputs in the state and the checked inputs. Returns the new outputs.

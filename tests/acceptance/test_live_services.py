@@ -226,6 +226,22 @@ def test_a_refresh_tells_of_each_dead_connection(stack: Harness, live: Emulator)
     assert stack.preview().change_summary == {"same": 5}
 
 
+def test_a_configuration_that_was_changed_at_the_service_is_drift(stack: Harness, live: Emulator) -> None:
+    """Only with the setting, and only what the program gives and the service shows, in whatever spelling."""
+    stack.program(CRM.format(password="f1rst-password"))
+    made = stack.up().outputs["id"].value
+    live.change(made, configuration={"username": "joe", "password": "by-hand", "event.notification.enabled": "true"})
+    stack.refresh()
+    assert stack.preview().change_summary == {"same": 2}
+    stack.configure({"instances:configurationDrift": auto.ConfigValue("true")})
+    assert stack.up().summary.resource_changes == {"same": 2}  # the setting reaches a refresh by an `up`
+    assert stack.refresh().summary.resource_changes == {"same": 1, "update": 1}
+    assert stack.instances()["crm"]["outputs"]["configuration"]["username"] == "joe"
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    assert live.writes[-1].body == {"configuration": {"username": "jane"}}
+    assert_settled(stack, live)
+
+
 def test_default_tags_are_added_and_follow_the_setting(stack: Harness, live: Emulator) -> None:
     """Where the program gives tags, or makes the instance; tags that are left to the service stay as they are."""
     adopted = live.add("sfdc", "by hand", ["mine"])

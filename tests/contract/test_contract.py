@@ -135,6 +135,7 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:confirmGone": "INSTANCES_CONFIRM_GONE",
         "instances:updateInPlace": "INSTANCES_UPDATE_IN_PLACE",
         "instances:defaultTags": "INSTANCES_DEFAULT_TAGS",
+        "instances:configurationDrift": "INSTANCES_CONFIGURATION_DRIFT",
     }
     assert config.ACCOUNT_KEY == "instances:account"
 

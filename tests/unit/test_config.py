@@ -82,6 +82,7 @@ VALUES = [
     ("dialect", "elements", DIALECTS["elements"]),
     ("confirmGone", "true", True),
     ("updateInPlace", "true", True),
+    ("configurationDrift", "true", True),
     ("defaultTags", "a,{project}/{stack}", ("a", "{project}/{stack}")),
     ("defaultTags", '["a b", "a b"]', ("a b",)),
 ]

@@ -149,3 +149,26 @@ def test_what_the_service_makes_of_a_value_is_no_difference(declared: Inputs, fo
     assert {key: outs[key] for key in kept} == kept
     changed, _ = model.changes(outs, inputs(**declared), LIVE)
     assert bool(changed) is (outs["name"] != known["name"] or outs["tags"] != known["tags"])
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown", "drifted"),
+    [
+        pytest.param("a", "a", False, id="the same"),
+        pytest.param("a", "b", True, id="another text"),
+        pytest.param(True, "true", False, id="a boolean as text"),
+        pytest.param(True, "false", True, id="another boolean"),
+        pytest.param("true", True, True, id="text that is a boolean now"),
+        pytest.param(1, "1", False, id="a number as text"),
+        pytest.param(1.0, "1", False, id="a whole float"),
+        pytest.param({"a": [1, True]}, '{"a": [1, true]}', False, id="JSON of what is nested"),
+        pytest.param({"a": [1, True]}, '{"a": [1, 1]}', True, id="other JSON"),
+        pytest.param({"a": 1}, "no JSON", True, id="no JSON"),
+        pytest.param("p", "********", False, id="a mask says nothing"),
+        pytest.param("p", None, False, id="nor does null"),
+    ],
+)
+def test_drift_is_what_the_service_shows_otherwise(declared: Any, shown: Any, drifted: bool) -> None:
+    bag = {"key": declared, "other": "x"}
+    assert model.with_drift(bag, {"key": shown, "added": "y"}) == ({**bag, "key": shown} if drifted else bag)
+    assert model.with_drift(bag, None) == bag

@@ -40,6 +40,8 @@ class Settings:
     confirm_gone: bool = False
     default_tags: tuple[str, ...] = ()
     """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
+    configuration_drift: bool = False
+    """Whether a refresh compares the values of ``configuration`` that the service shows."""
     update_in_place: bool | None = None
     """Whether the service can change more than name and tags in place; None where its dialect says it."""
 
@@ -195,6 +197,7 @@ SETTINGS = (
     Setting("confirmGone", _flag),
     Setting("updateInPlace", _flag),
     Setting("defaultTags", _tags),
+    Setting("configurationDrift", _flag),
 )
 
 
