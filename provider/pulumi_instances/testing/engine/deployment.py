@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import Any
 
 from . import generator, graph
 from .checkpoint import Journal
@@ -15,9 +15,8 @@ from .deletions import deletions
 from .display import Display
 from .goal import Goal
 from .ledger import Ledger, ProgramError, RejectedError
-from .options import Options
-from .plugins import ProviderError
-from .providers import Providers
+from .project import Options, Project
+from .providers import ProviderError, Providers
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
 from .steps import Making, Mark, ProtectedError, RefreshStep, Step, mark_secrets
 from .values import Properties, UnsupportedFeatureError
@@ -27,27 +26,19 @@ class StoppedError(Exception):
     """The operation has failed elsewhere; nothing more is begun."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """The stack an operation is about."""
-
-    stack: str
-    project: str
-    config: Properties
-    """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
-
-
 class Deployment:
     """Runs one operation. Registrations come in on many threads; decisions are made one at a time."""
 
-    def __init__(self, target: Target, journal: Journal, providers: Providers, sink: Display, options: Options) -> None:
+    def __init__(
+        self, project: Project, journal: Journal, providers: Providers, sink: Display, options: Options
+    ) -> None:
         """Nothing runs yet."""
-        self.target = target
+        self.project = project
         self.journal = journal
         self.providers = providers
         self.sink = sink
         self.options = options
-        self._ledger = Ledger(target.stack, target.project, journal, providers, sink, options)
+        self._ledger = Ledger(project, journal, providers, sink, options)
         self.failed = False
         self.step_failed = False
         """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
@@ -60,7 +51,7 @@ class Deployment:
         self._asked_for: Counter[str] = Counter()
         self._default_provider: ResourceState | None = None
         self._goals: dict[str, Goal] = {}
-        self._registered: dict[str, Making] = {}
+        self._registered: dict[str, Making[Any]] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
 
@@ -111,7 +102,7 @@ class Deployment:
     def _default(self) -> ResourceState:
         """The default provider: made on first use, configured with the stack's whole configuration."""
         if self._default_provider is None:
-            config = dict(self.target.config)
+            config = dict(self.project.config)
             state = ResourceState("", PROVIDER_PREFIX + DYNAMIC_PACKAGE, custom=True, inputs=config)
             goal = Goal(state, "default")
             self._run_chain(generator.register(self._ledger, goal))
@@ -218,7 +209,7 @@ class Deployment:
             if state.custom and not state.is_provider:
                 self._ledger.ensure_provider(state)
         self._run_group(list(steps.values()))
-        resources = [steps[state].after if state in steps else state for state in base]
+        resources = [steps[state].new if state in steps else state for state in base]
         self.journal.rebase(graph.drop_dangling([state for state in resources if state is not None]))
 
     def begin(self) -> None:

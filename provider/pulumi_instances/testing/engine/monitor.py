@@ -75,8 +75,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
         words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
         return resource_pb2.DeploymentInfo(
-            project=self.deployment.target.project,
-            stack=self.deployment.target.stack,
+            project=self.deployment.project.name,
+            stack=self.deployment.project.stack,
             dryRun=self.deployment.options.dry_run,
             parallel=self.deployment.options.width,
             supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
