@@ -103,6 +103,16 @@ TWO_NAMES = """
     one = Instance("{0}", your_mom="box", opts=opts({1}))
     Instance("{2}", your_mom="box", opts=opts({3}depends_on=[one]))
 """
+MOVED = """
+    team = Team("team")
+    Instance("in", your_mom="box", opts=opts({0}))
+    Instance("out", your_mom="box", opts=opts({1}))
+"""
+HELD = """
+    root = Instance("root", your_mom="{0}", opts=opts(delete_before_replace=True))
+    Instance("held", your_mom=root.id.apply(lambda _: "box"), opts=opts(protect={1}))
+    Instance("free", your_mom="box")
+"""
 
 
 def drift(stack: Harness, api: Emulator) -> None:
@@ -224,6 +234,24 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("up", TEAMS.format("one", "25", "crew", RENAMED_TEAM, True)),
         Do("up", TEAMS.format("two", "25", "crew", "[]", False)),
         Do("destroy", " "),
+    ],
+    "moved": [
+        Do("up", MOVED.format("", "parent=team")),
+        Do(
+            "up",
+            MOVED.format(
+                "parent=team, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]",
+                "aliases=[pulumi.Alias(parent=team)]",
+            ),
+        ),
+    ],
+    "given up": [
+        Do("up", HELD.format("box", True)),
+        Do("preview", HELD.format("sfdc", True), fails="currently marked for protection"),
+        Do("destroy", fails="cannot be deleted"),
+        Do("up", HELD.format("box", False)),
+        Do("up", HELD.format("sfdc", False), fails="not now", first=refuse("POST", "/instances")),
+        Do("up", " "),
     ],
     "late configuration": [
         Do("preview", LATE),
