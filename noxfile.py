@@ -46,7 +46,7 @@ MAIN = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _prepare(session: nox.Session, *others: str) -> None:
-    """Install what is locked, and these others. Not again before the project or its lock changes, as in the Makefile."""
+    """Install what is locked, and these others; not again before the project or its lock changes."""
     ready = Path(session.virtualenv.location, ".ready")
     sources = (Path("pyproject.toml"), Path("requirements/dev.txt"), Path(__file__))
     if ready.exists() and all(source.stat().st_mtime < ready.stat().st_mtime for source in sources):

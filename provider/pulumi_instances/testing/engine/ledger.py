@@ -28,7 +28,7 @@ class Ledger:
         self, project: Project, journal: Journal, providers: Providers, sink: Display, options: Options
     ) -> None:
         """Nothing is decided yet."""
-        self._project = project
+        self.project = project
         self.journal = journal
         self.providers = providers
         self.sink = sink
@@ -63,7 +63,7 @@ class Ledger:
 
     def identity(self, goal: Goal) -> Identity:
         """What makes up the URN of what the program registers."""
-        return Identity(self._project.stack, self._project.name, goal.state.parent, goal.state.type, goal.name)
+        return Identity(self.project.stack, self.project.name, goal.state.parent, goal.state.type, goal.name)
 
     def new_urn(self, goal: Goal) -> str:
         """The URN of a resource, which no other may have in this operation."""

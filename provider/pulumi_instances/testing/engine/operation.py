@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from .checkpoint import Journal
 from .deployment import Deployment
 from .display import Display
-from .ledger import ProgramError
+from .ledger import Ledger, ProgramError
 from .lifeline import Process
 from .monitor import Monitor
 from .program import SHOWN, Run
@@ -36,7 +36,7 @@ class Operation:
         dry_run = options.dry_run
         providers = Providers(lambda: ProviderProcess(project, self._show, dry_run=dry_run), dry_run=dry_run)
         self._exit.callback(providers.close)
-        self._deployment = Deployment(project, journal, providers, sink, options)
+        self._deployment = Deployment(Ledger(project, journal, providers, sink, options))
 
     def run(self, kind: str) -> bool:
         """Do it, once. Returns whether it succeeded."""

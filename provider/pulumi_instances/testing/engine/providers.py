@@ -18,16 +18,7 @@ from . import lifeline
 from .diff import DiffResult
 from .project import Project
 from .state import UNKNOWN_ID, ResourceState, split_reference, urn_name, urn_type
-from .values import (
-    Properties,
-    contains,
-    copy_secretness,
-    from_struct,
-    is_unknown,
-    to_struct,
-    unwrap,
-    without_unknowns,
-)
+from .values import Properties, contains, copy_secretness, from_struct, is_unknown, to_struct, unwrap, without_unknowns
 
 _CHANGES = {
     provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
