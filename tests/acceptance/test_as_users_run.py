@@ -38,7 +38,7 @@ def test_no_operation_looks_for_a_plugin_to_download(
     tool.parent.mkdir()
     tool.write_text(LOGGING_CLI.format(pulumi=shutil.which("pulumi"), log=log))
     tool.chmod(0o755)
-    env = {**os.environ, **stack.env, "PATH": os.pathsep.join([str(tool.parent), stack.env["PATH"]])}
+    env = {**os.environ, **stack.env, "PATH": os.pathsep.join([str(tool.parent), stack.true_path])}
     instances_api.add(name="old")
     stack.program("import declared  # noqa")
     confirmed = ("--yes", "--skip-preview")

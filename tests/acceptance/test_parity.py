@@ -230,13 +230,11 @@ class Player:
             self.stack.program(HELPERS + re.sub("^    ", "", step.program, flags=re.MULTILINE))
         step.first(self.stack, self.api)
         seen = len(self.api.writes)
-        changes, outputs, errors = None, None, set()
+        changes, outputs, said = None, None, ""
         try:
             result = getattr(self.stack, step.operation)(**step.options)
         except auto.CommandError as error:
-            # How a refused value is printed is compared in test_inputs.
-            text = re.sub(r" value \S+ has a problem", " has a problem", str(error))
-            errors = set(re.findall(r"error: (.+)", text)) - {"update failed", "preview failed"}
+            said = str(error)
         else:
             if isinstance(result, auto.PreviewResult):
                 changes = result.change_summary
@@ -244,6 +242,12 @@ class Player:
                 changes = result.summary.resource_changes
             if isinstance(result, auto.UpResult):
                 outputs = {key: (self.named(output.value), output.secret) for key, output in result.outputs.items()}
+        # Otherwise a scenario whose program is broken would be the same on both engines.
+        assert bool(said) == bool(step.fails), f"{self.stack.engine}: {said or 'it succeeds'}"
+        assert step.fails in said
+        # How a refused value is printed is compared in test_inputs.
+        said = re.sub(r" value \S+ has a problem", " has a problem", said)
+        errors = set(re.findall(r"error: (.+)", said)) - {"update failed", "preview failed"}
         for one in self.api.instances():
             self.names[str(one["id"])] = re.sub(r"^4\d{3}$", "an id", one["name"])
         state = self.stack.export().deployment or {}

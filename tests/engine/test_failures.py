@@ -47,26 +47,6 @@ def test_what_was_made_before_a_failure_is_saved_and_the_next_update_goes_on(new
     assert stack.up().summary.resource_changes == {"create": 2, "same": 2}
 
 
-def test_a_failed_update_keeps_the_old_state(new_stack: NewStack, cloud: Cloud) -> None:
-    """Both inputs and outputs stay."""
-
-    def named(name: str) -> Any:
-        def program() -> None:
-            from tests.engine.toy_cloud import Thing
-
-            Thing("a", name=name)
-
-        return program
-
-    new_stack(named("old")).up()
-    cloud.refuse("update", "new")
-    stack = new_stack(named("new"))
-    with pytest.raises(auto.CommandError, match="refuses to update new"):
-        stack.up()
-    a = resources(stack)["a"]
-    assert (a["inputs"]["name"], a["outputs"]["name"]) == ("old", "old")
-
-
 def kind(kind: str, *, before: bool = False, name: str = "a") -> Any:
     def program() -> None:
         import pulumi
@@ -247,6 +227,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         ("Thing('a', opts=pulumi.ResourceOptions(import_='1'))", "importing resources"),
         ("Thing('a', file=pulumi.StringAsset('x'))", "assets and archives"),
         ("Thing('a', opts=pulumi.ResourceOptions(ignore_changes=['tags[*]']))", "property paths with list elements"),
+        ("Thing('a', opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(type_='t')]))", "aliases of another type"),
         ("Thing('a', opts=pulumi.ResourceOptions(deleted_with=Thing('b')))", "the option 'deleted_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replace_with=[Thing('b')]))", "the option 'replace_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replacement_trigger='1'))", "the option 'replacement_trigger'"),
@@ -255,6 +236,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
             "Thing('a', opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create='1m')))",
             "the option 'custom_timeouts'",
         ),
+        ("pulumi.require_pulumi_version('>=3')", "a required version of the CLI"),
         ("pulumi.runtime.invoke('aws:index:getThing', {})", "functions of providers"),
         (
             "Thing('a', opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding("

@@ -80,31 +80,6 @@ def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: C
     assert "first" not in resources(stack)
 
 
-@pytest.mark.parametrize("by", ["name", "urn"])
-def test_a_renamed_resource_is_the_same_resource(by: str, new_stack: NewStack, cloud: Cloud) -> None:
-    """An alias says so, whole or in part; afterwards the resource no longer needs it."""
-
-    def renamed() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        old = urn("first")
-        alias: Any = pulumi.Alias(name="first") if by == "name" else old
-        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[alias]))
-
-    new_stack(thing(name="a")).up()
-    id_ = cloud.id_of("a")
-    stack = new_stack(renamed)
-    assert stack.preview().change_summary == {"same": 2}
-    assert stack.up().summary.resource_changes == {"same": 2}
-    state = resources(stack)
-    assert "first" not in state
-    assert state["second"]["id"] == id_
-    assert "aliases" not in state["second"]
-    assert new_stack(thing("second", name="a")).up().summary.resource_changes == {"same": 2}
-
-
 def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud: Cloud) -> None:
     """Their names begin with its name."""
 
@@ -143,19 +118,6 @@ def test_two_resources_cannot_take_over_one(new_stack: NewStack) -> None:
     new_stack(thing(name="a")).up()
     with pytest.raises(auto.CommandError, match=r"Duplicate resource alias .*first.* applied to .*second"):
         new_stack(both).up()
-
-
-def test_two_resources_cannot_have_one_name(new_stack: NewStack) -> None:
-    """A duplicate URN is an error."""
-
-    def twice() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        Thing("a", name="1")
-        Thing("a", name="2")
-
-    with pytest.raises(auto.CommandError, match=r"Duplicate resource URN .*try giving it a unique name"):
-        new_stack(twice).preview()
 
 
 def components() -> None:

@@ -555,7 +555,7 @@ def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
 
 
 def test_outputs_always_hold_tags() -> None:
-    """If nobody mentions tags, they are an empty list; those of an old state get their one spelling."""
+    """If nobody mentions tags, they are an empty list."""
     assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
     assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [], DIALECT)["tags"] == ["a", "b"]
 

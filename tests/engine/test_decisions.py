@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.engine import graph
-from pulumi_instances.testing.engine.decide import Alias, DiffResult, Identity, alias_urns, replace_on_changes, settle
+from pulumi_instances.testing.engine.diff import DiffResult, replace_on_changes, settle
+from pulumi_instances.testing.engine.goal import Alias, Identity
 from pulumi_instances.testing.engine.state import ResourceState
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 
@@ -61,25 +62,23 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
 @pytest.mark.parametrize(
     ("alias", "expected"),
     [
-        (Alias(urn="urn:x"), "urn:x"),
-        (Alias(name="old"), "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
-        (Alias(type="t:m:Old"), "urn:pulumi:dev::toy::toy:index:Group$t:m:Old::app-x"),
-        (Alias(no_parent=True), "urn:pulumi:dev::toy::t:m:T::app-x"),
-        (Alias(parent=STACK), "urn:pulumi:dev::toy::t:m:T::app-x"),
-        (Alias(stack="prod", project="p"), "urn:pulumi:prod::p::toy:index:Group$t:m:T::app-x"),
+        ("urn:x", "urn:x"),
+        ({"name": "old"}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
+        ({"parent": ""}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"parent": STACK}, "urn:pulumi:dev::toy::t:m:T::app-x"),
     ],
 )
 def test_an_alias_fills_in_what_it_does_not_say(alias: Alias, expected: str) -> None:
     """The present identity supplies the rest."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
-    assert alias_urns(identity, [alias], {}) == [expected]
+    assert identity.former_urns([alias], {}) == [expected]
 
 
 def test_children_inherit_the_aliases_of_their_parent() -> None:
     """Where a child's name begins with the parent's, they inherit the old name as well."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     former = {GROUP: "urn:pulumi:dev::toy::toy:index:Group::web"}
-    assert alias_urns(identity, [], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
+    assert identity.former_urns([], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
 
 
 def _state(name: str, *needs: str, parent: str = "", custom: bool = True) -> ResourceState:
