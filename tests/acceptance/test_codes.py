@@ -61,7 +61,7 @@ def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instance
 
     for key, edit in EDITS.items():
         stack.program(program(opts, *edit))
-        assert_survives(stack, instances_api, f"{key}: the change replaces the instance, and its code .* only once")
+        assert_survives(stack, instances_api, f"{key} cannot change with the same code in provider_data")
 
     stack.program(program(opts, *EDITS["configuration"]).replace("Code on the Return URL", "a-new-code-2236067"))
     assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}

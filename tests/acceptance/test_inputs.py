@@ -13,7 +13,7 @@ from tests.support.harness import Harness
 def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
     """Each is named with its property and what to write instead, in one line, before anything is sent."""
     stack.program("""
-        Instance("box", your_mom="", name=" ", tags=["ok", 1], configuration={"a": ["b"]}, adopt_id="../x")
+        Instance("box", your_mom="", name=" ", tags=["ok", 1], configuration={"a": [1e300]}, adopt_id="../x")
     """)
 
     with pytest.raises(auto.CommandError) as failure:
@@ -24,7 +24,7 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
         "your_mom is empty",
         "name is empty",
         "tags[1] must be a string, not a number",
-        'configuration["a"] must be a string, a number or a boolean, not a list',
+        'configuration["a"][0] is too large to stay exact',
         "adopt_id must be the decimal id of an instance",
     ):
         assert f"has a problem: {problem}; " in said or f"has a problem: {problem}, not" in said, problem

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from .conftest import ROOT
 
 TARGETS = [
-    *("help", "demo", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
+    *("help", "demo", "check", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
     *("bench", "audit", "build", "lock", "clean"),
 ]
 

@@ -37,7 +37,7 @@ from tests.support.values import inputs
 
 CODE = "0ne-time-c0de"
 INPUTS = inputs(provider_data={"code": CODE})
-UNACTED = "No new instance like it was found"
+UNACTED = "no new instance like it was found"
 
 Error = type[InstancesError]
 

@@ -20,9 +20,9 @@ HEADER = f'''
     S = secret("{SECRET}")
 '''
 BAD = {
-    "configuration, nested": ("configuration", '{"oauth.api.secret": S, "bad": {"x": 1}}'),
-    "configuration, plain key": ("configuration", '{"db.url": S, "bad": [1]}'),
-    "configuration, whole": ("configuration", 'S.apply(lambda s: {"oauth.api.secret": s, "bad": [1]})'),
+    "configuration, nested": ("configuration", '{"oauth.api.secret": S, "bad": {"": 1}}'),
+    "configuration, plain key": ("configuration", '{"db.url": S, "bad": [1e300]}'),
+    "configuration, whole": ("configuration", 'S.apply(lambda s: {"oauth.api.secret": s, "bad": [1e300]})'),
     "configuration, a text": ("configuration", "S"),
     "configuration, an empty key": ("configuration", '{"": S}'),
     "provider_data, a text": ("provider_data", "S"),
@@ -74,13 +74,13 @@ def test_valid_inputs_beside_a_failing_one_show_no_secret(stack: Harness, instan
     stack.up()
     token = instances_api.instances()[0]["token"]
     for old, new, problem in (
-        (f'{SECRET}-1"', f'{SECRET}-2", "x": []', 'configuration["x"] must be a string'),
+        (f'{SECRET}-1"', f'{SECRET}-2", "x": [1e300]', 'configuration["x"][0] is too large'),
         (
             '"held", your_mom="dropbox"',
             f'"held", your_mom="box", provider_data={{"a": "{SECRET}-3"}}',
             "your_mom cannot",
         ),
-        ("box.token}", 'box.token, "y": {}}', 'configuration["y"] must be a string'),
+        ("box.token}", 'box.token, "y": {"": 1}}', 'configuration["y"] has a key that is empty'),
     ):
         stack.program(program.replace(old, new))
         said = refused(stack)
