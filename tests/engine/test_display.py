@@ -107,6 +107,13 @@ def test_nothing_to_do_is_short(new_stack: NewStack) -> None:
     ]
 
 
+def test_a_rich_diff_lists_what_is_created(new_stack: NewStack) -> None:
+    """`diff=True`; what is not known yet is said to be so."""
+    new_stack(before).up()
+    text = "\n".join(shown(new_stack(after).preview(diff=True).stdout))
+    assert ' +  Thing new create\n        filled: "new"\n        name  : [unknown]\n' in text
+
+
 def test_a_failure_is_shown_at_its_resource(new_stack: NewStack, cloud: Cloud) -> None:
     """It is also counted."""
     cloud.refuse("create", "db")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from . import diff as differ
 from .project import Options, Project
-from .state import STACK_TYPE, is_default_provider, make_urn, urn_name, urn_type
+from .state import STACK_TYPE, ResourceState, is_default_provider, make_urn, urn_name, urn_type
 from .steps import Making, ReadStep, RefreshStep, Step
 from .values import UNKNOWN, Properties, Secret, Value, equal, is_secret, unwrap
 
@@ -41,6 +41,7 @@ class Display:
         self._secrets = _pattern(unwrap(value) for value in project.config.values() if is_secret(value))
         self._kind = kind
         self._dry_run = options.dry_run
+        self._diff = options.diff
         self._write = write
         self._lock = threading.RLock()
         self._lines: list[str] = []
@@ -93,6 +94,8 @@ class Display:
             self._row(step.op, step.urn, _words(step.op)[0 if self._dry_run else 1], _summary(changes))
             if step.op in ("update", "replace"):
                 self._show_changes(changes)
+            elif step.op == "create" and self._diff:
+                self._show_members(_visible(step.subject).items(), 2)
 
     def end(self, step: Step) -> None:
         """A step has succeeded; it is counted as the CLI counts it."""
@@ -159,7 +162,7 @@ class Display:
     def _show_members(self, members: Iterable[tuple[str, Value]], indent: int) -> None:
         """One below the other, what is in them indented."""
         members = list(members)
-        margin, width = "    " * indent, max(len(key) for key, _ in members)
+        margin, width = "    " * indent, max((len(key) for key, _ in members), default=0)
         for key, value in members:
             title = f"{margin}{key:<{width}}: "
             if isinstance(value, dict) and value:
@@ -168,7 +171,7 @@ class Display:
                 self.line(f"{margin}}}")
             elif isinstance(value, list) and value:
                 self.line(f"{title}[")
-                self._show_members(((f"[{n}]", each) for n, each in enumerate(value)), indent + 1)
+                self._show_members([(f"[{n}]", each) for n, each in enumerate(value)], indent + 1)
                 self.line(f"{margin}]")
             else:
                 self.line(title + _inline(value))
@@ -191,12 +194,16 @@ def _words(op: str) -> tuple[str, str, str]:
     return verb + what, f"{stem}ing{what}", f"{stem}ed{what}"
 
 
+def _visible(state: ResourceState) -> Properties:
+    """The inputs, but for what is the engine's own business (`__provider`)."""
+    return {key: value for key, value in sorted(state.inputs.items()) if not key.startswith("__")}
+
+
 def _changes(step: Step) -> list[differ.Change]:
-    """What a step changes in the inputs, but for what is the engine's own business (`__provider`)."""
+    """What a step changes in the inputs."""
     if not isinstance(step, (Making, RefreshStep)) or step.op == "same" or not (step.old and step.new):
         return []
-    old, new = ({k: v for k, v in state.inputs.items() if not k.startswith("__")} for state in (step.old, step.new))
-    return list(differ.changes(old, new))
+    return list(differ.changes(_visible(step.old), _visible(step.new)))
 
 
 def _summary(changes: Iterable[differ.Change]) -> str:
