@@ -34,7 +34,10 @@ def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
         yield api
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let no test reach beyond loopback (pytest-socket)."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect."""
+    dialect = config.getoption("--dialect")
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        if dialect != "default" and item.get_closest_marker("document_dialect"):
+            item.add_marker(pytest.mark.skip(reason=f"not of the dialect {dialect}"))

@@ -16,6 +16,7 @@ PROGRAM = """
         base_url="{base_url}",
         user_secret=secrets.require("userSecret"),
         organization_secret=secrets.require("organizationSecret"),
+        settings={{"dialect": "{dialect}"}},
     )
     Instance("here", your_mom="dropbox")
     Instance("there", your_mom="sfdc", opts=pulumi.ResourceOptions(provider=eu))
@@ -31,7 +32,8 @@ def eu(instances_api: Emulator) -> Account:
 @pytest.fixture
 def stack(stack: Harness, instances_api: Emulator, eu: Account) -> Harness:
     found = instances_api.add(name="by hand", account=eu)
-    stack.program(PROGRAM.format(base_url=instances_api.base_url, found=found))
+    dialect = instances_api.env.get("INSTANCES_DIALECT", "default")
+    stack.program(PROGRAM.format(base_url=instances_api.base_url, found=found, dialect=dialect))
     stack.configure(
         {
             "eu:userSecret": auto.ConfigValue(eu.user_secret, secret=True),

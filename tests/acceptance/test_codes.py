@@ -51,6 +51,7 @@ def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
     assert stack.instances() == state
 
 
+@pytest.mark.document_dialect
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
     """The message names the property that replaces and says what to do. A new code replaces, and so does none."""
@@ -97,6 +98,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
     assert len(instances_api.instances()) == 1
 
 
+@pytest.mark.document_dialect
 def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harness, instances_api: Emulator) -> None:
     """With `delete_before_replace` the engine first deletes the dependents, before it checks anything."""
     text = """
@@ -131,6 +133,7 @@ def test_codes_that_are_not_used_are_no_problem(stack: Harness, instances_api: E
     assert_settled(stack, instances_api)
 
 
+@pytest.mark.document_dialect
 def test_what_is_recorded_and_not_sent_is_said(stack: Harness, instances_api: Emulator) -> None:
     """The preview and the update name the property and the instance, and say how to make the value take effect."""
     text = 'Instance("box", your_mom="dropbox"{})'

@@ -39,6 +39,7 @@ def test_refresh_shows_drift_and_up_repairs_it(stack: Harness, instances_api: Em
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.document_dialect
 def test_what_was_deleted_by_hand_is_made_anew(stack: Harness, instances_api: Emulator) -> None:
     """Refresh drops it from the state, and the next up creates another."""
     stack.program(BOX)

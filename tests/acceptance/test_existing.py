@@ -172,6 +172,7 @@ def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, e
     assert calls(instances_api) == ["POST /instances"]
 
 
+@pytest.mark.document_dialect
 def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emulator) -> None:
     """The account's secrets may be outputs."""
     eu = instances_api.add_account()

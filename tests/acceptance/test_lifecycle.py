@@ -110,6 +110,7 @@ REPLACING = {
 }
 
 
+@pytest.mark.document_dialect
 @pytest.mark.parametrize("change", REPLACING)
 def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: Emulator, change: str) -> None:
     """The new instance is there before the old one is deleted."""
@@ -143,6 +144,7 @@ def test_a_replacement_deletes_first_when_asked(stack: Harness, instances_api: E
     assert_settled(stack, instances_api)
 
 
+@pytest.mark.document_dialect
 def test_configuration_that_appears_or_goes_replaces_nothing(stack: Harness, instances_api: Emulator) -> None:
     """The API never shows it again, so there is nothing to compare: it is recorded, without a request."""
     declared = BOX.replace('name="first"', 'name="first", configuration={"document.tagging": False}')
@@ -187,6 +189,7 @@ def test_destroy_leaves_nothing_and_can_be_repeated(stack: Harness, instances_ap
     assert calls(instances_api) == ["POST /instances", f"DELETE /instances/{made}"]
 
 
+@pytest.mark.document_dialect
 def test_destroy_takes_a_missing_instance_for_deleted(stack: Harness, instances_api: Emulator) -> None:
     """What was deleted behind our back needs no deletion."""
     stack.program(BOX)

@@ -95,6 +95,7 @@ def test_tags_that_were_given_and_are_dropped_are_cleared(
     assert len(calls(instances_api)) == 2
 
 
+@pytest.mark.document_dialect
 def test_tags_that_were_never_given_are_left_alone_by_an_update(stack: Harness, instances_api: Emulator) -> None:
     """Neither the POST nor the PUT of a name contains tags; an empty list clears them."""
     stack.program(box(name="first"))
@@ -185,6 +186,7 @@ def test_a_renamed_resource_keeps_what_is_not_managed(stack: Harness, instances_
     assert calls(instances_api) == []
 
 
+@pytest.mark.document_dialect
 def test_a_replacement_always_has_a_name(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
     """The program creates the new instance, so it gets the default name, and no tags."""
     stack.program(box(adopt_id=str(by_hand)))
