@@ -23,6 +23,7 @@ from ..core import model
 from ..core.errors import (
     AdoptionRefused,
     ConnectionFailed,
+    CreateIncomplete,
     CreateLost,
     CreateUndecided,
     InstancesError,
@@ -30,7 +31,7 @@ from ..core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
-from . import crash_notes
+from . import crash_notes, limits
 from .attempt import Attempt, Json
 from .client import Client
 from .crash_notes import CrashNotes, Note, OpenNote
@@ -126,7 +127,7 @@ class Creations:
 
     def _post(self, inputs: Mapping[str, Any], wanted: Wanted, known: Collection[str] | None, note: OpenNote) -> Found:
         clock, settings = self._client.clock, self._client.settings
-        deadline = clock.now() + settings.create_timeout
+        deadline = limits.end(clock, settings.create_timeout)
         try:
             return self._completed(self._client.post(model.to_create(inputs, settings.dialect)), wanted)
         except AnswerLost as error:
@@ -140,7 +141,7 @@ class Creations:
             why, attempt = f"create instance {wanted.name!a}: {type(error).__name__}", Attempt()
         if not attempt.unfinished:
             note.say_answered()
-        grace = clock.now() + min(settings.create_timeout, _LONGEST_GRACE)
+        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
         may_be = None if known is None else lambda instance_id: instance_id not in known
         found = self._search(_Lost(wanted, why, may_be, max(deadline, grace), attempt.unfinished))
         if found is None:
@@ -169,10 +170,11 @@ class Creations:
             if "token" not in found:
                 raise UnexpectedAnswer("the answer has none")
         except InstancesError as error:
-            raise CreateUndecided(
+            raise CreateIncomplete(
                 f"create instance {wanted.name!a}: it was made as {instance_id}, but its token cannot be read "
                 f'({error}): run again with adopt_id="{instance_id}"',
                 [instance_id],
+                str(error),
             ) from None
         return found
 
@@ -203,7 +205,7 @@ class Creations:
     def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
         """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
         clock, settings = self._client.clock, self._client.settings
-        deadline = clock.now() + settings.create_timeout
+        deadline = limits.end(clock, settings.create_timeout)
         # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
         if self._notes.is_under_way(inputs):
             _say_waiting(wanted, settings.create_timeout)
@@ -227,7 +229,7 @@ class Creations:
                 wanted,
                 f"create instance {wanted.name!a}: an earlier run was interrupted in it",
                 note.may_be if note.highest is not None else None,
-                clock.now() + remaining,
+                min(clock.now() + remaining, limits.end(clock, remaining)),
                 patient=remaining > 0,
                 otherwise=f"; if it made none, remove {note.path}",
             )
@@ -273,6 +275,8 @@ class Creations:
                 listed = self._listings.fresh()
             except InstancesError as error:
                 blind = error  # the next look may do better; the deadline bounds them
+                if limits.is_over(clock):
+                    break
                 continue
             blind = None
             match, alike = self._match(listed, lost)

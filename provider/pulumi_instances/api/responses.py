@@ -150,6 +150,8 @@ def missing_listing(attempt: Attempt, what: str, secrets: Iterable[str]) -> str:
 
 
 def _advice(attempt: Attempt, kind: type[InstancesError], env: str) -> str:
+    if attempt.limited:
+        return "give it more time there, then run again"
     if attempt.untrusted:
         return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
     if kind is not ConnectionFailed and attempt.status in (405, 415):  # the API itself answers no request of ours so
