@@ -9,13 +9,16 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo test emulator up destroy lint matrix soak bench audit build lock clean
+.PHONY: help demo check test emulator up destroy lint matrix soak bench audit build lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## deploy the quickstart on an emulator, from preview to destroy
 	@$(BIN)/python -m tools.demo
+
+check: lint ## the inner loop: lint, types, unit tests; half a minute
+	@$(BIN)/pytest --quiet -n auto tests/unit
 
 test: lint matrix ## lint, types, every supported SDK and Python, all tests
 	@$(BIN)/pytest -n auto

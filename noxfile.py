@@ -45,21 +45,29 @@ HERE = [version for version in PYTHONS if _is_here(version)]
 MAIN = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _prepare(session: nox.Session) -> None:
+def _prepare(session: nox.Session, *others: str) -> None:
+    """Install what is locked, and these others; not again before the project or its lock changes."""
+    ready = Path(session.virtualenv.location, ".ready")
+    sources = (Path("pyproject.toml"), Path("requirements/dev.txt"), Path(__file__))
+    if ready.exists() and all(source.stat().st_mtime < ready.stat().st_mtime for source in sources):
+        return
     session.install("--quiet", "--require-hashes", "-r", "requirements/dev.txt")
     session.install("--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    if others:
+        session.install("--quiet", *others)
+    ready.touch()
 
 
 def _test(session: nox.Session, *paths: str) -> None:
     session.run("python", "-c", "from importlib.metadata import version; print('pulumi', version('pulumi'))")
-    session.run("pytest", "--quiet", "--no-header", "-n", "auto", *paths)
+    # `make test` itself tries all examples; here the dependencies are in question, not the values.
+    session.run("pytest", "--quiet", "--no-header", "-n", "auto", *paths, env={"UNIT_EXAMPLES": "20"})
 
 
 @nox.session(python=HERE[0])
 def oldest(session: nox.Session) -> None:
     """The oldest supported dependencies on the oldest Python found."""
-    _prepare(session)
-    session.install("--quiet", *OLDEST)
+    _prepare(session, *OLDEST)
     _test(session, *QUICK)
 
 

@@ -1,16 +1,37 @@
-"""What holds for every test: no network but loopback, and nothing from the developer's own environment."""
+"""Rules for every test: no network but loopback, and nothing from the developer's own environment."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from pulumi_instances.testing.emulator import Emulator
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 # At import, so that fixtures of any scope and the processes they start see none of it.
 for _name in [name for name in os.environ if name.startswith(("INSTANCES_", "PULUMI_"))]:
     del os.environ[_name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--dialect elements` runs the tests of the engines against the live services' dialect."""
+    parser.addoption("--dialect", default="default", help="what the emulated API speaks: default or elements")
+
+
+@pytest.fixture(scope="session")
+def instances_dialect(request: pytest.FixtureRequest) -> str:
+    """The dialect of the emulated API."""
+    return str(request.config.getoption("--dialect"))
+
+
+@pytest.fixture(scope="session")
+def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
+    # Most scenarios are not about logins: they create what a live service would refuse without a code.
+    with Emulator(dialect=instances_dialect, demand_codes=False) as api:
+        yield api
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,10 +12,11 @@ from pulumi.runtime.settings import get_monitor
 
 from .core import config
 from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
+from .core.errors import Problem
 
 
 class Account(pulumi.ProviderResource):
-    """What `account` makes: a provider that remembers its settings, which look-ups need, too."""
+    """What `account` makes: a provider that remembers its settings, which look-ups need as well."""
 
     settings: Mapping[str, pulumi.Input[str]]
     """By their configuration keys, such as ``instances:baseUrl``."""
@@ -38,25 +39,22 @@ _accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _demand_variables_of_its_own(name: str) -> None:
+    subject = f"account name {name!r}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"account name {name!r}: write letters, digits, - and _ only")
+        raise ValueError(Problem(subject, "is malformed", "use only letters, digits, - and _"))
     variables = config.variables(name)
     # Any other account whose name begins as this one's does, the default account included.
     words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
     for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
         if shared := variables & config.variables(other):
-            raise ValueError(
-                f"account name {name!r}: the variable {min(shared)} would be that of "
-                f"{'the default account' if other is None else f'an account {other.lower()!r}'} as well; "
-                "choose a name that does not end so"
-            )
+            owner = "the default account" if other is None else f"an account {other.lower()!r}"
+            fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
+            raise ValueError(Problem(subject, fault, "choose a name with another ending"))
     others = _accounts.setdefault(get_monitor(), set())
     for spelling in others - {name}:
         if shared := variables & config.variables(spelling):
-            raise ValueError(
-                f"account name {name!r}: the variable {min(shared)} is that of the account {spelling!r} as well; "
-                "choose names that differ in more than case, - and _"
-            )
+            fault = f"is ambiguous, since the variable {min(shared)} also belongs to the account {spelling!r}"
+            raise ValueError(Problem(subject, fault, "choose names that differ in more than case, - and _"))
     others.add(name)
 
 

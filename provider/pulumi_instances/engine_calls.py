@@ -8,11 +8,11 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from pulumi.output import UNKNOWN
+from pulumi.output import UNKNOWN, Unknown
 
 from .api.attempt import Clock
 from .api.operations import Operations
@@ -20,14 +20,15 @@ from .core import config, model, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
-from .core.errors import InstancesError, NotFound, SettingError, quote
-from .core.validation import Problem
+from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
 
 log = logging.getLogger("pulumi_instances")
 
-_NO_SWITCH = (
-    "the API document has no way to enable or disable an instance: remove it, or set instances:updateInPlace to true "
-    "if your service has PUT and DELETE /instances/{id}/enabled"
+_NOT_CONFIGURED = Problem("the provider", "is not configured", "run it through the Pulumi engine")
+_NO_SWITCH = Problem(
+    "enabled",
+    "cannot be changed by the API document",
+    "remove it, or set instances:updateInPlace to true if your service has PUT and DELETE /instances/{id}/enabled",
 )
 
 Bag = dict[str, Any]
@@ -39,7 +40,6 @@ class Checked(NamedTuple):
 
     inputs: Bag
     problems: list[Problem]
-    setting_problems: list[str]
 
 
 class Diffed(NamedTuple):
@@ -78,8 +78,8 @@ class EngineCalls:
         self._clock = clock
         self.settings: Settings | None = None
         self._operations: Operations | None = None
-        self._refusal = SettingError(["the provider is not configured: run it through the Pulumi engine"])
-        self.setting_problems: list[str] = []
+        self._refusal = SettingError([_NOT_CONFIGURED])
+        self.setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
 
     def configure(self, get: Callable[[str], Any], how_to_set: HowToSet | None = None) -> None:
@@ -105,14 +105,16 @@ class EngineCalls:
         if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
             self._operations.use_stack(stack)
         inputs, problems = validation.check(news, olds)
+        if not problems and self.settings is not None:
+            _add_default_tags(inputs, self.settings.default_tags, olds, news)
         problems = problems or self._problems_of_change(olds, inputs)
         if self._operations is not None:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
-                problems = [("enabled", _NO_SWITCH)]
+                problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-        return Checked(inputs, problems, self.setting_problems)
+        return Checked(inputs, [*problems, *self.setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
@@ -205,7 +207,7 @@ class EngineCalls:
                 # Without a token to compare, a listing is not believed, and a GET decides: "" is never the same. So it
                 # is for what manages nothing, such as a reference by `.get`: the engine compares all its outputs, and
                 # what a listing lacks would be a difference.
-                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not _watches_health(props)
+                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not self._needs_get(props)
                 found = api.read(instance_id, token=(compared and props.get("token")) or "")
                 if _watches_health(props) or self._dialect.tells_health:
                     _warn_of_dead(found, props)
@@ -213,9 +215,17 @@ class EngineCalls:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
         known = {key: value for key, value in props.items() if key not in model.HEALTH}
+        if not lookup and self._compares(props):
+            known["configuration"] = model.with_drift(props["configuration"], found.get(model.SHOWN))
         left_alone = model.UPDATABLE if lookup else model.unmanaged(props)
         outs = model.outputs(found, known, left_alone, self._dialect)
         return Read(found["id"], outs, model.inputs_of(outs))
+
+    def _compares(self, props: Mapping[str, Any]) -> bool:
+        return self.settings is not None and self.settings.configuration_drift and bool(props.get("configuration"))
+
+    def _needs_get(self, props: Mapping[str, Any]) -> bool:
+        return _watches_health(props) or self._compares(props)
 
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         """Called by `up` with the outputs in the state and the checked inputs. Returns the new outputs.
@@ -338,3 +348,16 @@ def _say_altered(found: Mapping[str, Any], inputs: Mapping[str, Any], dialect: D
     name, made = inputs.get("name"), found.get("name")
     if isinstance(name, str) and made != name and made == dialect.name_as_made(name):
         log.warning("instance %s: the service stores the name %a as %a", found["id"], name, made)
+
+
+def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
+    """Give an instance the tags of the setting `defaultTags`, unless its tags are left to the server.
+
+    They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
+    """
+    given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
+    if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
+        return
+    _, project, stack = (*str(news.get(model.STACK) or "//").split("/"), "", "")[:3]
+    tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
+    inputs["tags"] = model.normalise_tags([*given, *tags])

@@ -1,4 +1,4 @@
-"""What users write."""
+"""The resource that users declare."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Instance(Resource, module="instances", name="Instance"):
         require_valid: pulumi.Output[bool | None]
         """Whether `up` fails where the connection does not work, as declared."""
         valid: pulumi.Output[bool]
-        """Whether the service says that the connection works. It changes by itself and is never a difference."""
+        """Whether the service reports that the connection works. Changed by the server; never causes a diff."""
         disabled: pulumi.Output[bool]
-        """Whether the service has disabled the instance. It changes by itself and is never a difference."""
+        """Whether the service has disabled the instance. Changed by the server; never causes a diff."""
 
     def __init__(
         self,
@@ -70,13 +70,13 @@ class Instance(Resource, module="instances", name="Instance"):
         :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
         :param name: name on the server, which need not be unique; the resource's name by default. An adopted instance
             keeps its own by default.
-        :param tags: a set of texts: order and repeats do not matter. Where none are given, the tags that the server has
-            are left alone; ``[]`` clears them, and so does dropping tags that were given.
-        :param configuration: flat, with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. A change
-            replaces the instance. Values under keys that look secret are kept secret, and all of it is when it is
-            an Output itself.
+        :param tags: a set of strings: order and duplicates do not matter. If never given, the server's tags are left
+            alone. ``[]`` clears them, and so does dropping tags that were given.
+        :param configuration: an object with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. Values
+            under keys that look secret are kept secret; if the whole is an Output, all of it is. A change replaces the
+            instance, unless the service can change it in place (``instances:dialect``, ``instances:updateInPlace``).
         :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
-            replaces the instance.
+            replaces the instance, unless the service can log in again in place.
         :param enabled: ``False`` disables the instance, which keeps its id, its token and its configuration. Where it
             is given, an instance that the service has disabled is drift. It needs a service that can do this
             (docs/live-services.md).
@@ -90,7 +90,7 @@ class Instance(Resource, module="instances", name="Instance"):
         :param require_valid: wait after a create, and after a new login, until the service says that the connection
             works, for `instances:createTimeout` at most. Where it does not work then, `up` fails; the instance stays in
             the state.
-        :param adopt_id: id of an existing instance to take over instead of creating one. Used by the create only.
+        :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
@@ -128,7 +128,7 @@ class Instance(Resource, module="instances", name="Instance"):
 
     @property
     def token(self) -> pulumi.Output[str]:
-        """What other systems authenticate with. Secret; known once the instance exists, so unknown in previews."""
+        """What other systems authenticate with. Secret, and unknown in the preview of a create or an update."""
         # The engine marks it, too; under the mocks of users' tests nobody else does.
         return pulumi.Output.secret(cast("pulumi.Output[str]", self.__dict__["token"]))
 

@@ -19,7 +19,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import process
 from .core.errors import InstancesError
-from .core.model import SECRET_OUTPUTS
+from .core.model import SECRET_OUTPUTS, SWITCHED
 
 if TYPE_CHECKING:
     from .engine_calls import EngineCalls
@@ -53,21 +53,22 @@ class InstanceProvider(ResourceProvider):
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
-        inputs, problems, setting_problems = self._calls.check(_olds, news)
-        lines = [*(f"{key}: {reason}" for key, reason in problems), *setting_problems]
-        return CheckResult(inputs, [CheckFailure("", line) for line in lines])
+        inputs, problems = self._calls.check(_olds, news)
+        return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Answer a real difference with None, not True.
 
         The engine then compares inputs with inputs itself, shows the property that changed and honours
-        `replace_on_changes` (docs/engine.md, E2 and E3).
+        `replace_on_changes` (docs/engine.md, E2 and E3). What a create could not switch differs from the outputs only.
         """
         try:
             changed, replaces = self._calls.diff(_id, _olds, _news)
         except InstancesError as error:
             raise error.with_traceback(None) from None
-        return DiffResult(changes=None, replaces=replaces) if changed else DiffResult(changes=False)
+        if not changed:
+            return DiffResult(changes=False)
+        return DiffResult(changes=True if {*changed} <= {*SWITCHED} else None, replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create or adopt an instance."""

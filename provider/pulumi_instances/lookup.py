@@ -1,7 +1,7 @@
-"""Looking instances up in a program.
+"""Look-ups of instances in a program.
 
 Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
-`pulumi.runtime.set_mocks` it does so too: there is no call to mock. Let such tests use the emulator.
+`pulumi.runtime.set_mocks` it does so as well, because there is no call to mock. Let such tests use the emulator.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
     if account is None:
         return _of_the_stack()
     if any(isinstance(value, pulumi.Output) for value in account.settings.values()):
-        raise InputError("look up: the settings of this account are outputs: use the `_output` form of the function")
+        raise InputError("look up: the settings of this account are outputs", "use the `_output` form of the function")
     return account.settings
 
 
@@ -151,7 +151,7 @@ def _account(opts: pulumi.InvokeOptions | None) -> Account | None:
     if provider is None and opts and opts.parent:
         provider = opts.parent.get_provider(INSTANCE_TYPE)
     if provider is not None and not isinstance(provider, Account):
-        raise InputError("look up: opts.provider must be made by pulumi_instances.account(…)")
+        raise InputError("look up: opts.provider is not an account", "make it with pulumi_instances.account(…)")
     return provider
 
 
@@ -166,7 +166,7 @@ def _client(settings: Mapping[str, Any]) -> Client:
 
 @cache
 def _shared_client(settings: Settings, account: str | None) -> Client:
-    """One client, and so one pool of connections, for each account of the program."""
+    """One client, with one pool of connections, for each account of the program."""
     from .api.client import Client
 
     return Client(settings, account=account)

@@ -34,7 +34,7 @@ def widen(workers: int) -> bool:
     """
     pool = _current_pool()
     if pool is None:
-        log.info("parallelism stays as the SDK has it: its thread pool was not found")
+        log.info("the SDK's own parallelism is used: its thread pool was not found")
         return False
     if workers > pool._max_workers:
         pool._max_workers = workers

@@ -1,4 +1,4 @@
-"""Scenarios that both engines play, step by step: what the local engine supports and no test with Instance asserts."""
+"""Scenarios that both engines run step by step, for features that no test with Instance covers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Do:
     program: str = ""
     """The new program; without one the program stays as it is."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    fails: str = ""
+    """A part of what it says when it fails, as it must; "" where it must succeed."""
     first: Callable[[Harness, Emulator], None] = lambda _stack, _api: None
 
 
@@ -81,7 +83,7 @@ OWNED = """
 ACCOUNT = """
     config = pulumi.Config("instances")
     other = account("{0}", base_url=config.require("baseUrl"), user_secret=config.require_secret("userSecret"),
-                    organization_secret=config.require_secret("organizationSecret"), {1})
+                    organization_secret=config.require_secret("organizationSecret"), settings={{"timeout": "{1}"}})
 """
 TEAMS = (
     ACCOUNT
@@ -101,6 +103,16 @@ LATE = """
 TWO_NAMES = """
     one = Instance("{0}", your_mom="box", opts=opts({1}))
     Instance("{2}", your_mom="box", opts=opts({3}depends_on=[one]))
+"""
+MOVED = """
+    team = Team("team")
+    Instance("in", your_mom="box", opts=opts({0}))
+    Instance("out", your_mom="box", opts=opts({1}))
+"""
+HELD = """
+    root = Instance("root", your_mom="{0}", opts=opts(delete_before_replace=True))
+    Instance("held", your_mom=root.id.apply(lambda _: "box"), opts=opts(protect={1}))
+    Instance("free", your_mom="box")
 """
 
 
@@ -145,7 +157,7 @@ def cut_off(stack: Harness, _api: Emulator) -> None:
 
 
 def cut_off_and_imported(stack: Harness, api: Emulator) -> None:
-    """As `cut_off`; then the state is exported and imported."""
+    """Cut the engine off like `cut_off`, then export and import the state."""
     cut_off(stack, api)
     stack.import_(stack.export())
 
@@ -155,6 +167,7 @@ def reconfigure(stack: Harness, _api: Emulator) -> None:
     stack.configure({"instances:timeout": auto.ConfigValue("25")})
 
 
+WAS_A = 'aliases=[pulumi.Alias(name="a")]'
 RENAMED_TEAM = '[pulumi.Alias(name="team")]'
 
 SCENARIOS: dict[str, list[Do]] = {
@@ -168,7 +181,7 @@ SCENARIOS: dict[str, list[Do]] = {
     "deleted first": [
         Do("up", DELETED_FIRST.format("box")),
         Do("preview", DELETED_FIRST.format("sfdc")),
-        Do("up", first=refuse("POST", "/instances")),
+        Do("up", fails="not now", first=refuse("POST", "/instances")),
         Do("preview"),
         Do("up"),
         Do("destroy"),
@@ -180,13 +193,14 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("preview", THREE.format("two"), {"target": [urn("a")]}),
         Do("up", options={"target": [urn("a")]}),
         Do("refresh", options={"target": [urn("a")]}, first=drift),
-        Do("destroy", options={"target": [urn("a")]}),
+        Do("destroy", options={"target": [urn("a")]}, fails="was not specified in --target list"),
         Do("destroy", options={"target": [urn("b")]}),
         Do(
             "up",
             THREE.format("three") + '    n = Instance("n", your_mom="box")\n    Instance("m", your_mom="box",'
-            " name=n.id)",
+            " opts=opts(depends_on=[n]))",
             {"target": [urn("m")]},
+            "was not specified in --target list",
         ),
         Do("up", " ", {"target": [urn("a")]}),
     ],
@@ -194,7 +208,7 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("up", THREE.format("one")),
         Do("preview", options={"replace": [urn("a")]}),
         Do("up", options={"replace": [urn("a")]}),
-        Do("up", options={"replace": [urn("c")]}, first=refuse("DELETE", None)),
+        Do("up", options={"replace": [urn("c")]}, fails="not now", first=refuse("DELETE", None)),
         Do("preview", first=taint("b")),
         Do("up"),
     ],
@@ -202,7 +216,7 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("up", THREE.format("one")),
         Do("preview", options={"refresh": True}, first=drift),
         Do("refresh"),
-        Do("preview", options={"expect_no_changes": True}),
+        Do("preview", options={"expect_no_changes": True}, fails="no changes were expected"),
         Do("up", options={"refresh": True}),
         Do("preview", options={"expect_no_changes": True}),
         Do("destroy", options={"refresh": True}, first=drift),
@@ -217,10 +231,28 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("destroy"),
     ],
     "components and accounts": [
-        Do("up", TEAMS.format("one", "timeout=20", "team", "[]", True)),
-        Do("up", TEAMS.format("one", "timeout=25", "crew", RENAMED_TEAM, True)),
-        Do("up", TEAMS.format("two", "timeout=25", "crew", "[]", False)),
+        Do("up", TEAMS.format("one", "20", "team", "[]", True)),
+        Do("up", TEAMS.format("one", "25", "crew", RENAMED_TEAM, True)),
+        Do("up", TEAMS.format("two", "25", "crew", "[]", False)),
         Do("destroy", " "),
+    ],
+    "moved": [
+        Do("up", MOVED.format("", "parent=team")),
+        Do(
+            "up",
+            MOVED.format(
+                "parent=team, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]",
+                "aliases=[pulumi.Alias(parent=team)]",
+            ),
+        ),
+    ],
+    "given up": [
+        Do("up", HELD.format("box", True)),
+        Do("preview", HELD.format("sfdc", True), fails="currently marked for protection"),
+        Do("destroy", fails="cannot be deleted"),
+        Do("up", HELD.format("box", False)),
+        Do("up", HELD.format("sfdc", False), fails="not now", first=refuse("POST", "/instances")),
+        Do("up", " "),
     ],
     "late configuration": [
         Do("preview", LATE),
@@ -239,13 +271,14 @@ SCENARIOS: dict[str, list[Do]] = {
     ],
     "refused": [
         Do("up", 'Instance("a", your_mom="box", opts=opts(protect=True))\npulumi.export("a", 1)'),
-        Do("preview", 'Instance("a", your_mom="sfdc", opts=opts(protect=True))'),
-        Do("up"),
-        Do("preview", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")'),
-        Do("preview", TWO_NAMES.format("a", "", "b", 'aliases=[pulumi.Alias(name="a")], ')),
-        Do("preview", TWO_NAMES.format("b", 'aliases=[pulumi.Alias(name="a")], ', "a", "")),
-        Do("up", 'Instance("a", your_mom="box")\npulumi.export("b", 2)\nraise ValueError("boom")'),
-        Do("up", 'Instance("a", your_mom="box", name="n")', first=refuse("PUT", None)),
+        Do("preview", 'Instance("a", your_mom="sfdc", opts=opts(protect=True))', fails="unable to replace"),
+        Do("up", fails="unable to replace"),
+        Do("destroy", fails="cannot be deleted"),
+        Do("preview", 'Instance("d", your_mom="box")\nInstance("d", your_mom="sfdc")', fails="Duplicate resource URN"),
+        Do("preview", TWO_NAMES.format("a", "", "b", WAS_A + ", "), fails="Duplicate resource alias"),
+        Do("preview", TWO_NAMES.format("b", WAS_A, "a", ""), fails="conflicting with alias"),
+        Do("up", 'Instance("a", your_mom="box")\npulumi.export("b", 2)\nraise ValueError("boom")', fails="boom"),
+        Do("up", 'Instance("a", your_mom="box", name="n")', fails="not now", first=refuse("PUT", None)),
     ],
 }
 """What users' tests of a program with this one provider may need; each option that stays is in one of them."""

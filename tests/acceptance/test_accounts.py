@@ -55,7 +55,7 @@ def test_each_account_has_its_own_instances(stack: Harness, instances_api: Emula
 
 
 def test_an_accounts_secrets_are_secret_in_the_state(stack: Harness, eu: Account) -> None:
-    """Though the program gave them in plain."""
+    """The program passed them as plain strings."""
     stack.up()
 
     written = str(stack.checkpoint().deployment)

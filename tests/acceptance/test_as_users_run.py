@@ -29,8 +29,8 @@ exec "{pulumi}" "$@" --logtostderr -v=9 2>> "{log}"
 def test_no_operation_looks_for_a_plugin_to_download(
     stack: CliHarness, instances_api: Emulator, tmp_path: Path
 ) -> None:
-    """The Python language host takes every distribution named `pulumi-*` for one with a plugin, unless the import
-    package holds a `pulumi-plugin.json` that says otherwise.
+    """The Python language host assumes that every distribution named `pulumi-*` has a plugin, unless the import package
+    contains a `pulumi-plugin.json` that says otherwise.
     """
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in {**os.environ, **stack.env}
     log = tmp_path / "log"
@@ -38,7 +38,7 @@ def test_no_operation_looks_for_a_plugin_to_download(
     tool.parent.mkdir()
     tool.write_text(LOGGING_CLI.format(pulumi=shutil.which("pulumi"), log=log))
     tool.chmod(0o755)
-    env = {**os.environ, **stack.env, "PATH": os.pathsep.join([str(tool.parent), stack.env["PATH"]])}
+    env = {**os.environ, **stack.env, "PATH": os.pathsep.join([str(tool.parent), stack.true_path])}
     instances_api.add(name="old")
     stack.program("import declared  # noqa")
     confirmed = ("--yes", "--skip-preview")

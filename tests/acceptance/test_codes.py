@@ -53,7 +53,7 @@ def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
-    """The property that replaces is named, and what to do. A new code replaces; so does none."""
+    """The message names the property that replaces and says what to do. A new code replaces, and so does none."""
     opts = ORDERS[order]
     stack.program(program(opts))
     stack.up()
@@ -61,7 +61,7 @@ def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instance
 
     for key, edit in EDITS.items():
         stack.program(program(opts, *edit))
-        assert_survives(stack, instances_api, f"{key}: the change replaces the instance, and its code .* only once")
+        assert_survives(stack, instances_api, f"{key} cannot change with the same code in provider_data")
 
     stack.program(program(opts, *EDITS["configuration"]).replace("Code on the Return URL", "a-new-code-2236067"))
     assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
@@ -71,18 +71,18 @@ def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instance
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
-    """`replace_on_changes`: the engine decides on it, and asks once more."""
+    """With `replace_on_changes` the engine decides to replace, and calls Check once more."""
     opts = ", ".join(filter(None, [ORDERS[order], 'replace_on_changes=["tags"]']))
     stack.program(program(opts))
     stack.up()
     stack.program(program(opts, "my_first_tag", "another"))
 
-    assert_survives(stack, instances_api, "provider_data: the replacement would send a code that was used")
+    assert_survives(stack, instances_api, "provider_data holds a code that was used already")
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_api: Emulator, order: str) -> None:
-    """`up --replace` tells the provider nothing of the old instance: no preview refuses it, but nothing is lost."""
+    """`up --replace` does not pass the old instance to the provider, so no preview refuses it; but nothing is lost."""
     stack.program(program(ORDERS[order]))
     stack.up()
     [urn] = [resource["urn"] for resource in stack.resources() if resource["urn"].endswith("my_first_instance")]
@@ -98,7 +98,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
 
 
 def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harness, instances_api: Emulator) -> None:
-    """With `delete_before_replace` the engine deletes what hangs on it first, before it checks anything."""
+    """With `delete_before_replace` the engine first deletes the dependents, before it checks anything."""
     text = """
         first = Instance("first", your_mom="dropbox", opts=pulumi.ResourceOptions(delete_before_replace=True))
         Instance("second", your_mom="dropbox", provider_data={"code": "c-1414213"}, configuration={"id": first.id})
@@ -108,7 +108,7 @@ def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harne
     before = instances_api.instances()
     stack.program(text.replace('"first", your_mom="dropbox"', '"first", your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match="only once; nothing was deleted: do without delete_before_replace"):
+    with pytest.raises(auto.CommandError, match="only once; nothing was deleted; remove delete_before_replace"):
         stack.up()
 
     assert instances_api.instances() == before
@@ -132,7 +132,7 @@ def test_codes_that_are_not_used_are_no_problem(stack: Harness, instances_api: E
 
 
 def test_what_is_recorded_and_not_sent_is_said(stack: Harness, instances_api: Emulator) -> None:
-    """In the preview and in up: which property of which instance, and how to make it take effect."""
+    """The preview and the update name the property and the instance, and say how to make the value take effect."""
     text = 'Instance("box", your_mom="dropbox"{})'
     stack.program(text.format(""))
     stack.up()
@@ -153,7 +153,7 @@ def test_what_is_recorded_and_not_sent_is_said(stack: Harness, instances_api: Em
 
 @pytest.mark.parametrize("adopted", [False, True])
 def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_api: Emulator, adopted: bool) -> None:
-    """It is in the state: the service wants a login, or is not content with what it got."""
+    """It is in the state, but the service asks for a login or rejects the one that it got."""
     made = instances_api.add(your_mom="dropbox")
     token = instances_api.instance(made)["token"]
     body = {"id": made, "name": "box", "token": token, "tags": [], "valid": False, "disabled": False}

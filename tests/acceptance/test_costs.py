@@ -12,7 +12,7 @@ from tests.support.harness import Harness
 
 @pytest.mark.usefixtures("instances_api")
 def test_the_state_holds_what_users_read_and_nothing_else(stack: Harness) -> None:
-    """Every step of the file backend writes all of it: no object of the connector, and a reference for a pickle."""
+    """The file backend writes the whole state at every step, so the state has no connector object and no code."""
     stack.program('Instance("box", your_mom="dropbox", tags=["a"])')
     stack.up()
     [instance] = [resource for resource in stack.resources() if resource["type"].endswith(":Instance")]
@@ -25,7 +25,7 @@ def test_the_state_holds_what_users_read_and_nothing_else(stack: Harness) -> Non
 
 
 def test_a_preview_of_what_is_there_sends_no_request(stack: Harness, instances_api: Emulator) -> None:
-    """Neither `configure` nor check nor diff needs the API."""
+    """`configure`, check and diff work without the API."""
     stack.program("""
         for number in range(5):
             Instance(f"box-{number}", your_mom="dropbox")

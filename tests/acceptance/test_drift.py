@@ -1,4 +1,4 @@
-"""What changes behind our back."""
+"""Changes that are made without Pulumi."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_refresh_shows_drift_and_up_repairs_it(stack: Harness, instances_api: Em
 
 
 def test_what_was_deleted_by_hand_is_made_anew(stack: Harness, instances_api: Emulator) -> None:
-    """Refresh drops it from the state, the next up creates another."""
+    """Refresh drops it from the state, and the next up creates another."""
     stack.program(BOX)
     lost = stack.up().outputs["id"].value
     instances_api.remove(lost)
@@ -58,7 +58,7 @@ def test_what_was_deleted_by_hand_is_made_anew(stack: Harness, instances_api: Em
 
 
 def test_what_the_service_changes_by_itself_is_no_difference(stack: Harness, instances_api: Emulator) -> None:
-    """`valid`, `disabled` and a new token are taken over by a refresh; nothing follows from them."""
+    """A refresh stores `valid`, `disabled` and a new token, and none of them causes a diff."""
     stack.program(BOX)
     made = stack.up().outputs["id"].value
     instances_api.change(made, valid=False, disabled=True, token="a-new-token-of-the-service")
@@ -74,7 +74,7 @@ def test_what_the_service_changes_by_itself_is_no_difference(stack: Harness, ins
 
 
 def test_a_refresh_of_many_tells_the_health_of_each(stack: Harness, instances_api: Emulator) -> None:
-    """However each was read: `valid` is true to the API, and `disabled` is true or absent. Neither is a difference."""
+    """Whichever way it was read, `valid` is that of the API, `disabled` too or absent, and neither causes a diff."""
     stack.program("""
         for number in range(6):
             Instance(f"box-{number}", your_mom="dropbox")
@@ -92,7 +92,7 @@ def test_a_refresh_of_many_tells_the_health_of_each(stack: Harness, instances_ap
 
 
 def test_the_token_survives_answers_without_one(stack: Harness, instances_api: Emulator) -> None:
-    """Refresh, update, refresh: a token that an answer omits is carried forward."""
+    """Refresh and update carry forward a token that an answer omits."""
     stack.program(BOX)
     before = stack.up().outputs
     made, token = before["id"].value, before["token"].value

@@ -24,7 +24,7 @@ def existing(instances_api: Emulator) -> int:
 
 
 def test_what_is_as_declared_is_adopted_without_a_write(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """The order of its tags is of no account."""
+    """The order of its tags does not matter."""
     stack.program(ADOPT.format(id=existing))
 
     assert stack.up().outputs["id"].value == str(existing)
@@ -38,7 +38,9 @@ def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emul
     """The message names both; nothing is written, and nothing is in the state."""
     stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match=rf'adopt instance {existing}: it is of "dropbox", .* your_mom="box"'):
+    with pytest.raises(
+        auto.CommandError, match=rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'
+    ):
         stack.up()
 
     assert calls(instances_api) == []
@@ -48,14 +50,14 @@ def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emul
 def test_of_two_that_adopt_one_instance_the_second_fails(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
-    """In one run. It stays with the first."""
+    """Both are in one run, and the instance stays with the first."""
     stack.program(
         ADOPT.format(id=existing)
         + f'    Instance("other", your_mom="dropbox", adopt_id="{existing}", '
         + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
     )
 
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: two resources of this program adopt it"):
+    with pytest.raises(auto.CommandError, match=f"adopt_id names instance {existing}, as it does for another resource"):
         stack.up()
 
     assert list(stack.instances()) == ["box"]
@@ -65,8 +67,8 @@ def test_of_two_that_adopt_one_instance_the_second_fails(
 def test_what_an_earlier_run_adopted_is_not_adopted_again(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
-    """By another resource in a later run: the preview refuses it in any order, and so does `up` after the first."""
-    refusal = f"adopt instance {existing}: a resource of this stack has it already"
+    """In a later run, the preview refuses another resource in any order, and so does `up` after the first."""
+    refusal = f"adopt_id names instance {existing}, which another resource of this stack already manages"
     stack.program(ADOPT.format(id=existing))
     stack.up()
 
@@ -86,14 +88,17 @@ def test_what_an_earlier_run_adopted_is_not_adopted_again(
 def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
-    """By an `up` without a preview: it fails, and without the second resource all is as it was."""
+    """An `up` without a preview fails, and without the second resource everything is as it was."""
     stack.program(ADOPT.format(id=existing))
     stack.up()
     other = f'    other = Instance("other", your_mom="dropbox", name="mine", adopt_id="{existing}")'
     after_it = ", opts=pulumi.ResourceOptions(depends_on=[other]))\n    pulumi.export"
     box = ADOPT.format(id=existing).replace(")\n    pulumi.export", after_it)
     stack.program(f"\n{other}{box}")
-    with pytest.raises(auto.CommandError, match=f"adopt instance {existing}: a resource of this stack has it already"):
+    with pytest.raises(
+        auto.CommandError,
+        match=f"adopt_id names instance {existing}, which another resource of this stack already manages",
+    ):
         stack.up()
 
     stack.program(ADOPT.format(id=existing))
@@ -103,7 +108,7 @@ def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
 
 
 def test_an_instance_moves_from_one_resource_to_another(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """In one run: the deletion of the old resource does not delete what the new one has adopted."""
+    """Within one run, deleting the old resource does not delete the instance that the new one has adopted."""
     stack.program(ADOPT.format(id=existing))
     stack.up()
     moved = ADOPT.format(id=existing).replace('"box"', '"moved"')
@@ -118,7 +123,7 @@ def test_an_instance_moves_from_one_resource_to_another(stack: Harness, instance
 
 
 def test_what_adopt_id_names_is_not_replaced(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """A preview says so already: the new instance would be the old one, which is then deleted."""
+    """The preview already says so: the new instance would be the old one, which is then deleted."""
     stack.program(ADOPT.format(id=existing))
     stack.up()
     stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
@@ -145,7 +150,7 @@ LOOKUP = """
 
 
 def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """With the settings of the stack; the token is a secret of the state, and what is not known yet waits for `up`."""
+    """It uses the stack's settings, the token is a secret, and a look-up with unknown arguments waits for `up`."""
     for number in range(1000):
         instances_api.add(name=f"box-{number}")
     stack.program(LOOKUP)
@@ -168,7 +173,7 @@ def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, e
 
 
 def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emulator) -> None:
-    """Though its secrets are outputs."""
+    """The account's secrets may be outputs."""
     eu = instances_api.add_account()
     there = instances_api.add(name="there", account=eu)
     stack.configure({"eu:secret": auto.ConfigValue(eu.user_secret, secret=True)})
@@ -191,9 +196,9 @@ def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emul
 
 
 def test_a_look_up_without_a_match_stops_a_preview(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """With the candidates where there are several."""
+    """If several match, the error lists the candidates."""
     twin = instances_api.add(your_mom="dropbox", name="mine")
     stack.program(LOOKUP)
 
-    with pytest.raises(auto.CommandError, match=f'2 instances have .*: {existing} "mine", {twin} "mine"; give the id'):
+    with pytest.raises(auto.CommandError, match=f'2 instances have .*: {existing} "mine", {twin} "mine"; pass the id'):
         stack.preview()

@@ -56,7 +56,7 @@ def assert_holds_all(stack: Harness, api: Emulator) -> None:
 
 @on_the_cli
 def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulator) -> None:
-    """In one run: afterwards a preview is empty, and nothing was written to the API."""
+    """After one run, a preview is empty and nothing was written to the API."""
     fill(instances_api, 1000)
     temporary = stack.directory / "tmp"
     temporary.mkdir()
@@ -73,12 +73,12 @@ def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulat
 
 
 @on_the_cli
-def test_the_readme_leads_from_three_hundred_instances_to_an_empty_preview(
+def test_the_documents_lead_from_three_hundred_instances_to_an_empty_preview(
     stack: Harness, instances_api: Emulator, tmp_path: Path
 ) -> None:
-    """Line by line in a fresh directory, and without a write to the API until something in the program changes."""
+    """Each line runs in a fresh directory, and nothing is written to the API until the program changes something."""
     fill(instances_api, 300)
-    block = next(block for block in blocks("README.md", "sh") if "pulumi stack init" in block)
+    block = next(block for block in blocks("docs/command-line.md", "sh") if "pulumi stack init" in block)
     # These tests run in an environment that holds the package already.
     lines = [line for line in block.splitlines() if line and not line.startswith(("python3 -m venv", "pip install"))]
     assert len(lines) == 9
@@ -119,7 +119,7 @@ def _execute(
 
 @on_the_cli
 def test_the_written_file_is_what_pulumi_import_takes(stack: Harness, instances_api: Emulator) -> None:
-    """The two steps by hand, as `import-file` says to."""
+    """The test runs the two steps by hand, as `import-file` says to."""
     fill(instances_api, 9)
     done = run(stack, "import-file", "--stack", "dev", "--out", "resources.json", "--program", "__main__.py")
     assert done.returncode == 0
@@ -145,7 +145,7 @@ def test_the_written_file_is_what_pulumi_import_takes(stack: Harness, instances_
 def test_the_program_and_the_state_agree_on_the_local_engine(
     stack: Harness, instances_api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which takes no import files: the state is made from one."""
+    """The local engine accepts no import files, so the test makes the state from one."""
     fill(instances_api, 9)
     for name, value in instances_api.env.items():
         monkeypatch.setenv(name, value)
@@ -191,7 +191,7 @@ def test_json_is_all_of_stdout(stack: Harness, instances_api: Emulator) -> None:
 
 @on_the_cli
 def test_an_import_that_fails_leaves_nothing(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
-    """No file with tokens, no program, no state."""
+    """There is no file with tokens, no program and no change of the state."""
     fill(instances_api, 2)
     env = {"TMPDIR": str(tmp_path), "PULUMI_PYTHON_CMD": "/nowhere/python3"}
 
@@ -243,7 +243,7 @@ def in_front_of_pulumi(stack: Harness, directory: Path, script: str) -> dict[str
 def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
     stack: Harness, instances_api: Emulator, tmp_path: Path
 ) -> None:
-    """Else the next `up` would delete what was imported, or create what was not a second time."""
+    """Otherwise the next `up` would delete what was imported, or create what was not a second time."""
     fill(instances_api, 5)
     (stack.directory / "__main__.py").unlink()
     env = in_front_of_pulumi(stack, tmp_path, HALFWAY)
@@ -251,11 +251,11 @@ def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
     done = run(stack, "import", "--stack", "dev", "--program", "__main__.py", "--yes", env=env)
 
     assert done.returncode == 1
-    assert "failed after 2 of 5: __main__.py declares those; run again with another --program" in done.stderr
+    assert "failed after 2 of 5, and __main__.py declares those; run again with another --program" in done.stderr
     assert set(stack.preview().change_summary) == {"same"}
     rest = run(stack, "import", "--stack", "dev", "--program", "rest.py", "--yes")
-    assert (rest.returncode, rest.stderr) == (0, "2 left out: in a state already\n")
-    assert "Have your program import rest.py" in rest.stdout
+    assert (rest.returncode, rest.stderr) == (0, "2 instances left out: already in a state\n")
+    assert "Import rest.py in your program" in rest.stdout
     with (stack.directory / "__main__.py").open("a") as program:
         program.write("import rest  # noqa\n")
     assert_holds_all(stack, instances_api)
@@ -268,7 +268,7 @@ def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
 def test_an_import_that_is_stopped_leaves_no_tokens(
     stack: Harness, instances_api: Emulator, tmp_path: Path, number: int
 ) -> None:
-    """The CLI is asked to stop, and waited for."""
+    """The command asks the CLI to stop, and waits for it."""
     fill(instances_api, 2)
     env = in_front_of_pulumi(stack, tmp_path, STUCK)
     with subprocess.Popen(
@@ -289,7 +289,7 @@ def test_an_import_that_is_stopped_leaves_no_tokens(
 
 @on_the_cli
 def test_a_stack_is_audited(stack: CliHarness, instances_api: Emulator) -> None:
-    """`list`, `drift`, `orphans` and `doctor` with `--stack`, which asks the CLI for settings and state."""
+    """`list`, `drift`, `orphans` and `doctor` accept `--stack`, which asks the CLI for settings and state."""
     stack.program('Instance("box", your_mom="dropbox")')
     stack.up()
     left = instances_api.add(name="left over")

@@ -1,4 +1,4 @@
-"""`pulumi-instances import` that is cut off: the state keeps what it held, and the same command completes it."""
+"""An interrupted `pulumi-instances import`: the state keeps its content, and the same command completes it."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def importing(stack: CliHarness, instances_api: Emulator, tmp_path: Path) -> Imp
 
 
 def test_a_cli_that_is_killed_has_imported_nothing(importing: Import) -> None:
-    """The state is saved at the end only. It says so, and that the stack may be locked."""
+    """The state is saved at the end only. The message says so, and that the stack may be locked."""
     with importing.stalled() as process:
         os.kill(importing.cli, signal.SIGKILL)
         _, err = process.communicate(timeout=LIMIT)
@@ -181,7 +181,7 @@ def test_a_cli_that_is_killed_has_imported_nothing(importing: Import) -> None:
 
 
 def test_the_cli_ends_the_import_of_a_command_that_is_killed(importing: Import) -> None:
-    """State and program have all of it."""
+    """The state and the program are complete."""
     with importing.stalled() as process:
         process.kill()
         process.wait()
@@ -191,7 +191,7 @@ def test_the_cli_ends_the_import_of_a_command_that_is_killed(importing: Import) 
 
 
 def test_both_that_are_killed_leave_the_state_and_a_program(importing: Import) -> None:
-    """The same command takes the program that it finds for its own."""
+    """The same command recognises the program that it finds as its own."""
     with importing.stalled() as process:
         process.kill()
         os.kill(importing.cli, signal.SIGKILL)
@@ -214,7 +214,7 @@ def _terminate(process: subprocess.Popen[str]) -> None:
 def test_an_import_that_is_stopped_agrees_with_its_program(
     importing: Import, stop: Callable[[subprocess.Popen[str]], None]
 ) -> None:
-    """Ctrl-C and SIGTERM: the CLI ends what is under way and saves; the program declares what is in the state."""
+    """On Ctrl-C or SIGTERM the CLI finishes and saves; the program declares what is in the state."""
     with importing.stalled() as process:
         stop(process)
         importing.go_on()
@@ -223,5 +223,5 @@ def test_an_import_that_is_stopped_agrees_with_its_program(
     assert importing.stack.preview().change_summary == {"same": len(importing.stack.instances()) + 1}
     assert process.returncode == 1
     done = len(importing.stack.instances()) - 3
-    assert f"Error: pulumi import failed after {done} of 6: more.py declares those; run again with another" in err
+    assert f"Error: pulumi import failed after {done} of 6, and more.py declares those; run again with another" in err
     importing.assert_completes()

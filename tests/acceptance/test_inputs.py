@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pulumi.automation as auto
 import pytest
 
@@ -15,27 +13,27 @@ from tests.support.harness import Harness
 def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
     """Each is named with its property and what to write instead, in one line, before anything is sent."""
     stack.program("""
-        Instance("box", your_mom="", name=" ", tags=["ok", 1], configuration={"a": ["b"]}, adopt_id="../x")
+        Instance("box", your_mom="", name=" ", tags=["ok", 1], configuration={"a": [1e300]}, adopt_id="../x")
     """)
 
     with pytest.raises(auto.CommandError) as failure:
         stack.preview()
 
     said = str(failure.value)
-    for key, problem in {
-        "your_mom": "is empty",
-        "name": "is empty",
-        "tags": "tags[1] must be text, not a number",
-        "configuration": '["a"] must be text, a number or a boolean, not a list',
-        "adopt_id": "must be the decimal id of an instance",
-    }.items():
-        assert re.search(rf"has a problem: {key}: .*{re.escape(problem)}", said), key
+    for problem in (
+        "your_mom is empty",
+        "name is empty",
+        "tags[1] must be a string, not a number",
+        'configuration["a"][0] is too large to stay exact',
+        "adopt_id must be the decimal id of an instance",
+    ):
+        assert f"has a problem: {problem}; " in said or f"has a problem: {problem}, not" in said, problem
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 
 
 def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
-    """One line for each, with the command that sets it."""
+    """Each has one line with the command that sets it."""
     stack.unconfigure(["instances:userSecret", "instances:organizationSecret"])
     stack.program('Instance("box", your_mom="dropbox")')
 
@@ -79,7 +77,7 @@ def test_unknown_inputs_pass_through_a_preview(stack: Harness, instances_api: Em
 
 
 def test_an_unknown_input_of_an_update_is_no_failure(stack: Harness, instances_api: Emulator) -> None:
-    """A name that hangs on an instance about to be replaced is shown as a change, and known by the up."""
+    """A name that depends on an instance about to be replaced is shown as a change, and is known during the up."""
     program = """
         first = Instance("first", your_mom="dropbox")
         Instance("second", your_mom="dropbox", name=first.id.apply(lambda id: f"after {id}"))

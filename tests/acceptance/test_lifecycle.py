@@ -17,7 +17,7 @@ BOX = """
 
 
 def test_up_creates_what_the_program_declares(stack: Harness, instances_api: Emulator) -> None:
-    """One POST makes the instance; the outputs and the state hold what the API says of it."""
+    """One POST creates the instance; the outputs and the state contain what the API says about it."""
     stack.program(BOX)
 
     up = stack.up()
@@ -60,7 +60,7 @@ def test_an_inline_program_works_like_a_project(stack: Harness, instances_api: E
 
 
 def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) -> None:
-    """One PUT with the whole name and tags; id and token stay."""
+    """One PUT sends the whole name and tags; id and token stay."""
     stack.program(BOX)
     before = stack.up().outputs
     stack.program(BOX.replace("first", "second").replace('"b"', '"c"'))
@@ -80,7 +80,7 @@ def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) 
 
 
 def test_dropped_tags_are_removed(stack: Harness, instances_api: Emulator) -> None:
-    """Tags that the program no longer declares are taken off the instance."""
+    """A PUT removes the tags that the program no longer declares."""
     stack.program(BOX)
     stack.up()
     stack.program(BOX.replace(', tags=["a", "b"]', ""))
@@ -131,7 +131,7 @@ def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: 
 
 
 def test_a_replacement_deletes_first_when_asked(stack: Harness, instances_api: Emulator) -> None:
-    """`delete_before_replace` turns the order round."""
+    """`delete_before_replace` reverses the order."""
     program = BOX.replace("tags=", "opts=pulumi.ResourceOptions(delete_before_replace=True), tags=")
     stack.program(program)
     before = stack.up().outputs["id"].value
@@ -161,7 +161,7 @@ def test_configuration_that_appears_or_goes_replaces_nothing(stack: Harness, ins
 
 
 def test_what_the_program_drops_is_deleted(stack: Harness, instances_api: Emulator) -> None:
-    """An instance that is no longer declared is deleted, the others stay as they are."""
+    """An instance that is no longer declared is deleted, and the others stay as they are."""
     stack.program(BOX + '    Instance("other", your_mom="sfdc")')
     stack.up()
     [box, other] = sorted(instances_api.instances(), key=lambda instance: instance["name"])
@@ -220,7 +220,7 @@ def test_a_preview_writes_nothing(stack: Harness, instances_api: Emulator) -> No
 
 
 def test_an_existing_instance_is_adopted(stack: Harness, instances_api: Emulator) -> None:
-    """`adopt_id` takes it over, brings name and tags in line, and is of no account afterwards."""
+    """`adopt_id` adopts it and brings name and tags in line, and has no effect afterwards."""
     existing = instances_api.add(your_mom="dropbox", name="by hand", tags=["old"])
     token = instances_api.instance(existing)["token"]
     stack.program(BOX.replace("tags=", f'adopt_id="{existing}", tags='))
@@ -243,7 +243,7 @@ def test_adopting_what_does_not_exist_fails(stack: Harness, instances_api: Emula
     """The error names the id and what to do, and nothing is created instead."""
     stack.program(BOX.replace("tags=", 'adopt_id="99", tags='))
 
-    with pytest.raises(auto.CommandError, match="adopt instance 99: it does not exist; correct adopt_id"):
+    with pytest.raises(auto.CommandError, match="adopt_id names instance 99, which does not exist; correct adopt_id"):
         stack.up()
 
     assert instances_api.writes == []

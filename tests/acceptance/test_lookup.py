@@ -55,7 +55,7 @@ def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emula
 
 @pytest.mark.parametrize("operation", ["preview", "up"])
 def test_a_missing_id_is_an_error(stack: Harness, operation: str) -> None:
-    """In previews too, with the id and what to do."""
+    """Previews report it too, with the id and what to do."""
     stack.program(LOOKUP.format(id=4999999))
 
     with pytest.raises(auto.CommandError, match=r"read instance 4999999: 404.*; check the id"):

@@ -32,7 +32,7 @@ def test_ignore_changes_tolerates_drift_and_edits(stack: Harness, instances_api:
 
 
 def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instances_api: Emulator) -> None:
-    """The engine is told which property changed, so it can honour the option."""
+    """The engine knows which property changed, so it can honour the option."""
     program = BOX.format(options='replace_on_changes=["name"]')
     stack.program(program)
     stack.up()
@@ -48,7 +48,7 @@ def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instanc
 
 
 def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
-    """Neither by destroy, nor by dropping it from the program, nor by a replacement; unprotected it can go."""
+    """It survives destroy, its removal from the program and a replacement; without protection it can be deleted."""
     stack.program(BOX.format(options="protect=True"))
     stack.up()
     before = instances_api.instances()
@@ -84,7 +84,7 @@ def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: E
 def test_an_alias_renames_the_resource_without_an_operation(
     stack: Harness, instances_api: Emulator, alias: str
 ) -> None:
-    """The object stays, and later programs need the alias no more."""
+    """The instance stays, and later programs no longer need the alias."""
     stack.program(BOX.format(options=""))
     stack.up()
     before = instances_api.instances()
@@ -102,7 +102,7 @@ def test_an_alias_renames_the_resource_without_an_operation(
 
 
 def test_dependencies_and_parents_order_the_operations(stack: Harness, instances_api: Emulator) -> None:
-    """Created first what others need, deleted last; a child of a component inherits nothing but its place."""
+    """What others need is created first and deleted last; a child of a component inherits only its place."""
     stack.program("""
         class Team(pulumi.ComponentResource):
             def __init__(self, name, opts=None):
@@ -130,7 +130,7 @@ def test_dependencies_and_parents_order_the_operations(stack: Harness, instances
 
 
 def test_two_resources_with_one_name_are_an_error(stack: Harness, instances_api: Emulator) -> None:
-    """Neither is made, as far as the engine learns of both before it begins; the CLI may have begun with one."""
+    """Neither is created if the engine learns of both before it begins; the CLI may have begun with one."""
     stack.program(BOX.format(options="") + "\n" + BOX.format(options=""))
     urn = f"urn:pulumi:dev::acceptance::{INSTANCE_TYPE}::box"
 

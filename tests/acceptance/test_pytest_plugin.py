@@ -1,4 +1,4 @@
-"""The pytest plugin, as users get it: through the entry point, in a pytest of their own."""
+"""The pytest plugin as users get it: through the entry point, in a separate pytest run."""
 
 from __future__ import annotations
 
@@ -66,8 +66,37 @@ def test_two_stacks(stack, instances_api):
     assert "3 passed" in run.stdout, run.stdout + run.stderr
 
 
+def test_a_fixture_chooses_the_dialect(tmp_path: Path) -> None:
+    """With parameters, the same tests run on both."""
+    (tmp_path / "conftest.py").write_text(
+        """
+import pytest
+
+@pytest.fixture(scope="session", params=["default", "elements"])
+def instances_dialect(request):
+    return request.param
+"""
+    )
+    (tmp_path / "test_it.py").write_text(
+        """
+def program():
+    from pulumi_instances import Instance
+    Instance("x", your_mom="sfdc")
+
+def test_it(stack, instances_api, instances_dialect):
+    assert stack(program).up().summary.resource_changes == {"create": 2}
+    (request,) = instances_api.writes
+    assert ("element" in request.body) == (instances_dialect == "elements")
+"""
+    )
+
+    run = _pytest(tmp_path)
+
+    assert "2 passed" in run.stdout, run.stdout + run.stderr
+
+
 def test_loading_the_plugin_loads_no_more_than_the_sdk(tmp_path: Path) -> None:
-    """It is in every pytest run of its users: emulator and engine are imported by the fixtures."""
+    """Every pytest run of its users loads it, so only the fixtures import the emulator and the engine."""
     (tmp_path / "test_it.py").write_text(
         """
 import sys

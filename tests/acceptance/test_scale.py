@@ -33,7 +33,7 @@ def test_fifty_at_once_do_not_mix(stack: Harness, instances_api: Emulator) -> No
 
 @pytest.mark.parametrize("engine", ["local"], indirect=True)
 def test_a_lifecycle_of_ten_on_the_local_engine(stack: Harness, instances_api: Emulator) -> None:
-    """Create, change in place, drift, repair, destroy: one request for each change of each instance."""
+    """Creating, changing, repairing and destroying send one request for each change of each instance."""
     program = """
         for number in range(10):
             Instance(f"box-{number}", your_mom="dropbox", tags=["first"])

@@ -1,4 +1,4 @@
-"""A name or tags that the program does not give: they are the server's, and left alone."""
+"""A name or tags that the program does not give are left to the server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_hand(instances_api: Emulator) -> int:
 def test_an_adopted_instance_keeps_name_and_tags_that_are_not_given(
     stack: Harness, instances_api: Emulator, by_hand: int
 ) -> None:
-    """No request changes it, drift is no difference, the outputs show it, and adopt_id can go."""
+    """No request changes it, drift causes no diff, the outputs show it, and adopt_id can be removed."""
     stack.program(box(adopt_id=str(by_hand)))
     stack.up()
     outputs = stack.instances()["box"]["outputs"]
@@ -54,7 +54,7 @@ def test_an_adopted_instance_keeps_name_and_tags_that_are_not_given(
 
 
 def test_what_is_given_at_adoption_is_sent_alone(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
-    """Tags without a name, then a name as well, then neither."""
+    """The program gives tags without a name, then also a name, then neither."""
     stack.program(box(adopt_id=str(by_hand), tags=["mine"]))
     stack.up()
     assert held(instances_api, by_hand) == ("by hand", ["mine"])
@@ -75,7 +75,7 @@ def test_what_is_given_at_adoption_is_sent_alone(stack: Harness, instances_api: 
 def test_tags_that_were_given_and_are_dropped_are_cleared(
     stack: Harness, instances_api: Emulator, refreshed: bool
 ) -> None:
-    """Also after a refresh in between, and after drift. From then on they are the server's."""
+    """They are cleared also after a refresh in between, and after drift. From then on the server manages them."""
     stack.program(box(tags=["a"]))
     stack.up()
     [made] = instances_api.instances()
@@ -96,7 +96,7 @@ def test_tags_that_were_given_and_are_dropped_are_cleared(
 
 
 def test_tags_that_were_never_given_are_left_alone_by_an_update(stack: Harness, instances_api: Emulator) -> None:
-    """The POST has none, and the PUT of a name neither; an empty list clears them."""
+    """Neither the POST nor the PUT of a name contains tags; an empty list clears them."""
     stack.program(box(name="first"))
     stack.up()
     [made] = instances_api.instances()
@@ -120,7 +120,7 @@ def test_tags_that_were_never_given_are_left_alone_by_an_update(stack: Harness, 
 
 
 def test_tags_that_the_server_had_already_are_managed_once_given(stack: Harness, instances_api: Emulator) -> None:
-    """Recorded without a request; dropping them then clears them."""
+    """They are recorded without a request; dropping them then clears them."""
     stack.program(box())
     stack.up()
     [made] = instances_api.instances()
@@ -143,7 +143,7 @@ def test_tags_that_the_server_had_already_are_managed_once_given(stack: Harness,
 def test_ignored_changes_are_no_change(
     stack: Harness, instances_api: Emulator, by_hand: int, ignored: str, adopted: bool
 ) -> None:
-    """Given, then changed, then dropped; or never given."""
+    """This is true of tags that are given, changed and dropped, and of tags that are never given."""
     more: dict[str, Any] = {"opts": f'ignore_changes=["{ignored}"]', **({"adopt_id": str(by_hand)} if adopted else {})}
     given: dict[str, Any] = {"tags": ["a"]} if ignored == "tags" else {"name": "named"}
     changed: dict[str, Any] = {"tags": ["b"]} if ignored == "tags" else {"name": "other"}
@@ -161,7 +161,7 @@ def test_ignored_changes_are_no_change(
 def test_what_is_ignored_and_was_never_given_stays_the_servers(
     stack: Harness, instances_api: Emulator, by_hand: int
 ) -> None:
-    """A program that begins to give it is ignored."""
+    """A program that begins to give it has no effect."""
     more = {"opts": 'ignore_changes=["tags", "name"]', "adopt_id": str(by_hand)}
     stack.program(box(**more))
     stack.up()
@@ -174,7 +174,7 @@ def test_what_is_ignored_and_was_never_given_stays_the_servers(
 
 
 def test_a_renamed_resource_keeps_what_is_not_managed(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
-    """An alias: the name on the server stays, though the default would now be another."""
+    """With an alias the name on the server stays, although the default name is now another one."""
     stack.program(box(adopt_id=str(by_hand)))
     stack.up()
     stack.program('Instance("crate", your_mom="dropbox", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias("box")]))')
@@ -186,7 +186,7 @@ def test_a_renamed_resource_keeps_what_is_not_managed(stack: Harness, instances_
 
 
 def test_a_replacement_always_has_a_name(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
-    """The new instance is made by the program: it gets the default, and no tags."""
+    """The program creates the new instance, so it gets the default name, and no tags."""
     stack.program(box(adopt_id=str(by_hand)))
     stack.up()
     stack.program(box().replace("dropbox", "box"))

@@ -1,4 +1,4 @@
-"""What must go on working: newer provider code, a program that is gone, rotated secrets, old states."""
+"""What must continue to work: newer provider code, a program that is gone, rotated secrets, old states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATES = Path(__file__).parent / "states"
 
 
 def test_newer_provider_code_is_no_difference(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
-    """The state names the code and does not hold it: the new code works at once, and nothing is updated for it."""
+    """The state refers to the code without containing it, so new code takes effect at once and updates nothing."""
     stack.program(BOX)
     stack.up()
     _upgraded_package(tmp_path)
@@ -38,7 +38,7 @@ def test_newer_provider_code_is_no_difference(stack: Harness, instances_api: Emu
 
 
 def _upgraded_package(folder: Path) -> None:
-    """A copy of the package whose provider class is another, and whose requests tell that it is in use."""
+    """A copy of the package whose provider class is another, and whose requests show that it is in use."""
     package = folder / "pulumi_instances"
     shutil.copytree(Path(pulumi_instances.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     lifecycle = package / "lifecycle.py"
@@ -53,7 +53,7 @@ def _upgraded_package(folder: Path) -> None:
 
 
 def test_destroy_needs_no_program(stack: Harness, instances_api: Emulator) -> None:
-    """The state holds all that it takes."""
+    """The state contains everything that it needs."""
     stack.program(BOX)
     stack.up()
     (stack.directory / "__main__.py").unlink()
@@ -62,7 +62,7 @@ def test_destroy_needs_no_program(stack: Harness, instances_api: Emulator) -> No
 
 
 def test_rotated_secrets_come_from_the_environment(stack: Harness, tmp_path: Path) -> None:
-    """The state holds those of the last up; after a rotation the new ones come from the environment."""
+    """The state contains those of the last up; after a rotation the new ones come from the environment."""
     data = tmp_path / "instances.db"
     with Emulator(data=data, user_secret="the-old-user-secret") as api:
         stack.configure(settings(api))

@@ -56,14 +56,14 @@ def managed(api: Emulator) -> list[dict[str, Any]]:
 
 
 def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> None:
-    """The order of tags is of no account."""
+    """The order of tags does not matter."""
     managed[0]["outputs"]["tags"] = ["b", "a"]
     done = run("drift", "-", stdin=state(*managed))
     assert done == Done(0, "", "2 compared, 0 differ\n")
 
 
 def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """With both values, and exit code 2: a gate."""
+    """Both values are shown, and exit code 2 can fail a CI job."""
     box, crm = (instance["id"] for instance in api.instances())
     api.change(box, name="renamed", tags=["c"], valid=False)
     api.remove(crm)
@@ -93,8 +93,25 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     assert table[-1].split()[-1] == "gone"
 
 
+def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """Only with --health; each instance is read, and one that the program disables may be as it is."""
+    box, crm = api.instances()
+    api.change(box["id"], valid=False)
+    api.change(crm["id"], disabled=True)
+    assert run("drift", "-", stdin=state(*managed)).code == 0
+    done = run("drift", "-", "--health", "--json", stdin=state(*managed))
+    assert done.code == 2
+    assert [(each["resource"], each["field"], each["api"]) for each in json.loads(done.out)["differences"]] == [
+        ("box", "valid", False),
+        ("crm", "disabled", True),
+    ]
+    managed[1]["outputs"]["enabled"] = False
+    api.change(box["id"], valid=True)
+    assert run("drift", "-", "--health", stdin=state(*managed)) == Done(0, "", "2 compared, 0 differ\n")
+
+
 def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """It is on its way out."""
+    """The next `up` deletes it anyway."""
     api.remove(managed[1]["id"])
     assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
 
@@ -103,7 +120,7 @@ def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed:
 def test_a_secret_that_differs_is_told_and_not_shown(
     run: Run, api: Emulator, managed: list[dict[str, Any]], options: list[str]
 ) -> None:
-    """A token, and whatever the program has made a secret."""
+    """This covers the token, and everything that the program has marked as a secret."""
     box, crm = api.instances()
     api.change(box["id"], token="another-token")
     managed[1]["outputs"]["name"] = {**SECRET, "plaintext": '"project x"'}
@@ -122,17 +139,17 @@ def test_a_secret_that_differs_is_told_and_not_shown(
 
 @pytest.mark.parametrize("key", ["name", "token"])
 def test_what_is_encrypted_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]], key: str) -> None:
-    """Its ciphertext tells nothing."""
+    """A ciphertext cannot be compared with the API's value."""
     managed[0]["outputs"][key] = {**SECRET, "ciphertext": "v1:…"}
     done = run("drift", "-", stdin=state(*managed))
     assert done.code == 0
-    assert done.err.startswith(f"{key} of 1 not compared: it is encrypted in the state")
+    assert done.err.startswith(f"{key} of 1 instance not compared, since it is encrypted in the state")
 
 
 def test_who_may_not_decrypt_a_state_compares_the_rest(
     run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a CI without the passphrase."""
+    """This happens in a CI without the passphrase."""
     managed[0]["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
     (tmp_path / "state.json").write_text(state(*managed))
     tool = tmp_path / "pulumi"
@@ -142,13 +159,13 @@ def test_who_may_not_decrypt_a_state_compares_the_rest(
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     done = run("drift", "--stack", "dev")
     assert done.code == 0
-    assert done.err.startswith("token of 1 not compared")
+    assert done.err.startswith("token of 1 instance not compared")
 
 
 def test_only_the_accounts_own_instances_are_compared(
     run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another account's would look gone; it says how to compare those."""
+    """Those of another account would look gone; the message says how to compare them."""
     eu = api.add_account()
     there = api.add(name="there", account=eu)
     provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
@@ -157,13 +174,13 @@ def test_only_the_accounts_own_instances_are_compared(
 
     done = run("drift", "-", stdin=written)
     assert done.code == 0
-    assert done.err == "1 of another account are not compared: run again with --account eu\n2 compared, 0 differ\n"
+    assert done.err == "1 instance of another account not compared; run again with --account eu\n2 compared, 0 differ\n"
     for name, value in eu.env.items():
         monkeypatch.setenv(name.replace("INSTANCES_", "INSTANCES_EU_"), value)
     api.change(there, name="renamed")
     done = run("drift", "-", "--account", "eu", stdin=written)
     assert done.code == 2
-    assert "2 of another account are not compared: run again with no --account\n1 compared, 1 differ" in done.err
+    assert "2 instances of another account not compared; run again without --account\n1 compared, 1 differ" in done.err
 
 
 @pytest.mark.usefixtures("api")
@@ -172,22 +189,22 @@ def test_a_state_must_be_named(run: Run, command: str) -> None:
     """There is no default that could be the wrong one."""
     done = run(command)
     assert done.code == 1
-    assert "name a state" in done.err
+    assert "no state; pass a file" in done.err
 
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("command", ["drift", "orphans"])
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "No such file"), ("{", "is not JSON"), ("[]", "is not an exported state")]
+    ("content", "said"), [(None, ": No such file"), ("{", " is not JSON"), ("[]", " is not an exported state")]
 )
 def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, content: str | None, said: str) -> None:
-    """In one line that names the file, and never exit code 0 or 2."""
+    """One line names the file, and the exit code is neither 0 nor 2."""
     file = tmp_path / "state.json"
     if content is not None:
         file.write_text(content)
     done = run(command, file)
     assert done.code == 1
-    assert done.err.startswith(f"Error: {file}: {said}")
+    assert done.err.startswith(f"Error: {file}{said}")
     assert len(done.err.splitlines()) == 1
 
 
@@ -207,7 +224,7 @@ OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults")
 def test_an_odd_state_ends_in_rows_or_in_one_line(
     run: Run, managed: list[dict[str, Any]], command: str, options: list[str], place: str
 ) -> None:
-    """Whatever stands in it, there is no traceback, and no secret is shown."""
+    """Whatever it contains, there is no traceback, and no secret is shown."""
     for junk in JUNK:
         odd = json.loads(json.dumps(managed[0]))
         provider: Any = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {}}
@@ -226,7 +243,7 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
         assert "planted-secret" not in done.out + done.err
         if done.code == 1:
             assert done.out == ""
-            assert done.err.startswith("Error: -: is a state with a malformed resource (number ")
+            assert done.err.startswith("Error: stdin is a state with a malformed resource (number ")
             assert len(done.err.splitlines()) == 1
         elif options:
             json.loads(done.out)
@@ -235,22 +252,22 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
 @pytest.mark.parametrize("shape", [3, None, "text", [], {}])
 @pytest.mark.parametrize("command", ["drift", "orphans"])
 def test_what_is_no_resource_is_an_error(run: Run, managed: list[dict[str, Any]], command: str, shape: Any) -> None:
-    """Which of them is not, is told."""
+    """The message says which entry is not a resource."""
     done = run(command, "-", stdin=state(managed[0], shape))
     assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert "a malformed resource (number 2): write it again" in done.err
+    assert "a malformed resource (number 2); write it again" in done.err
 
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("content", ["\ufeff{}", "[" * 100_000, '{"version": 5, "deployment": {"resources": []}}'])
 def test_a_file_of_another_kind_is_an_error(run: Run, content: str) -> None:
-    """One with a mark of its encoding, one that is too deep, one of a version to come."""
+    """The cases are a byte order mark, a file that is nested too deeply, and a version of the future."""
     done = run("drift", "-", stdin=content)
     assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1)
 
 
 def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
-    """As other tools write it: it is the same id."""
+    """Other tools write it so, and it is the same id."""
     number = int(managed[0]["id"])
     for spelled in (number, float(number), f"0{number}"):
         assert run("drift", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
@@ -258,7 +275,7 @@ def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
 
 
 def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dict[str, Any]]) -> None:
-    """It is compared with nothing. No tags are what a state without any leaves to the API."""
+    """There is nothing to compare it with."""
     del managed[0]["outputs"]
     done = run("drift", "-", "--json", stdin=state(*managed))
     assert [(each["field"], each["state"]) for each in json.loads(done.out)["differences"]] == [
@@ -269,7 +286,7 @@ def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dic
 
 
 def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
-    """Even if the outputs of an old state hold it in plain."""
+    """It stays hidden even if the outputs of an old state contain it in plain text."""
     api.change(api.instances()[0]["id"], name="another name")
     managed[0]["inputs"] = {"name": SECRET_NAME}
     managed[0]["outputs"]["name"] = "planted-secret"
@@ -295,7 +312,7 @@ def test_what_the_program_leaves_to_the_api_is_not_compared(
 def test_what_no_state_holds_is_an_orphan(
     run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Of all the states that are given; exit code 2."""
+    """All given states are searched, and the exit code is 2."""
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     one.write_text(state(managed[0]))
     other.write_text(state(managed[1]))
@@ -303,7 +320,7 @@ def test_what_no_state_holds_is_an_orphan(
 
     done = run("orphans", one, other, "--json")
 
-    assert (done.code, done.err) == (2, "1 in no state, of 3\n")
+    assert (done.code, done.err) == (2, "1 of 3 instances in no state\n")
     [orphan] = json.loads(done.out)
     assert (orphan["id"], orphan["name"], orphan["created"]) == (str(left), "left over", None)
     assert "left over" in run("orphans", one, other).out
@@ -313,34 +330,34 @@ def test_what_no_state_holds_is_an_orphan(
 
 
 def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
-    """In any account: what somebody uses must not look free to delete."""
+    """This holds in any account: an instance that somebody uses must not look free to delete."""
     theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
-    assert run("orphans", "-", stdin=state(managed[0], theirs)) == Done(0, "", "0 in no state, of 2\n")
+    assert run("orphans", "-", stdin=state(managed[0], theirs)) == Done(0, "", "0 of 2 instances in no state\n")
 
 
 def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the API tells when an instance was made; those of unknown age are left out, and that is said."""
+    """The API has to report creation times. Instances of unknown age are left out, and the command says so."""
     made = [datetime.now(timezone.utc) - timedelta(days=days) for days in (40, 20)]
     dates: list[str | None] = [moment.isoformat() for moment in made]
     with _served(monkeypatch, [*dates, None]):
         done = run("orphans", "-", "--older-than", "30d", "--json", stdin=state())
     assert done.code == 2
     assert [each["id"] for each in json.loads(done.out)] == ["1"]
-    assert "1 left out: the API does not tell when they were made" in done.err
+    assert "1 instance left out, since the API does not report when they were created" in done.err
 
 
 @pytest.mark.usefixtures("api")
 def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
-    """The API document has no time of creation."""
+    """The API document has no creation time."""
     done = run("orphans", "-", "--older-than", "4w", stdin=state())
     assert (done.code, done.out) == (1, "")
-    assert "2 in no state, of unknown age" in done.err
+    assert "2 instances in no state, but of unknown age" in done.err
 
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "999999d"])
 def test_an_age_is_a_number_and_a_unit(run: Run, age: str) -> None:
-    """Anything else is told."""
+    """The command refuses anything else with a message."""
     done = run("orphans", "-", f"--older-than={age}", stdin=state())
     assert done.code == 1
     assert "such as 30d" in done.err
@@ -358,3 +375,16 @@ def _served(monkeypatch: pytest.MonkeyPatch, dates: list[str | None]) -> Iterato
         monkeypatch.setenv("INSTANCES_USER_SECRET", "u")
         monkeypatch.setenv("INSTANCES_ORGANIZATION_SECRET", "o")
         yield
+
+
+def test_orphans_of_this_tool_have_the_default_tags(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whatever project and stack; without such tags there is nothing to go by."""
+    api.add(your_mom="box", name="made", tags=["pulumi", "shop/dev", "x"])
+    api.add(your_mom="box", name="half", tags=["pulumi"])
+    empty = state()
+    done = run("orphans", "-", "--managed", stdin=empty)
+    assert (done.code, done.out) == (1, "")
+    assert "set instances:defaultTags, or leave out --managed" in done.err
+    monkeypatch.setenv("INSTANCES_DEFAULT_TAGS", "pulumi,{project}/{stack}")
+    done = run("orphans", "-", "--managed", "--json", stdin=empty)
+    assert (done.code, [each["name"] for each in json.loads(done.out)]) == (2, ["made"])

@@ -44,16 +44,16 @@ def api(api: Emulator) -> Emulator:
 
 @pytest.mark.parametrize("command", sorted(_COMMANDS))
 def test_help_shows_options_and_examples(run: Run, command: str) -> None:
-    """And tells the exit codes."""
+    """It also explains the exit codes."""
     done = run(command, "--help")
     assert done.code == 0
     assert "Examples:\n    pulumi-instances " in done.out
-    assert "Exit code: 0 " in done.out
+    assert "Exit codes: 0 " in done.out
     assert "--json" in done.out
 
 
 def test_the_overall_help_lists_the_commands_and_exit_codes(run: Run) -> None:
-    """And how to switch on completion."""
+    """It also says how to switch on completion."""
     shown = run("--help").out
     assert [command for command in _COMMANDS if f"\n  {command} " not in shown] == []
     assert "2  drift, orphans or doctor found something" in shown
@@ -62,14 +62,14 @@ def test_the_overall_help_lists_the_commands_and_exit_codes(run: Run) -> None:
 
 @pytest.mark.parametrize("arguments", [["lst"], ["list", "--nope"], ["show"], ["drift"]])
 def test_wrong_usage_is_exit_code_1(run: Run, arguments: list[str]) -> None:
-    """2 would tell a gate that something differs."""
+    """Exit code 2 would mean that something differs."""
     done = run(*arguments)
     assert (done.code, done.out) == (1, "")
     assert "Usage: pulumi-instances" in done.err
 
 
 def test_missing_settings_are_told(run: Run) -> None:
-    """Each in words that say how to set it."""
+    """Each line says how to set it."""
     done = run("list")
     assert done.code == 1
     assert "instances:baseUrl is missing" in done.err
@@ -78,8 +78,8 @@ def test_missing_settings_are_told(run: Run) -> None:
 
 @pytest.mark.usefixtures("api")
 def test_a_setting_on_the_command_line_wins(run: Run) -> None:
-    """Over the environment."""
-    assert "instances:timeout (from INSTANCES_TIMEOUT) must be" in run("list", "--set", "timeout=soon").err
+    """It overrides the environment."""
+    assert "instances:timeout must be" in run("list", "--set", "timeout=soon").err
     assert run("list", "--set", "baseUrl=http://127.0.0.1:9", "--set", "maxRetries=0").code == 1
 
 
@@ -89,15 +89,15 @@ def test_no_secret_is_taken_from_the_command_line(run: Run, key: str) -> None:
     """The list of processes would show it."""
     done = run("list", "--set", f"{key}=hunter2hunter2")
     assert done.code == 1
-    assert "other users of this machine see" in done.err
+    assert "other users of this machine can see" in done.err
     assert "hunter2" not in done.err
 
 
 @pytest.mark.usefixtures("api")
 def test_an_unknown_setting_is_told_with_those_there_are(run: Run) -> None:
-    """But not the secret ones."""
+    """The message lists the other settings, except the secret ones."""
     done = run("list", "--set", "tmeout=3")
-    assert "no such setting; there are baseUrl, timeout," in done.err
+    assert "no such setting; use one of baseUrl, timeout," in done.err
     assert "userSecret" not in done.err
 
 
@@ -113,7 +113,7 @@ def test_another_account_has_its_own_variables(run: Run, api: Emulator, monkeypa
 
 @pytest.mark.parametrize(("words", "completed"), [("im", ["import-file", "import"]), ("list --na", ["--name"])])
 def test_the_shell_completes_commands_and_options(words: str, completed: list[str]) -> None:
-    """click's own protocol."""
+    """The test uses click's own protocol."""
     position = str(len(words.split()))
     done = _process(
         env={
@@ -150,7 +150,7 @@ def _process(*arguments: str, env: dict[str, str] | None = None, **options: Any)
 def test_json_is_all_of_stdout(
     run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
 ) -> None:
-    """Of every command; without a token, and without a write to the API."""
+    """This is true of every command. There is no token in it, and nothing is written to the API."""
     monkeypatch.chdir(tmp_path)
     box, _ = api.instances()
     (tmp_path / "state.json").write_text(state({**resource(box), "outputs": {"name": "other"}}))
@@ -163,7 +163,7 @@ def test_json_is_all_of_stdout(
 
 @pytest.mark.usefixtures("api")
 def test_a_line_in_a_pipe_ends_where_its_text_ends(run: Run) -> None:
-    """It is not filled up to the widest."""
+    """It is not padded to the width of the widest."""
     for command in (["list"], ["doctor"]):
         assert [line for line in run(*command).out.splitlines() if line != line.rstrip()] == []
 
@@ -180,7 +180,7 @@ def _on_a_terminal(*arguments: str, columns: int) -> list[str]:
 
 
 def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
-    """Nothing of it is left out, and no line is wider; a wide character fills two columns."""
+    """Nothing is left out, and no line is wider than the terminal; a wide character fills two columns."""
     box, other = (str(each["id"]) for each in api.instances())
     bold, normal = "\x1b[1m", "\x1b[0m"
     gap = " " * (len(box) - 2)
@@ -196,7 +196,7 @@ def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
 
 
 def test_a_table_costs_little_more_than_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of twenty thousand instances, and no more for each of them than of few."""
+    """For twenty thousand instances, the cost of each is no higher than for a few."""
     rows: list[Any] = [[str(number), f"name {number}", "box", ["QA", f"tag {number % 7}"]] for number in range(20_000)]
 
     def cost(write: Callable[..., None], *arguments: object) -> float:
@@ -220,7 +220,7 @@ def test_a_table_costs_little_more_than_json(capsys: pytest.CaptureFixture[str])
 def test_a_pipe_that_is_closed_ends_it_quietly(
     api: Emulator, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
-    """As `| head -1` does."""
+    """`| head -1` closes it early."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it, Python itself does not notice
     for number in range(600):
         api.add(name=f"{number}" + "x" * 250)  # more than a pipe holds
@@ -238,7 +238,7 @@ def test_a_pipe_that_is_closed_ends_it_quietly(
 @pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_an_error_of_one_line(options: list[str]) -> None:
-    """And no traceback."""
+    """There is no traceback."""
     with Path("/dev/full").open("w") as full:
         done = _process("list", *options, stdout=full)
     assert (done.returncode, done.stderr) == (1, f"Error: {os.strerror(errno.ENOSPC)}\n")
@@ -246,7 +246,7 @@ def test_a_full_disk_is_an_error_of_one_line(options: list[str]) -> None:
 
 @pytest.mark.usefixtures("api")
 def test_a_locale_that_cannot_write_a_name_escapes_it() -> None:
-    """In JSON so that it stays JSON."""
+    """In JSON, the result is still JSON."""
     env = {"PYTHONIOENCODING": "latin-1"}
     assert "\\u6f22\\u5b57 \\U0001f642" in _process("list", env=env).stdout
     assert json.loads(_process("list", "--json", env=env).stdout)[1]["name"] == "漢字 \U0001f642"
@@ -254,7 +254,7 @@ def test_a_locale_that_cannot_write_a_name_escapes_it() -> None:
 
 @pytest.mark.usefixtures("api")
 def test_a_bar_shows_progress_on_a_terminal() -> None:
-    """On stderr; what was asked for is all of stdout."""
+    """It is on stderr; stdout contains only the result."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
@@ -282,7 +282,7 @@ def _written(terminal: int) -> Iterator[bytes]:
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("number", STOPS)
 def test_a_command_that_is_stopped_says_so(number: signal.Signals) -> None:
-    """In one line."""
+    """The message is one line."""
     with (
         ScriptedServer(Answer(then="hang")) as server,
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`import` with a script for the Pulumi CLI. With the real one it is in the acceptance suite."""
+"""`import` with a script in place of the Pulumi CLI. The acceptance suite uses the real one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def put_cli(directory: Path, *, version: str = "v3.260.0", code: int = 0) -> Non
 def test_only_its_owner_can_read_the_tokens(
     run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
-    """While the CLI reads them; afterwards they are gone. On Linux they were never in a file system."""
+    """The file exists only while the CLI reads it. On Linux the tokens are never in a file system."""
     put_cli(directory)
     monkeypatch.setattr("pulumi_instances.cli.files.sys.platform", platform)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
@@ -68,7 +68,7 @@ def test_what_an_import_has_left_may_be_unknown(run: Run, directory: Path) -> No
     put_cli(directory, code=1)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert done.code == 1
-    assert done.err.startswith("Error: pulumi import failed, and it is not known what it has imported (pulumi stack: ")
+    assert done.err.startswith("Error: pulumi import failed, and it is unknown what it has imported (pulumi stack: ")
     assert "before the next `pulumi up`" in done.err
     assert (directory / "__main__.py").exists()
 
@@ -89,7 +89,7 @@ def test_a_stop_before_the_cli_begins_leaves_no_program(
 
 
 def test_a_stop_that_comes_before_the_cli_is_handed_on() -> None:
-    """As Ctrl-C; else it would be lost."""
+    """A Ctrl-C at that moment would otherwise be lost."""
     with pulumi_cli.stops_go_to() as watch:
         os.kill(os.getpid(), signal.SIGTERM)
         with subprocess.Popen(["sleep", "60"]) as process:
@@ -98,12 +98,12 @@ def test_a_stop_that_comes_before_the_cli_is_handed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "said"), [("v3.253.1", "is 3.253.1: update it to 3.254.0"), (None, "there is no `pulumi` on PATH")]
+    ("version", "said"), [("v3.253.1", "is 3.253.1; update it to 3.254.0"), (None, "`pulumi` is not on PATH")]
 )
 def test_the_cli_is_looked_at_first(
     run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, said: str
 ) -> None:
-    """Before anything is asked or written."""
+    """The check comes before anything is asked or written."""
     if version:
         put_cli(directory, version=version)
     else:
@@ -119,7 +119,7 @@ def test_the_cli_is_looked_at_first(
 def test_an_end_after_all_were_imported_is_told(
     run: Run, directory: Path, code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after Ctrl-C in the last moment: the program stays, and there is no rest to import."""
+    """After a Ctrl-C in the last moment the program stays, and there is no rest to import."""
     put_cli(directory)
     monkeypatch.setattr(pulumi_cli, "import_resources", lambda *_, **__: code)
     states = [[], [Held(f"urn:pulumi:dev::p::{INSTANCE_TYPE}::x", "1", {}, frozenset(), None, False, False)]]
@@ -127,13 +127,13 @@ def test_an_end_after_all_were_imported_is_told(
     done = run("import", "--stack", "dev", "--program", "a.py", "--yes")
     assert done.code == 1
     assert said in done.err
-    assert "when all 1 were imported: a.py declares them; run `pulumi preview`" in done.err
+    assert "after all 1 were imported, and a.py declares them; run `pulumi preview`" in done.err
     assert (directory / "a.py").exists()
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
 def test_it_asks_on_a_terminal(api: Emulator, directory: Path, answer: str, code: int) -> None:
-    """And does nothing unless the answer is yes."""
+    """It does nothing unless the answer is yes."""
     put_cli(directory)
     ours, theirs = pty.openpty()
     command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
@@ -155,7 +155,7 @@ def test_it_asks_on_a_terminal(api: Emulator, directory: Path, answer: str, code
 
 @pytest.mark.parametrize("stdin", [subprocess.DEVNULL, subprocess.PIPE, None])
 def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: int | None) -> None:
-    """As in CI: one line, before anything is asked of the API or of the CLI. A closed stdin is none either."""
+    """In CI it prints one line before it asks the API or the CLI. A closed stdin is not a terminal either."""
     put_cli(directory)
     command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
     if stdin is None:
@@ -170,7 +170,7 @@ def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: 
         env={**os.environ, **api.env},
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: import asks before it changes the state, and there is no terminal: add --yes\n"
+    assert done.stderr == "Error: import asks for confirmation, and there is no terminal; add --yes\n"
     assert api.requests == []
 
 
@@ -178,7 +178,7 @@ def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: 
 def test_notes_of_interrupted_creates_are_told(
     run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """Once, of what was imported; a failure is a warning."""
+    """They learn once about what was imported, and a failure to update them is a warning."""
     put_cli(directory, code=code)
     told: list[list[str]] = []
     monkeypatch.setattr(CrashNotes, "account_for_all", lambda _, ids: told.append(list(ids)))
@@ -189,11 +189,11 @@ def test_notes_of_interrupted_creates_are_told(
         monkeypatch.setattr(CrashNotes, "account_for_all", lambda *_: 1 / 0)
         done = run("import", "--stack", "dev", "--program", "b.py", "--yes")
         assert (done.code, len(done.err.splitlines())) == (0, 1)
-        assert "were not told of this import (ZeroDivisionError): while no `pulumi up` is running" in done.err
+        assert "do not know of this import (ZeroDivisionError); while no `pulumi up` is running" in done.err
 
 
 def test_a_program_that_somebody_has_written_stops_it(run: Run, directory: Path) -> None:
-    """Before the CLI imports anything."""
+    """It stops before the CLI imports anything."""
     put_cli(directory)
     (directory / "__main__.py").write_text("# mine\n")
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")

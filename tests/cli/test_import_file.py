@@ -1,4 +1,4 @@
-"""`import-file`. What the CLI makes of the file is in the acceptance suite."""
+"""`import-file`. The acceptance suite gives the file to the real CLI."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def resources(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_file_and_a_program_are_written(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """And it says what to run next, without a token."""
+    """The command says what to run next, and prints no token."""
     box = api.add(your_mom="box", name="QA Box", tags=["QA"])
 
     done = write()
@@ -52,7 +52,7 @@ def test_a_file_and_a_program_are_written(write: Run, api: Emulator, tmp_path: P
 
 
 def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """It holds the tokens; one that was there and anybody could read gives way."""
+    """It contains the tokens; an existing file that others could read is replaced."""
     box = api.add()
     (tmp_path / "resources.json").write_text("old")
     write()
@@ -63,7 +63,7 @@ def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: P
 
 
 def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """Whatever order the API lists in."""
+    """The order in which the API lists does not matter."""
     made = [api.add(your_mom=key, name=name) for key, name in (("sfdc", "crm"), ("box", "b"), ("box", "crm"))]
     write()
     before = [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")]
@@ -76,7 +76,7 @@ def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path:
 
 @pytest.mark.usefixtures("api")
 def test_a_token_that_a_listing_does_not_tell_is_read(write: Run, tmp_path: Path) -> None:
-    """With a GET for each of those, and of no other."""
+    """The command sends a GET for each of those, and for no other."""
     told: dict[str, Any] = {"name": "told", "your_mom": {"key": "box"}, "tags": []}
     listing = [{**told, "id": 1, "token": "first-token"}, {**told, "id": 2}, {**told, "id": 3}]
     script = [answer(200, listing), answer(200, {**told, "id": 2, "token": "second-token"}), answer(200, listing[2])]
@@ -84,14 +84,14 @@ def test_a_token_that_a_listing_does_not_tell_is_read(write: Run, tmp_path: Path
         done = write("--set", f"baseUrl={server.base_url}")
     assert [request.path for request in server.received] == ["/v2/instances", "/v2/instances/2", "/v2/instances/3"]
     assert {each["id"] for each in resources(tmp_path).values()} == {"1", "2"}
-    assert done.err == "instance 3 is left out: the API does not tell its token\n"
+    assert done.err == "instance 3 left out: the API does not report its token\n"
 
 
 def test_a_program_that_has_to_be_imported_says_so(write: Run, api: Emulator) -> None:
-    """Else the next `up` would delete what it declares."""
+    """Otherwise the next `up` would delete what it declares."""
     api.add()
-    assert "Have your program import instances.py" in write().out
-    assert "Have your program" not in write("--program", "__main__.py").out
+    assert "Import instances.py in your program" in write().out
+    assert "in your program" not in write("--program", "__main__.py").out
 
 
 def _make_unusual(directory: Path) -> None:
@@ -137,7 +137,7 @@ UNUSUAL = {
 def test_only_a_regular_file_in_a_real_folder_is_written(
     write: Run, api: Emulator, tmp_path: Path, option: str, path: str
 ) -> None:
-    """As root too, who could replace the machine's /dev/stdout by a file with tokens; the API is not asked at all."""
+    """Root could otherwise replace /dev/stdout by a file with tokens. The API is not asked at all."""
     api.add()
     _make_unusual(tmp_path)
     before = _seen(tmp_path), _seen(Path("/dev"))
@@ -180,7 +180,7 @@ def _seen(directory: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_folder_that_is_not_writable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To a user who is not root; root is refused only what not even root may write."""
+    """This is for a user who is not root; root is refused only what even root may not write."""
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     monkeypatch.chdir(locked)  # the folders above are root's alone
@@ -211,7 +211,7 @@ def test_a_symbolic_link_gives_way_to_the_file(write: Run, api: Emulator, tmp_pa
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("program", ["./resources.json", "folder/../resources.json", "link/resources.json"])
 def test_one_file_cannot_be_both(write: Run, tmp_path: Path, program: str) -> None:
-    """However it is spelled."""
+    """Another spelling of the same path does not help."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(".")
     done = write("--program", program)
@@ -220,7 +220,7 @@ def test_one_file_cannot_be_both(write: Run, tmp_path: Path, program: str) -> No
 
 
 def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """With every page of the listing, no other request, and a program as ruff formats it."""
+    """It requests every page of the listing and nothing else, and writes the program as ruff formats it."""
     for number in range(1000):
         api.add(your_mom="box", name=f"box {number % 400}", tags=[f"tag {tag}" for tag in range(number % 9)])
 
@@ -234,21 +234,21 @@ def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> Non
 
 
 def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """And its resource name is taken; what they only refer to is not held."""
+    """Its resource name is taken; what a state only refers to does not count as held."""
     held, twin, referred = (api.add(your_mom="box", name=name) for name in ("crm", "crm", "shared"))
     (tmp_path / "one.json").write_text(state(resource(api.instance(held))))
     (tmp_path / "two.json").write_text(state({**resource(api.instance(referred)), "external": True}))
 
     done = write("--exclude-state", "one.json", "--exclude-state", "two.json")
 
-    assert done.err == "1 left out: in a state already\n"
+    assert done.err == "1 instance left out: already in a state\n"
     named = {name: each["id"] for name, each in resources(tmp_path).items()}
     assert named == {f"crm-{twin}": str(twin), f"shared-{referred}": str(referred)}
 
 
 @pytest.mark.parametrize("options", [["--tag", "b"], ["--name", "b*"], ["--your-mom", "sfdc"]])
 def test_instances_can_be_selected(write: Run, api: Emulator, tmp_path: Path, options: list[str]) -> None:
-    """As for `list`."""
+    """The options are those of `list`."""
     api.add(your_mom="box", name="a", tags=["a"])
     api.add(your_mom="sfdc", name="b", tags=["b"])
     write(*options)
@@ -262,29 +262,29 @@ def test_what_cannot_be_imported_is_told(write: Run, api: Emulator, tmp_path: Pa
 
     done = write("--json")
 
-    reason = "name holds a control character; correct it in the account, then import it"
+    reason = "name contains a control character; correct it in the account, then import it"
     assert done.code == 0
     assert json.loads(done.out)["left_out"] == [{"id": str(odd), "reason": reason}]
-    assert done.err == f"instance {odd} is left out: {reason}\n"
+    assert done.err == f"instance {odd} left out: {reason}\n"
     assert list(resources(tmp_path)) == ["fine"]
 
 
 @pytest.mark.usefixtures("api")
 def test_nothing_to_import_writes_nothing(write: Run, tmp_path: Path) -> None:
-    """And is no error."""
+    """It is not an error."""
     assert write() == Done(0, "", "There is nothing to import, and nothing was written.\n")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_json_tells_what_was_done(write: Run, api: Emulator) -> None:
-    """For scripts."""
+    """The output is for scripts."""
     api.add()
     written = {"out": "resources.json", "program": "instances.py"}
     assert json.loads(write("--json").out) == {"instances": 1, "held_already": 0, "left_out": [], **written}
 
 
 def test_a_program_is_never_written_over(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """Unless it is the same, or empty; and then no file with tokens is left either."""
+    """The exceptions are an identical and an empty file; in all other cases no file with tokens is left either."""
     api.add(name="a")
     (tmp_path / "instances.py").touch()
     assert write().code == 0
@@ -300,7 +300,7 @@ def test_a_program_is_never_written_over(write: Run, api: Emulator, tmp_path: Pa
 
 
 def test_an_api_that_fails_leaves_no_file(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """Half a listing is none."""
+    """Half a listing is not enough."""
     for _ in range(201):
         api.add()
     api.fail("GET", "/instances", Fault.status(403), times=None, probability=1.0)

@@ -1,4 +1,4 @@
-"""`list` and `show`, and what holds for every command."""
+"""`list` and `show`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def names(written: str) -> list[str]:
 
 
 def test_instances_are_listed_in_a_table(run: Run, api: Emulator) -> None:
-    """By ascending id; how many there are goes to stderr."""
+    """They are sorted by id; their number goes to stderr."""
     done = run("list")
     first = api.instances()[0]["id"]
     assert done.out.splitlines()[0].split() == ["id", "name", "your_mom", "tags"]
@@ -53,7 +53,7 @@ def test_instances_can_be_selected(run: Run, options: list[str], listed: list[st
 
 
 def test_every_page_is_listed(run: Run, api: Emulator) -> None:
-    """A thousand at 200 a page."""
+    """There are a thousand, with 200 on each page."""
     api.reset()
     for number in range(1000):
         api.add(name=f"box-{number}")
@@ -64,7 +64,7 @@ def test_every_page_is_listed(run: Run, api: Emulator) -> None:
 @pytest.mark.parametrize("command", ["list", "show"])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_tokens_are_hidden_unless_asked_for(run: Run, api: Emulator, command: str, as_json: bool) -> None:
-    """In tables as in JSON."""
+    """This is true of tables and JSON."""
     instance = api.instances()[1]
     arguments = [command, *([instance["id"]] if command == "show" else []), *(["--json"] if as_json else [])]
     assert instance["token"] not in "".join(map(str, run(*arguments)))
@@ -72,20 +72,20 @@ def test_tokens_are_hidden_unless_asked_for(run: Run, api: Emulator, command: st
 
 
 def test_a_name_cannot_move_the_cursor(run: Run, api: Emulator) -> None:
-    """Nor be taken for markup, nor turn around what follows it."""
+    """It is not taken for markup either, and does not reverse the text that follows it."""
     api.add(name="\x1b[2J[red]x[/red]\nsecond line\u202e")
     assert "\x1b" not in run("list").out
     assert "[2J[red]x[/red] second line  " in run("list").out
 
 
 def test_nothing_to_list_is_fine(run: Run, api: Emulator) -> None:
-    """An empty account."""
+    """The account is empty."""
     api.reset()
     assert (run("list").code, run("list", "--json").out) == (0, "[]\n")
 
 
 def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As live ones do."""
+    """Live services answer so."""
     with Emulator(empty_list_404=True) as api:
         for name, value in api.env.items():
             monkeypatch.setenv(name, value)
@@ -97,7 +97,7 @@ def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest
 
 
 def test_one_instance_is_shown_as_it_is(run: Run, api: Emulator) -> None:
-    """With `disabled`, which a listing leaves out."""
+    """The output contains `disabled`, which a listing omits."""
     box = api.instances()[0]["id"]
     api.change(box, valid=False)
     shown = {"id": str(box), "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"]}
@@ -110,7 +110,7 @@ def test_one_instance_is_shown_as_it_is(run: Run, api: Emulator) -> None:
     ("instance_id", "said"), [("99", "read instance 99: 404"), ("x", "read instance: the id must be the decimal")]
 )
 def test_an_instance_that_is_not_there_is_an_error(run: Run, instance_id: str, said: str) -> None:
-    """In one line, and exit code 1."""
+    """It is one line, and exit code 1."""
     done = run("show", instance_id)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"Error: {said}")

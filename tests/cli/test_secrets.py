@@ -1,4 +1,4 @@
-"""No error of the command line shows a secret, wherever its words come from."""
+"""No error of the command line shows a secret, wherever its text comes from."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COMPLAINTS = [
 def test_what_the_cli_says_is_redacted(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], complaint: str
 ) -> None:
-    """The rest of it is told: it says what is wrong."""
+    """The rest of its message is shown, because it says what is wrong."""
     monkeypatch.chdir(tmp_path)
     put_cli(
         tmp_path,
@@ -67,7 +67,7 @@ def test_what_the_cli_says_is_redacted(
 def test_secrets_of_the_environment_are_redacted(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Whoever repeats them."""
+    """It does not matter who repeats them."""
     monkeypatch.setenv(variable, SECRET)
     put_cli(tmp_path, monkeypatch, f"sys.exit('error: invalid value ' + os.environ['{variable}'] + ' was given')")
     done = run("list", "--stack", "dev")
@@ -80,26 +80,26 @@ def test_secrets_of_the_environment_are_redacted(
 def test_an_answer_of_the_cli_that_is_not_json_is_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], answer: str
 ) -> None:
-    """Without what it was."""
+    """The line does not repeat the answer."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "answer").write_text(answer)
     put_cli(tmp_path, monkeypatch, f"print(open({str(tmp_path / 'answer')!r}).read())")
     done = run(*command, "--stack", "dev")
     assert done.code != 0
-    said = "is not an exported state" if command == ["drift"] else "pulumi config: its answer is not the JSON that"
-    assert said in done.out + done.err or "pulumi stack: its answer is not the JSON that" in done.err
+    said = "is not an exported state" if command == ["drift"] else "pulumi config: its output is not the expected JSON"
+    assert said in done.out + done.err or "pulumi stack: its output is not the expected JSON" in done.err
     assert SECRET not in done.out + done.err
     assert len(done.err.splitlines()) <= 1
 
 
 @pytest.mark.usefixtures("api")
 def test_a_cli_that_does_not_run_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as one for another processor, or one that writes what is not text."""
+    """It may be made for another processor, or write something that is not text."""
     put_cli(tmp_path, monkeypatch, "")
     (tmp_path / "pulumi").write_text("\x7fELF")
     done = run("list", "--stack", "dev")
     assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert "install the Pulumi CLI again" in done.err
+    assert "reinstall the Pulumi CLI" in done.err
     put_cli(tmp_path, monkeypatch, r"sys.stderr.buffer.write(b'error: \xff\x1b[2J here'); sys.exit(1)")
     assert run("list", "--stack", "dev").err == "Error: pulumi config: \ufffd [2J here\n"
 
@@ -127,7 +127,7 @@ def test_a_cli_that_does_not_run_is_one_line(run: Run, tmp_path: Path, monkeypat
 )
 @pytest.mark.parametrize("command", [["list"], ["doctor"], ["show", "1"]])
 def test_arguments_are_not_repeated(run: Run, command: list[str], arguments: list[str]) -> None:
-    """Logs of a CI keep what a command says."""
+    """The logs of a CI keep what a command prints."""
     done = run(*command, *arguments, "--set", "maxRetries=0")
     assert done.code != 0
     assert SECRET not in done.out + done.err
@@ -137,7 +137,7 @@ def test_arguments_are_not_repeated(run: Run, command: list[str], arguments: lis
 def test_what_a_stack_keeps_secret_is_redacted(
     run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: int
 ) -> None:
-    """Even where the API repeats it."""
+    """This holds even if the API repeats it."""
     entries = {
         "other:webhook": {"value": SECRET, "secret": True},
         "other:plain": {"value": "plain-text", "secret": False},
@@ -153,7 +153,7 @@ def test_what_a_stack_keeps_secret_is_redacted(
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("command", ["drift", "orphans"])
 def test_a_state_that_cannot_be_read_is_not_repeated(run: Run, command: str, tmp_path: Path) -> None:
-    """Neither a broken one nor a secret in it."""
+    """This is true of a broken state and of one with a secret in it."""
     for content in (f'{{"token": "{SECRET}"', f'{{"version": 9, "deployment": "{SECRET}"}}', SECRET):
         file = tmp_path / "state.json"
         file.write_text(content)

@@ -1,4 +1,4 @@
-"""What state files and programs of users depend on. A change here breaks them: add, never alter."""
+"""What users' state files and programs depend on. Changing it breaks them, so only additions are allowed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_old_pickles_load(version: str) -> None:
 
 
 def test_the_pickle_is_not_secret() -> None:
-    """It holds nothing to hide, and each secret costs an encryption."""
+    """It contains nothing to hide, and each secret costs an encryption."""
     assert InstanceProvider.serialize_as_secret_always is False
     assert b"secret" not in pickle.dumps(InstanceProvider()).lower()
 
@@ -81,7 +81,7 @@ def test_the_words_of_state_files() -> None:
 
 
 def test_the_property_keys() -> None:
-    """State files hold them, and so do `ignore_changes` and `replace_on_changes` of users' programs."""
+    """State files contain them, and so do `ignore_changes` and `replace_on_changes` in users' programs."""
     assert model.INPUTS == (
         "your_mom",
         "name",
@@ -100,7 +100,7 @@ def test_the_property_keys() -> None:
 
 
 def test_the_arguments() -> None:
-    """Programs name them; all but the resource's name are keywords."""
+    """Programs use these names; all but the resource's name are keywords."""
     shown = [str(parameter).partition(":")[0] for parameter in inspect.signature(Instance).parameters.values()]
     assert shown == ["resource_name", *model.INPUTS, "opts"]
     kinds = {parameter.kind for parameter in list(inspect.signature(Instance).parameters.values())[1:]}
@@ -117,7 +117,7 @@ def test_the_arguments() -> None:
 
 
 def test_the_configuration_keys_and_their_variables() -> None:
-    """Stack configurations and CI systems hold them."""
+    """Stack configurations and CI systems contain them."""
     assert {f"{config.NAMESPACE}:{s.key}": config.env_prefix(None) + s.attribute.upper() for s in config.SETTINGS} == {
         "instances:baseUrl": "INSTANCES_BASE_URL",
         "instances:userSecret": "INSTANCES_USER_SECRET",
@@ -134,12 +134,14 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:dialect": "INSTANCES_DIALECT",
         "instances:confirmGone": "INSTANCES_CONFIRM_GONE",
         "instances:updateInPlace": "INSTANCES_UPDATE_IN_PLACE",
+        "instances:defaultTags": "INSTANCES_DEFAULT_TAGS",
+        "instances:configurationDrift": "INSTANCES_CONFIGURATION_DRIFT",
     }
     assert config.ACCOUNT_KEY == "instances:account"
 
 
 def test_the_exported_names() -> None:
-    """What programs import."""
+    """Programs import these."""
     assert pulumi_instances.__all__ == [
         "Instance",
         "InstanceResult",
@@ -154,7 +156,7 @@ def test_the_exported_names() -> None:
 
 
 def test_importing_does_nothing() -> None:
-    """No socket, no thread, no HTTP library: the engine's SDK imports the package before it runs."""
+    """It opens no socket, starts no thread and loads no HTTP library: the SDK imports the package before it runs."""
     code = """
 import sys, json, threading
 import pulumi

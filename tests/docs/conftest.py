@@ -1,4 +1,4 @@
-"""The fixture `quickstart`: the project of the first screen, on either engine."""
+"""Fixtures that open a project, or the parts of a clone, on either engine."""
 
 from __future__ import annotations
 

@@ -6,6 +6,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/*.md", "examples/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+"""Every document for people, by its path."""
 
 
 def document(name: str) -> str:
@@ -28,6 +34,11 @@ def table(name: str, first_column: str) -> list[dict[str, str]]:
             break
         rows.append(dict(zip(_cells(title), _cells(line), strict=True)))
     return rows
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
 
 
 def _cells(line: str) -> list[str]:

@@ -1,8 +1,12 @@
-"""The map of the rooms in CONTRIBUTING.md, against the tree."""
+"""CONTRIBUTING.md against the tree: the map of the rooms, and what the steps refer to."""
 
 from __future__ import annotations
 
 import re
+
+import pytest
+
+from pulumi_instances.core import config, model
 
 from .markdown import ROOT, document
 
@@ -10,8 +14,8 @@ PACKAGE = ROOT / "provider" / "pulumi_instances"
 
 
 def test_every_module_is_on_the_map() -> None:
-    """And what is on the map exists."""
-    rooms = document("CONTRIBUTING.md").partition("### The rooms of the package")[2].partition("## Rules")[0]
+    """Every module that the map names exists."""
+    rooms = document("CONTRIBUTING.md").partition("### The rooms of the package")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z_]+)`", rooms))
     there = {
         path.stem
@@ -20,3 +24,45 @@ def test_every_module_is_on_the_map() -> None:
     }
     assert there - named == set()
     assert named - there - {"plugin"} == set()
+
+
+def how_to(what: str) -> str:
+    """The steps of one section."""
+    return document("CONTRIBUTING.md").partition(f"## How to add {what}\n")[2].partition("\n## ")[0]
+
+
+HOW_TOS = ("a property", "a setting", "an engine feature")
+
+
+@pytest.mark.parametrize("what", HOW_TOS)
+def test_the_files_and_tests_of_the_steps_exist(what: str) -> None:
+    """Each section names several files, and each file or test that it names exists."""
+    paths = re.findall(r"`((?:provider|tests|docs)/[\w./]+|[A-Z]+\.md)(?:::(\w+))?`", how_to(what))
+    assert len(paths) >= 4
+    for path, name in paths:
+        text = (ROOT / path).read_text()
+        assert not name or f"\ndef {name}(" in text
+
+
+def test_a_property_takes_five_source_files() -> None:
+    """The steps name five, and each set or function that they name exists."""
+    steps = how_to("a property")
+    assert len(set(re.findall(r"`(provider/[\w./]+)`", steps))) == 5
+    names = set(re.findall(r"`(_?[A-Z_]+|from_wire|to_\w+)`", steps))
+    assert {"INPUTS", "UPDATABLE", "CREATE_ONLY", "OUTPUT_ONLY", "HEALTH", "SECRET_OUTPUTS"} <= names
+    assert [name for name in names if not hasattr(model, name)] == []
+
+
+def test_a_setting_takes_what_the_steps_name() -> None:
+    """Each name in the steps exists in the module of the settings."""
+    names = re.findall(r"`(S\w+)`", how_to("a setting"))
+    assert {"Settings", "SETTINGS"} == set(names)
+    assert [name for name in names if not hasattr(config, name)] == []
+
+
+def test_what_the_local_engine_refuses_is_where_the_steps_say() -> None:
+    """Each module that the steps name refuses something."""
+    engine = PACKAGE / "testing" / "engine"
+    named = re.findall(r"`(\w+\.py)`", how_to("an engine feature"))
+    assert len(named) == 4
+    assert [name for name in named if "raise UnsupportedFeatureError(" not in (engine / name).read_text()] == []

@@ -35,7 +35,7 @@ def without_cli() -> str:
 
 
 def test_the_demo_succeeds_and_tells_each_step(clone: Path, engine: str) -> None:
-    """All steps, each in a line, and nothing left behind but the passphrase and Pulumi's home."""
+    """Each step is announced in a line, and only the passphrase and Pulumi's home are left behind."""
     done = run(clone, "tools.demo", PULUMI_INSTANCES_ENGINE=engine)
     assert (done.returncode, done.stderr) == (0, "")
     told = [line.partition("] ")[2].partition(":")[0] for line in done.stdout.splitlines() if line.startswith("[")]

@@ -1,4 +1,4 @@
-"""The examples around existing instances."""
+"""The examples for existing instances."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("example", ["adopt-existing"], indirect=True)
 def test_adopt_existing(example: Path, open_stack: Open, instances_api: Emulator) -> None:
-    """One PUT and no POST; afterwards the id may go."""
+    """It sends one PUT and no POST; afterwards the id may be removed from the program."""
     made = instances_api.add(your_mom="box", name="made by hand")
     with open_stack(example) as stack:
         stack.set_config("id", auto.ConfigValue(str(made)))
@@ -37,7 +37,7 @@ def test_adopt_existing(example: Path, open_stack: Open, instances_api: Emulator
 
 @pytest.mark.parametrize("example", ["lookup"], indirect=True)
 def test_lookup(example: Path, open_stack: Open, instances_api: Emulator) -> None:
-    """What others manage is found, and stays as it is."""
+    """What others manage is found and stays as it is."""
     files = instances_api.add(your_mom="dropbox", name="Team files", tags=["eu"])
     crm = instances_api.add(your_mom="sfdc", name="crm", tags=["eu", "prod"])
     with open_stack(example) as stack:

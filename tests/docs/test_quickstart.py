@@ -1,4 +1,4 @@
-"""The quickstart: what the first screen of the README shows, from a clone and on its own."""
+"""The quickstart, which is the README's first program: from a clone and on its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .markdown import ROOT, blocks
 
 
 def test_the_readme_shows_the_quickstart_verbatim() -> None:
-    """The first program of the README is examples/quickstart, in at most 15 lines."""
+    """The first program of the README is examples/quickstart, in at most 12 lines."""
     program = (ROOT / "examples/quickstart/__main__.py").read_text()
     assert blocks("README.md", "python")[0] == program
-    assert len(program.splitlines()) <= 15
+    assert len(program.splitlines()) <= 12
 
 
 def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, instances_api: Emulator) -> None:
-    """Copied elsewhere: up, as the README shows it, then an empty preview, and destroy. (The demo uses the root's.)"""
+    """A copy in another place prints what the README shows; then a preview is empty, and destroy leaves nothing."""
     copy = shutil.copytree(ROOT / "examples/quickstart", tmp_path / "elsewhere")
     with open_stack(copy) as stack:
         result = stack.up(color="never")
@@ -38,7 +38,7 @@ def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, ins
 
 
 def test_both_project_files_name_the_same_project() -> None:
-    """A stack of the clone is a stack of the copied quickstart: same name, same runtime."""
+    """A stack of the clone is also a stack of the copied quickstart: name and runtime are the same."""
     root, own = (_settings(ROOT / path) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
     assert root == {**own, "main": "examples/quickstart"}
 

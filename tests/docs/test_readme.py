@@ -1,124 +1,41 @@
-"""What README.md and its kin claim: tables, programs, commands and links."""
+"""README.md: short enough to be read, and complete wherever it is shown."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
-from dataclasses import fields
-from pathlib import Path
-from typing import Any
 
-import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.core.config import NAMESPACE, SETTINGS, Settings, env_prefix
-from pulumi_instances.core.dialect import DIALECTS, Dialect
-from pulumi_instances.core.model import INPUTS, OUTPUT_ONLY, OUTPUTS, UPDATABLE
-from pulumi_instances.testing.emulator import Emulator
-from pulumi_instances.testing.plugin import StackFactory
+from .markdown import ROOT, document, headings
 
-from .markdown import ROOT, blocks, document, table
-
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/emulator.md", "docs/failures.md")
-PYTHON = blocks("README.md", "python")
-PROGRAMS = [block for block in PYTHON if not block.startswith("def test_")]
-TESTS = [block for block in PYTHON if block.startswith("def test_")]
+README = document("README.md")
+LINKS = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", README)
+[REPOSITORY] = re.findall(r'^Repository = "(.*)"$', document("pyproject.toml"), re.MULTILINE)
 
 
-def test_the_settings_table_lists_exactly_the_settings() -> None:
-    """Each setting with its variable and its default."""
-    defaults = {field.name: field.default for field in fields(Settings)}
-    expected = [
-        {
-            "stack setting": f"{NAMESPACE}:{setting.key}",
-            "environment": env_prefix(None) + setting.attribute.upper(),
-            "default": "required" if setting.required else _shown(defaults[setting.attribute]),
-        }
-        for setting in SETTINGS
-    ]
-    rows = [{key: row[key] for key in expected[0]} for row in table("README.md", "stack setting")]
-    assert rows == expected
+def test_it_fits_on_a_few_screens() -> None:
+    assert len(README.splitlines()) <= 130
 
 
-def _shown(default: Any) -> str:
-    if default is None:
-        return "none"
-    if isinstance(default, Dialect):
-        return next(name for name, dialect in DIALECTS.items() if dialect == default)
-    return str(default).lower() if isinstance(default, bool) else f"{default:g}"
+def test_it_names_the_two_commands_for_a_clone() -> None:
+    commands = re.search(r"^```sh\nmake demo .*\nmake test .*\n```$", README, re.MULTILINE)
+    assert commands, "the commands `make demo` and `make test` stand in one block"
 
 
-def test_the_property_table_lists_exactly_the_properties() -> None:
-    """Each input and output, by the names that state files hold, and what a change of it does."""
-    rows = {row["property"]: (row["direction"], row["on change"]) for row in table("README.md", "property")}
-    kept = {key: ("in, out", "update" if key in UPDATABLE else "replace") for key in INPUTS if key in OUTPUTS}
-    assert rows == {**kept, "adopt_id": ("in", ""), **dict.fromkeys((*OUTPUT_ONLY, "id"), ("out", ""))}
+def test_every_document_is_linked() -> None:
+    linked = {target.partition("#")[0] for _, target in LINKS}
+    documents = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
+    assert len(documents) >= 9
+    assert [path for path in documents if f"{REPOSITORY}/blob/main/{path}" not in linked] == []
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_its_programs_deploy(program: str, stack: StackFactory, instances_api: Emulator, tmp_path: Path) -> None:
-    """Each program of the README runs as it stands, with the ids that it names replaced by ones that exist."""
-    second = instances_api.add_account()
-    program = program.replace("4014", str(instances_api.add(your_mom="box", name="QA Box")))
-    program = program.replace("2535", str(instances_api.add(your_mom="sfdcservicecloud", name="QA")))
-    (tmp_path / "Pulumi.yaml").write_text("name: readme\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text(program)
-    config = {
-        "readme:euBaseUrl": auto.ConfigValue(instances_api.base_url),
-        "readme:euUserSecret": auto.ConfigValue(second.user_secret, secret=True),
-        "readme:euOrganizationSecret": auto.ConfigValue(second.organization_secret, secret=True),
-    }
-    project = stack(tmp_path, config=config)
-    project.up()
-    project.preview(expect_no_changes=True)
-
-
-def test_its_test_passes(tmp_path: Path) -> None:
-    """The test that it shows to users is one, with nothing but the plugin."""
-    (tmp_path / "test_program.py").write_text("\n\n".join(TESTS))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout
-    assert f"{len(TESTS)} passed" in done.stdout
-
-
-def test_commands_exist() -> None:
-    """Each `make` target, setting and subcommand that a document names is there."""
-    makefile = document("Makefile")
-    keys = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS}
-    for name in DOCUMENTS:
-        text = document(name)
-        for target in re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE):
-            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{name}: make {target}"
-        for key in re.findall(rf"{NAMESPACE}:[a-z]\w+", text):
-            assert key in keys, f"{name}: {key}"
-        for variable in re.findall(r"\bINSTANCES_[A-Z_]+\b", text):
-            attribute = variable.removeprefix("INSTANCES_").removeprefix("EU_").lower()
-            assert attribute == "log" or attribute in {setting.attribute for setting in SETTINGS}, f"{name}: {variable}"
-    for block in blocks("README.md", "sh"):
-        for line in block.splitlines():
-            if line.startswith("pulumi-instances "):
-                words = [*shlex.split(line)[:2], "--help"]
-                subprocess.run([Path(sys.executable).parent / words[0], *words[1:]], check=True, capture_output=True)
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_lead_somewhere(name: str) -> None:
-    """Links to files and headings, and paths in backticks that look like ones of this repository, exist."""
-    text = document(name)
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("https://"):
-            continue
-        path, _, heading = target.partition("#")
-        file = (ROOT / name).parent.joinpath(path) if path else ROOT / name
-        assert file.exists(), target
-        assert not heading or heading in _headings(file.read_text()), target
-    for path in re.findall(r"`((?:provider|tests|examples|tools|requirements|docs|\.ci)/[\w./-]*)`", text):
-        assert (ROOT / path).exists(), path
-
-
-def _headings(text: str) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
+@pytest.mark.parametrize(("image", "target"), LINKS)
+def test_its_links_and_pictures_work_outside_of_the_repository(image: str, target: str) -> None:
+    """A package index shows the README too: links are absolute, and those into the repository lead to files in it."""
+    assert target.startswith("https://")
+    if image:
+        assert target.startswith(f"{REPOSITORY}/raw/main/"), "a page of the repository is not a picture"
+    if target.startswith(REPOSITORY):
+        path, _, heading = re.sub(r"^/(blob|raw)/main/", "", target.removeprefix(REPOSITORY)).partition("#")
+        assert (ROOT / path).is_file(), target
+        assert not heading or heading in headings(document(path)), target

@@ -23,11 +23,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Running:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], settings: int) -> None:
         assert process.stdout
         self.process = process
         self.headline = process.stdout.readline()
-        lines = [process.stdout.readline().strip() for _ in range(3)]
+        lines = [process.stdout.readline().strip() for _ in range(settings)]
         self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
     def request(self, method: str, path: str, body: object = None) -> requests.Response:
@@ -43,21 +43,21 @@ class Running:
 
 
 @contextmanager
-def emulator(*arguments: str) -> Iterator[Running]:
+def emulator(*arguments: str, settings: int = 3) -> Iterator[Running]:
     command = [*COMMAND, "emulator", "--port", "0", *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            yield Running(process)
+            yield Running(process, settings)
         finally:
             process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_the_settings_serves_and_stops_with_0(number: int) -> None:
-    """One line for each request, of method, path, status and milliseconds; never a header or a body."""
+    """Each request is one line with method, path, status and milliseconds, and never a header or a body."""
     with emulator() as running:
         assert running.env["INSTANCES_BASE_URL"] in running.headline
         made = running.request("POST", "/instances?x=hidden", {"your_mom": {"key": "box"}, "name": "hidden"}).json()
@@ -77,7 +77,7 @@ def test_it_prints_the_settings_serves_and_stops_with_0(number: int) -> None:
 
 
 def test_data_keeps_instances_and_secrets(tmp_path: Path) -> None:
-    """Across a stop and a start."""
+    """They survive a stop and a start."""
     data = ("--data", str(tmp_path / "api.db"))
     with emulator(*data) as first:
         made = first.request("POST", "/instances", {"your_mom": {"key": "box"}, "name": "kept"}).json()
@@ -88,9 +88,24 @@ def test_data_keeps_instances_and_secrets(tmp_path: Path) -> None:
 
 
 def test_latency_is_in_milliseconds() -> None:
-    """Waited before each request."""
+    """The emulator waits before it handles each request."""
     with emulator("--latency", "200") as running:
         assert running.request("GET", "/instances").elapsed.total_seconds() >= 0.2
+
+
+def test_the_dialect_of_the_live_services_is_served_and_is_one_more_setting() -> None:
+    """The provider that takes all that is printed speaks the same dialect."""
+    with emulator("--dialect", "elements", settings=4) as running:
+        assert running.env["INSTANCES_DIALECT"] == "elements"
+        assert running.env["INSTANCES_BASE_URL"].endswith("/elements/api-v2")
+        made = running.request("POST", "/instances", {"element": {"key": "sfdc"}, "name": " x "}).json()
+        assert (made["name"], made["tags"]) == ("x", ["x"])
+
+
+def test_an_unknown_dialect_is_refused_with_those_there_are() -> None:
+    result = run("emulator", "--dialect", "klingon")
+    assert result.returncode == 1
+    assert "'default', 'elements'" in result.stderr
 
 
 def test_another_host_than_loopback_must_be_allowed() -> None:
@@ -101,7 +116,7 @@ def test_another_host_than_loopback_must_be_allowed() -> None:
 
 
 def test_another_host_is_served_when_allowed() -> None:
-    """With the flag."""
+    """The flag allows it."""
     with emulator("--host", "0.0.0.0", "--allow-remote") as running:  # noqa: S104 - what the flag is for
         assert "0.0.0.0" in running.env["INSTANCES_BASE_URL"]  # noqa: S104
         running.env["INSTANCES_BASE_URL"] = running.env["INSTANCES_BASE_URL"].replace("0.0.0.0", "127.0.0.1")  # noqa: S104
@@ -110,7 +125,7 @@ def test_another_host_is_served_when_allowed() -> None:
 
 @pytest.mark.parametrize("name", ["missing/api.db", "notes.txt"])
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, name: str) -> None:
-    """That names the file and what to do."""
+    """The line names the file and says what to do."""
     (tmp_path / "notes.txt").write_text("not a database, and long enough to be looked at" * 50)
     result = run("emulator", "--port", "0", "--data", str(tmp_path / name))
     (line,) = result.stderr.splitlines()
@@ -119,14 +134,14 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, name: str) -> No
 
 
 def test_without_the_extra_it_says_how_to_install_it() -> None:
-    """One line, exit 1, no traceback."""
+    """It prints one line without a traceback and exits with 1."""
     hide = "import sys; sys.modules['click'] = None; "
     result = subprocess.run(
         [sys.executable, "-c", hide + COMMAND[2], "emulator"], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "The command line needs its extra: pip install 'pulumi-instances[cli]'",
+        "The command line needs an extra: pip install 'pulumi-instances[cli]'",
     ]
 
 
@@ -139,7 +154,7 @@ def test_version_and_help() -> None:
 
 
 def test_json_is_one_line_of_settings() -> None:
-    """For scripts: as the environment variables of the provider."""
+    """Scripts read them; the keys are the environment variables of the provider."""
     command = [*COMMAND, "emulator", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout

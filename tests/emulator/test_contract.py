@@ -18,7 +18,7 @@ CONNECTOR = {"id", "name", "key", "description", "active", "deleted", "typeOauth
 
 
 def test_post_answers_200_with_tags_as_objects_and_without_cache_fields(http: Http) -> None:
-    """The document's create sample: tags come as ``{id, name}``, and only there."""
+    """In the document's create sample, and only there, tags are ``{id, name}``."""
     response = http.post(tags=["b", "a"])
     answer = response.json()
     assert response.status_code == 200
@@ -113,7 +113,7 @@ def test_an_id_is_never_used_again(api: Emulator, http: Http) -> None:
 
 
 def test_names_are_not_unique(api: Emulator, http: Http) -> None:
-    """The document names no such rule, so two instances may share a name."""
+    """The document has no such rule, so two instances may share a name."""
     assert http.post().status_code == http.post().status_code == 200
     assert len(api.instances()) == 2
 
@@ -134,7 +134,7 @@ def test_repeated_tags_are_kept_once(api: Emulator, http: Http) -> None:
     ],
 )
 def test_connectors_have_the_fields_of_the_document(http: Http, key: str, number: int, more: set[str]) -> None:
-    """The four connectors of the samples, each with its own set of fields."""
+    """Each of the four connectors in the samples has its own set of fields."""
     connector = http.post(your_mom={"key": key}).json()["your_mom"]
     assert (connector["key"], connector["id"]) == (key, number)
     assert connector.keys() == CONNECTOR | more

@@ -23,7 +23,7 @@ def control(api: Emulator, method: str, path: str, body: Any = None) -> requests
 
 
 def test_objects_are_added_changed_and_removed_without_secrets(api: Emulator) -> None:
-    """As with `add`, `change` and `remove`; nothing of it is in the log."""
+    """These requests do what `add`, `change` and `remove` do, and are not in the log."""
     made = control(api, "POST", "/instances", {"your_mom": "box", "name": "x", "tags": ["a"]}).json()["id"]
     assert control(api, "PATCH", f"/instances/{made}", {"name": "y", "valid": False}).status_code == 200
     assert control(api, "GET", "/instances").json() == api.instances()
@@ -57,12 +57,12 @@ def test_the_log_can_be_read_and_reset(api: Emulator, http: Http) -> None:
     ],
 )
 def test_a_description_of_a_fault_makes_the_fault(fault: dict[str, Any], expected: Fault) -> None:
-    """Each constructor by its name, with its arguments."""
+    """It gives the name of a constructor, and its arguments."""
     assert Fault.parse(fault) == expected
 
 
 def test_faults_are_set_over_http(api: Emulator, http: Http) -> None:
-    """With the arguments of `fail`."""
+    """The arguments are those of `fail`."""
     rule = {"method": "GET", "path": "/instances", "times": 2, "fault": {"kind": "status", "code": 503}}
     assert control(api, "POST", "/faults", rule).status_code == 200
     assert [http("GET").status_code for _ in range(3)] == [503, 503, 200]
@@ -88,7 +88,7 @@ def test_faults_are_set_over_http(api: Emulator, http: Http) -> None:
     ],
 )
 def test_a_wrong_control_request_is_an_error(api: Emulator, method: str, path: str, body: Any, status: int) -> None:
-    """With the body of the API's errors."""
+    """The body is that of the API's errors."""
     response = control(api, method, path, body)
     assert response.status_code == status
     assert response.json().keys() == {"requestId", "message"}
@@ -107,7 +107,7 @@ def test_a_web_page_cannot_control_the_emulator(api: Emulator) -> None:
 
 @pytest.mark.parametrize(("client", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 403)])
 def test_only_loopback_may_control(api: Emulator, client: str, status: int) -> None:
-    """Also where the emulator listens to other machines. No socket here: a test cannot come from another machine."""
+    """This holds even if the emulator listens to other machines, which a test cannot use: it needs no socket."""
     assert asyncio.run(get_instances_as(api, client)) == status
 
 

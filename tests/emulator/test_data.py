@@ -47,7 +47,7 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_secrets_that_are_given_replace_those_of_the_file(tmp_path: Path) -> None:
-    """As a rotation does: the instances stay, and the old secrets stop working."""
+    """Like a rotation, this keeps the instances, and the old secrets stop working."""
     data = tmp_path / "api.db"
     with Emulator(data=data) as api:
         made, old = api.add(), f"User {api.user_secret}, Organization {api.organization_secret}"
@@ -70,7 +70,7 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_secrets_have_the_shapes_of_the_live_services() -> None:
-    """Base64 of 32 bytes and 32 hex digits, new ones for each emulator."""
+    """They are base64 of 32 bytes and 32 hex digits, and new for each emulator."""
     with Emulator() as one, Emulator() as two:
         assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", one.user_secret)
         assert re.fullmatch(r"[0-9a-f]{32}", one.organization_secret)
@@ -80,7 +80,7 @@ def test_secrets_have_the_shapes_of_the_live_services() -> None:
 
 
 def test_env_is_what_the_provider_reads(api: Emulator) -> None:
-    """The three settings, by the names of the environment."""
+    """It contains the three settings under the names of their environment variables."""
     assert api.env == {
         "INSTANCES_BASE_URL": api.base_url,
         "INSTANCES_USER_SECRET": api.user_secret,
@@ -90,7 +90,7 @@ def test_env_is_what_the_provider_reads(api: Emulator) -> None:
 
 
 def test_a_port_that_is_taken_is_an_os_error() -> None:
-    """Raised where the block is entered."""
+    """The error is raised on entering the block."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         Emulator(port=taken.getsockname()[1]).__enter__()
 

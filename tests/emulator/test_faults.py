@@ -1,4 +1,4 @@
-"""Every fault, as a client sees it, and whether the request was acted on."""
+"""Every fault, as a client sees it, and whether the request took effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_status_does_not_act_and_answers_an_error_body(api: Emulator, http: Http
 
 
 def test_status_answers_the_body_it_is_given(api: Emulator, http: Http) -> None:
-    """Also one that is not JSON."""
+    """The body need not be JSON."""
     api.fail("GET", "/instances", Fault.status(404, body="<html>", headers={"content-type": "text/html"}))
     response = http("GET")
     assert (response.status_code, response.text, response.headers["content-type"]) == (404, "<html>", "text/html")
@@ -73,7 +73,7 @@ def test_truncated_acts_and_sends_half_of_the_body(api: Emulator, http: Http) ->
 
 
 def test_truncated_cuts_an_answer_without_a_body_too(api: Emulator, http: Http) -> None:
-    """A DELETE is acted on, and its answer never ends."""
+    """The DELETE takes effect, and its answer never ends."""
     made = api.add()
     api.fail("DELETE", "/instances/{id}", Fault.truncated())
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
@@ -82,7 +82,7 @@ def test_truncated_cuts_an_answer_without_a_body_too(api: Emulator, http: Http) 
 
 
 def test_delay_acts_although_the_client_has_left(api: Emulator, http: Http) -> None:
-    """As a slow server does; the log tells when it is done."""
+    """A slow server does the same; the log says when it is done."""
     api.fail("POST", "/instances", Fault.delay(0.3))
     with pytest.raises(requests.Timeout):
         http("POST", json={"your_mom": {"key": "box"}, "name": "late"}, timeout=0.05)
@@ -94,7 +94,7 @@ def test_delay_acts_although_the_client_has_left(api: Emulator, http: Http) -> N
 
 
 def test_any_fault_can_be_delayed(api: Emulator, http: Http) -> None:
-    """Wait, act, then drop."""
+    """It waits, acts, and then drops the connection."""
     api.fail("POST", "/instances", Fault.drop_after().delayed(0.05))
     with pytest.raises(requests.ConnectionError):
         http.post()
@@ -144,7 +144,7 @@ def test_redirect_points_elsewhere_and_does_not_act(api: Emulator, http: Http) -
 
 
 def test_big_answers_as_many_bytes_as_asked_for(api: Emulator, http: Http) -> None:
-    """Of valid JSON that is not an instance."""
+    """They are valid JSON that is not an instance."""
     api.fail("GET", None, Fault.big(3_000_000))
     response = http("GET")
     assert len(response.content) == 3_000_000
@@ -165,21 +165,21 @@ def test_big_answers_as_many_bytes_as_asked_for(api: Emulator, http: Http) -> No
 def test_a_fault_meets_the_requests_it_names(
     api: Emulator, http: Http, method: str | None, path: str | None, hit: list[bool]
 ) -> None:
-    """None matches all; ``{id}`` matches any id, and not the list. One request by default."""
+    """None matches all; ``{id}`` matches any id, but not the list. By default it meets one request."""
     api.fail(method, path, Fault.status(503))
     answers = [http.post(), http("GET"), http("GET", "/instances/1")]
     assert [answer.status_code == 503 for answer in answers] == hit
 
 
 def test_a_fault_meets_as_many_requests_as_asked_for(api: Emulator, http: Http) -> None:
-    """Then the next fault has its turn, then all is normal."""
+    """Then the next fault applies, and then all is normal."""
     api.fail("GET", "/instances", Fault.status(503), times=2)
     api.fail("GET", "/instances", Fault.status(500))
     assert [http("GET").status_code for _ in range(4)] == [503, 503, 500, 200]
 
 
 def test_a_seed_makes_random_faults_repeatable(api: Emulator, http: Http) -> None:
-    """With a probability a fault has no limit of its own."""
+    """A fault with a probability has no limit of its own."""
     runs = []
     for _ in range(2):
         api.reset()
@@ -190,13 +190,13 @@ def test_a_seed_makes_random_faults_repeatable(api: Emulator, http: Http) -> Non
 
 
 def test_a_fault_comes_before_the_secrets_are_checked(api: Emulator, http: Http) -> None:
-    """As a proxy in front of the API would."""
+    """A proxy in front of the API would answer so."""
     api.fail("GET", None, Fault.status(503))
     assert http("GET", headers={"Authorization": "wrong"}).status_code == 503
 
 
 def test_faults_and_broken_requests_leave_nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither dropped connections, nor requests cut by the exit, nor bytes that are not HTTP."""
+    """This covers dropped connections, requests cut off by the exit, and bytes that are not HTTP."""
     with Emulator() as api:
         http = Http(api)
         with http.session:

@@ -1,4 +1,4 @@
-"""The log of requests, objects changed behind the API's back, and many requests at once."""
+"""The log of requests, objects changed without a request, and many requests at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .conftest import Http
 
 
 def test_the_log_has_every_request_in_order(api: Emulator, http: Http) -> None:
-    """With method, path, query, parsed body, status, user agent and times."""
+    """An entry has method, path, query, parsed body, status, user agent and times."""
     made = http.post(tags=["a"]).json()["id"]
     http("GET", params={"pageSize": "1"}, headers={"User-Agent": "me/1"})
     http("PUT", f"/instances/{made}", data=b"{", headers={"Content-Type": "application/json"})
@@ -35,7 +35,7 @@ def test_the_log_holds_no_secret_of_the_authorization_header(api: Emulator, http
 
 
 def test_what_a_test_does_behind_the_back_is_not_in_the_log(api: Emulator, http: Http) -> None:
-    """It shows in answers, and nowhere else."""
+    """It is visible in answers, and nowhere else."""
     kept, gone = api.add(name="kept"), api.add()
     api.change(str(kept), name="renamed", tags=["x"], disabled=True, token="other")
     api.remove(str(gone))
@@ -46,7 +46,7 @@ def test_what_a_test_does_behind_the_back_is_not_in_the_log(api: Emulator, http:
 
 
 def test_an_object_as_held_has_the_names_of_the_model(api: Emulator, http: Http) -> None:
-    """Both after a POST and after `add`."""
+    """This is true after a POST and after `add`."""
     http.post()
     api.add()
     fields = {"id", "name", "token", "your_mom", "tags", "configuration", "provider_data", "valid", "disabled"}
@@ -55,14 +55,14 @@ def test_an_object_as_held_has_the_names_of_the_model(api: Emulator, http: Http)
 
 
 def test_an_instance_that_is_not_there_is_a_key_error(api: Emulator) -> None:
-    """For reading, changing and removing."""
+    """Reading, changing and removing raise it."""
     for action in (api.instance, api.change, api.remove):
         with pytest.raises(KeyError):
             action(1)
 
 
 def test_a_wrong_value_behind_the_back_is_refused(api: Emulator) -> None:
-    """A test learns of its slip at once."""
+    """So a test learns of its mistake at once."""
     made = api.add()
     with pytest.raises(ValueError, match="nowhere"):
         api.add(your_mom="nowhere")
@@ -90,7 +90,7 @@ def test_sequential_requests_are_never_in_flight_together(api: Emulator, http: H
 
 
 def test_peak_counts_requests_in_flight_at_once(api: Emulator) -> None:
-    """Of one method, or of all. Requests that wait do not hold up each other."""
+    """It counts those of one method or of all. Requests that wait do not block each other."""
     api.fail(None, None, Fault.delay(0.5), times=6)
     barrier = threading.Barrier(6)
 
@@ -121,7 +121,7 @@ def test_latency_holds_up_each_request_and_not_the_others() -> None:
 
 
 def test_sixteen_threads_get_unique_rising_ids(api: Emulator) -> None:
-    """And nothing is lost, also with changes from other threads at the same time."""
+    """Nothing is lost, even when other threads make changes at the same time."""
 
     def work(number: int) -> list[int]:
         http = Http(api)

@@ -33,7 +33,7 @@ def test_a_list_comes_in_pages(api: Emulator, http: Http, size: int, lengths: li
 
 
 def test_a_page_holds_200_instances_unless_asked_for_less() -> None:
-    """The default of the live services, and their most."""
+    """That is the default and the maximum of the live services."""
     with Emulator() as api:
         http = Http(api)
         for _ in range(201):
@@ -98,7 +98,7 @@ def test_an_empty_list_is_an_empty_list(http: Http) -> None:
 
 
 def test_an_empty_list_can_be_404_as_on_the_live_services() -> None:
-    """With ``empty_list_404`` only, and as soon as there is something it is a list again."""
+    """This needs ``empty_list_404``, and as soon as there is an instance the answer is a list again."""
     with Emulator(empty_list_404=True) as api:
         http = Http(api)
         with http.session:

@@ -1,4 +1,4 @@
-"""What the API refuses, with which status, and in which words."""
+"""What the API refuses, with which status and which message."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_post_names_the_field_that_is_wrong(api: Emulator, http: Http, body: Any
 
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": None}, {"tags": "a"}, {"configuration": 1}, []])
 def test_put_checks_types_and_changes_nothing_when_it_refuses(api: Emulator, http: Http, body: Any) -> None:
-    """The same checks as for a POST."""
+    """The checks are those of a POST."""
     made = api.add(name="old", tags=["a"])
     before = api.instance(made)
     assert http("PUT", f"/instances/{made}", json=body).status_code == 400
@@ -105,7 +105,7 @@ def test_put_checks_types_and_changes_nothing_when_it_refuses(api: Emulator, htt
     ids=["smart quotes", "empty", "cut", "not UTF-8", "half a surrogate pair", "too deep"],
 )
 def test_a_body_that_is_not_json_is_400(http: Http, body: bytes) -> None:
-    """The document warns twice of quotes that are not straight."""
+    """The document warns twice about quotes that are not straight."""
     assert_error(http("POST", data=body, headers={"Content-Type": "application/json"}), 400, "JSON")
 
 
@@ -125,7 +125,7 @@ def test_a_content_type_may_name_its_charset(http: Http) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("name", ["1", "nope", "-1", "4001.0", "\u0664", "9" * 30, "9" * 5000])
 def test_an_unknown_id_is_404(http: Http, method: str, name: str) -> None:
-    """Whether it is a number or not."""
+    """It does not matter whether it is a number."""
     body: dict[str, str] | None = {} if method == "PUT" else None
     assert_error(http(method, f"/instances/{name}", json=body), 404, f"No instance found with ID {name}")
 
@@ -149,7 +149,7 @@ def test_other_methods_are_405(http: Http, method: str, path: str, allowed: set[
 
 @pytest.mark.parametrize("path", ["/", "/instances/", "/instances/1/2", "/nothing"])
 def test_other_paths_are_404(http: Http, path: str) -> None:
-    """Also with a slash too many: there are no redirects."""
+    """A slash too many counts as another path: there are no redirects."""
     assert_error(http("GET", path), 404, "Not Found")
 
 

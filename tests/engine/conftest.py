@@ -19,7 +19,7 @@ NewStack = Callable[..., StackDouble]
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
-    """Where the things are."""
+    """The directory that holds the cloud's objects."""
     directory = tmp_path / "cloud"
     directory.mkdir()
     return Cloud(directory)

@@ -10,7 +10,7 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_instances.testing.engine import StackDouble, checkpoint
-from pulumi_instances.testing.engine.checkpoint import Codec, InUseError, Journal, Snapshot
+from pulumi_instances.testing.engine.checkpoint import InUseError, Journal, Snapshot
 from pulumi_instances.testing.engine.crypto import new_crypter
 from pulumi_instances.testing.engine.state import ResourceState
 from pulumi_instances.testing.engine.values import Secret
@@ -18,7 +18,7 @@ from pulumi_instances.testing.engine.values import Secret
 from .conftest import NewStack
 from .toy_cloud import Cloud
 
-CODEC = Codec(new_crypter("test"))
+CRYPTER = new_crypter("test")
 
 
 def state(name: str) -> ResourceState:
@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     """The names of the resources and of the pending operations that the next to open the state finds."""
     deployment = checkpoint.read_deployment(path)
     assert deployment is not None
-    found = CODEC.decode(deployment)
+    found = Snapshot.decode(deployment, CRYPTER)
     return [each.name for each in found.resources], [f"{what} {each.name}" for what, each in found.pending_operations]
 
 
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[list[str], list[str]]:
 def path(tmp_path: Path) -> Path:
     """A state of two resources, `a` and `b`, and a pending create, `lost`."""
     pending = [("creating", state("lost")), ("deleting", state("a"))]
-    checkpoint.write_document(tmp_path / "state.json", CODEC.encode(Snapshot([state("a"), state("b")], pending)))
+    checkpoint.write_document(tmp_path / "state.json", Snapshot([state("a"), state("b")], pending).encode(CRYPTER))
     return tmp_path / "state.json"
 
 
@@ -47,9 +47,9 @@ def test_a_journal_says_what_a_killed_operation_has_done(path: Path) -> None:
     deployment = checkpoint.read_deployment(path)
     assert deployment is not None
     with checkpoint.exclusive(path) as file:
-        base = CODEC.decode(deployment)
+        base = Snapshot.decode(deployment, CRYPTER)
         a, b = base.resources
-        journal = Journal(base, CODEC, path, file)
+        journal = Journal(base, CRYPTER, path, file)
         assert read(path) == (["a", "b"], ["creating lost"])
 
         made, updated = state("c"), state("a")
@@ -61,7 +61,7 @@ def test_a_journal_says_what_a_killed_operation_has_done(path: Path) -> None:
         journal.end(kept=[b])
         journal.begin("deleting", b)
         assert read(path) == (["c", "a", "b"], ["deleting b", "creating lost"])
-        assert CODEC.decode(checkpoint.read_deployment(path) or {}).resources[2].delete
+        assert Snapshot.decode(checkpoint.read_deployment(path) or {}, CRYPTER).resources[2].delete
         journal.end(b, gone=[b])
 
         # Killed now. What is written half did not happen.
@@ -73,9 +73,9 @@ def test_a_journal_says_what_a_killed_operation_has_done(path: Path) -> None:
 
 
 def test_a_journal_of_another_document_is_of_no_account(path: Path) -> None:
-    """As when the process was killed between writing the document and removing the journal."""
+    """It is left when the process is killed between writing the document and removing the journal."""
     with checkpoint.exclusive(path) as file:
-        journal = Journal(Snapshot(), CODEC, path, file)
+        journal = Journal(Snapshot(), CRYPTER, path, file)
         journal.end(kept=[state("c")])
         left = (path.parent / "state.json.journal").read_bytes()
         journal.close()
@@ -84,7 +84,7 @@ def test_a_journal_of_another_document_is_of_no_account(path: Path) -> None:
 
 
 def test_one_operation_at_a_time(path: Path) -> None:
-    """The lock is the journal itself, and goes with it or with its process."""
+    """The lock is the journal itself, and is released with it or with its process."""
     with checkpoint.exclusive(path):
         refusal = pytest.raises(InUseError, match=r"another operation on .*state.json is under way; wait for its end")
         with refusal, checkpoint.exclusive(path):
@@ -117,14 +117,14 @@ def test_after_an_operation_the_document_is_whole(new_stack: NewStack, cloud: Cl
 def test_what_is_written_grows_with_the_changes_and_not_with_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand creates write ten times what a hundred write, not a hundred times; each step one line."""
+    """A thousand creates write ten times what a hundred write, not a hundred times; each step is one line."""
     written: list[int] = []
 
     def per_resource(count: int) -> float:
         written.clear()
         path = tmp_path / f"{count}.json"
         with checkpoint.exclusive(path) as file:
-            journal = Journal(Snapshot(), CODEC, path, file)
+            journal = Journal(Snapshot(), CRYPTER, path, file)
             for number in range(count):
                 made = state(f"r{number}")
                 journal.begin("creating", made)
@@ -144,7 +144,7 @@ def test_what_is_written_grows_with_the_changes_and_not_with_the_stack(
 
 
 def test_an_operation_writes_the_whole_state_twice(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its beginning and at its end, however many steps it has."""
+    """It does so at its beginning and at its end, whatever the number of steps."""
     whole: list[Path] = []
     write = checkpoint._write
 

@@ -1,4 +1,4 @@
-"""One state, two engines: what the local engine made, the CLI takes over without a change, and back."""
+"""One state, two engines: each continues without a change with what the other made."""
 
 from __future__ import annotations
 

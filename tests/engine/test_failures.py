@@ -1,4 +1,4 @@
-"""What fails: in the provider, in the program, in the processes. What was done is saved."""
+"""Failures in the provider, the program and the processes: what was done before is saved."""
 
 from __future__ import annotations
 
@@ -47,26 +47,6 @@ def test_what_was_made_before_a_failure_is_saved_and_the_next_update_goes_on(new
     assert stack.up().summary.resource_changes == {"create": 2, "same": 2}
 
 
-def test_a_failed_update_keeps_the_old_state(new_stack: NewStack, cloud: Cloud) -> None:
-    """Inputs and outputs."""
-
-    def named(name: str) -> Any:
-        def program() -> None:
-            from tests.engine.toy_cloud import Thing
-
-            Thing("a", name=name)
-
-        return program
-
-    new_stack(named("old")).up()
-    cloud.refuse("update", "new")
-    stack = new_stack(named("new"))
-    with pytest.raises(auto.CommandError, match="refuses to update new"):
-        stack.up()
-    a = resources(stack)["a"]
-    assert (a["inputs"]["name"], a["outputs"]["name"]) == ("old", "old")
-
-
 def kind(kind: str, *, before: bool = False, name: str = "a") -> Any:
     def program() -> None:
         import pulumi
@@ -95,7 +75,7 @@ def test_a_replaced_resource_that_could_not_be_deleted_is_deleted_later(new_stac
 
 
 def test_a_replacement_that_could_not_be_made_is_made_later(new_stack: NewStack, cloud: Cloud) -> None:
-    """When the old one went before: its state says that the replacement is still to come."""
+    """If the old one was deleted first, its state says that the replacement is still to come."""
     new_stack(kind("1", before=True)).up()
     cloud.refuse("create", "b")
     stack = new_stack(kind("2", before=True, name="b"))
@@ -154,7 +134,7 @@ def test_a_refused_input_is_one_clean_line(operation: str, new_stack: NewStack, 
 
 
 def test_a_provider_that_dies_is_reported_and_the_rest_saved(new_stack: NewStack) -> None:
-    """As the end of its connection."""
+    """The report is that its connection ended."""
 
     def program() -> None:
         import pulumi
@@ -215,7 +195,7 @@ def test_a_program_that_raises_is_shown_from_its_own_line_on(new_stack: NewStack
     ],
 )
 def test_every_end_of_a_program_is_told(source: str, message: str, tmp_path: Path) -> None:
-    """In a directory with a `__main__.py`."""
+    """The program is a directory with a `__main__.py`."""
     (tmp_path / "__main__.py").write_text(f"import pulumi\n{source}\n")
     with StackDouble("dev", work_dir=tmp_path) as stack, pytest.raises(auto.CommandError) as failure:
         stack.up()
@@ -230,7 +210,7 @@ def test_a_program_may_end_early_and_log_errors(tmp_path: Path) -> None:
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
-    """With the directory that was looked at."""
+    """The message also names the directory that was searched."""
     with StackDouble("dev", work_dir=tmp_path) as stack, pytest.raises(auto.CommandError, match="unable to find main"):
         stack.up()
     with pytest.raises(NotADirectoryError, match="create it or pass another one"):
@@ -247,6 +227,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         ("Thing('a', opts=pulumi.ResourceOptions(import_='1'))", "importing resources"),
         ("Thing('a', file=pulumi.StringAsset('x'))", "assets and archives"),
         ("Thing('a', opts=pulumi.ResourceOptions(ignore_changes=['tags[*]']))", "property paths with list elements"),
+        ("Thing('a', opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(type_='t')]))", "aliases of another type"),
         ("Thing('a', opts=pulumi.ResourceOptions(deleted_with=Thing('b')))", "the option 'deleted_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replace_with=[Thing('b')]))", "the option 'replace_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replacement_trigger='1'))", "the option 'replacement_trigger'"),
@@ -255,6 +236,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
             "Thing('a', opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create='1m')))",
             "the option 'custom_timeouts'",
         ),
+        ("pulumi.require_pulumi_version('>=3')", "a required version of the CLI"),
         ("pulumi.runtime.invoke('aws:index:getThing', {})", "functions of providers"),
         (
             "Thing('a', opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding("
@@ -264,7 +246,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_left_out_is_named(source: str, feature: str, tmp_path: Path, cloud: Cloud) -> None:
-    """And the CLI recommended, unless the SDK itself says that it is not supported."""
+    """The message recommends the CLI, unless the SDK itself says that the feature is not supported."""
     (tmp_path / "__main__.py").write_text(f"import pulumi\nfrom tests.engine.toy_cloud import Thing\n{source}\n")
     environment = {"TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
     stack = StackDouble("dev", work_dir=tmp_path, env_vars=environment)
@@ -287,21 +269,21 @@ def test_what_is_left_out_is_named(source: str, feature: str, tmp_path: Path, cl
     ],
 )
 def test_an_option_that_is_left_out_is_refused(options: dict[str, Any], new_stack: NewStack) -> None:
-    """By name; options that are off are fine."""
+    """The message names it; options that are off are accepted."""
     with pytest.raises(UnsupportedFeatureError, match=f"the option '{next(iter(options))}'; run .* Pulumi CLI"):
         new_stack(lambda: None).up(**options)
     assert new_stack(lambda: None).up(**dict.fromkeys(options)).summary.resource_changes == {"create": 1}
 
 
 def test_unexpected_changes_fail(new_stack: NewStack) -> None:
-    """`expect_no_changes`."""
+    """`expect_no_changes` asks for this."""
     stack = new_stack(three)
     with pytest.raises(auto.CommandError, match="no changes were expected for preview but changes were proposed"):
         stack.preview(expect_no_changes=True)
 
 
 def test_no_process_outlives_an_operation(new_stack: NewStack, cloud: Cloud) -> None:
-    """Whether it succeeds or not."""
+    """This holds whether it succeeds or not."""
     stack = new_stack(three)
     stack.up()
     cloud.refuse("delete", "b")
@@ -332,7 +314,7 @@ INTERRUPTED = """
 def test_an_interrupted_update_leaves_a_state_to_go_on_from(
     number: signal.Signals, pending: bool, new_stack: NewStack, cloud: Cloud, tmp_path: Path
 ) -> None:
-    """Ctrl-C waits for what is under way; after a kill the next update warns of it. No process is left behind."""
+    """Ctrl-C waits for what is under way; after a kill the next update warns about it. No process is left behind."""
     state = tmp_path / "state.json"
     patience = 600 if pending else 3
     code = textwrap.dedent(INTERRUPTED).format(state=str(state), patience=patience)
@@ -367,7 +349,7 @@ def _wait_for(condition: Any) -> None:
 
 
 def test_no_thread_outlives_an_operation(new_stack: NewStack) -> None:
-    """Neither servers nor readers."""
+    """Both servers and readers end."""
     stack = new_stack(three)
     stack.up()
     left = {thread.name for thread in threading.enumerate() if not thread.daemon}

@@ -69,7 +69,7 @@ def test_a_dependent_is_deleted_before_what_it_needs(new_stack: NewStack, cloud:
 
 
 def test_the_state_has_the_fields_of_the_clis_checkpoint(new_stack: NewStack) -> None:
-    """Dependencies, the provider, secret outputs and times."""
+    """It has dependencies, the provider, secret outputs and times."""
     stack = new_stack(two_things)
     stack.up()
     state = resources(stack)
@@ -121,7 +121,7 @@ def test_a_preview_only_checks_and_compares(new_stack: NewStack, cloud: Cloud) -
 
 
 def test_a_replacement_is_created_before_the_old_one_goes(new_stack: NewStack, cloud: Cloud) -> None:
-    """Unless `delete_before_replace` asks for the opposite."""
+    """`delete_before_replace` asks for the opposite."""
     new_stack(thing(name="a", kind="1")).up()
     cloud.forget_calls()
     assert new_stack(thing(name="a", kind="2")).up().summary.resource_changes == {"replace": 1, "same": 1}
@@ -146,7 +146,7 @@ def chain(kind: str) -> Any:
 
 
 def test_what_cannot_outlive_a_deleted_resource_goes_first_and_comes_back(new_stack: NewStack, cloud: Cloud) -> None:
-    """A dependent whose replacing property comes from it; one that can be updated stays."""
+    """That is a dependent whose replacing property comes from it; a dependent that can be updated stays."""
     new_stack(chain("1")).up()
     cloud.forget_calls()
     stack = new_stack(chain("2"))
@@ -173,7 +173,7 @@ def test_what_cannot_outlive_a_deleted_resource_goes_first_and_comes_back(new_st
 def test_options_meet_the_answer_of_diff(
     says: str, options: dict[str, Any], changes: dict[str, int], new_stack: NewStack
 ) -> None:
-    """Engine-facts 2.2: `replace_on_changes` needs None; a provider that says no is believed."""
+    """`replace_on_changes` needs an answer of None; an answer of False stands (docs/engine.md, E2 and E3)."""
     new_stack(thing(name="a", diff_says=says)).up()
     assert new_stack(thing(name="b", diff_says=says, opts=options)).up().summary.resource_changes == changes
 
@@ -188,7 +188,7 @@ def test_ignored_changes_reach_into_objects(new_stack: NewStack, cloud: Cloud) -
 
 
 def test_a_same_answer_still_stores_new_inputs(new_stack: NewStack) -> None:
-    """Old outputs, new inputs."""
+    """The old outputs stay."""
     new_stack(thing(name="a", diff_says="none")).up()
     stack = new_stack(thing(name="b", diff_says="none"))
     stack.up()

@@ -47,7 +47,7 @@ def test_a_protected_resource_is_neither_deleted_nor_replaced(new_stack: NewStac
 
 
 def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: NewStack, cloud: Cloud) -> None:
-    """But for what a protected one needs."""
+    """What a protected one needs is kept as well."""
 
     def program() -> None:
         import pulumi
@@ -69,7 +69,7 @@ def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: New
 
 
 def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: Cloud) -> None:
-    """When it is replaced and when it is deleted."""
+    """This is true when it is replaced and when it is deleted."""
     retained = {"retain_on_delete": True}
     new_stack(thing(name="a", kind="1", options=retained)).up()
     new_stack(thing(name="a", kind="2", options=retained)).up()
@@ -78,31 +78,6 @@ def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: C
     assert cloud.names() == ["a", "a"]
     assert cloud.calls("delete") == []
     assert "first" not in resources(stack)
-
-
-@pytest.mark.parametrize("by", ["name", "urn"])
-def test_a_renamed_resource_is_the_same_resource(by: str, new_stack: NewStack, cloud: Cloud) -> None:
-    """By an alias, whole or in part; afterwards it needs the alias no more."""
-
-    def renamed() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        old = urn("first")
-        alias: Any = pulumi.Alias(name="first") if by == "name" else old
-        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[alias]))
-
-    new_stack(thing(name="a")).up()
-    id_ = cloud.id_of("a")
-    stack = new_stack(renamed)
-    assert stack.preview().change_summary == {"same": 2}
-    assert stack.up().summary.resource_changes == {"same": 2}
-    state = resources(stack)
-    assert "first" not in state
-    assert state["second"]["id"] == id_
-    assert "aliases" not in state["second"]
-    assert new_stack(thing("second", name="a")).up().summary.resource_changes == {"same": 2}
 
 
 def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud: Cloud) -> None:
@@ -145,19 +120,6 @@ def test_two_resources_cannot_take_over_one(new_stack: NewStack) -> None:
         new_stack(both).up()
 
 
-def test_two_resources_cannot_have_one_name(new_stack: NewStack) -> None:
-    """A duplicate URN is an error."""
-
-    def twice() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        Thing("a", name="1")
-        Thing("a", name="2")
-
-    with pytest.raises(auto.CommandError, match=r"Duplicate resource URN .*try giving it a unique name"):
-        new_stack(twice).preview()
-
-
 def components() -> None:
     import pulumi
 
@@ -168,7 +130,7 @@ def components() -> None:
 
 
 def test_components_have_children_outputs_and_dependents(new_stack: NewStack, cloud: Cloud) -> None:
-    """Deleted after what depends on them, with all that is in them."""
+    """They are deleted after what depends on them, together with everything in them."""
     stack = new_stack(components)
     stack.up()
     state = resources(stack)
@@ -184,7 +146,7 @@ def test_components_have_children_outputs_and_dependents(new_stack: NewStack, cl
 
 
 def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:
-    """`protect` and `retain_on_delete`, unless they say otherwise."""
+    """They inherit `protect` and `retain_on_delete`, unless they say otherwise."""
 
     def program() -> None:
         import pulumi
@@ -210,7 +172,7 @@ def targets() -> None:
 
 
 def test_only_targets_are_changed(new_stack: NewStack, cloud: Cloud) -> None:
-    """Others stay as they are, new ones are not made, and a target that needs one fails."""
+    """Others stay as they are, new ones are not created, and a target that needs one fails."""
 
     def before() -> None:
         from tests.engine.toy_cloud import Thing
@@ -235,7 +197,7 @@ def test_only_targets_are_changed(new_stack: NewStack, cloud: Cloud) -> None:
 
 
 def test_a_target_is_not_destroyed_while_others_depend_on_it(new_stack: NewStack, cloud: Cloud) -> None:
-    """The error names them; with them it goes."""
+    """The error names them; together with them it is destroyed."""
     stack = new_stack(targets)
     stack.up()
     with pytest.raises(auto.CommandError, match="will be destroyed but was not specified in --target list"):

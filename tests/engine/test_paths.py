@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.engine import diff
-from pulumi_instances.testing.engine.decide import ignoring_changes
+from pulumi_instances.testing.engine.diff import DiffResult, ignoring_changes, replace_on_changes
 from pulumi_instances.testing.engine.values import Secret, UnsupportedFeatureError, equal
 
 
@@ -40,7 +40,8 @@ def test_other_paths_are_refused(text: str) -> None:
 )
 def test_a_path_covers_itself_and_all_below(path: str, other: str, covered: bool) -> None:
     """A change below a named property is a change of the property."""
-    assert diff.covers(diff.parse(path), diff.parse(other)) is covered
+    found = DiffResult(True, changed=(diff.parse(other),))
+    assert replace_on_changes(found, [path]).replaces is covered
 
 
 @pytest.mark.parametrize(

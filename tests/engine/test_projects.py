@@ -1,4 +1,4 @@
-"""Where a program may be, and what it is told."""
+"""Where a program may be, and what it receives."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_directory_needs_no_project_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("main", "on_path"), [("app", ["."]), ("app/start.py", [])])
 def test_main_names_the_program_and_its_directory(main: str, on_path: list[str], tmp_path: Path) -> None:
-    """A directory is on the path, a file's is not."""
+    """A directory is on the path, and the directory of a file is not."""
     (tmp_path / "Pulumi.yaml").write_text(f"name: shop\nruntime: python\nmain: {main}\n")
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / ("start.py" if main.endswith(".py") else "__main__.py")).write_text(FACTS)
@@ -66,7 +66,7 @@ def test_main_names_the_program_and_its_directory(main: str, on_path: list[str],
 
 
 def test_configuration_comes_from_files_and_arguments(tmp_path: Path) -> None:
-    """Text, JSON, secrets; a key without a namespace is the project's."""
+    """It may be text, JSON or a secret; a key without a namespace belongs to the project."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: {name: python}\n")
     (tmp_path / "__main__.py").write_text(FACTS)
     (tmp_path / "Pulumi.dev.yaml").write_text(
@@ -93,14 +93,14 @@ def test_configuration_comes_from_files_and_arguments(tmp_path: Path) -> None:
 
 
 def test_a_main_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Before anything runs."""
+    """The message comes before anything runs."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\nmain: gone\n")
     with pytest.raises(NotADirectoryError, match="gone, which is not there; correct it"):
         StackDouble("dev", work_dir=tmp_path)
 
 
 def test_another_runtime_is_refused(tmp_path: Path) -> None:
-    """By name."""
+    """The message names it."""
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")
     with pytest.raises(UnsupportedFeatureError, match="programs of the runtime 'nodejs'"):
         StackDouble("dev", work_dir=tmp_path)

@@ -48,7 +48,7 @@ def open_() -> None:
 
 
 def test_secret_inputs_make_secret_outputs(new_stack: NewStack, cloud: Cloud) -> None:
-    """By key into objects, a list as a whole; the provider itself is sent plain values."""
+    """Objects are marked by key, a list as a whole; the provider itself is sent plain values."""
     stack = new_stack(hidden)
     stack.up()
     first = resources(stack)["first"]
@@ -76,7 +76,7 @@ def test_secrets_stay_secret_through_refresh_and_update(new_stack: NewStack, clo
 
 
 def test_a_change_of_secretness_alone_is_no_change(new_stack: NewStack) -> None:
-    """The engine compares values; the state takes the new secretness over."""
+    """The engine compares values, and the state stores the new secretness."""
     new_stack(hidden).up()
     stack = new_stack(open_)
     assert stack.preview().change_summary == {"same": 1, "update": 1}  # `plain` went
@@ -86,7 +86,7 @@ def test_a_change_of_secretness_alone_is_no_change(new_stack: NewStack) -> None:
 
 
 def test_the_state_file_holds_no_secret_and_is_its_owners(new_stack: NewStack) -> None:
-    """Mode 0600, ciphertexts only; what did not change keeps its ciphertext."""
+    """It has mode 0600 and contains ciphertexts only; a value that did not change keeps its ciphertext."""
     stack = new_stack(hidden)
     stack.up()
     text = stack.state_file.read_text()
@@ -99,7 +99,7 @@ def test_the_state_file_holds_no_secret_and_is_its_owners(new_stack: NewStack) -
 
 
 def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
-    """Not in a diff, an output or a result, whatever the options."""
+    """This is true of diffs, outputs and results, whatever the options."""
 
     def changed() -> None:
         import pulumi
@@ -123,7 +123,7 @@ def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
 
 
 def test_a_check_failure_of_a_property_shows_its_value_decrypted(new_stack: NewStack) -> None:
-    """As the CLI does: a double that hides it would hide a leak of the provider from its tests."""
+    """The CLI does so, and a double that hides it would hide a leak of the provider from its tests."""
 
     def bad() -> None:
         import pulumi
@@ -150,7 +150,7 @@ def test_the_encryption_is_the_clis() -> None:
 
 
 def test_a_stack_opens_with_its_passphrase_only(new_stack: NewStack) -> None:
-    """Another one is refused before anything runs."""
+    """It refuses another one before anything runs."""
     stack = new_stack(hidden, passphrase="one")
     stack.up()
     with pytest.raises(IncorrectPassphraseError, match="set PULUMI_CONFIG_PASSPHRASE"):
@@ -159,7 +159,7 @@ def test_a_stack_opens_with_its_passphrase_only(new_stack: NewStack) -> None:
 
 
 def test_the_passphrase_comes_from_the_environment(new_stack: NewStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with the CLI, unless it is given."""
+    """An argument takes precedence, as with the CLI."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "from outside")
     new_stack(hidden).up()
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")

@@ -1,4 +1,4 @@
-"""Refresh, lookups, providers and outputs: what the state knows and where it has it from."""
+"""Refresh, look-ups, providers and outputs: the content of the state, and where it comes from."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_drift_in_outputs_alone_is_taken_over(new_stack: NewStack, cloud: Cloud)
 
 
 def test_what_is_missing_is_dropped_and_made_anew(new_stack: NewStack, cloud: Cloud) -> None:
-    """What depended on it does no more, until the next update."""
+    """What depended on it no longer does, until the next update."""
     stack = new_stack(two)
     stack.up()
     cloud.path(cloud.id_of("a")).unlink()
@@ -67,7 +67,7 @@ def test_what_is_missing_is_dropped_and_made_anew(new_stack: NewStack, cloud: Cl
 
 
 def test_refresh_does_not_run_the_program(new_stack: NewStack) -> None:
-    """Nor does destroy: both work with the program gone."""
+    """Destroy does not run it either: both work when the program is gone."""
 
     def broken() -> None:
         raise RuntimeError
@@ -79,7 +79,7 @@ def test_refresh_does_not_run_the_program(new_stack: NewStack) -> None:
 
 
 def test_a_preview_can_refresh_first(new_stack: NewStack, cloud: Cloud) -> None:
-    """Without saving what it saw; an update saves it."""
+    """It does not save what it saw; an update does."""
     stack = new_stack(two)
     stack.up()
     cloud.path(cloud.id_of("b")).unlink()
@@ -91,7 +91,7 @@ def test_a_preview_can_refresh_first(new_stack: NewStack, cloud: Cloud) -> None:
 
 
 def test_a_failed_read_leaves_the_other_refreshes(new_stack: NewStack, cloud: Cloud) -> None:
-    """The state has what could be read."""
+    """The state contains what could be read."""
     stack = new_stack(two)
     stack.up()
     id_ = cloud.id_of("a")
@@ -127,7 +127,7 @@ def lookup(id_: str | None = None) -> Any:
 
 
 def test_a_resource_is_looked_up_by_id(new_stack: NewStack, cloud: Cloud) -> None:
-    """In previews too; it is external, counted only when it is new, and never deleted."""
+    """Previews do so too; the resource is external, is counted only when it is new, and is never deleted."""
     stack = new_stack(lookup())
     assert stack.preview().change_summary == {"create": 2}
     up = stack.up(diff=True)
@@ -143,7 +143,7 @@ def test_a_resource_is_looked_up_by_id(new_stack: NewStack, cloud: Cloud) -> Non
 
 
 def test_a_lookup_that_fails_fails_the_preview(new_stack: NewStack) -> None:
-    """With what the provider says."""
+    """The error is that of the provider."""
     with pytest.raises(auto.CommandError, match=r"Preview failed: (.|\n)*there is no thing nix"):
         new_stack(lookup("nix")).preview()
 
@@ -181,7 +181,7 @@ def regions(first: str, *, own: bool = True) -> Any:
 
 
 def test_an_explicit_provider_has_its_own_configuration(new_stack: NewStack, cloud: Cloud) -> None:
-    """And the default provider the stack's; both are configured once in their own processes."""
+    """The default provider has the stack's. Each is configured once, in its own process."""
     stack = new_stack(regions("europe"), config={"toy:region": "home"})
     assert stack.up().outputs["regions"].value == ["europe", "home"]
     assert sorted(call["region"] for call in cloud.calls("configure")) == ["europe", "home"]
@@ -204,7 +204,7 @@ def test_providers_change_without_replacing(new_stack: NewStack, cloud: Cloud) -
 
 
 def test_changed_configuration_is_no_change_of_the_stack(new_stack: NewStack) -> None:
-    """The default provider takes it over and is never counted."""
+    """The default provider stores it and is never counted."""
     new_stack(two, config={"toy:region": "one"}).up()
     stack = new_stack(two, config={"toy:region": auto.ConfigValue("two", secret=True)})
     assert stack.up().summary.resource_changes == {"same": 3}
@@ -212,7 +212,7 @@ def test_changed_configuration_is_no_change_of_the_stack(new_stack: NewStack) ->
 
 
 def test_destroy_and_refresh_use_the_configuration_of_the_last_update(new_stack: NewStack, cloud: Cloud) -> None:
-    """Not today's."""
+    """They do not use the present one."""
     new_stack(two, config={"toy:region": "then"}).up()
     cloud.forget_calls()
     new_stack(two, config={"toy:region": "now"}).destroy()
@@ -220,7 +220,7 @@ def test_destroy_and_refresh_use_the_configuration_of_the_last_update(new_stack:
 
 
 def test_children_use_the_providers_of_their_component(new_stack: NewStack) -> None:
-    """`providers` of a component."""
+    """The option is `providers` of a component."""
 
     def program() -> None:
         import pulumi
@@ -238,7 +238,7 @@ def test_children_use_the_providers_of_their_component(new_stack: NewStack) -> N
 
 
 def test_a_provider_whose_configuration_is_not_known_yet_is_not_called(new_stack: NewStack, cloud: Cloud) -> None:
-    """In a preview; the update configures it."""
+    """This happens in a preview; the update configures it."""
 
     def program() -> None:
         import pulumi
@@ -280,7 +280,7 @@ def test_unknown_inputs_reach_check_in_a_preview(new_stack: NewStack, cloud: Clo
 
 
 def test_outputs_come_and_go(new_stack: NewStack) -> None:
-    """All kinds of values; a failed update keeps what it could not renew."""
+    """They have all kinds of values, and a failed update keeps those that it could not renew."""
 
     def outputs(values: dict[str, Any], *, fail: bool = False) -> Any:
         def program() -> None:

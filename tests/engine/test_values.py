@@ -73,7 +73,7 @@ def test_a_secret_in_the_checkpoint_is_only_its_ciphertext() -> None:
 
 
 def test_assets_are_refused_by_name() -> None:
-    """An asset would lose its content; the message says what is not supported."""
+    """An asset would lose its content; the message says that it is not supported."""
     asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
     with pytest.raises(UnsupportedFeatureError, match="assets and archives; run this program with the Pulumi CLI"):
         from_struct(to_struct({"file": asset}, keep_secrets=True))
@@ -96,7 +96,7 @@ def test_assets_are_refused_by_name() -> None:
     ],
 )
 def test_equality_is_the_engines(left: Any, right: Any, same: bool) -> None:
-    """Types matter, secretness matters, a missing key is a null."""
+    """Types and secretness matter, and a missing key equals a null."""
     assert equal(left, right) is same
     assert equal(right, left) is same
 
@@ -114,11 +114,11 @@ def test_equality_is_the_engines(left: Any, right: Any, same: bool) -> None:
     ],
 )
 def test_secretness_is_copied_by_key_into_objects_and_onto_whole_lists(source: Any, target: Any, marked: Any) -> None:
-    """Engine-facts 2.7 (a)."""
+    """The engine marks outputs in this way (docs/engine.md, E9)."""
     copy_secretness(source, target)
     assert equal(target, marked)
 
 
 def test_a_secret_never_shows_its_value() -> None:
-    """Neither alone nor in a container."""
+    """It is hidden by itself and inside a container."""
     assert "hush" not in repr(Secret("hush")) + str([Secret("hush")]) + f"{Secret({'a': 'hush'})}"

@@ -166,7 +166,7 @@ def test_a_missing_instance_is_one_line(stack: NativeStack, instances_api: Emula
     with pytest.raises(auto.CommandError, match="read instance 99: 404 "):
         stack.run("import", NATIVE_TYPE, "old", "99", "--yes", "--non-interactive")
     stack.resources_are('bad: {type: instances:Instance, properties: {yourMom: ""}}')
-    with pytest.raises(auto.CommandError, match=r"resource 'bad' has a problem: yourMom: is empty: write the key"):
+    with pytest.raises(auto.CommandError, match=r"resource 'bad' has a problem: yourMom is empty; write the key"):
         stack.preview()
     stack.unconfigure(["instances:baseUrl", "instances:userSecret"])
     with pytest.raises(auto.CommandError) as error:
@@ -231,7 +231,7 @@ def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: E
 
 
 def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
-    """And what it may have made is found by the next `up`."""
+    """What it may have created is found by the next `up`."""
     instances_api.fail("POST", "/instances", Fault.delay(3))
     program = """
     crm:

@@ -69,7 +69,7 @@ def test_check_config_reports_every_problem_at_once(home: dict[str, str]) -> Non
     with Native(home, {}, name="eu") as explicit:
         _, failures = explicit.check_config()
     assert failures[1] == (
-        'instances:userSecret is missing: give userSecret to the provider "eu", or set INSTANCES_EU_USER_SECRET'
+        'instances:userSecret is missing; give userSecret to the provider "eu", or set INSTANCES_EU_USER_SECRET'
     )
 
 
@@ -93,7 +93,7 @@ def test_a_provider_whose_variables_are_those_of_the_default_account_is_refused(
 
 
 def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[str, str]) -> None:
-    """And its plugin URL is not a part of it; the default account's never reach another."""
+    """The URL of the plugin is not a part of the name; the default account's variables reach no other account."""
     of_eu = {name.replace("INSTANCES_", "INSTANCES_EU_"): value for name, value in api.env.items()}
     with Native({**home, **of_eu}, {}, name="eu") as process:
         assert process.check_config().failures == []
@@ -140,6 +140,14 @@ def test_every_setting_is_one_of_the_provider(provider: Native) -> None:
 # Check
 
 
+def test_check_adds_the_default_tags(api: Emulator, home: dict[str, str]) -> None:
+    """The project and the stack are those of the URN."""
+    with Native(home, {**settings_of(api), "defaultTags": "pulumi,{project}/{stack}"}) as process:
+        checked, failures = process.configure().check(inputs())
+    assert failures == []
+    assert checked["tags"] == ["acceptance/dev", "eu", "pulumi"]
+
+
 def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None:
     news = {
         "yourMom": "dropbox",
@@ -172,12 +180,12 @@ def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
 @pytest.mark.parametrize(
     ("bad", "line"),
     [
-        ({"yourMom": None}, 'yourMom: is missing: write the key of a connector, such as "dropbox"'),
-        ({"tags": "billing"}, 'tags: must be a list of texts, not text: write tags: ["billing"]'),
-        ({"enabled": "yes"}, "enabled: must be a boolean, not text: write enabled: true or enabled: false"),
-        ({"adoptId": "x"}, 'adoptId: must be the decimal id of an instance, such as "4014", not other text'),
-        ({"extra": {"providerData": {}}}, 'extra: ["providerData"] has an argument of its own: write providerData'),
-        ({"colour": "red"}, "colour: is not a property of an Instance: remove it"),
+        ({"yourMom": None}, 'yourMom is missing; write the key of a connector, such as "dropbox"'),
+        ({"tags": "billing"}, 'tags must be a list of strings, not a string; write tags: ["billing"]'),
+        ({"enabled": "yes"}, "enabled must be a boolean, not a string; write enabled: true or enabled: false"),
+        ({"adoptId": "x"}, "adoptId must be the decimal id of an instance, not another string; write"),
+        ({"extra": {"providerData": {}}}, 'extra["providerData"] has an argument of its own; write providerData'),
+        ({"colour": "red"}, "colour is not a property of an Instance; remove it"),
     ],
 )
 def test_bad_inputs_are_lines_in_the_words_of_the_package(provider: Native, bad: dict[str, Any], line: str) -> None:
@@ -239,7 +247,7 @@ def test_one_difference(provider: Native, changed: dict[str, Any], detailed: dic
 
 
 def test_what_differs_in_the_outputs_alone_is_shown_so(provider: Native) -> None:
-    """Such as after a refresh of a state whose inputs were not rewritten."""
+    """A refresh of a state whose inputs were not rewritten leaves such a difference."""
     olds = inputs(name="renamed there", token="t0ken", __defaults=[])
     assert provider.diff("7", olds, inputs(), inputs()).detailed == {"name": ("UPDATE", False)}
 
@@ -291,7 +299,9 @@ def test_what_is_gone_has_no_id_and_its_outputs_go(provider: Native, api: Emulat
 
 
 def test_an_error_is_one_line_in_the_words_of_the_package(provider: Native) -> None:
-    with pytest.raises(NativeError, match=r"^adopt instance 9999: it does not exist; correct adoptId, or remove it"):
+    with pytest.raises(
+        NativeError, match=r"^adoptId names instance 9999, which does not exist; correct adoptId, or remove it"
+    ):
         provider.create(inputs(adoptId="9999"))
     with pytest.raises(NativeError, match=r"^read instance 9999: 404[^\n]*$"):
         provider.get("9999")
@@ -326,7 +336,7 @@ def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulat
 
 
 def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict[str, str]) -> None:
-    """As long as its connection does not work, every `up` says so."""
+    """Every `up` reports it as long as its connection does not work."""
     instance_id = str(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
     api.change(instance_id, valid=False)
     with Native(home, {**settings_of(api), "createTimeout": 1}) as process:
@@ -407,7 +417,7 @@ def test_a_timeout_bounds_the_whole_operation(api: Emulator, home: dict[str, str
         instance_id = str(api.add(your_mom="box", name="crm"))
         for _ in range(50):
             api.fail("GET", "/instances/{id}", Fault.delay(20))
-        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over; give it more time"):
+        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over; increase it"):
             process.refresh(instance_id, inputs(token="t"), timeout=0.5)
 
 
@@ -470,7 +480,7 @@ def test_cancel_ends_a_wait(api: Emulator, home: dict[str, str]) -> None:
 def test_garbage_is_answered_or_refused_in_one_line(
     provider: Native, api: Emulator, method: str, request_: Any
 ) -> None:
-    """And nothing is written."""
+    """Nothing is written either."""
     said = "answered"
     try:
         provider.call(method, request_)
@@ -497,7 +507,7 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) 
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:
-    """Which is so when the engine was killed."""
+    """This is how the process learns that the engine was killed."""
     with Native(home) as process:
         assert process.process.stdout is not None
         process.process.stdout.close()

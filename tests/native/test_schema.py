@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.core.errors import Problem
 from pulumi_instances.core.model import INPUTS, OUTPUTS
 from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.native import schema
-from pulumi_instances.native.names import camel, from_engine, in_words, to_engine
+from pulumi_instances.native.names import camel, from_engine, in_words, problem_in_words, to_engine
 
 GOLDEN = Path(__file__).with_name("schema.json")
 
@@ -49,6 +50,21 @@ def test_names_go_there_and_back() -> None:
 )
 def test_messages_are_in_the_words_of_the_package(message: str, said: str) -> None:
     assert in_words(message) == said
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (Problem("your_mom", "is missing", "write your_mom"), "yourMom is missing; write yourMom"),
+        (Problem('extra["your_mom"]', "is set by the service", "remove it"), 'extra["your_mom"] is set by the service'),
+        (Problem("provider_data.adopt_id", "is bytes", "write a string"), "providerData.adopt_id is bytes"),
+        (Problem("tags[0]", "is empty", 'write tags=["a"]'), 'tags[0] is empty; write tags: ["a"]'),
+        (Problem("the provider", 'is named "your_mom"', "rename it"), 'the provider is named "your_mom"; rename it'),
+    ],
+)
+def test_a_problem_names_its_property_as_the_package_does(problem: Problem, said: str) -> None:
+    """Only the property itself is translated: what stands inside it is the user's own."""
+    assert str(problem_in_words(problem)).startswith(said)
 
 
 if __name__ == "__main__":

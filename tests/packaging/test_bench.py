@@ -1,4 +1,4 @@
-"""What the benchmark says of its figures, and that what it needs is pinned."""
+"""How the benchmark judges its figures, and that its requirements are pinned."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ from packaging.requirements import Requirement
 from .conftest import ROOT
 
 TARGETS = [
-    *("help", "demo", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
+    *("help", "demo", "check", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
     *("bench", "audit", "build", "lock", "clean"),
 ]
 
 
 def make(*arguments: str) -> str:
-    """What `make` prints."""
+    """The output of `make`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(["make", *arguments], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)
     return done.stdout
@@ -38,7 +38,7 @@ def test_each_command_can_be_planned(target: str) -> None:
 
 
 def test_the_tests_end_in_pytests_closing_line() -> None:
-    """Lint, types and the other SDKs and Pythons come first."""
+    """Lint, types and the other SDKs and Pythons run first."""
     plan = make("--dry-run", "test").splitlines()
     assert [re.search(r"(ruff check|ruff format|mypy|lint-imports|nox|pytest)", line)[1] for line in plan[-6:]] == [  # type: ignore[index]
         "ruff check",

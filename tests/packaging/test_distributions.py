@@ -26,7 +26,7 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    """Every module, the marker for type checkers, the licence: no tests, no tools, no caches."""
+    """It contains every module, the marker for type checkers and the licence, but no tests, tools or caches."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     [info] = {name.split("/")[0] for name in names if ".dist-info/" in name}
@@ -75,15 +75,24 @@ def test_the_sdist_holds_what_its_tests_need(sdist: Path) -> None:
 
 
 def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
-    """Few runtime dependencies; all else comes with an extra."""
+    """There are few runtime dependencies; all others come with an extra."""
     required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
     assert {re.split(r"[<>=]", value)[0] for value in required} == {"pulumi", "requests", "urllib3"}
     assert set(metadata.get_all("Provides-Extra", [])) == {"cli", "dev", "testing"}
     assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.10")
 
 
+def test_the_links_of_the_readme_lead_into_the_repository(metadata: Message) -> None:
+    """The wheel's description is the README, and its links begin with the URL of the repository."""
+    urls = dict(url.split(", ") for url in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert f"]({urls['Repository']}/blob/main/docs/" in str(metadata.get_payload())
+
+
 def test_the_version_is_the_newest_of_the_changelog(metadata: Message) -> None:
-    """A release is written down before it is made."""
+    """A release is documented before it is made."""
     changelog = (ROOT / "CHANGELOG.md").read_text()
     newest = re.search(r"^## \[([^\]]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
     assert newest is not None
@@ -97,14 +106,14 @@ def test_it_imports_with_its_runtime_dependencies_only(installed: Path) -> None:
 
 
 def test_the_command_without_its_extra_says_what_to_install(installed: Path) -> None:
-    """One line, not a traceback."""
+    """It prints one line, not a traceback."""
     done = subprocess.run([installed / "pulumi-instances"], text=True, capture_output=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["The command line needs its extra: pip install 'pulumi-instances[cli]'"]
+    assert done.stderr.splitlines() == ["The command line needs an extra: pip install 'pulumi-instances[cli]'"]
 
 
 def test_the_plugin_without_the_extra_leaves_pytest_alone(installed: Path, tmp_path: Path) -> None:
-    """pytest loads the plugin wherever the package is installed: it must work there, and load nothing of its own."""
+    """pytest loads the plugin wherever the package is installed, so it must import nothing of its own."""
     (tmp_path / "test_it.py").write_text(
         "import sys\n\ndef test_it():\n"
         "    loaded = {'click', 'cryptography', 'requests', 'rich', 'starlette', 'uvicorn'} & set(sys.modules)\n"

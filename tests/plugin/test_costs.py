@@ -13,7 +13,7 @@ from tests.support.values import inputs
 
 
 def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin) -> None:
-    """As many as `instances:parallelism` allows, where the SDK's own server has four; never more."""
+    """`instances:parallelism` allows as many, and never more, where the SDK's own server runs four."""
     api.fail("POST", "/instances", Fault.delay(4), times=32)
     with ThreadPoolExecutor(100) as threads:
         list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(100)))
@@ -22,7 +22,7 @@ def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin
 
 
 def test_a_lower_parallelism_is_kept_to(api: Emulator) -> None:
-    """However many calls the engine makes."""
+    """It limits however many calls the engine makes."""
     with Plugin({**api.env, "INSTANCES_PARALLELISM": "2"}) as plugin, ThreadPoolExecutor(12) as threads:
         api.fail("POST", "/instances", Fault.delay(0.1))
         list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(12)))
@@ -40,7 +40,7 @@ def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> Non
 
 
 def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugin: Plugin) -> None:
-    """The plugin process answers all that wait from one listing; each with its own instance."""
+    """The plugin process serves all waiting reads from one listing, each with its own instance."""
     ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=[])) for number in range(1000)]
     states = {
         str(each["id"]): {**inputs(), "token": each["token"], "valid": True, "disabled": False}
@@ -53,7 +53,7 @@ def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugi
 
 
 def test_a_program_loads_no_library_that_it_does_not_use() -> None:
-    """Declaring instances takes the SDK and this package: HTTP is the plugin's, the rest is for commands and tests."""
+    """Declaring instances needs the SDK and this package; the plugin, commands and tests load the rest."""
     code = (
         "import sys\n"
         "from pulumi_instances import Instance, account\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
-from tests.support.values import inputs
+from tests.support.values import inputs, outputs
 
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
 
@@ -59,7 +60,7 @@ def test_an_instance_is_checked_created_read_updated_and_deleted(api: Emulator, 
 
 
 def test_a_preview_asks_the_api_nothing(api: Emulator, plugin: Plugin) -> None:
-    """Check and Diff stay at home."""
+    """Check and Diff send no request."""
     plugin.check(inputs())
     plugin.diff("1", {**inputs(), "token": "t"}, inputs(name="other"))
     assert api.requests == []
@@ -87,7 +88,7 @@ def test_what_is_used_at_creation_only_is_kept_as_declared(api: Emulator, plugin
 
 
 def test_recording_what_appears_sends_nothing(api: Emulator, plugin: Plugin) -> None:
-    """An adopted instance whose program gains a configuration: an update in the state only."""
+    """If the program of an adopted instance gains a configuration, only the state is updated."""
     made = plugin.create(inputs())
     api.reset()
     news = inputs(configuration={"oauth.api.key": "k"})
@@ -135,7 +136,8 @@ def test_a_change_is_left_to_the_engine_to_show(plugin: Plugin, changed: Bag, re
     """UNKNOWN makes it compare inputs itself and honour `replace_on_changes`; what replaces is named."""
     olds = inputs(configuration={"a": "b"}, provider_data={"code": "c"}, token="t")
     news = inputs(**{"configuration": {"a": "b"}, "provider_data": {"code": "c"}, **changed})
-    assert plugin.diff("1", olds, news) == Diffed("UNKNOWN", replaces)
+    # An id that no other test deletes: the process remembers which instances are going to be replaced.
+    assert plugin.diff("71", olds, news) == Diffed("UNKNOWN", replaces)
 
 
 def test_another_pickle_is_no_difference(plugin: Plugin) -> None:
@@ -157,7 +159,7 @@ def test_another_pickle_is_no_difference(plugin: Plugin) -> None:
     ],
 )
 def test_unknown_values_stay_unknown(plugin: Plugin, unknown: Bag) -> None:
-    """At any depth: in the checked inputs, and as a change where the property counts."""
+    """At any depth, they are unknown in the checked inputs and count as a change of their property."""
     checked = plugin.check(inputs(**unknown))
     assert checked == Checked(inputs(**unknown), [])
     expected = "NONE" if "adopt_id" in unknown else "UNKNOWN"
@@ -165,13 +167,13 @@ def test_unknown_values_stay_unknown(plugin: Plugin, unknown: Bag) -> None:
 
 
 def test_bad_inputs_are_check_failures(plugin: Plugin) -> None:
-    """One for each, naming its property: the engine prints one line, not a traceback."""
+    """Each names its property, and the engine prints one line instead of a traceback."""
     _, failures = plugin.check({"your_mom": 5, "tags": ["a", 1], "provider_data": "code", "nmae": "x"})
-    assert sorted(text.partition(":")[0] for _, text in failures) == [
+    assert sorted(text.partition(" ")[0] for _, text in failures) == [
         "name",
         "nmae",
         "provider_data",
-        "tags",
+        "tags[1]",
         "your_mom",
     ]
     assert all("\n" not in text for _, text in failures)
@@ -183,13 +185,14 @@ def test_bad_inputs_are_check_failures(plugin: Plugin) -> None:
 
 def test_what_is_gone_leaves_the_state_on_refresh(api: Emulator, plugin: Plugin) -> None:
     """An empty id tells the engine to drop it."""
+    plugin.get(str(api.add()))  # the API knows another one, so it is the right API
     made = plugin.create(inputs())
     api.remove(made.id)
     assert plugin.refresh(made.id, plain(made.outputs)) == Found("", {}, {})
 
 
 def test_get_of_what_is_missing_is_an_error(api: Emulator, plugin: Plugin) -> None:
-    """The engine would take an empty answer for success."""
+    """The engine would mistake an empty answer for success."""
     gone = api.add()
     api.remove(gone)
     with pytest.raises(PluginError, match=rf"read instance {gone}: 404.*check the id"):
@@ -197,7 +200,7 @@ def test_get_of_what_is_missing_is_an_error(api: Emulator, plugin: Plugin) -> No
 
 
 def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
-    """From nothing but the id."""
+    """It needs nothing but the id."""
     instance_id = api.add(your_mom="box", name="other", tags=["b", "a"])
     assert plugin.get(str(instance_id)).outputs == {
         "your_mom": "box",
@@ -238,7 +241,8 @@ def test_a_refresh_that_fails_never_means_gone(api: Emulator, plugin: Plugin, fa
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_gone_is_what_the_api_says_is_gone(api: Emulator, plugin: Plugin, status: int) -> None:
-    """404, and 410 of services that remember."""
+    """That is 404, and 410 for services that remember."""
+    plugin.get(str(api.add()))  # the API knows another one, so it is the right API
     made = plugin.create(inputs())
     api.remove(made.id)
     api.fail("GET", "/instances/{id}", Fault.status(status))
@@ -246,7 +250,7 @@ def test_gone_is_what_the_api_says_is_gone(api: Emulator, plugin: Plugin, status
 
 
 def test_a_refresh_shows_drift_in_inputs_and_outputs(api: Emulator, plugin: Plugin) -> None:
-    """Name and tags as they are on the server, so that the next `up` repairs them; a flipped `valid` is no drift."""
+    """Name and tags are those on the server, so that the next `up` repairs them; a changed `valid` is not drift."""
     bag = inputs(configuration={"a": "b"})
     made = plugin.create(bag)
     api.change(made.id, name="renamed", tags=["x"], valid=False, disabled=True)
@@ -257,7 +261,7 @@ def test_a_refresh_shows_drift_in_inputs_and_outputs(api: Emulator, plugin: Plug
 
 
 def test_a_new_token_is_taken_over(api: Emulator, plugin: Plugin) -> None:
-    """And marked as a secret again."""
+    """It is marked as a secret again."""
     made = plugin.create(inputs())
     api.change(made.id, token="rotated")
     assert plugin.refresh(made.id, plain(made.outputs)).outputs["token"] == secret("rotated")
@@ -293,7 +297,99 @@ def test_a_replacement_of_what_is_adopted_is_refused(plugin: Plugin) -> None:
     olds = inputs(adopt_id="4014")
     _, failures = plugin.check({**olds, "your_mom": "box"}, olds)
     [(_, text)] = failures
-    assert text.startswith("your_mom: cannot change while adopt_id names the instance")
+    assert text.startswith("your_mom cannot change while adopt_id names the instance")
+
+
+def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: Plugin) -> None:
+    """A preview shows it. A resource that exists has adopted long ago, and a bad input is reported alone."""
+    missing, other = str(api.add()), str(api.add(your_mom="box"))
+    api.remove(missing)
+    assert plugin.check(inputs(adopt_id=missing, your_mom=5)).failures[1:] == []
+    assert plugin.check(inputs(adopt_id=missing), inputs(adopt_id=missing)).failures == []
+    assert plugin.check(inputs(adopt_id=UNKNOWN)).failures == []
+    for instance_id, problem in ((missing, "which does not exist; "), (other, 'which is of "box"')):
+        [(_, text)] = plugin.check(inputs(adopt_id=instance_id)).failures
+        assert text.startswith(f"adopt_id names instance {instance_id}, {problem}")
+
+
+@pytest.mark.usefixtures("api")
+def test_what_the_program_declares_is_not_adopted(plugin: Plugin) -> None:
+    """The diff that ends a refresh is about the state, not about the program: it may still move the instance."""
+    moved, declared = (plugin.create(inputs()) for _ in range(2))
+    for made in (moved, declared):
+        plugin.refresh(made.id, plain(made.outputs))
+        plugin.diff(made.id, plain(made.outputs), inputs())
+    plugin.diff(declared.id, plain(declared.outputs), inputs())
+    assert plugin.check(inputs(adopt_id=moved.id)).failures == []
+    [(_, text)] = plugin.check(inputs(adopt_id=declared.id)).failures
+    assert "which another resource of this stack already manages" in text
+
+
+# one-time codes
+
+
+def test_a_replacement_that_would_send_a_used_code_fails_at_the_check(plugin: Plugin) -> None:
+    """Nothing is deleted for it."""
+    olds = inputs(provider_data={"code": "used-at-creation"})
+    [(_, text)] = plugin.check({**olds, "your_mom": "box"}, olds).failures
+    assert text.startswith("your_mom cannot change with the same code in provider_data, which works only once; ")
+
+
+def test_what_a_diff_replaces_with_its_code_is_not_deleted(api: Emulator, plugin: Plugin) -> None:
+    """The engine would delete it with what it depends on, before the check that refuses its replacement."""
+    made = plugin.create(inputs(provider_data={"code": "of-the-dependent"}))
+    state = plain(made.outputs)
+    plugin.diff(made.id, state, inputs(provider_data={"code": "of-the-dependent"}, your_mom="box"))
+    with pytest.raises(
+        PluginError, match=f"delete instance {made.id}: a resource that it depends on is deleted before"
+    ):
+        plugin.delete(made.id, state)
+    assert [str(instance["id"]) for instance in api.instances()] == [made.id]
+
+
+def test_what_is_replaced_is_deleted_once_its_code_has_served(api: Emulator, plugin: Plugin) -> None:
+    """It is kept while the create that sends the code again is still to come."""
+    bag = inputs(provider_data={"code": "serves-again"})
+    old = str(api.add())
+    state = {**bag, "token": api.instance(old)["token"]}
+    assert plugin.check(bag).failures == []
+    with pytest.raises(PluginError, match="its replacement would send the same code"):
+        plugin.delete(old, state)
+    made = plugin.create(bag)
+    plugin.delete(old, state)
+    assert [str(instance["id"]) for instance in api.instances()] == [made.id]
+
+
+# warnings
+
+
+@pytest.mark.parametrize("adopt_id", [None, "74"])
+def test_what_is_recorded_and_not_sent_is_said(plugin: Plugin, adopt_id: str | None) -> None:
+    """How to make it take effect depends on whether the instance was adopted."""
+    state, with_it = {**inputs(), "token": "t"}, inputs(configuration={"a": "b"}, adopt_id=adopt_id)
+    plugin.diff("72", state, with_it)
+    plugin.diff("73", {**state, **inputs(configuration={"a": "b"})}, inputs(adopt_id=adopt_id))
+    advice = f"replace the instance: {'remove adopt_id and ' if adopt_id else ''}run `pulumi up --replace <URN>`"
+    for instance_id, what in (("72", "recorded in the state"), ("73", "dropped from the state")):
+        said = [line for line in plugin.log().splitlines() if f"instance {instance_id}: configuration is " in line]
+        assert f"is {what}, and not sent" in said[-1]
+        assert said[-1].endswith(advice)
+
+
+def test_an_instance_that_does_not_work_yet_is_said(api: Emulator, plugin: Plugin) -> None:
+    """A line after its create says what is wrong; for one that works there is no such line."""
+    works, invalid, unfinished = plugin.create(inputs()).id, str(api.add()), str(api.add())
+    for instance_id, said in (
+        (invalid, {"valid": False}),
+        (unfinished, {"provisionInteractions": [{"type": "login"}]}),
+    ):
+        body = {"id": int(instance_id), "name": "billing", "token": "t", "valid": True, "disabled": False, **said}
+        api.fail("POST", "/instances", Fault.status(200, body=json.dumps(body)))
+        assert plugin.create(inputs()).id == instance_id
+    lines = [line for line in plugin.log().splitlines() if "does not work yet" in line]
+    assert f"instance {invalid} does not work yet: the service reports valid: false; complete" in lines[-2]
+    assert f"instance {unfinished} does not work yet: the service waits for further steps (provision" in lines[-1]
+    assert not [line for line in lines if f"instance {works} " in line]
 
 
 # errors
@@ -312,7 +408,7 @@ def test_a_replacement_of_what_is_adopted_is_refused(plugin: Plugin) -> None:
 def test_an_error_is_a_short_traceback_that_ends_in_the_message(
     api: Emulator, plugin: Plugin, method: str, path: str, act: Any
 ) -> None:
-    """The SDK shows all frames: ours are left out, and no cause is chained."""
+    """The SDK shows all frames, so ours are removed and no cause is chained."""
     api.fail(method, path, Fault.status(400, "No way"))
     with pytest.raises(PluginError) as caught:
         act(plugin)
@@ -326,7 +422,7 @@ def test_an_error_is_a_short_traceback_that_ends_in_the_message(
 
 
 def test_errors_and_the_log_hold_no_secret(api: Emulator, plugin: Plugin) -> None:
-    """Even where the server repeats them."""
+    """This holds even if the server repeats them."""
     secrets = ("c0de-of-oauth", "0auth-s3cret", api.user_secret, api.organization_secret)
     api.fail("POST", "/instances", Fault.status(400, " ".join(secrets)))
     with pytest.raises(PluginError) as caught:
@@ -337,6 +433,18 @@ def test_errors_and_the_log_hold_no_secret(api: Emulator, plugin: Plugin) -> Non
     for text in (str(caught.value), log):
         for value in (*secrets, made.outputs["token"]["value"], "Authorization"):
             assert value not in text
+
+
+def test_what_a_check_or_a_diff_was_given_is_not_repeated(api: Emulator, plugin: Plugin) -> None:
+    """This covers a name that comes from an Output, which may be a secret, and every secret in the state."""
+    bag = inputs(name="n4me-from-output")
+    assert plugin.check({**bag, "__outputs": ["name"]}) == Checked(bag, [])
+    plugin.diff("75", outputs(token="t0ken-of-state", configuration={"a": "v4lue-of-state"}), inputs())
+    api.fail("POST", "/instances", Fault.status(400, "n4me-from-output t0ken-of-state v4lue-of-state"))
+    with pytest.raises(PluginError, match=r"create instance \[secret\]: 400 ") as caught:
+        plugin.create(bag)
+    for value in ("n4me-from-output", "t0ken-of-state", "v4lue-of-state"):
+        assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize("bad", ["", "../1", "1/.."])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from tests.support.values import inputs
 
 
 def test_missing_settings_are_check_failures_of_one_line(home: dict[str, str]) -> None:
-    """Clean lines in the preview, one for each setting; whatever is called instead of Check fails with the same."""
+    """The preview prints one line for each setting, and any other call than Check fails with the same."""
     with Plugin(home) as plugin:
         _, failures = plugin.check(inputs())
         assert [reason.split()[0] for _, reason in failures] == [
@@ -28,7 +30,7 @@ def test_missing_settings_are_check_failures_of_one_line(home: dict[str, str]) -
 
 
 def test_settings_come_from_the_stack_configuration(api: Emulator, home: dict[str, str]) -> None:
-    """Secret ones as the engine hands them over, marked."""
+    """Secret ones arrive with the mark that the engine gives them."""
     config = {
         "instances:baseUrl": api.base_url,
         "instances:userSecret": secret(api.user_secret),
@@ -41,7 +43,7 @@ def test_settings_come_from_the_stack_configuration(api: Emulator, home: dict[st
 
 
 def test_rotated_secrets_come_through_the_environment(api: Emulator, home: dict[str, str]) -> None:
-    """They win over the configuration of the last `up`, which refresh and destroy are given."""
+    """They take precedence over the configuration of the last `up`, which refresh and destroy are given."""
     stale = {
         "instances:baseUrl": api.base_url,
         "instances:userSecret": "st4le-secret",
@@ -55,7 +57,7 @@ def test_rotated_secrets_come_through_the_environment(api: Emulator, home: dict[
 
 
 def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) -> None:
-    """The engine's second Ctrl-C; without a traceback."""
+    """It is the engine's second Ctrl-C, and there is no traceback."""
     with Plugin({**home, **api.env}) as plugin:
         plugin.create(inputs())
         assert plugin.interrupt() == 0
@@ -63,15 +65,26 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) 
 
 
 def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) -> None:
-    """The engine shows whatever the process writes."""
+    """The engine shows everything that the process writes."""
     with Plugin({**home, **api.env}) as plugin:
         plugin.create(inputs())
         plugin.check(inputs(name=None))
         assert plugin.log() == ""
 
 
+def test_what_is_kept_names_the_stack(api: Emulator, home: dict[str, str]) -> None:
+    """The program passes it with its inputs, and the provider passes it on to nobody else."""
+    instance_id = str(api.add())
+    bag = inputs(adopt_id=instance_id)
+    with Plugin({**home, **api.env}) as plugin:
+        assert plugin.check({**bag, "__stack": "acme/shop/dev"}).inputs == bag
+        plugin.create(bag)
+    [keeper] = Path(home["PULUMI_HOME"]).glob(f"pulumi-instances/kept/*/{instance_id}.json")
+    assert json.loads(keeper.read_text())["stack"] == "acme/shop/dev"
+
+
 def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, home: dict[str, str]) -> None:
-    """SIGKILL between the request and its answer: the next `up` takes the instance over and makes no other."""
+    """After a SIGKILL between the request and its answer, the next `up` adopts the instance and creates no other."""
     bag = inputs(name="killed", provider_data={"code": "used-once"})
     api.fail("POST", "/instances", Fault.delay(0.5))
     with Plugin({**home, **api.env}) as plugin:

@@ -72,7 +72,7 @@ class Up:
         os.kill(provider, signal.SIGKILL)
 
     def fill_disk(self) -> None:
-        """From now on the engine can write no file: every write fails, as on a full disk (EFBIG for ENOSPC)."""
+        """Let every write of the engine fail from now on, as on a full disk (with EFBIG in place of ENOSPC)."""
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
     def wait(self, limit: float = LIMIT) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""One provider object serves many threads; what one account is told to do, no other does."""
+"""One provider object serves many threads; a limit for one account does not affect another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
-    """Each thread lives through the lives of its own instances, with 429s and lost answers in between."""
+    """Each thread runs the whole life of its own instances, with 429s and lost answers in between."""
     api.fail(None, None, Fault.status(429, headers={"retry-after": "0"}), probability=0.05, seed=1)
     api.fail("POST", None, Fault.drop_after(), probability=0.2, seed=2)
     api.fail("PUT", None, Fault.drop_after(), probability=0.1, seed=3)
@@ -65,7 +65,7 @@ def _operations(account: Account, **changed: Any) -> Operations:
 
 
 def test_a_429_holds_back_one_account_and_not_another(api: Emulator) -> None:
-    """Of the first, no request begins before the time that the API asked for is over; the second goes on meanwhile."""
+    """The first sends no request before the time that the API asked for has passed; the second continues meanwhile."""
     accounts = {name: api.add_account() for name in ("slow", "other")}
     ids = {name: str(api.add(account=account)) for name, account in accounts.items()}
     slow, other = (_operations(account) for account in accounts.values())
@@ -108,7 +108,7 @@ def _reads(api: Emulator, instance_id: str) -> list[Request]:
 
 @pytest.mark.parametrize(("rate", "spaced"), [("20", True), (None, False)])
 def test_requests_per_second_are_an_account_wide_limit(api: Emulator, rate: str | None, spaced: bool) -> None:
-    """Eight threads together keep to it; without it they do not wait for each other."""
+    """Eight threads together stay within it; without it they do not wait for each other."""
     ids = [str(api.add()) for _ in range(8)]
     changed: Mapping[str, Any] = {"max_requests_per_second": float(rate) if rate else None}
     account = Account(api.user_secret, api.organization_secret, api.env)

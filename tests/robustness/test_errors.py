@@ -1,4 +1,4 @@
-"""What each failure says, whichever operation meets it: its type, the cause, what to do; one line and no secret."""
+"""Every failure of any operation has a type, and one line with the cause and what to do, without a secret."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.values import inputs
 
 CODE = "0ne-time-c0de"
 INPUTS = inputs(provider_data={"code": CODE})
-UNACTED = "No new instance like it was found"
+UNACTED = "no new instance like it was found"
 
 Error = type[InstancesError]
 
@@ -109,7 +109,7 @@ LADDER: dict[int, tuple[Error, str]] = {
 def test_a_status_tells_the_servers_words_its_request_id_and_what_to_do(
     api: Emulator, operation: str, status: int
 ) -> None:
-    """A server that repeats secrets in its words is not repeated."""
+    """The error does not repeat secrets that the server's message contains."""
     method, path, _ = OPERATIONS[operation]
     api.fail(method, path, Fault.status(status, f"Not\nnow, {api.user_secret} {api.organization_secret} {CODE}!"))
     if operation == "delete" and status in (404, 410):  # deleted already
@@ -143,7 +143,7 @@ BODIES = {
 @pytest.mark.parametrize("operation", [*DECODED, "create"])
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_that_is_no_answer_is_an_error(api: Emulator, operation: str, body: str) -> None:
-    """A login page, a cache, a proxy: the error asks for the base URL, or says that nothing was made."""
+    """For a login page, a cache or a proxy the error asks to check the base URL, or says that nothing was created."""
     method, path, _ = OPERATIONS[operation]
     content, cause = BODIES[body]
     api.fail(method, path, Fault.status(200, body=content))
@@ -155,7 +155,7 @@ def test_a_body_that_is_no_answer_is_an_error(api: Emulator, operation: str, bod
 
 @pytest.mark.parametrize("body", [content for content, _ in BODIES.values() if not content.startswith("<")])
 def test_the_body_of_a_delete_does_not_matter(api: Emulator, body: str) -> None:
-    """The API document gives it none."""
+    """The API document does not describe one."""
     existing = str(api.add())
     api.fail("DELETE", None, Fault.status(200, body=body))
     operations(settings(api)).delete(existing)
@@ -172,7 +172,7 @@ UNUSABLE = {
 @pytest.mark.parametrize("operation", ["read", "update", "delete", "list"])
 @pytest.mark.parametrize("what", UNUSABLE)
 def test_an_answer_that_cannot_be_had_is_a_connection_that_failed(api: Emulator, operation: str, what: str) -> None:
-    """However long or large it would be, memory and time are bounded. (For a create, it is a lost answer.)"""
+    """Memory and time are bounded, however long or large it would be. (For a create, it is a lost answer.)"""
     fault, cause = UNUSABLE[what]
     method, path, _ = OPERATIONS[operation]
     api.fail(method, path, fault)
@@ -183,7 +183,7 @@ def test_an_answer_that_cannot_be_had_is_a_connection_that_failed(api: Emulator,
 
 @pytest.mark.parametrize("what", UNUSABLE)
 def test_a_create_finds_what_it_made_behind_an_answer_that_cannot_be_had(api: Emulator, what: str) -> None:
-    """Or says that it made nothing."""
+    """Otherwise it says that it created nothing."""
     fault, cause = UNUSABLE[what]
     api.fail("POST", "/instances", fault)
     given = settings(api, create_timeout=10.0 if what == "100 MB" else 0.3)
@@ -196,7 +196,7 @@ def test_a_create_finds_what_it_made_behind_an_answer_that_cannot_be_had(api: Em
 
 @pytest.mark.parametrize("operation", EVERYWHERE)
 def test_a_redirect_to_another_host_is_refused(api: Emulator, operation: str) -> None:
-    """Nothing is sent there, the credentials least of all."""
+    """Nothing is sent there, and certainly not the credentials."""
     method, path, _ = OPERATIONS[operation]
     with ScriptedServer(answer(200, {"id": 7})) as elsewhere:
         api.fail(method, path, Fault.redirect(elsewhere.base_url))
@@ -255,7 +255,7 @@ UNREACHABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_a_host_that_cannot_be_reached_is_a_connection_that_failed(
     api: Emulator, tmp_path: Path, operation: str, what: str
 ) -> None:
-    """And no request is sent to whoever is there instead."""
+    """No request is sent to whoever is there instead."""
     place, cause = UNREACHABLE[what]
     with place(tmp_path) as changed, pytest.raises(ConnectionFailed) as caught:
         OPERATIONS[operation][2](operations(settings(api, **changed)), "7")
@@ -296,7 +296,7 @@ IN_CONNECTOR = [f"your_mom.{key}" for key in DOCUMENTED["your_mom"]]
 def test_a_field_of_another_type_is_named_or_does_not_matter(
     api: Emulator, plugin: Plugin, operation: str, field: str, wrong: str
 ) -> None:
-    """Through the plugin process: an error that names it, or outputs in which nothing is of another type."""
+    """The plugin process answers with an error that names it, or with outputs of the right types only."""
     existing = str(api.add(name="billing", tags=["eu"]))
     state = {**KNOWN, "token": "known-token"}
     content = json.loads(json.dumps({**DOCUMENTED, "id": int(existing)}))
@@ -352,7 +352,7 @@ def impatient(_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_refresh_of_many_drops_nothing_that_it_cannot_read(
     api: Emulator, impatient: Plugin, what: str, path: str | None
 ) -> None:
-    """Six at once, which share a listing: each is read, or an error; none is taken for gone."""
+    """Six reads share a listing: each is served or is an error, and no instance counts as gone."""
     ids = [str(api.add(name="billing", tags=["eu"])) for _ in range(6)]
     api.fail("GET", path, NOT_GONE[what], times=99)
 

@@ -12,11 +12,14 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.gone import Gone
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InstancesError, NotFound, UnexpectedAnswer
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.clock import FakeClock
 from tests.support.harness import Harness
 from tests.support.scripted import ScriptedServer, answer
 from tests.support.values import inputs
@@ -87,7 +90,7 @@ OPERATIONS: dict[str, Callable[[Harness], object]] = {
 def test_whoever_is_asked_in_place_of_the_api_the_state_stays(
     stack: Harness, instances_api: Emulator, what: str, operation: str
 ) -> None:
-    """Nothing is dropped, nothing is deleted, and the `up` after it makes nothing a second time."""
+    """Nothing is dropped, nothing is deleted, and the next `up` creates nothing a second time."""
     stack.program(THREE)
     stack.up()
     before = {name: state["id"] for name, state in stack.instances().items()}
@@ -107,7 +110,7 @@ def test_whoever_is_asked_in_place_of_the_api_the_state_stays(
 
 @pytest.mark.parametrize("operation", ["refresh", "destroy"])
 def test_an_account_that_was_emptied_is_confirmed(stack: Harness, instances_api: Emulator, operation: str) -> None:
-    """All are gone indeed: the error names the setting, and with it the state follows."""
+    """All really are gone: the error names the setting, and with it the state follows."""
     stack.program(THREE)
     stack.up()
     for each in instances_api.instances():
@@ -130,9 +133,7 @@ def test_one_of_several_that_is_gone_is_dropped_and_named(
     lost = stack.instances()["box-1"]["id"]
     instances_api.remove(lost)
     OPERATIONS[operation](stack)
-    assert (
-        f"instance {lost} does not exist any more" in stack.said[-2 if operation == "refresh" else -1] + stack.said[-1]
-    )
+    assert f"instance {lost} no longer exists" in stack.said[-2 if operation == "refresh" else -1] + stack.said[-1]
     assert set(stack.instances()) == ({"box-0", "box-2"} if operation == "refresh" else set())
 
 
@@ -170,7 +171,7 @@ def listings(api: Emulator) -> int:
 
 
 def test_deletes_whose_answers_were_all_lost_are_done(api: Emulator) -> None:
-    """None of them is known any more, and each of our own requests explains why; a listing still has to lack them."""
+    """The API knows none of them any more, because of our own requests; a listing still has to lack them."""
     made = [str(api.add()) for _ in range(3)]
     api.fail("DELETE", None, Fault.drop_after(), times=3)
     assert all_at_once(operations(api, max_retries=2), made, "delete") == [None] * 3
@@ -189,7 +190,7 @@ def test_nothing_is_listed_while_nothing_is_missing(api: Emulator) -> None:
 
 @pytest.mark.parametrize("verb", ["read", "delete"])
 def test_the_proof_is_taken_once(api: Emulator, verb: str) -> None:
-    """However many are missing."""
+    """The number of missing instances does not matter."""
     made = str(api.add())
     missing = [str(number) for number in range(1, 21)]
     every = operations(api, batch_reads=False)
@@ -199,7 +200,7 @@ def test_the_proof_is_taken_once(api: Emulator, verb: str) -> None:
 
 
 def test_a_single_one_may_be_gone(api: Emulator) -> None:
-    """There is nothing to compare with: the API's word and the listing count."""
+    """There is nothing to compare with, so the API's answer and the listing decide."""
     with pytest.raises(NotFound):
         operations(api).read("7")
     operations(api).delete("7")
@@ -214,14 +215,16 @@ def test_a_listing_that_fails_proves_nothing(api: Emulator, verb: str, status: i
     every = operations(api, batch_reads=False)
     every.read(made)
     for instance_id in ("7", "8"):
-        with pytest.raises(UnexpectedAnswer, match=rf"nothing is dropped: list instances: {status}.*CONFIRM_GONE=true"):
+        with pytest.raises(
+            UnexpectedAnswer, match=rf"nothing is dropped \(list instances: {status}.*CONFIRM_GONE=true"
+        ):
             getattr(every, verb)(instance_id)
     assert listings(api) == 1
 
 
 @pytest.mark.parametrize("verb", ["read", "delete"])
 def test_what_the_listing_holds_is_not_gone(api: Emulator, verb: str) -> None:
-    """A 404 of one path only, or of one server of several."""
+    """Only one path, or only one of several servers, answers 404."""
     made = str(api.add())
     api.fail(None, f"/instances/{made}", Fault.status(404))
     with pytest.raises(UnexpectedAnswer, match="the API lists it, so nothing is dropped"):
@@ -243,7 +246,7 @@ def test_none_of_several_is_known(api: Emulator, verb: str, strangers: int) -> N
 
 
 def test_an_account_of_the_program_is_named(api: Emulator) -> None:
-    """With its own variable."""
+    """The error names its own environment variable."""
     given = Settings(api.base_url, api.user_secret, api.organization_secret)
     every = Operations(given, account="eu")
     for error in all_at_once(every, ["7", "8"], "delete"):
@@ -252,7 +255,7 @@ def test_an_account_of_the_program_is_named(api: Emulator) -> None:
 
 
 def test_what_diff_has_seen_counts_as_asked_for(api: Emulator) -> None:
-    """An `up` that replaces one instance of many, with another account's secrets: its delete comes alone."""
+    """An `up` with another account's secrets may replace one instance of many, and then sends a single delete."""
     every = operations(api)
     for instance_id in ("7", "8", "9"):
         every.note_managed(instance_id, {}, {})
@@ -262,7 +265,7 @@ def test_what_diff_has_seen_counts_as_asked_for(api: Emulator) -> None:
 
 @pytest.mark.parametrize("known", ["listed", "read", "updated", "deleted", "looked up"])
 def test_one_that_the_api_knows_is_enough(api: Emulator, known: str) -> None:
-    """Whatever was done to it."""
+    """It does not matter what was done to it."""
     made = str(api.add())
     every = operations(api, batch_reads=False)
     if known == "listed":
@@ -277,7 +280,7 @@ def test_one_that_the_api_knows_is_enough(api: Emulator, known: str) -> None:
 
 
 def test_an_empty_listing_that_is_a_404_proves_little() -> None:
-    """In a dialect that spells it so, a wrong path looks the same: not even a single one is dropped."""
+    """In a dialect that answers so, a wrong path looks the same, so not even a single instance is dropped."""
     with Emulator(empty_list_404=True) as api:
         every = operations(api, dialect=DIALECTS["elements"])
         with pytest.raises(UnexpectedAnswer, match="knows none"):
@@ -305,15 +308,59 @@ def test_a_listing_of_a_refresh_is_proof_enough(api: Emulator) -> None:
     """No second one is fetched for what it lacks."""
     made = [str(api.add(name=f"n{number}")) for number in range(12)]
     api.remove(made[5])
-    found = all_at_once(operations(api), made, "read")
+    every = operations(api)
+    every._reads._alone = False  # another read is under way, so that even the first of these wants the listing
+    found = all_at_once(every, made, "read")
     assert isinstance(found[5], NotFound)
     assert sum(isinstance(each, dict) for each in found) == 11
-    assert listings(api) <= 2
+    assert listings(api) == 1
+
+
+def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
+    """The listing is taken once: it says nothing about an instance that was read since, and deleted after that."""
+    made, other = str(api.add()), str(api.add())
+    every = operations(api, batch_reads=False)
+    every.read(other)
+    every.delete("7")  # takes the listing
+    every.read(made)
+    api.remove(made)
+    with pytest.raises(NotFound):
+        every.read(made)
+    every.delete(made)
+    assert listings(api) == 1
+
+
+def waited(api: Emulator, before: Callable[[Gone], object], meanwhile: Callable[[Gone], object]) -> float:
+    """How long one that misses instance 7 waits for the others that the engine is about to ask for."""
+    clock = FakeClock(meanwhile={0.4: lambda: meanwhile(gone)})
+    gone = Gone(Client(Settings(api.base_url, api.user_secret, api.organization_secret), clock=clock))
+    gone.ask("7")
+    before(gone)
+    gone.check("7", "read instance 7", NotFound("not found", 404))
+    return sum(clock.slept)
+
+
+def nothing(_: Gone) -> None:
+    """What happens most of the time."""
+
+
+def test_the_first_that_is_missing_waits_for_the_others(api: Emulator) -> None:
+    """The engine asks for all of them at once, so the first one is not mistaken for the only one."""
+    with pytest.raises(UnexpectedAnswer, match="knows none of the instances of the state"):
+        waited(api, nothing, lambda gone: gone.ask("8"))
+    assert 0 < waited(api, nothing, nothing) < 5, "it may be the only one"
+
+
+def test_nobody_waits_who_is_not_alone(api: Emulator) -> None:
+    """A wait could only bring another instance that the state holds, or one that the API knows."""
+    here = str(api.add())
+    assert waited(api, lambda gone: gone.ask(here), nothing) == 0
+    assert waited(api, lambda gone: gone.see(here), nothing) == 0
 
 
 @pytest.mark.parametrize("call", ["look_up", "update", "adopt"])
 def test_a_page_of_a_proxy_is_no_answer_to_anything(api: Emulator, call: str) -> None:
-    """`.get`, update and adoption too ask for the base URL."""
+    """`.get`, update and adoption ask to check the base URL as well."""
     api.fail(None, "/instances/{id}", Fault.status(404, body=HTML))
     every = operations(api)
     calls: dict[str, Callable[[], object]] = {

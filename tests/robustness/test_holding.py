@@ -1,4 +1,4 @@
-"""An instance that a resource of the state holds is never deleted, whatever another resource has been to it before."""
+"""An instance that a resource of the state holds is never deleted on behalf of another resource."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ids(api: Emulator) -> list[str]:
 
 
 def taint(stack: Harness) -> None:
-    """As `pulumi state taint` does."""
+    """Mark a resource like `pulumi state taint`."""
     deployment = stack.export()
     assert deployment.deployment is not None
     for resource in deployment.deployment["resources"]:
@@ -86,7 +86,7 @@ def test_a_move_whose_up_failed_elsewhere_is_ended_by_the_next(
 def test_a_move_on_another_machine_is_ended_by_the_next(
     stack: Harness, instances_api: Emulator, first: str, tmp_path: Path
 ) -> None:
-    """Nothing of the first run is left but the state."""
+    """Only the state is left of the first run."""
     fail_to_move(stack, instances_api, first)
     stack.env["PULUMI_HOME"] = str(tmp_path / "another-home")
 
@@ -138,7 +138,7 @@ def test_a_move_that_is_taken_back_leaves_the_instance_to_the_old_resource(
 
 
 def test_what_another_stack_has_adopted_stays_its_own(stack: Harness, instances_api: Emulator, first: str) -> None:
-    """Though this stack still declares it for a while: no `up` in between takes it back."""
+    """This stack still declares it for a while, and no `up` in between takes it back."""
     [kept] = [Path(stack.env["PULUMI_HOME"]) / "pulumi-instances" / "kept"]
     fail_to_move(stack, instances_api, first)
     [file] = kept.glob("*/*.json")
@@ -165,7 +165,7 @@ BEFORE = """
 def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     stack: Harness, instances_api: Emulator, how: str
 ) -> None:
-    """The replacement would adopt what is gone. Without `adopt_id` it is replaced."""
+    """The replacement would adopt an instance that is gone. Without `adopt_id` it is replaced."""
     there = by_hand(instances_api)
     stack.program(BEFORE.format(id=there))
     stack.up()
@@ -173,7 +173,7 @@ def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     if how == "taint":
         taint(stack)
 
-    with pytest.raises(auto.CommandError, match=f"delete instance {there}: adopt_id names it"):
+    with pytest.raises(auto.CommandError, match=f"delete instance {there}: it is not deleted, since adopt_id names it"):
         stack.up(**target)
 
     assert ids(instances_api) == [there]
@@ -204,7 +204,7 @@ def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harne
 def test_the_old_resource_of_a_failed_move_is_destroyed_alone(
     stack: Harness, instances_api: Emulator, first: str
 ) -> None:
-    """No resource but the target is looked at by the engine."""
+    """The engine looks at no resource but the target."""
     fail_to_move(stack, instances_api, first)
 
     stack.destroy(target=[urn(stack, "first")])
@@ -224,7 +224,7 @@ def test_the_new_resource_of_a_failed_move_deletes_what_it_holds(
 
 
 def test_a_move_to_an_explicit_provider_of_the_account(stack: Harness, instances_api: Emulator, first: str) -> None:
-    """Each provider is a process of its own: one adopts, the other is told to delete."""
+    """Each provider is a process of its own: one adopts, and the other is asked to delete."""
     program = f"""
         same = account(
             "same",
@@ -269,7 +269,7 @@ def leave_note(stack: Harness, api: Emulator) -> Path:
     """An `up` whose create is lost: the object does not come up, and a note of it stays."""
     stack.program(FIRST)
     api.fail("POST", "/instances", Fault.status(500))
-    with pytest.raises(auto.CommandError, match="No new instance like it was found"):
+    with pytest.raises(auto.CommandError, match="no new instance like it was found"):
         stack.up()
     [note] = Path(stack.env["PULUMI_HOME"]).glob("pulumi-instances/pending/*/*.json")
     return note
@@ -335,7 +335,7 @@ def test_what_the_state_was_seen_to_hold_is_never_taken_over(stack: Harness, ins
 
 
 def test_the_note_of_another_stack_is_not_ours(stack: Harness, instances_api: Emulator) -> None:
-    """Though the inputs and the account are the same: its instance stays its own."""
+    """The inputs and the account are the same, but its instance stays its own."""
     note = leave_note(stack, instances_api)
     assert json.loads(note.read_text())["stack"] == "organization/acceptance/dev"
     change(note, stack="organization/acceptance/prod")
@@ -430,22 +430,22 @@ def test_a_home_that_is_a_file_is_a_warning(stack: Harness, instances_api: Emula
 
     said = stack.up().stdout
 
-    assert "passed over" in said
+    assert "is ignored" in said
     assert list(held(stack).values()) == ids(instances_api)
 
 
 def test_a_lost_create_that_cannot_be_looked_for_does_not_block_for_ever(
     stack: Harness, instances_api: Emulator
 ) -> None:
-    """Where the account may not be listed, the user looks, and says so by removing the note that is named."""
+    """Where the account may not be listed, users look themselves, and confirm it by removing the note that is named."""
     stack.env["INSTANCES_CREATE_TIMEOUT"] = "2"
     stack.program(FIRST)
     instances_api.fail("GET", "/instances", Fault.status(403), times=99)
     instances_api.fail("POST", "/instances", Fault.drop_before())
-    with pytest.raises(auto.CommandError, match="cannot be found out"):
+    with pytest.raises(auto.CommandError, match="whether an instance was created is unknown"):
         stack.up()
     [note] = Path(stack.env["PULUMI_HOME"]).glob("pulumi-instances/pending/*/*.json")
-    with pytest.raises(auto.CommandError, match=rf"if it made none, remove {note}"):
+    with pytest.raises(auto.CommandError, match=rf"if it created none, remove {note}"):
         stack.up()
     note.unlink()
 
@@ -468,7 +468,7 @@ def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_pat
 
 
 def test_a_clock_set_back_does_not_hold_a_create(stack: Harness, instances_api: Emulator) -> None:
-    """A note from the future is waited for as long as a create may take, and no longer."""
+    """A note from the future is waited for only as long as a create may take."""
     stack.env["INSTANCES_CREATE_TIMEOUT"] = "2"
     change(leave_note(stack, instances_api), began=time.time() + 100_000, answered=False)
 
@@ -479,7 +479,7 @@ def test_a_clock_set_back_does_not_hold_a_create(stack: Harness, instances_api: 
 
 
 def test_a_rerun_after_a_500_does_not_wait(stack: Harness, instances_api: Emulator) -> None:
-    """The API had answered: whatever it has made is there."""
+    """The API had answered, so everything that it created is visible."""
     leave_note(stack, instances_api)
 
     assert "waiting" not in stack.up().stdout
@@ -488,7 +488,7 @@ def test_a_rerun_after_a_500_does_not_wait(stack: Harness, instances_api: Emulat
 
 
 def test_what_an_older_version_adopted_is_destroyed(stack: Harness, instances_api: Emulator) -> None:
-    """Its state has no keeper, and its program still says adopt_id: neither an `up` nor a refresh changes that."""
+    """Its state has no keeper and its program still contains adopt_id; neither an `up` nor a refresh changes that."""
     there = by_hand(instances_api)
     stack.program(MOVED.format(id=there))
     stack.up()

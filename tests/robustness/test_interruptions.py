@@ -1,4 +1,4 @@
-"""An `up` that is cut off: afterwards state and API agree, or the next `up` makes them, or it is said what to do."""
+"""An `up` that is cut off: afterwards state and API agree, or the next `up` makes them agree or says what to do."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def assert_next_up_agrees(stack: Harness, api: Emulator) -> None:
 
 
 def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """SIGKILL of the CLI in a create, which the orphaned provider ends: the next `up`, at once, takes it over."""
+    """The CLI is killed in a create, which the orphaned provider finishes; the next `up`, at once, adopts it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill()
@@ -71,7 +71,7 @@ def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Em
 
 
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """SIGKILL of the provider in a create: the `up` fails, the next one waits for the object and takes it over."""
+    """The `up` fails; the next one waits for the instance and adopts it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill_provider()
@@ -85,7 +85,7 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
 
 
 def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """Ctrl-C in a create: nothing else is begun, and the next `up` goes on."""
+    """After a Ctrl-C in a create nothing else starts, and the next `up` continues."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()
@@ -101,7 +101,7 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
 
 
 def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """Ctrl-C twice: the engine no longer listens to the create, and the next `up` takes over what it made."""
+    """After two Ctrl-C the engine no longer waits for the create, and the next `up` adopts what it created."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()
@@ -118,7 +118,7 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("engine", ["local", pytest.param("cli", marks=[needs_cli, pytest.mark.soak])])
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
-    """The state cannot be written after a create: the next `up` says which object that was, and how to keep it."""
+    """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.fill_disk()

@@ -22,7 +22,7 @@ FAILURES: dict[str, tuple[str, str, Callable[[Harness], object]]] = {
 
 @pytest.mark.parametrize("operation", FAILURES)
 def test_the_last_line_of_an_error_says_it_all(stack: Harness, instances_api: Emulator, operation: str) -> None:
-    """Before it are the SDK's two frames and one of ours, which the SDK sends whatever we do; no cause, no body."""
+    """Two frames of the SDK and one of ours come before it, which the SDK always sends; no cause and no body."""
     method, what, act = FAILURES[operation]
     made = ""
     if operation != "create":

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing doubled: creates whose answers are lost, through the real process and the real engine."""
+"""Creates whose answers are lost leave nothing lost or duplicated, in the real process and the real engine."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def lose_answers(api: Emulator, seed: int) -> None:
 
 
 def bag(number: int) -> Bag:
-    """One of forty: half of them have the same name, connector and tags, and all have codes of their own."""
+    """The inputs of one of forty: half of them have the same name, connector and tags, and each has its own code."""
     return inputs(name="same" if number % 2 else f"n{number}", provider_data={"code": f"c0de-of-{number}"})
 
 
 @pytest.mark.parametrize("lost", LOST)
 def test_a_lost_answer_ends_in_the_one_instance_that_was_made(api: Emulator, plugin: Plugin, lost: str) -> None:
-    """Through the plugin process: id and token are those of the object, and nothing is sent twice."""
+    """The plugin process returns the id and token of that instance, and sends nothing twice."""
     api.fail("POST", "/instances", LOST[lost])
     made = plugin.create(inputs())
     [instance] = api.instances()
@@ -63,7 +63,7 @@ def test_forty_creates_in_flight_lose_and_double_nothing(api: Emulator, plugin: 
 
 
 def test_an_up_of_forty_ends_with_as_many_in_the_api_as_in_the_state(stack: Harness, instances_api: Emulator) -> None:
-    """On both engines: each id once, each with the code and the token of its own resource."""
+    """On both engines each id occurs once, with the code and the token of its own resource."""
     stack.env["INSTANCES_MAX_RETRIES"] = "9"
     stack.program("""
         for number in range(40):
@@ -94,7 +94,7 @@ def operations(api: Emulator, **changed: Any) -> Operations:
 
 @pytest.mark.usefixtures("home")
 def test_a_create_that_made_nothing_never_takes_the_object_of_another_resource(api: Emulator) -> None:
-    """The first was lost, the second of the same name was made: the next run makes the first anew."""
+    """The first was lost, and the second of the same name was created: the next run creates the first."""
     first, second = inputs(provider_data={"code": "c0de-1"}), inputs(provider_data={"code": "c0de-2"})
     run = operations(api)
     api.fail("POST", "/instances", Fault.drop_before())
@@ -110,7 +110,7 @@ def test_a_create_that_made_nothing_never_takes_the_object_of_another_resource(a
 
 @pytest.mark.usefixtures("home")
 def test_a_create_that_made_nothing_never_takes_what_another_resource_has_adopted(api: Emulator) -> None:
-    """An object that came up since, and belongs to a resource through `adopt_id`."""
+    """The instance appeared since then, and belongs to a resource through `adopt_id`."""
     lost = inputs(provider_data={"code": "c0de-1"})
     api.fail("POST", "/instances", Fault.drop_before())
     with pytest.raises(CreateLost):
@@ -123,7 +123,7 @@ def test_a_create_that_made_nothing_never_takes_what_another_resource_has_adopte
 
 @pytest.mark.usefixtures("home")
 def test_an_object_that_the_api_made_too_late_is_found_by_the_next_run(api: Emulator) -> None:
-    """After `createTimeout` the create is given up; what appears afterwards is taken over, not doubled."""
+    """After `createTimeout` the create gives up; an instance that appears later is adopted, not duplicated."""
     api.fail("POST", "/instances", Fault.drop_before())
     with pytest.raises(CreateLost):
         operations(api).create(inputs())

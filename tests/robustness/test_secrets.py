@@ -1,4 +1,4 @@
-"""Nothing leaked: a scenario with everything in it, and everything that leaves the processes meanwhile."""
+"""A scenario that uses every kind of secret leaks none of them, whatever leaves the processes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def echo(status: int, *others: str) -> Fault:
 
 
 def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, api: Emulator) -> None:
-    """Output, events, errors, logs, state, backups, notes, temporary files, command lines, the API's log."""
+    """The test searches output, events, errors, logs, state, backups, notes, files, arguments and requests."""
     stack, said = talkative, dict[str, str]()
     adopted = api.add(name="by hand")
     api.change(adopted, token=SECRETS["token"] + "adopted")
@@ -141,7 +141,7 @@ OTHERS = """
 
 
 def test_an_answer_about_one_instance_does_not_show_the_secrets_of_another(talkative: Harness, api: Emulator) -> None:
-    """Nor those that are in the state only, since the program has changed them."""
+    """Secrets that are only in the state, because the program has changed them, are not shown either."""
     url = "planted-url-6931471805599453"
     talkative.program(OTHERS.format(name="before", url=url))
     talkative.up()
@@ -153,7 +153,7 @@ def test_an_answer_about_one_instance_does_not_show_the_secrets_of_another(talka
 
 
 def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkative: Harness) -> None:
-    """Destroy and refresh need them; whoever reads the state file does not get them."""
+    """Destroy and refresh need them, and whoever reads the state file does not get them."""
     talkative.program('Instance("box", your_mom="dropbox")')
     talkative.up()
     held = _provider(talkative)
@@ -164,7 +164,7 @@ def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkativ
 
 
 def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative: Harness, api: Emulator) -> None:
-    """Not even as ciphertext."""
+    """They are not there as ciphertext either."""
     talkative.unconfigure(settings(api))
     talkative.env.update(api.env)
     talkative.program('Instance("box", your_mom="dropbox")')
@@ -177,7 +177,7 @@ def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative:
 
 
 def test_a_secret_of_the_configuration_is_blotted_out_wherever_it_turns_up(talkative: Harness) -> None:
-    """In the program's own words, in a name, in an output: the engine knows the values, however short."""
+    """It may be in the program's messages, a name or an output: the engine knows the values, however short."""
     talkative.configure({"acceptance:pin": auto.ConfigValue("314", secret=True)})
     talkative.program("""
         config = pulumi.Config("acceptance")
@@ -197,7 +197,7 @@ def test_a_secret_of_the_configuration_is_blotted_out_wherever_it_turns_up(talka
 
 @pytest.mark.parametrize("secret", SECRETS.values())
 def test_a_secret_is_found_in_every_form(secret: str) -> None:
-    """The search itself: at any offset of a base64 text, in a URL, in JSON, in JSON inside of JSON."""
+    """The search finds it at any offset of a base64 text, in a URL, in JSON, and in JSON inside JSON."""
     header = base64.b64encode(f"User {secret}, Organization".encode()).decode()
     for text in (
         f"x{secret}x",

@@ -1,4 +1,4 @@
-"""Few dependencies, and those of the development pinned by hash."""
+"""There are few dependencies, and those for development are pinned by hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXTRAS_ONLY = ("testing", "cli")
 
 
 def test_two_packages_are_needed_at_run_time() -> None:
-    """The SDK and the HTTP library; the third name, urllib3, is what that one stands on, and adds nothing."""
+    """They are the SDK and the HTTP library; urllib3 is a dependency of the latter, and adds nothing."""
     assert _needed("pulumi-instances") == {"pulumi", "requests", "urllib3"}
     assert "urllib3" in _needed("requests")
 
@@ -40,7 +40,7 @@ def _imports(module: Path) -> set[str]:
 
 
 def test_the_provider_imports_nothing_else() -> None:
-    """However many packages happen to be installed beside them."""
+    """Other installed packages do not matter."""
     provider = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in EXTRAS_ONLY]
     third_party = set().union(*map(_imports, provider)) - sys.stdlib_module_names
     assert len(provider) > 10
@@ -63,6 +63,6 @@ def test_the_makefile_insists_on_the_hashes() -> None:
 
 
 def test_what_is_installed_fits_together() -> None:
-    """`pip check`, which needs no network."""
+    """`pip check` says so, without the network."""
     checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout

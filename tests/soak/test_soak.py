@@ -1,4 +1,4 @@
-"""Minutes of random work under faults. SOAK_SECONDS (180) bounds it, SOAK_SEED repeats it."""
+"""Random work under faults, for minutes. SOAK_SECONDS (180) limits it, and SOAK_SEED repeats it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOUGHT = ("lost", "doubled", "leaked", "wrongly deleted", "tokens changed", "str
 def test_random_work_under_faults_loses_doubles_and_leaks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After each step: API = state, no token changed without a replacement, no orphan, no stranger touched."""
+    """After each step API and state agree, tokens changed only by replacement, and nothing is orphaned or foreign."""
     with capsys.disabled():
         print(f"\nsoak: {SECONDS:.0f} s with SOAK_SEED={SEED}")
     with Emulator() as api:

@@ -21,6 +21,7 @@ import pytest
 
 from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
+from pulumi_instances.testing.emulator import api as emulated
 from pulumi_instances.testing.engine import StackDouble
 from tests.robustness.running import providers
 
@@ -97,6 +98,8 @@ class World:
             return fault
 
         monkeypatch.setattr(api._faults, "take", counted)
+        # In good times a page holds one instance, so that a listing takes hundreds of requests.
+        monkeypatch.setattr(emulated, "_page_size", lambda *_: 1 if self.calm else 200)
 
     def _new_stack(self, name: str, directory: Path) -> StackDouble:
         directory.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is asserted in every scenario."""
+"""Assertions of every scenario."""
 
 from __future__ import annotations
 

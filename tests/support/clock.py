@@ -9,9 +9,9 @@ from pulumi_instances.api.attempt import Clock
 
 
 class FakeClock(Clock):
-    """A clock for the client: nobody waits, and ``slept`` tells for how long they would have.
+    """A clock for the client: nobody waits, and ``slept`` has the seconds that they would have waited.
 
-    ``meanwhile`` holds what happens once so many seconds have passed: ``{10.0: something}``.
+    ``meanwhile`` contains what happens after so many seconds: ``{10.0: something}``.
     """
 
     def __init__(self, jitter: float = 1.0, meanwhile: Mapping[float, Callable[[], object]] | None = None) -> None:

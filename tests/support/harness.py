@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from datetime import datetime
+from functools import cache, cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pulumi.automation as auto
+from pulumi.automation._stack import StackInitMode
 
-from pulumi_instances.core.state_format import INSTANCE_TYPE
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
+from pulumi_instances.testing.engine.crypto import Crypter
 
 PROJECT = "acceptance"
 STACK = "dev"
@@ -37,8 +41,6 @@ class Harness(ABC):
 
     engine: str
     env: dict[str, str]
-    _quick: Mapping[str, Any] = MappingProxyType({})
-    """Options that spare the engine work that no test looks at."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -59,13 +61,13 @@ class Harness(ABC):
         return self._heard(lambda stack: stack.preview(**options))
 
     def up(self, **options: Any) -> auto.UpResult:
-        return self._heard(lambda stack: stack.up(**self._quick, **options))
+        return self._heard(lambda stack: stack.up(**options))
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
-        return self._heard(lambda stack: stack.refresh(**self._quick, **options))
+        return self._heard(lambda stack: stack.refresh(**options))
 
     def destroy(self, **options: Any) -> auto.DestroyResult:
-        return self._heard(lambda stack: stack.destroy(**self._quick, **options))
+        return self._heard(lambda stack: stack.destroy(**options))
 
     def _heard(self, operation: Callable[[Stack], Result]) -> Result:
         try:
@@ -145,22 +147,78 @@ class LocalHarness(Harness):
         )
 
 
+class _Outputs(Mapping[str, auto.OutputValue]):
+    """Outputs that the CLI is asked for when a test first looks at them."""
+
+    def __init__(self, ask: Callable[[], auto.OutputMap]) -> None:
+        self._ask = ask
+
+    @cached_property
+    def _found(self) -> auto.OutputMap:
+        return self._ask()
+
+    def __getitem__(self, key: str) -> auto.OutputValue:
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return repr(self._found)
+
+
+class _ThriftyStack(auto.Stack):
+    """Runs one process of the CLI for an operation, where the Automation API runs up to four.
+
+    The others ask for what most tests do not look at, or for what the CLI has just written to a file.
+    """
+
+    operations = 0
+
+    def outputs(self) -> auto.OutputMap:
+        """Those of the update that has just ended, asked for on demand, and before the next operation."""
+        number = self.operations
+
+        def ask() -> auto.OutputMap:
+            assert self.operations == number, "look at the outputs of an update before the next operation"
+            return super(_ThriftyStack, self).outputs()
+
+        return cast("auto.OutputMap", _Outputs(ask))
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary:  # noqa: ARG002  the configuration is left out
+        """The CLI's own record of its last operation."""
+        folder = Path(self.workspace.work_dir) / ".pulumi" / "history" / PROJECT / self.name
+        record = json.loads(max(folder.glob("*.history.json")).read_text())
+        return auto.UpdateSummary(
+            kind=record["kind"],
+            start_time=datetime.fromtimestamp(record["startTime"]).astimezone(),
+            message=record["message"],
+            environment=record["environment"],
+            config={},
+            result=record["result"],
+            resource_changes=record["resourceChanges"],
+        )
+
+
 class CliHarness(Harness):
     """The real CLI through the Automation API, with a file backend inside the stack's directory."""
 
     engine = "cli"
-    # The summary of each operation would show the configuration decrypted, for one more derivation of the key.
-    _quick = MappingProxyType({"show_secrets": False})
 
     def __init__(self, directory: Path, template: Path | None = None) -> None:
         """``template`` is the directory of another harness that has not run yet: a copy spares making a stack."""
         super().__init__(directory)
+        self.true_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        """PATH as a user has it."""
         if template is None:
             _write_project(directory)
         else:
             shutil.copytree(template, directory, dirs_exist_ok=True)
         self.env = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(answering_python()), self.true_path]),
             "PULUMI_HOME": str(directory / "pulumi-home"),
             "PULUMI_BACKEND_URL": directory.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -168,7 +226,16 @@ class CliHarness(Harness):
         }
         workspace = auto.LocalWorkspace(str(directory), env_vars=self.env, pulumi_command=_command())
         workspace.env_vars = self.env
-        self._stack = (auto.Stack.create if template is None else auto.Stack.select)(STACK, workspace)
+        mode = StackInitMode.CREATE if template is None else StackInitMode.SELECT
+        self._stack = _ThriftyStack(STACK, workspace, mode)
+
+    def export(self) -> auto.Deployment:
+        """What `pulumi stack export --show-secrets` prints, without another process: the backend's file, decrypted."""
+        file = self.directory / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json"
+        deployment = json.loads(file.read_text())["checkpoint"]["latest"]
+        if provider := deployment.get("secrets_providers"):
+            deployment = _in_plain(deployment, _crypter(provider["state"]["salt"]))
+        return auto.Deployment(3, deployment)
 
     def checkpoint(self) -> auto.Deployment:
         return _deployment(_command().run(["stack", "export"], str(self.directory), self.env).stdout)
@@ -181,12 +248,55 @@ class CliHarness(Harness):
 
     def _open(self) -> AbstractContextManager[Stack]:
         self._stack.workspace.program = self._inline
+        self._stack.operations += 1
         return nullcontext(self._stack)
+
+
+ANSWERING_PYTHON = """\
+#!/bin/sh
+case "$1 $2" in
+    "--version " | "-m pip" | "-c "*)
+        answer="{directory}/$(printf '%s\\n' "$@" | cksum | tr ' ' -)"
+        test -f "$answer" || {{ "{python}" "$@" > "$answer.$$" && mv "$answer.$$" "$answer"; }} || exit
+        exec cat "$answer" ;;
+esac
+exec "{python}" "$@"
+"""
+
+
+@cache
+def answering_python() -> Path:
+    """A directory with a Python for the CLI's PATH that answers a question about itself once, and then from a file.
+
+    Each operation asks for the versions of Python and pip, for all that is installed, and for what of it has a plugin:
+    that is half of the time that an operation takes. Programs and providers run on the real one.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="answering-python-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    for name in ("python", "python3"):
+        (directory / name).write_text(ANSWERING_PYTHON.format(directory=directory, python=sys.executable))
+        (directory / name).chmod(0o755)
+    return directory
 
 
 @cache
 def _command() -> auto.PulumiCommand:
     return auto.PulumiCommand()
+
+
+@cache
+def _crypter(salt: str) -> Crypter:
+    return Crypter(PASSPHRASE, salt)
+
+
+def _in_plain(value: Any, crypter: Crypter) -> Any:
+    if isinstance(value, list):
+        return [_in_plain(item, crypter) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "ciphertext" in value:
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": crypter.decrypt(value["ciphertext"])}
+    return {key: _in_plain(item, crypter) for key, item in value.items()}
 
 
 def _deployment(document: str) -> auto.Deployment:
@@ -201,7 +311,9 @@ def _write_project(directory: Path) -> None:
 
 def settings(api: Emulator) -> dict[str, auto.ConfigValue]:
     """The configuration of a stack that uses the default account of this API."""
+    dialect = api.env.get("INSTANCES_DIALECT", "default")
     return {
+        "instances:dialect": auto.ConfigValue(dialect),
         "instances:baseUrl": auto.ConfigValue(api.base_url),
         "instances:userSecret": auto.ConfigValue(api.user_secret, secret=True),
         "instances:organizationSecret": auto.ConfigValue(api.organization_secret, secret=True),

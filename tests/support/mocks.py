@@ -1,4 +1,4 @@
-"""A program under the SDK's mocks, with what it sends to the engine as it is on the wire."""
+"""A program under the SDK's mocks, with its requests to the engine as they are on the wire."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 
 class Plugin:
-    """One process. ``env`` joins the environment, ``config`` is what Configure is given."""
+    """One process. ``env`` is added to the environment, and ``config`` is passed to Configure."""
 
     def __init__(self, env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None) -> None:
         self._env = dict(env or {})

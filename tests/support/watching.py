@@ -1,4 +1,4 @@
-"""Everything that leaves a process, gathered while it runs, and the ways in which a secret may show in it."""
+"""Everything that leaves a process, collected while it runs, and the forms that a secret may have in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENOUGH = 20
 
 
 def forms(secret: str) -> list[str]:
-    """A secret in plain, URL-encoded, JSON-escaped, in hex, and in base64 wherever it begins in a longer text."""
+    """A secret in plain text, URL-encoded, JSON-escaped, in hex, and in base64 wherever it begins in a longer text."""
     raw = secret.encode()
     # The ends of a base64 text hang on what is beside it: only its middle is looked for, at each of three offsets.
     inside = [base64.b64encode(b"\0" * shift + raw).decode()[4:-4] for shift in range(3)]
@@ -33,7 +33,7 @@ def forms(secret: str) -> list[str]:
 
 
 def leaks(texts: Mapping[str, str], secrets: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Which secret shows in which text."""
+    """The secrets that occur, each with the text that it occurs in."""
     return [
         (name, place)
         for name, secret in secrets.items()
@@ -43,7 +43,7 @@ def leaks(texts: Mapping[str, str], secrets: Mapping[str, str]) -> list[tuple[st
 
 
 def kept_secret(record: Mapping[str, Any]) -> list[str]:
-    """What of an instance no file may hold in plain. Messages hide more: all of the configuration."""
+    """The secrets of an instance that no file may contain in plain text. Messages hide all of the configuration."""
     configuration = record.get("configuration") or {}
     secret = {key: value for key, value in configuration.items() if is_secret_key(key)}
     return secret_values({**record, "configuration": secret})

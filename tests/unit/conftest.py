@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import settings
 from pulumi_instances.testing.emulator import Emulator
 
 # The same examples on every run: a failure is a failure of the code, not of the day.
-settings.register_profile("unit", deadline=None, derandomize=True, database=None, max_examples=200)
+EXAMPLES = int(os.environ.get("UNIT_EXAMPLES", "200"))
+settings.register_profile("unit", deadline=None, derandomize=True, database=None, max_examples=EXAMPLES)
 settings.load_profile("unit")
 
 

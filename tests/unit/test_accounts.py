@@ -21,28 +21,28 @@ def declared(*names: str) -> None:
 
 @pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max"])
 def test_a_name_may_be(name: str) -> None:
-    """Letters, digits, - and _."""
+    """A name consists of letters, digits, - and _."""
     declared(name)
 
 
 @pytest.mark.parametrize("name", ["create", "CREATE", "eu-create", "eu_Create", "a-b-create", "a--create"])
 def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
     """`createTimeout` of one would be `timeout` of the other."""
-    with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would be that of"):
+    with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would also belong to"):
         declared(name)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ä", "a/b"])
 def test_a_name_of_other_characters_is_refused(name: str) -> None:
-    """They could not be told apart in a variable."""
-    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+    """They could not be distinguished in a variable."""
+    with pytest.raises(ValueError, match="use only letters, digits, - and _"):
         declared(name)
 
 
 @pytest.mark.parametrize("pair", [("a-b", "a_b"), ("eu", "EU"), ("a--b", "a-_b")])
 def test_two_spellings_of_one_prefix_are_refused(pair: tuple[str, str]) -> None:
-    """In one program; another program of this process may have the other spelling."""
-    with pytest.raises(ValueError, match=f"is that of the account '{pair[0]}' as well"):
+    """This applies within one program; another program of this process may use the other spelling."""
+    with pytest.raises(ValueError, match=f"also belongs to the account '{pair[0]}'"):
         declared(*pair)
     for name in pair:
         declared(name)
@@ -52,7 +52,7 @@ def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPat
     """A setting to come may make other names collide."""
     more = config.Setting("longTimeout", str)
     monkeypatch.setattr(config, "SETTINGS", (*config.SETTINGS, more))
-    with pytest.raises(ValueError, match="INSTANCES_EU_LONG_TIMEOUT would be that of an account 'eu' as well"):
+    with pytest.raises(ValueError, match="INSTANCES_EU_LONG_TIMEOUT would also belong to an account 'eu'"):
         declared("eu-long")
-    with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would be that of the default account as well"):
+    with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would also belong to the default account"):
         declared("long")

@@ -55,7 +55,7 @@ def requests(api: Emulator) -> Counter[str]:
 
 
 def test_a_thousand_reads_take_at_most_ten_requests(api: Emulator, settings: Settings) -> None:
-    """A refresh of 1,000 instances: one GET, and one listing of five pages for all that wait."""
+    """A refresh of 1,000 instances sends one GET, and one listing of five pages for all that wait."""
     ids = seed(api, 1000)
     found = read_all(Operations(settings), ids)
     assert [answer["id"] for answer in found if isinstance(answer, dict)] == ids
@@ -63,7 +63,7 @@ def test_a_thousand_reads_take_at_most_ten_requests(api: Emulator, settings: Set
 
 
 def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> None:
-    """Nobody else waits: no listing of the whole account for one instance."""
+    """Nobody else waits, so the account is not listed for one instance."""
     operations = Operations(settings)
     for instance_id in seed(api, 3):
         operations.read(instance_id)
@@ -71,7 +71,7 @@ def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> Non
 
 
 def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Settings) -> None:
-    """The engine goes on with what is there: only what is on a later page waits for it (and who fetches them all)."""
+    """The engine continues with what is there; only reads of a later page (and who fetches them) wait for it."""
     ids = seed(api, 201)
     for seconds in (0, 4):
         api.fail("GET", "/instances", Fault.delay(seconds))
@@ -88,7 +88,7 @@ def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Setti
 
 
 def test_batching_can_be_switched_off(api: Emulator, settings: Settings) -> None:
-    """`instances:batchReads: false`: each read is its own GET."""
+    """With `instances:batchReads: false`, each read is its own GET."""
     ids = seed(api, 20)
     read_all(Operations(replace(settings, batch_reads=False)), ids)
     assert requests(api) == {"one": 20}
@@ -114,7 +114,7 @@ def test_batched_reads_find_what_single_reads_find(api: Emulator, settings: Sett
 
 
 def test_a_listing_that_fails_decides_nothing(api: Emulator, settings: Settings) -> None:
-    """Each instance is then asked for by itself: an error of the listing never reads as an error of the instance."""
+    """Each instance is then read by itself: an error of the listing never becomes an error of the instance."""
     ids = seed(api, 12)
     api.fail("GET", "/instances", Fault.status(500), times=100)
     found = read_all(Operations(settings), ids)
@@ -134,7 +134,7 @@ def test_an_error_of_one_read_stays_its_own(api: Emulator, settings: Settings) -
 
 @pytest.mark.parametrize("write", ["update", "delete", "create"])
 def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str) -> None:
-    """What was listed before a write answers no read after it."""
+    """What was listed before a write serves no read after it."""
     ids = seed(api, 12)
     operations = Operations(settings)
     read_all(operations, ids)
@@ -150,7 +150,7 @@ def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str)
 
 
 def test_batched_reads_tell_the_health_of_each_connection(api: Emulator, settings: Settings) -> None:
-    """`valid` is that of the listing; `disabled`, which a listing leaves out, is left out."""
+    """`valid` is that of the listing; `disabled`, which a listing omits, is omitted."""
     ids = seed(api, 12)
     for instance_id in ids:
         api.change(instance_id, valid=False, disabled=True)
@@ -162,7 +162,7 @@ def test_batched_reads_tell_the_health_of_each_connection(api: Emulator, setting
 
 @pytest.mark.parametrize("shown", ["********", "a&amp;b"])
 def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: Settings, shown: str) -> None:
-    """Nor is what else it says of that instance: a GET of it decides."""
+    """The rest of what it says about that instance is not believed either; a GET decides."""
     ids = seed(api, 6)
     tokens = {instance_id: api.instance(instance_id)["token"] for instance_id in ids}
     altered = [{"id": int(key), "name": "x", "token": shown, "tags": [], "your_mom": {"key": "dropbox"}} for key in ids]
@@ -175,7 +175,7 @@ def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: S
 
 
 def test_a_token_that_the_listing_confirms_needs_no_get(api: Emulator, settings: Settings) -> None:
-    """Only the first read, which is alone, is one."""
+    """Only the first read, which is alone, sends one."""
     ids = seed(api, 12)
     tokens = {instance_id: api.instance(instance_id)["token"] for instance_id in ids}
     operations = Operations(settings)
@@ -201,12 +201,14 @@ class Unlisted:
 
 @pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), RuntimeError("odd"), KeyboardInterrupt()])
 def test_a_listing_that_failed_is_fetched_again(settings: Settings, error: BaseException) -> None:
-    """Whatever the error was: later reads have one of their own."""
+    """Whatever the error was, later reads fetch their own."""
     client = Unlisted(settings, error)
-    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id})
+    told: list[set[str]] = []
+    reads = Reads(cast("Client", client), lambda instance_id: {"id": instance_id}, lambda ids: told.append(set(ids)))
     reads._alone = False  # another read is under way
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
         assert reads.read("7") == {"id": "7"}
     reads._alone = False
     assert reads.read("7")["token"] == "t"
     assert client.listings == 2
+    assert told == [{"7"}]

@@ -1,4 +1,4 @@
-"""A service that is down is given up by all calls together."""
+"""All calls give up together when a service is down."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def outcome(call: Callable[[], object]) -> object:
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, settings: Settings, status: int) -> None:
-    """Until one of them is answered; then all is as before."""
+    """This lasts until one of them is answered; then everything is as before."""
     made = str(api.add())
     api.fail(None, None, Fault.status(status), times=5 + 1 + 1)
     client = Client(settings, clock=FakeClock())
@@ -54,7 +54,7 @@ def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, settings: S
 
 
 def test_connections_that_are_refused_count_too() -> None:
-    """The service is not there at all."""
+    """Then the service is not there at all."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, but not listening
         clock = FakeClock()
@@ -67,7 +67,7 @@ def test_connections_that_are_refused_count_too() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
 def test_any_answer_closes_it(api: Emulator, settings: Settings, status: int) -> None:
-    """A refusal shows that somebody is there."""
+    """A refusal shows that the service is there."""
     client = Client(settings, clock=FakeClock())
     api.fail("GET", None, Fault.status(503), times=5)
     api.fail("GET", None, Fault.status(status))
@@ -96,7 +96,7 @@ def test_a_call_that_fails_while_others_are_answered_says_nothing_about_them(api
 
 
 def test_sleepers_wake_up() -> None:
-    """They do not sleep on for a retry that is pointless."""
+    """They do not wait any longer for a retry that is pointless."""
     from pulumi_instances.api.attempt import Clock
 
     breaker = Breaker(Clock())
@@ -114,7 +114,7 @@ def test_sleepers_wake_up() -> None:
 
 
 def test_a_refresh_of_many_gives_up_together(api: Emulator, settings: Settings) -> None:
-    """Each of thirty instances costs one request more, not five."""
+    """Each of thirty instances costs one more request, not five."""
     ids = [str(api.add(name=f"n{number}")) for number in range(30)]
     api.fail(None, None, Fault.status(503), times=10_000)
     operations = Operations(replace(settings, max_retries=3))
@@ -129,7 +129,7 @@ def test_a_refresh_of_many_gives_up_together(api: Emulator, settings: Settings) 
 
 @pytest.mark.parametrize("retry_after", ["1", "0", formatdate(0, usegmt=True)], ids=["1", "0", "a past date"])
 def test_sixty_calls_at_once_get_through_a_limit(api: Emulator, settings: Settings, retry_after: str) -> None:
-    """All of them, however often each is refused meanwhile."""
+    """All of them succeed, however many times each is refused meanwhile."""
     ids = [str(api.add(name=f"n{number}")) for number in range(60)]
     api.limit(20, retry_after=retry_after)
     client = Client(settings)
@@ -141,7 +141,7 @@ def test_sixty_calls_at_once_get_through_a_limit(api: Emulator, settings: Settin
 
 
 def test_a_service_that_refuses_for_ever_is_given_up(api: Emulator, settings: Settings) -> None:
-    """After the deadline of the first call, the others are told at once."""
+    """After the deadline of the first call, the others fail at once."""
     api.limit(0.000001, retry_after="0")
     api.fail("GET", None, Fault.status(429), times=1)
     clock = FakeClock()

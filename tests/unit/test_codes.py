@@ -33,23 +33,23 @@ CODE = {"code": "c0de"}
     ],
 )
 def test_a_replacement_with_a_used_code_is_refused(old: Any, new: dict[str, Any], refused: list[str]) -> None:
-    """Only where the same code would surely be sent again."""
+    """It is refused only where the same code would certainly be sent again."""
     problems = Codes().check(inputs(provider_data=old), inputs(**{"provider_data": old, **new}), DEFAULT)
-    assert [key for key, _ in problems] == refused
+    assert [problem.property for problem in problems] == refused
     assert "c0de" not in repr(problems)
 
 
 def test_the_second_check_of_a_replacement_is_refused_and_a_first_create_is_not() -> None:
-    """The engine gives no old inputs then: the resource is known by its name and its code."""
+    """The engine gives no old inputs then, so the resource is recognised by its name and its code."""
     codes, bag = Codes(), inputs(provider_data=CODE)
     assert codes.check({}, bag, DEFAULT) == []
     assert codes.check(bag, {**bag, "tags": []}, DEFAULT) == []
-    assert [key for key, _ in codes.check({}, {**bag, "tags": []}, DEFAULT)] == ["provider_data"]
+    assert [problem.property for problem in codes.check({}, {**bag, "tags": []}, DEFAULT)] == ["provider_data"]
     assert codes.check({}, {**bag, "name": "another resource"}, DEFAULT) == []
 
 
 def test_nothing_is_deleted_whose_code_is_about_to_be_sent_again() -> None:
-    """Once a create has used the code, what it replaces may go."""
+    """Once a create has used the code, the instance that it replaces may be deleted."""
     codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
     codes.demand_deletable("7", state)
     codes.check({}, bag, DEFAULT)
@@ -61,10 +61,10 @@ def test_nothing_is_deleted_whose_code_is_about_to_be_sent_again() -> None:
 
 
 def test_what_is_replaced_with_what_it_depends_on_is_not_deleted() -> None:
-    """A later diff that replaces nothing takes that back."""
+    """A later diff that replaces nothing cancels this."""
     codes, bag, state = Codes(), inputs(provider_data=CODE), outputs(provider_data=CODE)
     codes.note_diff("7", state, bag, replaces=True)
-    with pytest.raises(InputError, match="do without delete_before_replace"):
+    with pytest.raises(InputError, match="remove delete_before_replace there"):
         codes.demand_deletable("7", state)
     codes.note_diff("7", state, bag, replaces=False)
     codes.demand_deletable("7", state)

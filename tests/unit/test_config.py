@@ -29,7 +29,7 @@ def problems(config: Mapping[str, Any], environ: Mapping[str, str] | None = None
     """The problems of a complete configuration with these entries changed."""
     with pytest.raises(SettingError) as caught:
         loaded(config, environ)
-    return caught.value.problems
+    return list(map(str, caught.value.problems))
 
 
 def nothing(_key: str) -> None:
@@ -82,12 +82,15 @@ VALUES = [
     ("dialect", "elements", DIALECTS["elements"]),
     ("confirmGone", "true", True),
     ("updateInPlace", "true", True),
+    ("configurationDrift", "true", True),
+    ("defaultTags", "a,{project}/{stack}", ("a", "{project}/{stack}")),
+    ("defaultTags", '["a b", "a b"]', ("a b",)),
 ]
 
 
 @pytest.mark.parametrize(("key", "raw", "expected"), VALUES)
 def test_a_setting_comes_from_the_configuration_or_the_environment(key: str, raw: str, expected: object) -> None:
-    """Both spellings of every setting give the same value, blanks around it aside."""
+    """Both spellings of every setting give the same value, and surrounding blanks do not matter."""
     assert getattr(loaded({f"instances:{key}": raw}), attribute(key)) == expected
     assert getattr(loaded({}, {variable(key): raw}), attribute(key)) == expected
     assert getattr(loaded({f"instances:{key}": f" {raw}\n"}), attribute(key)) == expected
@@ -125,13 +128,13 @@ def test_the_environment_wins() -> None:
 
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
 def test_an_empty_variable_is_unset(empty: str) -> None:
-    """CI systems set variables to nothing where a secret is not available."""
+    """CI systems set a variable to the empty string where a secret is not available."""
     assert loaded({}, {"INSTANCES_USER_SECRET": empty}).user_secret == USER
     assert loaded({}, {"INSTANCES_TIMEOUT": empty}).timeout == Settings("", "", "").timeout
 
 
 def test_the_environment_alone_is_enough() -> None:
-    """No configuration at all: nothing secret gets into the state."""
+    """Without any configuration nothing secret gets into the state."""
     environ = {
         "INSTANCES_BASE_URL": "https://h",
         "INSTANCES_USER_SECRET": USER,
@@ -150,29 +153,29 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_missing_setting_is_named_with_both_ways_to_give_it() -> None:
-    """One line for each; the command for a secret encrypts it."""
+    """Each has one line; the command for a secret encrypts it."""
     with pytest.raises(SettingError) as caught:
         load(nothing, {})
-    assert caught.value.problems == [
-        'instances:baseUrl is missing: run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL',
-        'instances:userSecret is missing: run "pulumi config set --secret instances:userSecret", '
+    assert list(map(str, caught.value.problems)) == [
+        'instances:baseUrl is missing; run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL',
+        'instances:userSecret is missing; run "pulumi config set --secret instances:userSecret", '
         "or set INSTANCES_USER_SECRET",
-        "instances:organizationSecret is missing: "
+        "instances:organizationSecret is missing; "
         'run "pulumi config set --secret instances:organizationSecret", or set INSTANCES_ORGANIZATION_SECRET',
     ]
-    assert str(caught.value) == "; ".join(caught.value.problems)
+    assert str(caught.value) == "; ".join(map(str, caught.value.problems))
 
 
 def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
-    """The stack's configuration is the default account's."""
+    """The stack's configuration belongs to the default account."""
     given = {ACCOUNT_KEY: "eu", f"{NAMESPACE}:baseUrl": "https://h", f"{NAMESPACE}:timeout": "soon"}
     with pytest.raises(SettingError) as caught:
         load(given.get, {})
-    missing, _, malformed = caught.value.problems
+    missing, _, malformed = map(str, caught.value.problems)
     assert missing == (
-        'instances:userSecret is missing: give user_secret to account("eu", …), or set INSTANCES_EU_USER_SECRET'
+        'instances:userSecret is missing; pass user_secret to account("eu", …), or set INSTANCES_EU_USER_SECRET'
     )
-    assert malformed.endswith("; correct it there, or set INSTANCES_EU_TIMEOUT")
+    assert malformed.endswith('; pass settings={"timeout": …} to account("eu", …), or set INSTANCES_EU_TIMEOUT')
 
 
 MALFORMED = [
@@ -208,25 +211,29 @@ MALFORMED = [
     *(("parallelism", value) for value in ("0", "257", "1.5", "all", "nan")),
     ("batchReads", "perhaps"),
     ("dialect", "klingon"),
+    ("defaultTags", ","),
+    ("defaultTags", "[1]"),
+    ("defaultTags", "["),
+    ("defaultTags", "{user}"),
 ]
 
 
 @pytest.mark.parametrize(("key", "raw"), MALFORMED, ids=ascii)
 def test_a_malformed_setting_is_one_line_that_names_both_ways_to_give_it(key: str, raw: str) -> None:
-    """It says where the bad value came from."""
-    from_config = problems({f"instances:{key}": raw})
-    from_environ = problems({}, {variable(key): raw})
-    for lines, source in ((from_config, f"instances:{key}"), (from_environ, variable(key))):
-        (line,) = lines
-        assert line.startswith(f"instances:{key} (from {source}) must ")
-        assert f"instances:{key}" in line
-        assert variable(key) in line
+    """A bad value of the environment has to be corrected there, since the environment wins."""
+    (from_config,) = problems({f"instances:{key}": raw})
+    (from_environ,) = problems({}, {variable(key): raw})
+    assert f", or set {variable(key)}" in from_config
+    assert f"; correct {variable(key)}, or unset it and run " in from_environ
+    for line in (from_config, from_environ):
+        assert line.startswith(f"instances:{key} must ")
+        assert '"pulumi config set ' in line
         assert "\n" not in line
 
 
 @pytest.mark.parametrize("key", ["userSecret", "organizationSecret", "timeout", "baseUrl", "dialect", "caBundle"])
 def test_a_secret_in_the_wrong_place_is_not_repeated(key: str) -> None:
-    """Whatever setting it was put into by mistake."""
+    """It may have been given to any setting by mistake."""
     secret = "s3cret, with blanks"
     assert "s3cret" not in str(problems({f"instances:{key}": secret}))
 
@@ -251,8 +258,8 @@ def test_any_value_is_taken_or_refused(value: Any) -> None:
             found = error.problems
         else:
             continue
-        assert [line.split()[0] for line in found] == [f"instances:{setting.key}"]
-        assert "\n" not in found[0]
+        assert [problem.property for problem in found] == [f"instances:{setting.key}"]
+        assert "\n" not in str(found[0])
 
 
 # plain http
@@ -270,7 +277,7 @@ def test_any_value_is_taken_or_refused(value: Any) -> None:
     ],
 )
 def test_plain_http_is_fine_on_loopback(url: str) -> None:
-    """There is no network to listen on."""
+    """There is no network on which somebody could listen."""
     assert loaded({"instances:baseUrl": url}).base_url == url
 
 
@@ -289,7 +296,7 @@ def test_plain_http_is_fine_on_loopback(url: str) -> None:
     ],
 )
 def test_plain_http_elsewhere_must_be_asked_for(url: str) -> None:
-    """It would show the secrets to the network: refused with the way out, accepted when it is taken."""
+    """It would show the secrets to the network, so the refusal names the setting that allows it."""
     (line,) = problems({"instances:baseUrl": url})
     assert "instances:allowInsecureHttp" in line
     assert "INSTANCES_ALLOW_INSECURE_HTTP=true" in line
@@ -329,7 +336,7 @@ def test_the_variables_of_one_account_never_reach_another() -> None:
 
 
 def test_the_problems_of_an_account_name_its_variables() -> None:
-    """What the message tells to set is what would be read."""
+    """The message says to set exactly the variable that would be read."""
     account = {"instances:account": "eu"}
     assert "INSTANCES_EU_USER_SECRET" in problems({**account, "instances:userSecret": None})[0]
     assert "INSTANCES_EU_TIMEOUT" in problems({**account, "instances:timeout": "soon"})[0]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -87,6 +88,19 @@ def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) ->
     ]
 
 
+def test_nobody_else_sees_what_is_kept(api: Emulator, tmp_path: Path) -> None:
+    """The folders of notes and keepers belong to their owner, and so does the key of the digests."""
+    kept = CrashNotes(settings(api))
+    with kept.create(INPUTS, "4000", {"4001"}):
+        kept.keep("7", "word")
+        ours = {
+            path.relative_to(tmp_path).parts[1]: (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777)
+            for path in tmp_path.rglob("*")
+            if path.is_file()
+        }
+    assert ours == dict.fromkeys(("key", "pending", "kept"), (0o700, 0o600))
+
+
 def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
     """While its writer holds the lock, nobody sees the note as left behind."""
     notes = CrashNotes(settings(api))
@@ -94,8 +108,23 @@ def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) 
         assert notes.left(INPUTS) == []
 
 
+def test_what_is_under_way_hides_nothing_that_was_left(api: Emulator, tmp_path: Path) -> None:
+    """This is true of the process that is at work and of others; the key comes with the first note, into any home."""
+    home = tmp_path / "not" / "there"
+    busy, other = CrashNotes(settings(api), home), CrashNotes(settings(api), home)
+    with ExitStack() as under_way:
+        for _ in range(5):
+            under_way.enter_context(busy.create(INPUTS, "4000", set()))
+            with busy.create(INPUTS, "4000", set()):
+                pass
+        assert [len(busy.left(INPUTS)), len(other.left(INPUTS))] == [5, 5]
+        began = [note.began for note in other.left(INPUTS)]
+    assert began == sorted(began)
+    assert len(other.left(INPUTS)) == 10
+
+
 def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path: Path) -> None:
-    """SIGKILL while the API had acted: the next run finds the object, sends no POST, and forgets the note."""
+    """The API had acted before the SIGKILL: the next run finds the instance, sends no POST, and removes the note."""
     kill_in_create(api, acted=True)
     (left,) = api.instances()
     posts = len(api.writes)
@@ -106,7 +135,7 @@ def test_an_instance_made_by_a_killed_run_is_taken_over(api: Emulator, tmp_path:
 
 
 def test_a_killed_create_that_made_nothing_is_made_anew(api: Emulator, tmp_path: Path) -> None:
-    """SIGKILL before the API acted: once the time of a create is over, the next run creates, once."""
+    """The API had not acted before the SIGKILL: once the time of a create is over, the next run creates it."""
     kill_in_create(api, acted=False)
     api.reset()
     (note,) = notes(tmp_path)
@@ -117,7 +146,7 @@ def test_a_killed_create_that_made_nothing_is_made_anew(api: Emulator, tmp_path:
 
 
 def test_objects_that_were_there_before_are_never_taken_over(api: Emulator) -> None:
-    """An exact twin from before the killed create stays whoever's it is."""
+    """An exact twin from before the killed create keeps its owner."""
     twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
     kill_in_create(api, acted=True)
     found = Operations(settings(api)).create(INPUTS)
@@ -126,7 +155,7 @@ def test_objects_that_were_there_before_are_never_taken_over(api: Emulator) -> N
 
 
 def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path: Path) -> None:
-    """Two objects that match since the kill: an error with both ids, and the note stays for the next try."""
+    """If two instances match since the kill, the error has both ids, and the note stays for the next try."""
     kill_in_create(api, acted=True)
     api.add(your_mom="dropbox", name="billing", tags=["eu"])
     ids = [str(instance["id"]) for instance in api.instances()]
@@ -137,24 +166,25 @@ def test_several_candidates_are_named_and_none_is_taken(api: Emulator, tmp_path:
 
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_create(
-    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full or read-only home costs the protection against a kill, not the create."""
+    """A full or read-only home costs the protection against a kill, but not the create."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("PULUMI_HOME", os.fspath(blocked))
     assert Operations(settings(api)).create(INPUTS)["id"]
+    assert "is ignored (Not a directory); remove it, or take ownership of its folder" in caplog.text
 
 
 def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Without a note, a duplicate is never silent: the log names the twin and how to adopt it."""
+    """Without a note, the log still names the twin and says how to adopt it."""
     twin = api.add(your_mom="dropbox", name="billing", tags=["eu"])
     Operations(settings(api)).create(INPUTS)
     assert f'adopt_id="{twin}"' in caplog.text
 
 
 def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
-    """Only the lock tells: the reader knows nothing of the writer."""
+    """Only the lock decides, because the reader knows nothing about the writer."""
     with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
         assert CrashNotes(settings(api)).left(INPUTS) == []
 
@@ -162,7 +192,7 @@ def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emul
 def test_nobody_looks_into_a_note_before_it_is_written(
     api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither another thread nor another process takes it for malformed, or for one that was left."""
+    """Neither another thread nor another process mistakes it for a malformed note or an abandoned one."""
     writer, reader = CrashNotes(settings(api)), CrashNotes(settings(api))
     lock, seen = fcntl.flock, []
 
@@ -188,7 +218,7 @@ def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
 
 
 def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -> None:
-    """Each holder in turn, whatever its random word; nothing is known of other instances."""
+    """Each holder is known in turn, whatever its random word, and nothing is known about other instances."""
     kept = CrashNotes(settings(api))
     for keeper in ("b", "a", "c"):
         kept.keep("7", keeper)
@@ -198,10 +228,68 @@ def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -
     assert kept.keeper("7") is None
 
 
+def test_without_a_home_nobody_is_known_to_keep_anything(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no place for it, which is said once, and no call fails because of it."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("PULUMI_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    nowhere = CrashNotes(settings(api))
+    nowhere.keep("7", "word")
+    assert nowhere.keeper("7") is None
+    nowhere.release_to("7", {"other"})
+    nowhere.release("7")
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.endswith("set PULUMI_HOME")
+
+
+def test_what_was_taken_over_goes_back_to_who_had_it_from_the_start(api: Emulator) -> None:
+    """It does so only within a stack, and not from a resource that is still in the program."""
+    ours, other = CrashNotes(settings(api)), CrashNotes(settings(api))
+    ours.stack, other.stack = "o/p/ours", "o/p/other"
+    ours.keep("7", "word")
+    other.release_to("7", {None})
+    ours.release_to("7", {None, "word"})
+    assert ours.keeper("7") == "word"
+    ours.release_to("7", {None})
+    assert ours.keeper("7") is None
+    ours.release_to("7", {None})  # there is nothing to take back
+
+
+def test_a_keeper_that_was_not_seen_for_a_month_counts_no_longer(api: Emulator, tmp_path: Path) -> None:
+    """Until then, each run that sees it renews it."""
+    kept = CrashNotes(settings(api))
+    kept.keep("7", "word")
+    [path] = tmp_path.glob("pulumi-instances/kept/*/7.json")
+    day = 86_400
+    os.utime(path, (0, time.time() - 29 * day))
+    assert kept.keeper("7") == "word"
+    kept.keep("7", "word")
+    assert time.time() - path.stat().st_mtime < day
+    os.utime(path, (0, time.time() - 31 * day))
+    assert kept.keeper("7") is None
+
+
+def test_a_keeper_that_was_seen_a_moment_ago_is_not_written_again(api: Emulator, tmp_path: Path) -> None:
+    """A run sees the keepers of all its resources, so each costs only a look."""
+    kept = CrashNotes(settings(api))
+    kept.keep("7", "word")
+    [path] = tmp_path.glob("pulumi-instances/kept/*/7.json")
+    written = path.stat().st_ino
+    kept.keep("7", "word")
+    assert path.stat().st_ino == written
+    kept.keep("7", "another")
+    assert kept.keeper("7") == "another"
+
+
 def test_notes_go_where_pulumi_keeps_its_own_files(
     api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below the home directory, unless `PULUMI_HOME` names another one."""
+    """That is below the home directory, unless `PULUMI_HOME` names another one."""
     monkeypatch.delenv("PULUMI_HOME")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     with CrashNotes(settings(api)).create(INPUTS, "4000", set()):

@@ -20,7 +20,7 @@ from tests.support.values import inputs, outputs
 
 
 def test_a_read_takes_at_most_eight_calls_of_ours(api: Emulator) -> None:
-    """From the provider's `read` to the one that sends: so many functions does a reader have to follow."""
+    """A reader has to follow that many functions from the provider's `read` to the one that sends."""
     found = api.instance(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
     provider = InstanceProvider()
     config = {
@@ -60,28 +60,28 @@ def _ours(frame: FrameType | None) -> list[str]:
 
 
 def test_it_knows_nothing_of_dynamic_providers() -> None:
-    """Another door must be able to use it, and all that it uses."""
+    """Another door must be able to use it and everything that it uses."""
     package = Path(engine_calls.__file__).parent
     below = [package / "engine_calls.py", *(package / "api").glob("*.py"), *(package / "core").glob("*.py")]
     assert [path.name for path in below if "pulumi.dynamic" in path.read_text()] == []
 
 
 def test_what_is_not_configured_sends_nothing() -> None:
-    """Check and diff answer all the same."""
+    """Check and diff still answer."""
     calls = EngineCalls()
-    assert calls.check({}, inputs()) == (inputs(), [], [])
+    assert calls.check({}, inputs()) == (inputs(), [])
     assert calls.diff("4014", outputs(), inputs(name="other")) == (["name"], [])
     with pytest.raises(SettingError, match="not configured"):
         calls.read("4014", outputs())
 
 
 def test_bad_settings_are_a_problem_of_each_check() -> None:
-    """And of no other call before: the engine would print a traceback for each resource."""
+    """No earlier call reports them, because the engine would print a traceback for each resource."""
     calls = EngineCalls()
     calls.configure({"instances:baseUrl": "https://example.com/api"}.get)
-    inputs_, problems, setting_problems = calls.check({}, inputs())
-    assert (inputs_, problems) == (inputs(), [])
-    assert [problem.partition(" ")[0] for problem in setting_problems] == [
+    found, problems = calls.check({}, inputs())
+    assert found == inputs()
+    assert [problem.property for problem in problems] == [
         "instances:userSecret",
         "instances:organizationSecret",
     ]

@@ -1,4 +1,4 @@
-"""What exported states hold."""
+"""Reading exported states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def instance(name: str = "crm", **more: Any) -> dict[str, Any]:
 
 
 def test_only_instances_are_found() -> None:
-    """With their resource names, whatever these hold."""
+    """They come with their resource names, whatever these contain."""
     found = held(document({"urn": "urn:x", "type": "pulumi:pulumi:Stack"}, instance(), instance("a::b")))
     assert [(each.name, each.id, each.outputs) for each in found] == [
         ("crm", "4001", {"name": "crm"}),
@@ -32,7 +32,7 @@ def test_only_instances_are_found() -> None:
 
 
 def test_the_account_is_told_by_the_provider() -> None:
-    """None is the default account."""
+    """None means the default account."""
     provider = {"urn": EU, "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
     default = instance(provider="urn:pulumi:dev::p::pulumi:providers:pulumi-python::default::1")
     found = held(document(provider, instance(provider=f"{EU}::2"), default, instance()))
@@ -40,13 +40,13 @@ def test_the_account_is_told_by_the_provider() -> None:
 
 
 def test_what_is_referred_to_or_on_its_way_out_is_marked() -> None:
-    """`Instance.get` and a replaced instance that is not deleted yet."""
+    """These are `Instance.get`, and a replaced instance that is not deleted yet."""
     found = held(document(instance(external=True), instance(delete=True)))
     assert [(each.external, each.leaving) for each in found] == [(True, False), (False, True)]
 
 
 def test_secrets_are_plain_only_where_the_state_has_them_in_plain() -> None:
-    """As with `--show-secrets`."""
+    """`pulumi stack export --show-secrets` writes such a state."""
     outputs = {"name": {**SECRET, "plaintext": '"x"'}, "tags": {**SECRET, "ciphertext": "v1:…"}, "token": ["a"]}
     [found] = held(document(instance(outputs=outputs)))
     assert found.outputs == {"name": "x", "tags": HIDDEN, "token": ["a"]}
@@ -62,19 +62,19 @@ def test_a_set_with_one_secret_in_it_is_hidden() -> None:
 
 @pytest.mark.parametrize("empty", [{"deployment": {}}, {"deployment": {"resources": None}}])
 def test_a_state_may_be_empty(empty: object) -> None:
-    """As that of a stack which was just made."""
+    """A stack that was just created has such a state."""
     assert held(empty) == []
 
 
 @pytest.mark.parametrize("wrong", [[], {}, {"deployment": []}, {"checkpoint": {}}, {"deployment": {"resources": {}}}])
 def test_anything_else_is_refused(wrong: object) -> None:
-    """With how to write one."""
+    """The message says how to write a state."""
     with pytest.raises(InputError, match="pulumi stack export"):
         held(wrong)
 
 
 @pytest.mark.parametrize("broken", [{"type": INSTANCE_TYPE}, instance(urn="x"), instance(outputs=["x"]), 3])
 def test_a_malformed_resource_is_refused(broken: Any) -> None:
-    """Never taken for one that is not there."""
+    """It never counts as absent."""
     with pytest.raises(InputError, match="malformed resource"):
         held(document(broken))

@@ -43,12 +43,12 @@ def found(instance_id: int, name: str, tags: list[str] | None = None, your_mom: 
     ],
 )
 def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name: str) -> None:
-    """What can be a resource name stays as it is."""
+    """A name that can be a resource name stays as it is."""
     assert import_document.resource_names([found(1, name)]) == {"1": resource_name}
 
 
 def test_instances_with_one_name_are_told_apart_by_their_ids() -> None:
-    """All of them, so that the order of a listing is of no account."""
+    """All of them get their ids, so that the order of a listing does not matter."""
     twins = [found(7, "crm"), found(12, "crm"), found(9, "box")]
     names = import_document.resource_names(twins)
     assert names == {"7": "crm-7", "12": "crm-12", "9": "box"}
@@ -61,13 +61,13 @@ def test_a_name_that_the_stack_has_is_not_used_again() -> None:
 
 
 def test_a_name_that_looks_like_one_with_an_id_keeps_it() -> None:
-    """The others give way."""
+    """The others change."""
     names = import_document.resource_names([found(1, "crm"), found(2, "crm"), found(3, "crm-1")])
     assert names == {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}
 
 
 def test_an_instance_more_or_less_changes_no_other_name() -> None:
-    """Unless it comes to have the same."""
+    """The exception is another instance that gets the same name."""
     instances = [found(7, "QA Box"), found(12, "crm"), found(9, "crm"), found(3, "***")]
     names = import_document.resource_names(instances)
     assert import_document.resource_names([*instances, found(1, "new")]).items() > names.items()
@@ -78,7 +78,7 @@ def test_an_instance_more_or_less_changes_no_other_name() -> None:
 
 @pytest.mark.parametrize("name", ["CRM", "Crm", "class", "None", "__main__", "é", "x" * 300])
 def test_a_resource_name_is_no_name_of_python(name: str) -> None:
-    """So it may be a keyword, long, or differ from another in case only."""
+    """So it may be a keyword, be long, or differ from another only in case."""
     others = [found(2, "crm"), found(3, name + "x")]
     assert import_document.resource_names([found(1, name), *others])["1"] == name
 
@@ -88,7 +88,7 @@ LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]
 
 @given(st.lists(LIKELY, max_size=12), st.sets(LIKELY, max_size=4))
 def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]) -> None:
-    """Whatever the instances are called."""
+    """It does not matter what the instances are called."""
     instances = [found(number, name) for number, name in enumerate(names, 1)]
     made = import_document.resource_names(instances, taken)
     assert len(set(made.values())) == len(instances)
@@ -100,7 +100,7 @@ def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]
 
 
 def test_the_import_file_holds_the_whole_state() -> None:
-    """Inputs as `check` fills them, outputs with the token as a secret, and the provider in both."""
+    """It has inputs as `check` returns them, outputs with the token as a secret, and the provider in both."""
     instance = {**found(4014, "QA Box", ["QA"]), "valid": True}
     [resource] = import_document.import_file([instance], {"4014": "qa"})["resources"]
 
@@ -121,21 +121,21 @@ def test_the_import_file_holds_the_whole_state() -> None:
 @pytest.mark.parametrize(
     ("instance", "reason"),
     [
-        ({"token": None}, "the API does not tell its token"),
-        ({"name": "a\x07b"}, "name holds a control character"),
+        ({"token": None}, "the API does not report its token"),
+        ({"name": "a\x07b"}, "name contains a control character"),
         ({"name": None}, "name is missing"),
         ({"your_mom": None}, "your_mom is missing"),
         ({"tags": ["\n"]}, "tags[0] is empty; correct it in the account"),
     ],
 )
 def test_what_no_program_could_declare_is_not_imported(instance: dict[str, Any], reason: str) -> None:
-    """With the reason."""
+    """The reason is given."""
     changed = {key: value for key, value in {**found(1, "x"), **instance}.items() if value is not None}
     assert reason in (import_document.obstacle(changed) or "")
 
 
 def test_a_whole_instance_has_no_obstacle() -> None:
-    """Tags or not."""
+    """It may have tags or not."""
     assert import_document.obstacle(found(1, "x")) is None
 
 
@@ -143,7 +143,7 @@ def test_a_whole_instance_has_no_obstacle() -> None:
 
 
 def test_a_program_reads_as_if_written_by_hand() -> None:
-    """By connector and name; what goes without saying is not said."""
+    """It is sorted by connector and name, and arguments that equal their defaults are left out."""
     instances = [
         found(3, "Sales", ["eu", "prod"], "sfdc"),
         found(2, "box"),
@@ -151,7 +151,7 @@ def test_a_program_reads_as_if_written_by_hand() -> None:
         found(4, "tagged", [f"a-long-tag-with-a-number-{number}" for number in range(4)]),
     ]
     assert program(instances, {"1": "long", "2": "box", "3": "Sales", "4": "tagged"}) == (
-        '"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""\n'
+        '"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""\n'
         "\n"
         "from pulumi_instances import Instance\n"
         "\n"
@@ -188,7 +188,7 @@ INSTANCES = st.lists(
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(INSTANCES)
 def test_a_program_is_as_ruff_formats_it_and_declares_what_there_is(drawn: list[tuple[str, list[str]]]) -> None:
-    """Whatever names and tags hold, nothing of them becomes code."""
+    """Whatever names and tags contain, none of it becomes code."""
     instances = [found(number, name, tags) for number, (name, tags) in enumerate(drawn, 1)]
     names = import_document.resource_names(instances)
     text = program(instances, names)

@@ -13,14 +13,14 @@ from tests.support.mocks import declare, secret, without_pickle
 
 
 def test_only_what_was_given_is_sent() -> None:
-    """Absent properties are not sent; the name defaults to the resource's, and is said to be a default."""
+    """Absent properties are not sent; the name defaults to the resource's, and is marked as a default."""
     monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
     assert monitor.inputs() == {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
     assert (monitor.registered[0].type, monitor.registered[0].name) == (INSTANCE_TYPE, "billing")
 
 
 def test_everything_given_is_sent() -> None:
-    """Under the names of the arguments: dynamic resources translate none."""
+    """The names are those of the arguments, because dynamic resources translate none."""
     monitor = declare(
         lambda: Instance(
             "billing",
@@ -51,7 +51,7 @@ def test_the_provider_is_a_plain_pickle_by_reference() -> None:
 
 
 def test_secret_looking_configuration_is_secret_and_the_rest_readable() -> None:
-    """Value by value, so that a diff still shows what changed elsewhere; None stays absent."""
+    """It is marked value by value, so that a diff still shows other changes; None stays absent."""
     configuration = {"oauth.api.key": "k", "oauth.api.secret": "s", "oauth.callback.url": "u", "password": None}
     monitor = declare(lambda: Instance("billing", your_mom="dropbox", configuration=configuration))
     assert monitor.inputs()["configuration"] == {
@@ -74,7 +74,7 @@ def test_configuration_that_is_an_output_is_secret_as_a_whole() -> None:
 
 
 def test_outputs_inside_of_inputs_are_resolved() -> None:
-    """Every property takes Outputs, at the places where its type allows them."""
+    """Every property accepts Outputs, at the places where its type allows them."""
 
     def program() -> None:
         def out(value: object) -> pulumi.Output[Any]:
@@ -145,7 +145,7 @@ def outputs_of(instance: Callable[[], Instance]) -> tuple[dict[str, Any], dict[s
 
 
 def test_all_outputs_resolve_and_token_and_provider_data_are_secret() -> None:
-    """The token is the reason for all this: it is a secret Output."""
+    """The token is the most important output, and it is a secret."""
     values, secrets = outputs_of(lambda: Instance("billing", your_mom="dropbox", provider_data={"code": "c"}))
     assert values == {
         "id": "27",
@@ -162,7 +162,7 @@ def test_all_outputs_resolve_and_token_and_provider_data_are_secret() -> None:
 
 
 def test_the_engine_is_told_that_the_token_is_secret() -> None:
-    """What the engine keeps in the state it encrypts."""
+    """The engine encrypts it in the state."""
     monitor = declare(lambda: Instance("billing", your_mom="dropbox"))
     assert list(monitor.registered[0].additionalSecretOutputs) == ["token"]
 
@@ -189,7 +189,7 @@ def test_options_given_are_left_alone(make: Callable[[pulumi.ResourceOptions], I
 
 
 def test_options_alone_are_not_needed() -> None:
-    """`opts` defaults to none at all."""
+    """`opts` is optional."""
     (request,) = declare(lambda: Instance("billing", your_mom="dropbox")).registered
     assert not request.protect
 
@@ -208,7 +208,7 @@ def test_get_reads_and_registers_nothing() -> None:
 
 
 def test_get_keeps_the_options_given() -> None:
-    """Its id joins them."""
+    """Its id is added to them."""
     opts = pulumi.ResourceOptions(additional_secret_outputs=["name"])
     (request,) = declare(lambda: Instance.get("other", "4014", opts)).read
     assert request.id == "4014"
@@ -216,7 +216,7 @@ def test_get_keeps_the_options_given() -> None:
 
 
 def test_outputs_of_get_resolve_and_the_token_is_secret() -> None:
-    """As those of an instance that the program owns."""
+    """They are like those of an instance that the program owns."""
     values, secrets = outputs_of(lambda: Instance.get("other", "4014"))
     assert (values["id"], values["name"], values["token"]) == ("4014", "read", "t0ken")
     assert secrets["token"]
@@ -224,13 +224,13 @@ def test_outputs_of_get_resolve_and_the_token_is_secret() -> None:
 
 
 def test_an_id_may_be_an_output() -> None:
-    """Such as that of another stack."""
+    """It may come from another stack."""
     (request,) = declare(lambda: Instance.get("other", pulumi.Output.from_input("4014"))).read
     assert request.id == "4014"
 
 
 def test_it_is_an_instance() -> None:
-    """`get` answers the same class."""
+    """`get` returns the same class."""
     found: list[Instance] = []
     declare(lambda: found.append(Instance.get("other", "4014")))
     assert type(found[0]) is Instance
@@ -240,7 +240,7 @@ def test_it_is_an_instance() -> None:
 
 
 def test_an_account_is_a_provider_with_both_secrets_secret() -> None:
-    """Its configuration keys are those of the stack's configuration, and its own name goes along."""
+    """Its configuration keys are those of the stack's configuration, and its own name is passed along."""
     monitor = declare(
         lambda: account(
             "eu", base_url="https://eu", user_secret="u", organization_secret="o", settings={"timeout": "60"}
@@ -258,7 +258,7 @@ def test_an_account_is_a_provider_with_both_secrets_secret() -> None:
 
 
 def test_an_instance_uses_the_account_given() -> None:
-    """Through the ordinary `provider` option."""
+    """It is passed through the ordinary `provider` option."""
 
     def program() -> None:
         eu = account("eu", base_url="https://eu", user_secret="u", organization_secret="o")
@@ -271,5 +271,5 @@ def test_an_instance_uses_the_account_given() -> None:
 @pytest.mark.parametrize("name", ["", "e u", "eu/west", "é", "eu\n", "a.b"])
 def test_an_account_name_must_fit_a_variable(name: str) -> None:
     """Its name becomes part of environment variables."""
-    with pytest.raises(ValueError, match="write letters, digits, - and _ only"):
+    with pytest.raises(ValueError, match="use only letters, digits, - and _"):
         account(name, base_url="https://eu", user_secret="u", organization_secret="o")

@@ -1,4 +1,4 @@
-"""Looking instances up in a program, under the SDK's mocks, against the emulator."""
+"""Look-ups in a program, under the SDK's mocks and against the emulator."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def found(program: Callable[[], Any]) -> Any:
     ],
 )
 def test_exactly_one_is_found(ids: list[str], arguments: dict[str, Any], which: int) -> None:
-    """By its id, or by what else is given."""
+    """It is found by its id, or by the other arguments."""
     if "id" in arguments:
         arguments = {"id": ids[arguments["id"]]}
     assert found(lambda: instances.get_instance(**arguments).id) == ids[which]
 
 
 def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> None:
-    """Also where a listing would not tell."""
+    """This includes what a listing omits."""
     api.change(ids[2], valid=False, disabled=True)
     result: InstanceResult = found(lambda: instances.get_instance(name="sales"))
     assert (result.name, result.your_mom, result.tags) == ("sales", "sfdc", [])
@@ -82,7 +82,7 @@ def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "candidates", "said"),
     [
-        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; give the id of one'),
+        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; pass the id of one'),
         ({"name": "c*"}, [], 'no instance has name="c*"'),
         ({"tags": ["prod", "us"], "your_mom": "box"}, [], 'no instance has tag "prod", tag "us" and your_mom="box"'),
     ],
@@ -90,7 +90,7 @@ def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> N
 def test_none_or_several_is_an_error(
     ids: list[str], arguments: dict[str, Any], candidates: Sequence[int], said: str
 ) -> None:
-    """That lists the candidates."""
+    """The error lists the candidates."""
     with pytest.raises(LookupFailed) as failure:
         declare(lambda: instances.get_instance(**arguments))
     assert failure.value.candidates == [ids[index] for index in candidates]
@@ -98,25 +98,25 @@ def test_none_or_several_is_an_error(
 
 
 def test_of_many_candidates_ten_are_named(api: Emulator) -> None:
-    """All pages are looked at."""
+    """All pages are searched."""
     for _ in range(250):
         api.add(name="x")
-    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; give the id'):
+    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; pass the id'):
         declare(lambda: instances.get_instance(name="x"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "say which"),
-        ({"tags": []}, "say which"),
-        ({"id": "1", "name": "x"}, "either id, or name"),
+        ({}, "pass id, or at least one of name, tags, your_mom"),
+        ({"tags": []}, "pass id, or at least one of name, tags, your_mom"),
+        ({"id": "1", "name": "x"}, "pass only one of the two"),
         ({"id": "../users"}, "the id must be the decimal id"),
         ({"tags": "prod"}, r'write tags=\["prod"\]'),
     ],
 )
 def test_what_cannot_be_looked_up_is_refused(api: Emulator, arguments: dict[str, Any], said: str) -> None:
-    """Without a request."""
+    """No request is sent."""
     with pytest.raises(InputError, match=said):
         declare(lambda: instances.get_instance(**arguments))
     assert api.requests == []
@@ -124,19 +124,19 @@ def test_what_cannot_be_looked_up_is_refused(api: Emulator, arguments: dict[str,
 
 @pytest.mark.usefixtures("api")
 def test_a_missing_id_is_an_error_that_names_it() -> None:
-    """In previews too."""
+    """Previews report it too."""
     with pytest.raises(NotFound, match="read instance 99: 404"):
         declare(lambda: instances.get_instance(id="99"), preview=True)
 
 
 def test_missing_settings_are_told() -> None:
-    """As for resources."""
+    """The message is that of a resource."""
     with pytest.raises(SettingError, match="instances:baseUrl is missing"):
         declare(lambda: instances.get_instances())
 
 
 def test_settings_come_from_the_stack(instances_api: Emulator) -> None:
-    """Where the environment has none."""
+    """They are used if the environment has none."""
     instances_api.add(name="x")
     config = {
         "instances:baseUrl": instances_api.base_url,
@@ -154,7 +154,7 @@ def test_settings_come_from_the_stack(instances_api: Emulator) -> None:
     ("arguments", "which"), [({}, [0, 1, 2]), ({"name": "crm"}, [0, 1]), ({"tags": ["prod"]}, [0]), ({"name": "x"}, [])]
 )
 def test_all_that_match_are_found(ids: list[str], arguments: dict[str, Any], which: list[int]) -> None:
-    """By ascending id; none is fine."""
+    """They are sorted by id, and there may be none."""
     assert found(lambda: [each.id for each in instances.get_instances(**arguments)]) == [ids[index] for index in which]
 
 
@@ -176,12 +176,12 @@ def _token_of_all() -> pulumi.Output[str]:
     ],
 )
 def test_the_token_is_secret_in_every_form(api: Emulator, ids: list[str], look: Callable[[], Any]) -> None:
-    """While what else was found is not."""
+    """The other results are not secret."""
     assert seen(look) == [api.instance(ids[2])["token"], True, True]
 
 
 def test_a_result_does_not_show_its_token(api: Emulator, ids: list[str]) -> None:
-    """Printed by a debugging program."""
+    """A program may print it for debugging."""
     result = found(lambda: instances.get_instance(id=ids[0]))
     assert api.instance(ids[0])["token"] not in repr(result)
     assert "token" not in repr(result)
@@ -191,7 +191,7 @@ def test_a_result_does_not_show_its_token(api: Emulator, ids: list[str]) -> None
 
 
 def test_the_output_form_takes_outputs(ids: list[str]) -> None:
-    """What is not secret in them makes nothing secret."""
+    """Inputs that are not secret make nothing secret."""
 
     def look() -> Any:
         name = pulumi.Output.from_input("crm")
@@ -201,14 +201,14 @@ def test_the_output_form_takes_outputs(ids: list[str]) -> None:
 
 
 def test_secret_inputs_make_a_secret_result(ids: list[str]) -> None:
-    """Else the name would show what was asked for."""
+    """Otherwise the name would show what was asked for."""
     assert seen(lambda: instances.get_instance_output(name=pulumi.Output.secret("sales")).name) == ["sales", True, True]
     assert ids
 
 
 @pytest.mark.usefixtures("ids")
 def test_the_output_form_fails_as_the_plain_one() -> None:
-    """With the candidates."""
+    """The error lists the candidates."""
     with pytest.raises(LookupFailed, match="2 instances have"):
         declare(lambda: instances.get_instance_output(name="crm"))
 
@@ -231,7 +231,7 @@ def declared(api: Emulator, eu: Account, *, secret: bool) -> pulumi.ProviderReso
 
 
 def test_an_explicit_account_is_asked(api: Emulator, eu: Account) -> None:
-    """And its secrets make no secret of what it holds."""
+    """Its secrets do not make its instances secret."""
 
     def look() -> Any:
         opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=True))
@@ -241,7 +241,7 @@ def test_an_explicit_account_is_asked(api: Emulator, eu: Account) -> None:
 
 
 def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account) -> None:
-    """In the plain form."""
+    """The plain form suffices."""
 
     def look() -> Any:
         opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=False))
@@ -251,7 +251,7 @@ def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: 
 
 
 def test_the_parents_account_is_asked(api: Emulator, eu: Account) -> None:
-    """As for Pulumi's own functions."""
+    """Pulumi's own functions do the same."""
 
     def look() -> Any:
         account = declared(api, eu, secret=False)
@@ -269,18 +269,18 @@ def test_settings_that_are_outputs_need_the_output_form(api: Emulator, eu: Accou
 
 @pytest.mark.usefixtures("api")
 def test_another_provider_is_refused() -> None:
-    """It has no settings of ours."""
+    """It has none of our settings."""
 
     def look() -> None:
         other = pulumi.ProviderResource("pulumi-python", "other", {})
         instances.get_instances(opts=pulumi.InvokeOptions(provider=other))
 
-    with pytest.raises(InputError, match=r"made by pulumi_instances\.account"):
+    with pytest.raises(InputError, match=r"make it with pulumi_instances\.account"):
         declare(look)
 
 
 def test_look_ups_share_one_client(api: Emulator, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so its connections."""
+    """They share its connections as well."""
     from pulumi_instances.api import client
 
     made: list[object] = []

@@ -33,6 +33,8 @@ ROWS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"name": "BILLING"}, {"name": "billing"}, "loose", "loose"),
     ({"name": LONG}, {"name": LONG[:30]}, "loose", "loose"),
     ({"name": LONG}, {"name": LONG[:8]}, "no", "no"),
+    ({"name": "x" * 20}, {"name": "x" * 16}, "loose", "loose"),
+    ({"name": "x" * 20}, {"name": "x" * 15}, "no", "no"),
 ]
 
 

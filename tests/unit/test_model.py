@@ -28,12 +28,13 @@ CONFIG = {"oauth.api.key": "k"}
         (4014.0, "4014"),
         ("0", "0"),
         ("9" * 30, "9" * 30),
+        (10**30 - 1, "9" * 30),
         (2**53, "9007199254740992"),
         (float(2**53), "9007199254740992"),
     ],
 )
 def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
-    """Text, number, or the float that the engine makes of a number: one spelling."""
+    """Text, a number, and the float that the engine makes of a number have the same spelling."""
     assert model.normalise_id(given_id) == expected
 
 
@@ -59,6 +60,7 @@ def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
         float("nan"),
         float("inf"),
         1e300,
+        float(2**53 + 2),
         10**40,
         10**5000,
         True,
@@ -73,10 +75,19 @@ def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
 )
 def test_what_is_not_a_decimal_id_is_refused(given_id: Any) -> None:
     """Nothing else may become part of a URL; the message says what an id looks like and stays short."""
-    with pytest.raises(InputError, match=r'must be the decimal id of an instance, such as "4014", not ') as caught:
+    with pytest.raises(InputError, match=r"must be the decimal id of an instance, not ") as caught:
         model.normalise_id(given_id)
     assert len(str(caught.value)) < 120
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_id", "shown"), [("", "an empty string"), ("x", "another string"), (4014.5, "a number"), ([], "a list")]
+)
+def test_an_id_that_is_refused_is_described_and_not_shown(given_id: Any, shown: str) -> None:
+    """It may be a secret that was put into the wrong place."""
+    with pytest.raises(InputError, match=f", not {shown};"):
+        model.normalise_id(given_id)
 
 
 # tags
@@ -116,6 +127,8 @@ def test_unknown_tags_are_kept() -> None:
         ("3.0", "3.0"),
         (None, None),
         (1e300, 1e300),
+        (float(2**53), 2**53),
+        (float(2**53 + 2), float(2**53 + 2)),
         ({"a": 3.0, "b": None, "c": {"d": None, "e": [1.0, None]}}, {"a": 3, "c": {"e": [1, None]}}),
         ((1.0, 2.5), [1, 2.5]),
     ],
@@ -234,7 +247,7 @@ NOTHING: tuple[list[str], list[str]] = ([], [])
 def test_diff_follows_the_property_table(
     old: dict[str, Any], new: Inputs, changed: list[str], replaces: list[str]
 ) -> None:
-    """What changed, and what of it replaces, for every property and way to change it."""
+    """For every property and way to change it, the table says what changed and what of it replaces."""
     assert model.changes(outputs(**old), inputs(**new), DIALECT) == (changed, replaces)
 
 
@@ -284,7 +297,7 @@ KEPT: dict[str, Any] = {}
 def test_what_is_not_given_is_not_managed(
     old: tuple[list[str] | None, list[str]], new: Inputs, changed: list[str], sent: dict[str, Any] | None
 ) -> None:
-    """What differs, and what a PUT would then change: nothing, where ``sent`` is None or empty."""
+    """The cases say what differs and what a PUT would change: nothing, where ``sent`` is None or empty."""
     marks, tags = old
     olds = outputs(tags=tags, **({} if marks is None else {"__defaults": marks}))
     news = inputs(**{"tags": None, **new})
@@ -308,7 +321,7 @@ def test_what_is_not_given_is_not_managed(
 
 @pytest.mark.parametrize("tags", [[], ["a"]])
 def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags: list[str]) -> None:
-    """Its tags are managed where it holds some; nothing differs before or after."""
+    """Tags in the state are managed, and nothing differs before or after."""
     state = outputs(tags=tags)
     made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state), DIALECT)
     assert made["__defaults"] == ([] if tags else ["tags"])
@@ -324,7 +337,7 @@ def test_hidden_keys_are_carried_over() -> None:
 
 @given(good_inputs())
 def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
-    """What was created from inputs differs from the same inputs in nothing, floats of the engine included."""
+    """Created from inputs, it does not differ from them, even after the engine made floats of numbers."""
     checked, problems = check(bag)
     assert problems == []
     made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked), DIALECT)
@@ -339,7 +352,7 @@ def test_a_value_is_the_same_as_itself(value: Any) -> None:
 
 @given(ANYTHING, ANYTHING)
 def test_diff_never_fails(old: Any, new: Any) -> None:
-    """Whatever old state and inputs hold where the API takes anything, the answer is a list of properties."""
+    """Whatever old state and inputs contain where the API accepts anything, the answer is a list of properties."""
     bags = [{"your_mom": v, "name": v, "configuration": v, "provider_data": v, "adopt_id": v} for v in (old, new)]
     changed, replaces = model.changes(bags[0], bags[1], DIALECT)
     assert set(replaces) <= set(changed) <= set(model.INPUTS)
@@ -358,7 +371,7 @@ def _as_doubles(value: Any) -> Any:
 
 
 def test_a_create_sends_what_the_document_shows() -> None:
-    """The sample of the API document: connector by key, providerData in its own spelling."""
+    """In the sample of the API document the connector is given by key, and providerData has its own spelling."""
     bag = inputs(
         name="my_first_instance",
         tags=["my_first_tag"],
@@ -383,7 +396,7 @@ def test_a_create_leaves_out_what_is_empty(empty: Any) -> None:
 
 
 def test_a_create_sends_whole_numbers_as_such() -> None:
-    """The engine hands over 3.0 for 3; the API gets 3."""
+    """The engine passes 3.0 for 3; the API gets 3."""
     body = model.to_create(inputs(configuration={"n": 3.0}, provider_data={"a": [{"b": 5.0}]}), DIALECT)
     assert repr(body["configuration"]) == "{'n': 3}"
     assert repr(body["providerData"]) == "{'a': [{'b': 5}]}"
@@ -463,7 +476,7 @@ def test_answers_are_read_in_all_their_shapes(answer: dict[str, Any], found: dic
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
-    """JSON can spell it, UTF-8 cannot: the engine's wire would refuse the whole answer."""
+    """JSON can express it and UTF-8 cannot, so the engine's wire would refuse the whole answer."""
     found = model.from_wire({"id": 1, "name": "a\ud800", "tags": ["b\udc00", {"name": "c\ud800"}]}, DIALECT)
     assert found == {"id": "1", "name": "a?", "tags": ["b?", "c?"]}
 
@@ -482,14 +495,14 @@ def _wrong_types() -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("key", "value"), list(_wrong_types()))
 def test_a_documented_field_of_another_type_is_an_error(key: str, value: Any) -> None:
-    """Never taken over, and never taken for "gone"."""
+    """It is neither stored nor taken as proof that the instance is gone."""
     with pytest.raises(UnexpectedAnswer, match=r"^an instance w"):
         model.from_wire({"id": 1, key: value}, DIALECT)
 
 
 @given(ANYTHING)
 def test_an_answer_is_read_or_refused(value: Any) -> None:
-    """Whatever a field holds, the answer is either an instance or UnexpectedAnswer."""
+    """Whatever a field contains, the answer is either an instance or UnexpectedAnswer."""
     for key in ("id", "name", "token", "valid", "disabled", "your_mom", "tags"):
         try:
             found = model.from_wire({"id": 1, key: value}, DIALECT)
@@ -506,14 +519,16 @@ def test_a_wire_round_trip_changes_nothing(bag: Inputs) -> None:
     sent = body.get("tags", [])
     expected = {"id": "7", "your_mom": checked["your_mom"], "name": checked["name"], "tags": sent}
     for tags in (sent, [{"id": 1, "name": tag} for tag in reversed(sent)]):
-        assert model.from_wire({"id": 7, **body, "tags": tags}, DIALECT) == expected
+        found = model.from_wire({"id": 7, **body, "tags": tags}, DIALECT)
+        assert found.pop(model.SHOWN, {}) == body.get("configuration", {})
+        assert found == expected
 
 
 # outputs
 
 
 def test_outputs_are_the_answer_over_what_is_known() -> None:
-    """What the API says wins; what it leaves out is carried forward; configuration and data are as declared."""
+    """What the API says takes precedence; what it omits is carried forward; configuration and data are as declared."""
     known = outputs(configuration=CONFIG, provider_data=CODE, adopt_id="27")
     found = {"id": "27", "name": "renamed", "valid": False}
     assert model.outputs(found, known, [], DIALECT) == {
@@ -542,8 +557,9 @@ def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
 
 
 def test_outputs_always_hold_tags() -> None:
-    """Tags that nobody mentions are no tags."""
+    """If nobody mentions tags, they are an empty list."""
     assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
+    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [], DIALECT)["tags"] == ["a", "b"]
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
@@ -589,7 +605,7 @@ def test_keys_that_look_secret_are_known(key: str, secret: bool) -> None:
 
 
 def test_secret_values_are_found_at_any_depth() -> None:
-    """Every text of configuration and data, whatever its key: no message may repeat them."""
+    """No message may repeat any string of configuration and data, whatever its key."""
     bag = inputs(
         configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5},
         provider_data={"code": "s2", "nested": {"list": ["s3", 4, {"deep": "s4"}]}},
@@ -600,6 +616,6 @@ def test_secret_values_are_found_at_any_depth() -> None:
 
 @pytest.mark.parametrize("key", model.OUTPUT_ONLY)
 def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
-    """`.get` hands over inputs only; one output that no program can write means a refresh."""
+    """`.get` passes inputs only; an output that no program can write means a refresh."""
     assert model.is_lookup({**inputs(), "__provider": "p"})
     assert not model.is_lookup({**inputs(), key: False})

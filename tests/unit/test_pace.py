@@ -1,4 +1,4 @@
-"""How the requests of one account are spaced, and how a limit is found."""
+"""The pace of one account's requests, and how it adapts to a limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.clock import FakeClock
 
 
 def waits(pace: Pace, clock: FakeClock, times: int) -> list[float]:
-    """When so many requests in a row go out."""
+    """The times at which so many requests in a row are sent."""
     moments = []
     for _ in range(times):
         pace.wait()
@@ -28,7 +28,7 @@ def waits(pace: Pace, clock: FakeClock, times: int) -> list[float]:
     ids=["no limit", "ten a second", "one in two seconds"],
 )
 def test_requests_are_spaced_by_the_rate(per_second: float | None, expected: list[float]) -> None:
-    """Each of four requests gets a turn of its own."""
+    """Each of four requests gets its own turn."""
     clock = FakeClock()
     assert waits(Pace(clock, per_second), clock, 4) == pytest.approx(expected)
 
@@ -55,7 +55,7 @@ def test_a_refusal_holds_back_every_later_request(asked: float | None, hold: flo
 
 
 def test_a_turn_after_the_deadline_is_not_waited_for() -> None:
-    """The caller is told at once."""
+    """The caller learns at once."""
     clock = FakeClock()
     pace = Pace(clock, None)
     pace.slow_down(5.0, pace.wait() or 0)
@@ -135,7 +135,7 @@ def _bucket(rate: int) -> Service:
 def test_sixty_calls_keep_to_a_limit_without_wasting_it(
     rate: int, asked: float | None, service: Callable[[int], Service], at_once: int
 ) -> None:
-    """All get through within 1.3 times what the limit allows, answers taking 20 ms."""
+    """All succeed within 1.3 times what the limit allows, with answers that take 20 ms."""
     jitters = itertools.cycle([0.1, 0.7, 0.4, 0.9, 0.2])
     clock = FakeClock()
     clock.jitter = lambda: next(jitters)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -26,14 +29,14 @@ def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
 
 
 def test_the_pool_grows_to_what_was_asked_for() -> None:
-    """Called on a pool of four, as the SDK's server has, 32 calls run at once afterwards."""
+    """The SDK's server has a pool of four; after the call, 32 calls run at once."""
     with ThreadPoolExecutor(4) as pool:
         assert pool.submit(process.widen, 32).result()
         assert peak_of(pool, 32) == 32
 
 
 def test_the_pool_grows_while_calls_wait_already() -> None:
-    """As refresh begins: 32 calls come at once, and all of them wait for `configure`, which one of them runs."""
+    """A refresh begins with 32 calls at once, all of which wait for `configure`, which one of them runs."""
     with ThreadPoolExecutor(4) as pool:
         come, configured = threading.Event(), threading.Event()
 
@@ -51,7 +54,7 @@ def test_the_pool_grows_while_calls_wait_already() -> None:
 
 
 def test_the_pool_never_shrinks() -> None:
-    """`instances:parallelism: 1` asks for no less than the SDK gives: threads cannot be taken back."""
+    """`instances:parallelism: 1` does not remove the threads that the SDK has: they cannot be taken back."""
     with ThreadPoolExecutor(4) as pool:
         assert pool.submit(process.widen, 1).result()
         assert peak_of(pool, 4) == 4
@@ -61,11 +64,11 @@ def test_outside_a_pool_nothing_happens_and_the_log_says_so(caplog: pytest.LogCa
     """A server that runs its calls in another way keeps its own limit."""
     with caplog.at_level(logging.INFO, "pulumi_instances"):
         assert not process.widen(32)
-    assert "parallelism stays" in caplog.text
+    assert "the SDK's own parallelism is used" in caplog.text
 
 
 def test_an_executor_of_another_kind_is_left_alone() -> None:
-    """Only the standard pool is known well enough to be touched."""
+    """Only the standard pool is known well enough to be changed."""
 
     class Other(ThreadPoolExecutor):
         pass
@@ -73,3 +76,43 @@ def test_an_executor_of_another_kind_is_left_alone() -> None:
     with Other(2) as pool:
         assert not pool.submit(process.widen, 32).result()
         assert pool._max_workers == 2
+
+
+# A process that says on stderr whether it is heard, once somebody writes to its stdin or closes it.
+ASK = """
+import sys
+from pulumi_instances import process
+sys.stdin.read(1)
+sys.stderr.write(str(process.is_heard()))
+"""
+
+# As the SDK's server does when it is interrupted: the main thread ends, and a call runs on.
+ASK_AT_THE_END = """
+import sys, threading
+from pulumi_instances import process
+def call():
+    threading.main_thread().join()
+    sys.stderr.write(str(process.is_heard()))
+threading.Thread(target=call).start()
+"""
+
+
+@pytest.mark.parametrize(("reader", "heard"), [("stays", "True"), ("leaves", "False")])
+def test_a_process_is_heard_while_its_stdout_is_read(reader: str, heard: str) -> None:
+    """The engine reads it as long as it lives; stdin, which is closed here, does not matter."""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", ASK], stdin=subprocess.PIPE, stdout=writing, stderr=subprocess.PIPE, text=True
+    ) as asked:
+        os.close(writing)
+        if reader == "leaves":
+            os.close(reading)
+        assert asked.communicate(timeout=60)[1] == heard
+    if reader == "stays":
+        os.close(reading)
+
+
+def test_a_process_that_is_shutting_down_is_not_heard() -> None:
+    """Its stdout is still read, but its server answers nobody any more."""
+    asked = subprocess.run([sys.executable, "-c", ASK_AT_THE_END], capture_output=True, text=True, timeout=60)
+    assert asked.stderr == "False"

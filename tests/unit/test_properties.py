@@ -1,4 +1,4 @@
-"""The sets of properties in `model`, each against all that reads it: what forgets a property fails here."""
+"""The sets of properties in `model`, each against all code that reads it: code that forgets a property fails here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,13 @@ def other(key: str) -> Inputs:
 def calls(api: Emulator) -> EngineCalls:
     """What a door calls, for the account of the emulator."""
     configured = EngineCalls()
-    config = {"baseUrl": api.base_url, "userSecret": api.user_secret, "organizationSecret": api.organization_secret}
+    config = {
+        "baseUrl": api.base_url,
+        "userSecret": api.user_secret,
+        "organizationSecret": api.organization_secret,
+        "createTimeout": "1",  # where the emulator fails, so does the test, and at once
+        "maxRetries": "0",
+    }
     configured.configure({f"instances:{key}": value for key, value in config.items()}.get)
     return configured
 
@@ -54,13 +60,13 @@ def test_the_tests_have_values_of_all_inputs() -> None:
 
 
 def test_each_input_is_in_one_set() -> None:
-    """The connector is in none: it alone always replaces the instance. The id to adopt is used by the create only."""
+    """An input that is neither updated nor sent at creation replaces the instance."""
     sets = (model.UPDATABLE, model.CREATE_ONLY, model.SWITCHED, model.UNSENT, ("your_mom", "adopt_id"))
     assert sorted(itertools.chain(*sets)) == sorted(model.INPUTS)
 
 
 def test_inputs_are_the_arguments_of_an_instance() -> None:
-    """Each is an argument, and is sent to the engine under its name."""
+    """Each input is an argument and is sent to the engine under its name."""
     arguments = inspect.signature(Instance).parameters
     assert set(arguments) - {"resource_name", "opts"} == set(model.INPUTS)
     monitor = declare(lambda: Instance("x", **EACH))
@@ -69,7 +75,7 @@ def test_inputs_are_the_arguments_of_an_instance() -> None:
 
 @pytest.mark.parametrize("key", model.INPUTS)
 def test_each_input_is_checked(key: str) -> None:
-    """Good values pass as they are; what no JSON holds is a problem that names the property."""
+    """Good values pass as they are; a value that JSON cannot express is a problem that names the property."""
     assert check(EACH) == (EACH, [])
     assert {problem[0] for problem in check({**EACH, key: object()})[1]} == {key}
 
@@ -82,7 +88,7 @@ def test_a_put_sends_what_can_be_updated() -> None:
 
 
 def test_a_post_sends_all_inputs() -> None:
-    """Each of them changes the body, but for what is not sent, or by a request of its own."""
+    """Each of them changes the body, except `adopt_id`, which sends no POST."""
     sent = model.to_create(CREATED, DIALECT)
     assert [key for key in model.INPUTS if model.to_create({**EACH, key: TWO_OF_EACH[key][1]}, DIALECT) == sent] == [
         *model.SWITCHED,
@@ -93,7 +99,7 @@ def test_a_post_sends_all_inputs() -> None:
 
 @pytest.mark.parametrize("key", model.UPDATABLE)
 def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCalls) -> None:
-    """From the difference by way of the service to the state, and to what a refresh finds."""
+    """The test follows it from the difference through the service to the state, and to what a refresh finds."""
     made = calls.create(CREATED)
     assert calls.diff(made.id, made.outputs, other(key)) == ([key], [])
     updated = calls.update(made.id, made.outputs, other(key))
@@ -109,7 +115,7 @@ def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCa
 # A name is always given, but where an instance is adopted.
 @pytest.mark.parametrize("key", [key for key in model.UPDATABLE if key != "name"])
 def test_what_is_not_given_is_not_managed(key: str, api: Emulator, calls: EngineCalls) -> None:
-    """It is not sent; neither what the server has instead nor a state that is older than the property differs."""
+    """It is not sent, and neither the server's value nor an older state without the property causes a difference."""
     bag = {each: value for each, value in CREATED.items() if each != key}
     made = calls.create(bag)
     assert key in made.outputs[model.DEFAULTS]
@@ -131,12 +137,12 @@ def test_what_cannot_be_updated_replaces(key: str) -> None:
 
 
 def test_a_create_fills_the_outputs(calls: EngineCalls) -> None:
-    """All of them, and which are not managed."""
+    """It fills all of them, and says which are not managed."""
     assert set(calls.create(CREATED).outputs) == {*model.OUTPUTS, model.DEFAULTS}
 
 
 def test_outputs_are_the_attributes_of_an_instance() -> None:
-    """For type checkers as well, which see what is declared for them only."""
+    """Type checkers see only what is declared for them."""
     [declared] = ast.parse(inspect.getsource(Instance)).body
     targets = [node.target for node in ast.walk(declared) if isinstance(node, ast.AnnAssign)]
     names = {target.id for target in targets if isinstance(target, ast.Name)}
@@ -152,12 +158,12 @@ STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": Fa
 
 
 def test_an_answer_is_read_whole() -> None:
-    """A GET answers with all that may be answered."""
+    """A GET answers with everything that may be answered."""
     assert set(model.from_wire(answer_to_get(STORED), DIALECT)) == {"id", *model.ANSWERED}
 
 
 def test_a_listing_is_read_whole() -> None:
-    """It holds what the reads that it answers need, and may lack what the server changes by itself."""
+    """It contains what the reads that it serves need, and may lack what the server changes by itself."""
     told = set(model.from_wire(answer_to_list(STORED), DIALECT))
     assert {"id", *model.LISTED} <= told <= {"id", *model.ANSWERED}
 
@@ -170,7 +176,7 @@ def test_a_lookup_has_all_that_is_answered() -> None:
 
 
 def test_health_is_never_a_difference() -> None:
-    """No program gives it."""
+    """The server changes these properties by itself, and no program gives them."""
     assert {*model.HEALTH} <= {*model.OUTPUT_ONLY}
     outs = model.outputs(model.from_wire(answer_to_get(STORED), DIALECT), CREATED, [], DIALECT)
     assert model.changes({**outs, **dict.fromkeys(model.HEALTH, "other")}, CREATED, DIALECT) == ([], [])
@@ -178,7 +184,7 @@ def test_health_is_never_a_difference() -> None:
 
 @pytest.mark.parametrize("key", model.SECRET_OUTPUTS)
 def test_secret_outputs_are_secret(key: str) -> None:
-    """Whoever hands them on: the engine is told, no message repeats them, and the commands hide them."""
+    """The engine is told so, no message repeats them, and the commands hide them."""
     assert lifecycle._marked({key: "s3cret"})[key] != "s3cret"
     (request,) = declare(lambda: Instance("x", your_mom="box")).registered
     assert key in request.additionalSecretOutputs
@@ -188,7 +194,7 @@ def test_secret_outputs_are_secret(key: str) -> None:
 
 
 def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: EngineCalls) -> None:
-    """The state holds them beside the outputs."""
+    """The state contains them beside the outputs."""
     adopted = calls.create({**CREATED, "adopt_id": str(api.add(your_mom="dropbox", name="old"))})
     assert set(adopted.outputs) - set(model.OUTPUTS) == set(model.HIDDEN)
 
@@ -209,14 +215,14 @@ DECLARED = {key: CREATED[key] for key in model.INPUTS if key in model.ANSWERED}
 
 
 def test_an_import_holds_all_that_is_answered() -> None:
-    """The inputs of the program that is written with it, and the outputs that a create would have made."""
+    """It has the inputs of the program that is written with it, and the outputs that a create would have made."""
     [resource] = import_document.import_file([FOUND], {"4001": "box"})["resources"]
     assert {key: value for key, value in resource["inputs"].items() if key != PROVIDER} == DECLARED
     assert set(resource["outputs"]) == {*model.ANSWERED, model.DEFAULTS, PROVIDER}
 
 
 def test_a_written_program_declares_all_that_is_answered() -> None:
-    """So that its first preview is empty."""
+    """Therefore its first preview is empty."""
     [call] = [node for node in ast.walk(ast.parse(program([FOUND], {"4001": "box"}))) if isinstance(node, ast.Call)]
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
     assert given == DECLARED

@@ -1,4 +1,4 @@
-"""Which instances are meant."""
+"""Selecting instances by name, tags and connector."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def client(instances_api: Emulator) -> Client:
     ],
 )
 def test_an_instance_matches_in_all_that_is_given(selection: Selection, matches: bool) -> None:
-    """What is not given is of no account."""
+    """Fields left out match anything."""
     assert selection.matches(BOX) is matches
 
 
 def test_an_instance_of_which_little_is_known_matches_little() -> None:
-    """A listing need not hold every field."""
+    """A listing need not contain every field."""
     assert Selection().matches({"id": "1"})
     assert not Selection(name="x").matches({"id": "1"})
     assert not Selection(tags=frozenset("x")).matches({"id": "1"})
@@ -60,18 +60,18 @@ def test_an_instance_of_which_little_is_known_matches_little() -> None:
     ],
 )
 def test_a_selection_can_be_said(selection: Selection, words: str) -> None:
-    """In messages."""
+    """Messages contain it."""
     assert str(selection) == words
 
 
 def test_a_text_is_no_set_of_tags() -> None:
-    """Else its letters would be the tags."""
+    """Otherwise its letters would be the tags."""
     with pytest.raises(InputError, match=r'write tags=\["prod"\]'):
         tag_set("prod")
 
 
 def test_every_page_is_listed_and_told(instances_api: Emulator, client: Client) -> None:
-    """By ascending id, with how many there are."""
+    """The instances are sorted by id, and the callback gets their number."""
     ids = [str(instances_api.add(name=f"box-{number}")) for number in range(450)]
     told: list[tuple[int, int | None]] = []
 
@@ -93,6 +93,34 @@ def test_one_is_read_with_all_that_the_api_says(instances_api: Emulator, client:
     assert read(client, told["id"])["disabled"] is False
 
 
+def test_a_live_service_is_asked_for_what_is_meant() -> None:
+    """It leaves out the configurations, and filters by name and tag; the name is spelled as it stores it."""
+    with Emulator(dialect="elements", demand_codes=False) as api:
+        client = Client(load(lambda _: None, api.env))
+        for number in range(250):
+            api.add("box", f"box-{number}", ["eu"])
+        wanted = Selection(name="<b>box-7</b>", tags=frozenset({"eu", "box"}))
+        assert select(client, wanted) == []
+        [found] = select(client, Selection(name="<b>box-7</b>", tags=frozenset({"eu"})))
+        assert found["name"] == "box-7"
+    queries = [request.query for request in api.requests]
+    common = {"hydrate": "false", "pageSize": "200"}
+    assert queries[0] == {**common, "tags[]": "box", "searchText": "box-7"}
+    assert [query.get("searchText") for query in queries[1:3]] == [None, None], "nothing found is not believed"
+    assert queries[3] == {**common, "tags[]": "eu", "searchText": "box-7"}
+    assert len(queries) == 4
+
+
+def test_a_service_that_ignores_filters_is_filtered_here() -> None:
+    """How it searches is not documented."""
+    page = [{"id": 1, "name": "a", "token": "t", "element": {"key": "box"}, "tags": []}]
+    page += [{**page[0], "id": 2, "name": "ab"}]
+    with ScriptedServer(answer(200, page)) as server:
+        secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o", "INSTANCES_DIALECT": "elements"}
+        client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
+        assert [each["id"] for each in select(client, Selection(name="a"))] == ["1"]
+
+
 @pytest.mark.parametrize("instance_id", ["", "../users", "x"])
 def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulator, client: Client) -> None:
     """No crafted id becomes part of a URL."""
@@ -102,7 +130,7 @@ def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulato
 
 
 def test_a_malformed_instance_is_an_error() -> None:
-    """Never silently left out."""
+    """It is never silently left out."""
     with ScriptedServer(answer(200, [{"id": 1, "name": 3}])) as server:
         secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o"}
         client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
@@ -124,5 +152,5 @@ def test_a_malformed_instance_is_an_error() -> None:
     ],
 )
 def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
-    """As live services spell it."""
+    """The field is spelled as on live services."""
     assert created({"createdDate": value}) == moment

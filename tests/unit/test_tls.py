@@ -37,7 +37,7 @@ def test_the_own_authority_is_trusted_through_the_bundle(tmp_path: Path) -> None
     ],
 )
 def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bundled: bool, why: str) -> None:
-    """No request is sent, not even once more, and the message says why and what to do."""
+    """No request is sent or retried, and the message says why and what to do."""
     tls, pem = self_signed(tmp_path, **made)
     with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
         careful = client(server.base_url, ca_bundle=str(pem) if bundled else None)
@@ -53,7 +53,7 @@ def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bund
 
 
 def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on(tmp_path: Path) -> None:
-    """A fault of TLS is no proof that nothing was sent: it is looked for, never repeated."""
+    """A TLS failure does not prove that nothing was sent, so the POST is searched for and never retried."""
     tls, pem = self_signed(tmp_path)
     with ScriptedServer(Answer(b"this is not TLS" * 9, "close", raw=True), tls=tls) as server:
         with pytest.raises(AnswerLost, match="TLS failed"):
@@ -62,7 +62,7 @@ def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on
 
 
 def test_a_server_without_tls_is_a_connection_that_failed() -> None:
-    """An https URL of a plain http port."""
+    """An https URL points at a plain http port."""
     with ScriptedServer(answer(200, {"id": 7})) as server:
         with pytest.raises(ConnectionFailed, match="TLS failed"):
             client(server.base_url.replace("http:", "https:")).get("7")
@@ -70,7 +70,7 @@ def test_a_server_without_tls_is_a_connection_that_failed() -> None:
 
 
 def test_a_bundle_that_holds_no_certificate_is_a_connection_that_failed(tmp_path: Path) -> None:
-    """One line, not a traceback."""
+    """The error is one line, not a traceback."""
     tls, _ = self_signed(tmp_path)
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("not a certificate")

@@ -1,8 +1,8 @@
 """Reading many instances at the cost of a listing.
 
-A refresh reads every instance of the stack, and all of them at once. Alone, a read is one GET; while another is under
-way, one listing answers all that wait, and all that come after, until the next write. It does so page by page, so that
-the engine goes on with what is there while the rest is on its way.
+A refresh reads every instance of the stack, and all of them at once. A read by itself is one GET. While another read is
+under way, a single listing serves all reads that wait, and all later ones, until the next write. It serves them page by
+page, so that the engine can continue while the other pages are still being fetched.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Found = dict[str, Any]
 
 
 class _Listing:
-    """What a listing has told so far. Safe to share between threads."""
+    """What a listing has returned so far. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -37,7 +37,7 @@ class _Listing:
             self._changed.notify_all()
 
     def get(self, instance_id: str) -> Found:
-        """What it tells of an instance, as soon as it does; nothing where it ends without."""
+        """The instance, as soon as a page contains it; an empty dict if the listing ends without it."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or instance_id in self._found)
             return self._found.get(instance_id, {})

@@ -1,4 +1,4 @@
-"""The only HTTP: one pooled session per account, retries that never repeat a POST, errors that tell what to do."""
+"""The API's calls: one pooled session per account, retries that never repeat a POST, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class Client:
     def get(self, instance_id: str) -> dict[str, Any]:
         """`GET /instances/{id}`."""
         what = f"read instance {instance_id}"
-        return responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
+        found = responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
+        responses.demand_dialect(found, what, self.settings.dialect)
+        return found
 
     def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
         """`GET /instances`, every page.
@@ -96,9 +98,7 @@ class Client:
             fresh = {_id_of(instance) for instance in page} - ids - {None}
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
-                raise UnexpectedAnswer(
-                    f"{what}: page {number} brings nothing new, so the list has no end; {responses.CHECK_URL}"
-                )
+                raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
             if on_page is not None:
                 on_page(so_far, _count(headers.get("elements-total-count")))
             yield page
@@ -111,10 +111,13 @@ class Client:
         asked = urlencode([*query, *([("nextPage", token)] if token else [])])
         attempt = self._exchange("GET", f"/instances?{asked}" if asked else "/instances", None)
         if not responses.says_missing(attempt):
-            return responses.several(self._checked(attempt, what), what), attempt.headers
+            page = responses.several(self._checked(attempt, what), what)
+            for instance in page:
+                responses.demand_dialect(instance, what, self.settings.dialect)
+            return page, attempt.headers
         if token is None and self.settings.dialect.empty_is_404:
             return [], {}
-        raise UnexpectedAnswer(responses.missing_listing(attempt, what, self._known_secrets()))
+        raise responses.missing_listing(attempt, what, self._known_secrets())
 
     def put(self, instance_id: str, body: Mapping[str, Json], *, logs_in: bool = False) -> dict[str, Any]:
         """`PUT /instances/{id}`.
@@ -140,7 +143,7 @@ class Client:
         responses.no_page(self._checked(attempt, what), what)
 
     def delete(self, instance_id: str) -> None:
-        """`DELETE /instances/{id}`. Raises NotFound when there is no such instance.
+        """`DELETE /instances/{id}`. Raises NotFound if the instance does not exist.
 
         The document says nothing of the body. A page of HTML, such as a login, is nobody's answer to it.
         """
@@ -162,9 +165,9 @@ class Client:
         self._checked(attempt, what, once=True)
         try:
             answer = responses.one(attempt, what)
-            normalise_id(answer.get("id"))
+            _demand_id(answer, what)
         except InstancesError as error:
-            raise AnswerLost(str(error).removesuffix(f"; {responses.CHECK_URL}"), attempt) from None
+            raise AnswerLost(error.cause, attempt) from None
         return answer
 
     # what a request came to
@@ -266,6 +269,11 @@ def _path(instance_id: str) -> str:
 
 def _count(value: str | None) -> int | None:
     return int(value) if value and value.isdecimal() and len(value) < 20 else None
+
+
+def _demand_id(answer: Mapping[str, Any], what: str) -> None:
+    if _id_of(answer) is None:
+        raise UnexpectedAnswer(f"{what}: the answer is an instance without a numeric id")
 
 
 def _id_of(instance: Mapping[str, Any]) -> str | None:

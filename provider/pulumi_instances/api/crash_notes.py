@@ -1,11 +1,11 @@
-"""What has to outlive a process, on disk below `PULUMI_HOME`. An aid: whatever is wrong with a file is a warning.
+"""What has to outlive a process, on disk below `PULUMI_HOME`. A file that is wrong in any way only causes a warning.
 
-*Notes* of creates under way, so that the next run finds what a killed one has left. The engine keeps nothing of a
-create that it never heard the end of (docs/engine.md, E14), and the API has no idempotency key. A note holds no secret:
-it names the inputs by a keyed digest. A lock on it tells whether the process that wrote it is still at work.
+*Notes* record creates under way, so that the next run finds what a killed run left behind. The engine keeps nothing
+about a create that did not return (docs/engine.md, E14), and the API has no idempotency key. A note contains no
+secret: it identifies the inputs by a keyed digest. A lock on it shows whether its writer is still working.
 
-*Keepers*: which resource holds an instance that came to it by adoption or take-over, so that the resource that had it
-before does not delete it: the engine deletes that in a later run, or in another process.
+*Keepers* record which resource holds an adopted instance. Without them, the resource that had the instance before would
+delete it when the engine deletes that resource, in a later run or in another process.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class CrashNotes:
         return sorted(notes, key=lambda note: note.began)
 
     def is_under_way(self, inputs: Mapping[str, Any]) -> bool:
-        """Whether a living process is creating with these inputs. Its engine may be dead all the same."""
+        """Whether a live process is creating with these inputs, even if its engine has died."""
         for path in self._paths(inputs):
             with contextlib.suppress(OSError), path.open("r") as file:
                 if _is_locked(file):
@@ -280,7 +280,7 @@ def _home() -> Path | None:
     try:
         return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "pulumi-instances"
     except RuntimeError as error:  # no HOME, and no such user
-        log.warning("No notes of creates under way are kept (%s): set PULUMI_HOME", error)
+        log.warning("Notes of creates in progress cannot be kept (%s); set PULUMI_HOME", error)
         return None
 
 
@@ -323,7 +323,7 @@ def _warn(path: Path, error: Exception) -> None:
     if path not in _warned:
         _warned.add(path)
         cause = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is malformed"
-        log.warning("The note %s is passed over (%s): remove it, or make its folder yours", path, cause)
+        log.warning("The note %s is ignored (%s); remove it, or take ownership of its folder", path, cause)
 
 
 def _remove(path: Path) -> None:

@@ -28,8 +28,10 @@ from ..core.errors import (
     CreateUndecided,
     InstancesError,
     NotFound,
+    Problem,
     StatusError,
     UnexpectedAnswer,
+    quote,
 )
 from . import crash_notes, limits
 from .attempt import Attempt, Json
@@ -48,10 +50,6 @@ _LONGEST_GRACE = 30.0
 
 _BY_ADOPTION = "adopted"
 """Stands for the keeper of a resource that adopted its object with 0.1.0, which kept no such word."""
-
-_TAKEN = "adopt instance {id}: a resource of this stack has it already; remove adopt_id, or correct it"
-_TWICE = "adopt instance {id}: two resources of this program adopt it; remove adopt_id from one of them"
-_MISSING = "adopt instance {id}: it does not exist; correct adopt_id, or remove it to create one"
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Creations:
     # create
 
     def create(self, inputs: Mapping[str, Any]) -> Found:
-        """Make one instance and answer what the API said of it (`model.from_wire`), however its answer fares.
+        """Make one instance and answer what the API said of it (`model.from_wire`), even if the answer is lost.
 
         Raises CreateLost when no instance was found, CreateUndecided when it is not clear which object was made, and
         whatever `Client.post` raises when the API refused.
@@ -131,7 +129,7 @@ class Creations:
         try:
             return self._completed(self._client.post(model.to_create(inputs, settings.dialect)), wanted)
         except AnswerLost as error:
-            why, attempt = str(error), error.attempt
+            why, attempt = error.cause, error.attempt
         except (StatusError, ConnectionFailed, UnexpectedAnswer):  # refused, or never sent: nothing was made
             note.drop()
             raise
@@ -145,10 +143,7 @@ class Creations:
         may_be = None if known is None else lambda instance_id: instance_id not in known
         found = self._search(_Lost(wanted, why, may_be, max(deadline, grace), attempt.unfinished))
         if found is None:
-            raise CreateLost(
-                f"{why}. No new instance like it was found; one may still appear. Run again: that looks for it first "
-                "(with a new OAuth code, if it takes one)"
-            ) from None
+            raise CreateLost(f"{why}; no new instance like it was found, but one may still appear") from None
         return found
 
     def _completed(self, answer: Json, wanted: Wanted) -> Found:
@@ -157,7 +152,8 @@ class Creations:
         if not self._claim(instance_id):
             raise CreateUndecided(
                 f"create instance {wanted.name!a}: the API answered with instance {instance_id}, which another "
-                "resource has; find out what was made before you run again",
+                "resource already manages",
+                "find out which instance was created before you run again",
                 [instance_id],
             )
         found = model.told(answer, self._client.settings.dialect)
@@ -168,13 +164,14 @@ class Creations:
         try:
             found = model.from_wire(self._client.get(instance_id), self._client.settings.dialect)
             if "token" not in found:
-                raise UnexpectedAnswer("the answer has none")
+                raise UnexpectedAnswer("the answer has no token")
         except InstancesError as error:
             raise CreateIncomplete(
-                f"create instance {wanted.name!a}: it was made as {instance_id}, but its token cannot be read "
-                f'({error}): run again with adopt_id="{instance_id}"',
+                f"create instance {wanted.name!a}: it was created as {instance_id}, but its token cannot be read "
+                f"({error.cause})",
+                f'run again with adopt_id="{instance_id}"',
                 [instance_id],
-                str(error),
+                error.cause,
             ) from None
         return found
 
@@ -192,9 +189,9 @@ class Creations:
         twins = sorted({found["id"] for found in namesakes if wanted.is_met_by(found)} - known, key=int)
         if twins:
             log.warning(
-                "create instance %a: the API already has %s with this name, connector and tags. If this create "
-                "replaces it, ignore this. Else see if a stack holds it (`pulumi-instances orphans`); if none does, "
-                'keep one of the two: delete the new one and set adopt_id="%s"',
+                "create instance %a: the API already has %s with this name, connector and tags. Ignore this if this "
+                "create replaces it. Otherwise check whether a stack manages it (`pulumi-instances orphans`); if none "
+                'does, keep only one of the two: to keep the old one, delete the new one and set adopt_id="%s"',
                 wanted.name,
                 ", ".join(twins),
                 twins[0],
@@ -227,11 +224,11 @@ class Creations:
         found = self._search(
             _Lost(
                 wanted,
-                f"create instance {wanted.name!a}: an earlier run was interrupted in it",
+                f"create instance {wanted.name!a}: an earlier run was interrupted while creating it",
                 note.may_be if note.highest is not None else None,
                 min(clock.now() + remaining, limits.end(clock, remaining)),
                 patient=remaining > 0,
-                otherwise=f"; if it made none, remove {note.path}",
+                otherwise=f"; if it created none, remove {note.path}",
             )
         )
         if found is None:
@@ -249,9 +246,9 @@ class Creations:
         ]
         if candidates:
             log.warning(
-                "create instance %a: a run of %s was interrupted in it, too long ago to take over what it may have "
-                "left, which is instance %s. A new one is created. If you want that one instead, delete the new one "
-                'and set adopt_id="%s"',
+                "create instance %a: a run of %s was interrupted while creating it and may have left instance %s, too "
+                "long ago to adopt it automatically. A new one is created. To use the old one instead, delete the new "
+                'one and set adopt_id="%s"',
                 wanted.name,
                 datetime.fromtimestamp(note.began, timezone.utc).date().isoformat(),
                 ", ".join(candidates),
@@ -284,8 +281,8 @@ class Creations:
                 return {**match, **self._read(match["id"], lost.wanted)}
         if blind is not None:
             raise CreateUndecided(
-                f"{lost.why}. Whether an instance was made cannot be found out ({blind}). Look for it before you run "
-                f"again, and take it over with adopt_id{lost.otherwise}",
+                f"{lost.why}; whether an instance was created is unknown, since the listing failed ({blind.cause})",
+                f"look for it before you run again, and if there is one, adopt it with adopt_id{lost.otherwise}",
                 [],
             )
         if alike:
@@ -311,39 +308,39 @@ class Creations:
 
     # what resources of the stack hold
 
-    def plan_adoption(self, instance_id: str, your_mom: Any) -> None:
-        """A new resource is going to adopt this object. Raises AdoptionRefused where it is known that it cannot.
+    def plan_adoption(self, instance_id: str, your_mom: Any) -> Problem | None:
+        """A new resource is going to adopt this object. Returns the problem where it is known that it cannot.
 
-        That the object is there is looked up in the listing that the first create takes, too. Where the API does not
-        answer, nothing is said: the adoption itself will.
+        That the object is there is looked up in the listing that the first create takes. Where the API does not answer,
+        nothing is said: the adoption itself will.
         """
         with self._lock:
             if instance_id in self._managed:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+                return _taken(instance_id)
             if instance_id in self._planned:
-                raise AdoptionRefused(_TWICE.format(id=instance_id))
+                return _adopted_twice(instance_id)
             self._planned.add(instance_id)
         try:
             before = self._listings.before()
             found = None if before is None else before.by_id.get(instance_id)
-            self._demand_connector(found or self._told(self._client.get(instance_id)), instance_id, your_mom)
+            return _of_another_connector(found or self._told(self._client.get(instance_id)), instance_id, your_mom)
         except NotFound:
-            raise AdoptionRefused(_MISSING.format(id=instance_id)) from None
-        except AdoptionRefused:
-            raise
+            return _missing(instance_id)
         except InstancesError as error:
             log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
+        return None
 
     def adopt(self, instance_id: str, your_mom: str) -> Json:
-        """Take over an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
+        """Adopt an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
         try:
             answer = self._client.get(instance_id)
         except NotFound:
-            raise AdoptionRefused(_MISSING.format(id=instance_id)) from None
-        self._demand_connector(self._told(answer), instance_id, your_mom)
+            raise _refused(_missing(instance_id)) from None
+        if (problem := _of_another_connector(self._told(answer), instance_id, your_mom)) is not None:
+            raise _refused(problem)
         with self._lock:
             if instance_id in self._claimed:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+                raise _refused(_taken(instance_id))
             self._claimed.add(instance_id)
             self._adopting.add(instance_id)
         return answer
@@ -375,7 +372,7 @@ class Creations:
         adopted = keeper is None and inputs.get("adopt_id") == instance_id
         with self._lock:
             if instance_id in self._planned:
-                raise AdoptionRefused(_TAKEN.format(id=instance_id))
+                raise _refused(_taken(instance_id))
             self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
             self._claimed.add(instance_id)
             if replaced and inputs.get("adopt_id") == instance_id:
@@ -406,14 +403,15 @@ class Creations:
         with self._lock:
             if instance_id in self._adopting:
                 raise AdoptionRefused(
-                    f"delete instance {instance_id}: another resource was going to adopt it, and failed; it is kept: "
-                    "run again"
+                    f"delete instance {instance_id}: it is not deleted, since another resource failed to adopt it",
+                    "run again",
                 )
             still_to_adopt = instance_id in self._planned and instance_id not in self._kept
             if still_to_adopt or instance_id in self._doomed:
                 raise AdoptionRefused(
-                    f"delete instance {instance_id}: adopt_id names it, so that nothing could replace it; it is kept: "
-                    "remove adopt_id in an `up` of its own, and run again"
+                    f"delete instance {instance_id}: it is not deleted, since adopt_id names it and its replacement "
+                    "could only adopt it again",
+                    "remove adopt_id in an `up` of its own, and run again",
                 )
             holders = {*self._managed.get(instance_id, ()), self._kept.get(instance_id, ours)}
         return holders == {ours} and self._notes.keeper(instance_id) in (None, ours)
@@ -421,13 +419,6 @@ class Creations:
     def deleted(self, instance_id: str) -> None:
         """The object is no longer there."""
         self._notes.release(instance_id)
-
-    def _demand_connector(self, found: Found, instance_id: str, your_mom: Any) -> None:
-        if isinstance(your_mom, str) and found.get("your_mom", your_mom) != your_mom:
-            raise AdoptionRefused(
-                f'adopt instance {instance_id}: it is of "{found["your_mom"]}", the program says '
-                f'your_mom="{your_mom}"; correct one of them'
-            )
 
     def _told(self, answer: Json) -> Found:
         return model.told(answer, self._client.settings.dialect)
@@ -444,11 +435,40 @@ def _say_waiting(wanted: Wanted, seconds: float) -> None:
 def _undecided(lost: _Lost, candidates: list[str]) -> CreateUndecided:
     ids = sorted(candidates, key=int)
     if len(ids) == 1:
-        which = f"Instance {ids[0]} may be its result: look at it, and if it is"
+        which, advice = f"instance {ids[0]} may be its result", "look at it, and if it is"
+        right = ""
     else:
-        which = f"One of the instances {', '.join(ids)} may be its result: find out which, delete the others"
-    return CreateUndecided(
-        f'{lost.why}. {which}, run again with adopt_id="{ids[0]}"'
-        f"{' (or the id that is right)' if len(ids) > 1 else ''}{lost.otherwise}",
-        ids,
-    )
+        which, advice = f"one of the instances {', '.join(ids)} may be its result", "find out which, delete the others"
+        right = " (or the right id)"
+    advice = f'{advice}, run again with adopt_id="{ids[0]}"{right}{lost.otherwise}'
+    return CreateUndecided(f"{lost.why}; {which}", advice, ids)
+
+
+# why a resource cannot adopt an object
+
+
+def _refused(problem: Problem) -> AdoptionRefused:
+    return AdoptionRefused(problem.sentence(), problem.advice)
+
+
+def _taken(instance_id: str) -> Problem:
+    fault = f"names instance {instance_id}, which another resource of this stack already manages"
+    return Problem("adopt_id", fault, "remove adopt_id, or correct it")
+
+
+def _adopted_twice(instance_id: str) -> Problem:
+    fault = f"names instance {instance_id}, as it does for another resource of this program"
+    return Problem("adopt_id", fault, "remove adopt_id from one of them")
+
+
+def _missing(instance_id: str) -> Problem:
+    fault = f"names instance {instance_id}, which does not exist"
+    return Problem("adopt_id", fault, "correct adopt_id, or remove it to create an instance")
+
+
+def _of_another_connector(found: Found, instance_id: str, your_mom: Any) -> Problem | None:
+    if not isinstance(your_mom, str) or found.get("your_mom", your_mom) == your_mom:
+        return None
+    theirs, ours = quote(found["your_mom"]), quote(your_mom)
+    fault = f'names instance {instance_id}, which is of "{theirs}", but the program has your_mom="{ours}"'
+    return Problem("adopt_id", fault, "correct one of them")

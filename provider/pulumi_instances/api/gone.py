@@ -62,21 +62,23 @@ class Gone:
         self._take_listing()
         with self._lock:
             if self._listed is None:
+                failure = self._failure or UnexpectedAnswer("there is none")
                 raise UnexpectedAnswer(
-                    f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone and "
-                    f"nothing is dropped: {self._failure}. If it is gone, {self._how_to_confirm()}"
+                    f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone, so "
+                    f"nothing is dropped ({failure.cause})",
+                    f"{failure.advice}, or, if it is gone, {self._how_to_confirm()}",
                 )
             if instance_id in self._listed:
                 raise UnexpectedAnswer(
-                    f"{what}: {missing.status}, but the API lists it, so nothing is dropped; run again later"
+                    f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
                 )
             # Where our own DELETE, whose answer was lost, explains the 404, the others may have gone the same way.
             unknown = not (missing.repeated or self._seen or self._listed & self._asked)
             if unknown and (len(self._asked) > 1 or (settings.dialect.empty_is_404 and not self._listed)):
                 raise UnexpectedAnswer(
                     f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
-                    f"the secrets of {self._client.account_name}, so nothing is dropped; check instances:baseUrl and "
-                    f"the secrets, or, if all instances are gone, {self._how_to_confirm()}"
+                    f"the secrets of {self._client.account_name}, so nothing is dropped",
+                    f"check instances:baseUrl and the secrets, or, if all instances are gone, {self._how_to_confirm()}",
                 )
 
     def _take_listing(self) -> None:

@@ -63,7 +63,9 @@ class Listings:
                     if isinstance(error, ConnectionFailed) and (over or not error.timed_out):
                         raise
                     self._cannot = error
-                    log.warning("%s. Creates go on; where the answer to one is lost, look for the instance", error)
+                    log.warning(
+                        "%s. Creates continue; if the answer to one is lost, look for its instance yourself", error
+                    )
             return self._before
 
     def fresh(self) -> list[Found]:

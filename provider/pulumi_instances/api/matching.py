@@ -1,8 +1,8 @@
 """Whether an object is the one that a create asked for. Pure.
 
 The API shows name, connector and tags again, and services alter them: they strip HTML and spaces from names, or add a
-tag where none was sent. What the dialect says that a service makes of the inputs is an exact match. Whatever else looks
-alike is a loose one: too little to take the object, too much to say that there is none.
+tag where none was sent. An exact match is what the service makes of the inputs according to the dialect. Anything else
+that looks similar is a loose match: not enough to adopt the object, but too much to claim that there is none.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Wanted:
         )
 
     def resembles(self, found: Mapping[str, Any]) -> bool:
-        """Whether the object may be the result all the same: its name is alike, or missing, whatever its tags are."""
+        """Whether the object may still be the result: its name is similar or missing, whatever its tags are."""
         if found.get("your_mom", self._your_mom) != self._your_mom:
             return False
         look = _look(found.get("name", ""))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core import model
 from ..core.config import Settings
-from ..core.errors import AdoptionRefused, InputError, InstancesError, NotFound, UnexpectedAnswer
+from ..core.errors import InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
 from . import limits, selection
 from .attempt import Clock
 from .batched_reads import Reads
@@ -92,13 +92,10 @@ class Operations:
             hidden = inputs.get("name") in self._concealed
         return {**inputs, "name": Concealed(inputs["name"])} if hidden else dict(inputs)
 
-    def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[tuple[str, str]]:
+    def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[Problem]:
         """The problem, if any, of a new resource that is going to adopt this instance."""
-        try:
-            self._creations.plan_adoption(instance_id, your_mom)
-        except AdoptionRefused as refusal:
-            return [("adopt_id", str(refusal))]
-        return []
+        problem = self._creations.plan_adoption(instance_id, your_mom)
+        return [] if problem is None else [problem]
 
     def note_managed(
         self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool = False
@@ -130,7 +127,7 @@ class Operations:
             found = self._reads.read(checked, token) if batched else self._get(checked)
         except NotFound as missing:
             self._gone.check(checked, f"read instance {checked}", missing)
-            log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+            log.warning("instance %s no longer exists: it is dropped from the state", checked)
             raise
         self._gone.see(checked)
         with self._lock:
@@ -238,7 +235,10 @@ class Operations:
         """
         checked = _checked(instance_id, "delete")
         if not self._creations.demand_free(checked, outputs or {}):
-            log.warning("instance %s is kept: another resource has it now, by adopt_id or after a lost create", checked)
+            log.warning(
+                "instance %s is not deleted: another resource manages it now, by adopt_id or after a lost create",
+                checked,
+            )
             return
         self._gone.ask(checked)
         try:
@@ -246,7 +246,7 @@ class Operations:
         except NotFound as missing:
             self._gone.check(checked, f"delete instance {checked}", missing)
             if not missing.repeated:
-                log.warning("instance %s does not exist any more: it is dropped from the state", checked)
+                log.warning("instance %s no longer exists: it is dropped from the state", checked)
         else:
             self._gone.see(checked)
         finally:
@@ -260,13 +260,9 @@ class Operations:
         try:
             found = model.from_wire(answer, self._client.settings.dialect)
         except UnexpectedAnswer as error:
-            raise UnexpectedAnswer(
-                f"{what}: the answer is {error}; check that instances:baseUrl names the API"
-            ) from None
+            raise UnexpectedAnswer(f"{what}: the answer is {error.cause}") from None
         if instance_id not in (None, found["id"]):
-            raise UnexpectedAnswer(
-                f"{what}: the answer is about instance {found['id']}; check that instances:baseUrl names the API"
-            )
+            raise UnexpectedAnswer(f"{what}: the answer is about instance {found['id']}")
         return found
 
 
@@ -275,4 +271,4 @@ def _checked(instance_id: object, verb: str) -> str:
     try:
         return model.normalise_id(instance_id)
     except InputError as error:
-        raise InputError(f"{verb} instance: the id {error}; nothing was sent") from None
+        raise InputError(f"{verb} instance: the id {error.cause}; nothing was sent", error.advice) from None

@@ -6,8 +6,10 @@ for as long as it likes. (The body is bounded where it is read: `transport`.)
 
 from __future__ import annotations
 
-import time
-from http.client import HTTPResponse
+import contextlib
+import socket
+import threading
+from types import TracebackType
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -15,53 +17,61 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
-class _Head:
-    """The stream of an answer while its head is read; each line has to come before the deadline."""
+class _Deadline:
+    """Shuts a socket, and raises TimeoutError, unless the block ends in time."""
 
-    def __init__(self, stream: Any, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
+    def __init__(self, sock: Any, seconds: float) -> None:
+        self._socket = getattr(sock, "socket", sock)  # urllib3 wraps it where TLS runs inside of TLS
+        self._lock = threading.Lock()
+        self._over = False
+        self._missed = False
+        self._timer = threading.Timer(seconds, self._miss)
+        self._timer.daemon = True
 
-    def readline(self, limit: int) -> bytes:
-        line = b""
-        while len(line) < limit and not line.endswith(b"\n"):
-            there = self._stream.peek()  # waits for one packet at most
-            if time.monotonic() > self._deadline:
-                raise TimeoutError("timed out")
-            if not there:
-                break
-            end = there.find(b"\n") + 1 or len(there)
-            line += self._stream.read(min(end, limit - len(line)))
-        return line
+    def __enter__(self) -> None:
+        # An interpreter that shuts down starts no threads. It ends soon, and so does the wait.
+        with contextlib.suppress(RuntimeError):
+            self._timer.start()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+        if self._missed:
+            raise TimeoutError("timed out") from None
 
-
-class _Response(HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._patience = sock.gettimeout()  # urllib3 has set it for this very request
-
-    def begin(self) -> None:
-        if self._patience is None:
-            return super().begin()
-        stream: Any = self.fp
-        head: Any = _Head(stream, time.monotonic() + self._patience)
-        self.fp = head
-        try:
-            super().begin()
-        finally:
-            if self.fp is head:  # else it has been closed: there was no answer
-                self.fp = stream
+    def _miss(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._missed = True
+                with contextlib.suppress(OSError):
+                    # Not `SSLSocket.shutdown`, which would have the waiting thread go on without TLS.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _PlainConnection(HTTPConnection):
-    response_class = _Response
+class _Patient:
+    """What both kinds of connections have in common."""
+
+    sock: Any
+    timeout: float | None
+    """For the next answer: urllib3 sets it for each request."""
+
+    def getresponse(self) -> Any:
+        """Called by urllib3 once per request, after it was sent. Reads the head of the answer."""
+        if self.timeout is None:
+            return super().getresponse()  # type: ignore[misc]
+        with _Deadline(self.sock, self.timeout):
+            return super().getresponse()  # type: ignore[misc]
 
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
+class _PlainConnection(_Patient, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Patient, HTTPSConnection):
+    pass
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -76,7 +86,7 @@ _POOLS = {"http": _PlainPool, "https": _TlsPool}
 
 
 class PatientAdapter(HTTPAdapter):
-    """Connections whose timeout bounds the whole head of an answer, through a proxy, too."""
+    """Connections whose timeout bounds the whole head of an answer, through a proxy as well."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests once per adapter."""

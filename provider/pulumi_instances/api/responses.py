@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..core.dialect import DIALECTS, Dialect
 from ..core.errors import (
     ConnectionFailed,
-    Forbidden,
     InstancesError,
-    NotFound,
     RateLimited,
-    ServerError,
     Unauthorized,
     UnexpectedAnswer,
     quote,
@@ -23,9 +21,12 @@ from ..core.errors import (
 )
 from .attempt import Attempt, Json
 
-CHECK_URL = "check that instances:baseUrl names the API"
+_TRUST = "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
+_MORE_TIME = "increase it, then run again"
 
 _GONE = (404, 410)
+_FOREIGN = (405, 415)
+"""The API itself never answers one of our requests so."""
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
 # The live services answer 429 to requests that are too large, too: those would be too large again.
 _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
@@ -34,9 +35,9 @@ _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 class AnswerLost(InstancesError):
     """What must be sent once was sent, and it is unknown whether the API has acted. ``attempt`` is what came back."""
 
-    def __init__(self, message: str, attempt: Attempt) -> None:
+    def __init__(self, cause: str, attempt: Attempt) -> None:
         """Keep what came back: it decides how long to look for the object."""
-        super().__init__(message)
+        super().__init__(cause)
         self.attempt = attempt
 
 
@@ -44,8 +45,10 @@ def is_retried(attempt: Attempt, *, once: bool) -> bool:
     """Whether the request is sent again. If it must act ``once``, only where the API surely has not acted on it."""
     if attempt.final:
         return False
+    if attempt.status == 429 and attempt.failure is None:
+        return is_rate_limit(attempt)  # a request that is too large would be too large again
     if once:
-        return not attempt.sent or (attempt.status == 429 and attempt.failure is None)
+        return not attempt.sent
     return attempt.failure is not None or attempt.status in _RETRIED_STATUS
 
 
@@ -96,7 +99,7 @@ def one(attempt: Attempt, what: str) -> dict[str, Any]:
     """The instance in an answer. Raises UnexpectedAnswer."""
     answer = _decoded(attempt, what)
     if not isinstance(answer, dict):
-        raise UnexpectedAnswer(f"{what}: the answer is not an instance; {CHECK_URL}")
+        raise UnexpectedAnswer(f"{what}: the answer is not an instance")
     return answer
 
 
@@ -104,14 +107,24 @@ def several(attempt: Attempt, what: str) -> list[dict[str, Any]]:
     """The instances in a page of a listing. Raises UnexpectedAnswer."""
     page = _decoded(attempt, what)
     if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-        raise UnexpectedAnswer(f"{what}: the answer is not a list of instances; {CHECK_URL}")
+        raise UnexpectedAnswer(f"{what}: the answer is not a list of instances")
     return page
+
+
+def demand_dialect(answer: Mapping[str, Any], what: str, dialect: Dialect) -> None:
+    """Raise UnexpectedAnswer where an instance names its connector as another dialect does."""
+    for name, other in DIALECTS.items():
+        if dialect.connector not in answer and isinstance(answer.get(other.connector), dict):
+            raise UnexpectedAnswer(
+                f'{what}: the answer has "{other.connector}" instead of "{dialect.connector}"',
+                f"set instances:dialect to {name}",
+            )
 
 
 def no_page(attempt: Attempt, what: str) -> None:
     """Raise UnexpectedAnswer where a success is a page of HTML: whoever sent it has not done what was asked."""
     if attempt.body.lstrip()[:1] == b"<":
-        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body is a page of HTML; {CHECK_URL}")
+        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body is an HTML page")
 
 
 def _decoded(attempt: Attempt, what: str) -> Json:
@@ -119,7 +132,7 @@ def _decoded(attempt: Attempt, what: str) -> Json:
         return json.loads(attempt.body)
     except (ValueError, RecursionError):
         problem = "is not JSON" if attempt.body.strip() else "is empty"
-        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}; {CHECK_URL}") from None
+        raise UnexpectedAnswer(f"{what}: {attempt.status}, but the body {problem}") from None
 
 
 # what to tell the user
@@ -130,45 +143,33 @@ def error_of(attempt: Attempt, what: str, secrets: Collection[str], env: str, *,
 
     ``what`` names operation and object, ``env`` is the start of the account's variables, as `INSTANCES_`.
     """
-    cause, request_id = _cause(attempt, secrets)
-    text = f"{what}: {cause}"
+    came, request_id = _outcome(attempt, secrets)
+    cause = f"{what}: {came}"
     if once and is_lost(attempt):
-        return AnswerLost(text, attempt)
+        return AnswerLost(cause, attempt)
     if attempt.failure is not None or attempt.status is None:
-        return ConnectionFailed(f"{text}; {_advice(attempt, ConnectionFailed, env)}", timed_out=attempt.timed_out)
+        advice = _MORE_TIME if attempt.limited else _TRUST if attempt.untrusted else None
+        return ConnectionFailed(cause, advice, timed_out=attempt.timed_out)
     if attempt.status < 400:
-        return UnexpectedAnswer(f"{text}; {CHECK_URL}")
+        return UnexpectedAnswer(cause)
     if attempt.status in _GONE and not says_missing(attempt):
-        return UnexpectedAnswer(f"{text}, but not as the API says it; {CHECK_URL}")
-    kind = status_error(attempt.status)
-    return kind(f"{text}; {_advice(attempt, kind, env)}", attempt.status, request_id)
+        return UnexpectedAnswer(f"{cause}, but not in the API's own format")
+    kind, advice = status_error(attempt.status), None
+    if kind is Unauthorized:
+        advice = f"{kind.advice} ({env}USER_SECRET, {env}ORGANIZATION_SECRET)"
+    if kind is RateLimited and not is_rate_limit(attempt):
+        advice = "send less at once: the service limits sizes as well"
+    if attempt.status in _FOREIGN:
+        advice = UnexpectedAnswer.advice
+    return kind(cause, attempt.status, request_id, advice)
 
 
-def missing_listing(attempt: Attempt, what: str, secrets: Iterable[str]) -> str:
-    """What to say of a listing that the API does not know of."""
-    return f"{what}: {_cause(attempt, secrets)[0]}, which is no list of instances; {CHECK_URL}"
+def missing_listing(attempt: Attempt, what: str, secrets: Iterable[str]) -> UnexpectedAnswer:
+    """The error of a listing that the API does not know of."""
+    return UnexpectedAnswer(f"{what}: {_outcome(attempt, secrets)[0]}, which is not a list of instances")
 
 
-def _advice(attempt: Attempt, kind: type[InstancesError], env: str) -> str:
-    if attempt.limited:
-        return "give it more time there, then run again"
-    if attempt.untrusted:
-        return "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
-    if kind is not ConnectionFailed and attempt.status in (405, 415):  # the API itself answers no request of ours so
-        return CHECK_URL
-    secrets = f"{env}USER_SECRET, {env}ORGANIZATION_SECRET"
-    advice: dict[type[InstancesError], str] = {
-        ConnectionFailed: "check instances:baseUrl, the network and instances:timeout, then run again",
-        Unauthorized: f"check instances:userSecret and instances:organizationSecret ({secrets})",
-        Forbidden: "ask for a role that may do this, then run again",
-        NotFound: "check the id or connector and instances:baseUrl; `pulumi refresh` drops what is gone",
-        RateLimited: "wait, then run again with a lower --parallel",
-        ServerError: "run again later",
-    }
-    return advice.get(kind, "correct the inputs that it names, then run again")
-
-
-def _cause(attempt: Attempt, secrets: Iterable[str]) -> tuple[str, str | None]:
+def _outcome(attempt: Attempt, secrets: Iterable[str]) -> tuple[str, str | None]:
     """What came back, in the server's own words, and its ``requestId``."""
     if attempt.failure is not None or attempt.status is None:
         return quote(attempt.failure, secrets), None

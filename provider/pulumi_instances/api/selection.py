@@ -20,7 +20,7 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """What an instance must be like; what is not given is of no account.
+    """What an instance must be like. Fields left out match anything.
 
     ``name`` is exact, ``pattern`` a glob for the name; an instance must have all ``tags``, and may have more.
     """
@@ -49,15 +49,15 @@ class Selection:
 
 
 def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
-    """Tags as a set. Raises InputError for a text, whose letters would be the tags."""
+    """Tags as a set. Raises InputError for a string, whose letters would be the tags."""
     if isinstance(tags, str):
-        raise InputError(f'tags must be a list of texts: write tags=["{quote(tags)}"]')
+        raise InputError("tags must be a list of strings, not a string", f'write tags=["{quote(tags)}"]')
     return frozenset(tags or ())
 
 
 def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, datetime | None]]:
     """All instances of the account by ascending id, each with the time of its creation where the API tells it."""
-    told = [(_found(answer, client), created(answer)) for answer in client.list_all(on_page)]
+    told = [(_found(answer, client, "list instances"), created(answer)) for answer in client.list_all(on_page)]
     return sorted(told, key=lambda pair: int(pair[0]["id"]))
 
 
@@ -79,7 +79,7 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
 
 
 def _matching(answers: Iterable[Mapping[str, Any]], client: Client, selection: Selection) -> list[Found]:
-    found = (_found(answer, client) for answer in answers)
+    found = (_found(answer, client, "list instances") for answer in answers)
     return sorted((each for each in found if selection.matches(each)), key=lambda each: int(each["id"]))
 
 
@@ -91,15 +91,17 @@ def one(
     Raises LookupFailed where no instance matches, or several (it names them).
     """
     if instance_id is not None and (name is not None or tags or your_mom is not None):
-        raise InputError("get_instance: give either id, or name, tags and your_mom")
+        raise InputError("get_instance: id is given together with name, tags or your_mom", "pass only one of the two")
     if instance_id is not None:
         return read(client, instance_id)
     wanted = Selection(name=name, tags=tag_set(tags), your_mom=your_mom)
     if wanted == Selection():
-        raise InputError("get_instance: say which: give id, or some of name, tags and your_mom")
+        raise InputError(
+            "get_instance: nothing to look for is given", "pass id, or at least one of name, tags, your_mom"
+        )
     matches = select(client, wanted)
     if len(matches) != 1:
-        raise LookupFailed(_not_one(wanted, matches), [found["id"] for found in matches])
+        raise _not_one(wanted, matches)
     return read(client, matches[0]["id"])  # a listing leaves out `disabled`
 
 
@@ -108,27 +110,28 @@ def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mo
     return select(client, Selection(name=name, tags=tag_set(tags), your_mom=your_mom))
 
 
-def _not_one(wanted: Selection, matches: Sequence[Found]) -> str:
+def _not_one(wanted: Selection, matches: Sequence[Found]) -> LookupFailed:
     if not matches:
-        return f"get_instance: no instance has {wanted}; `pulumi-instances list` shows what there is"
+        return LookupFailed(f"get_instance: no instance has {wanted}", "list them with `pulumi-instances list`", [])
     shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
     more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
-    return f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}; give the id of one"
+    cause = f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
+    return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
 def read(client: Client, instance_id: str) -> Found:
-    """All that the API says of one instance. Raises NotFound, and InputError for what is no id."""
+    """All that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
     try:
         checked = model.normalise_id(instance_id)
     except InputError as error:
-        raise InputError(f"read instance: the id {error}") from None
-    return _found(client.get(checked), client)
+        raise InputError(f"read instance: the id {error.cause}", error.advice) from None
+    return _found(client.get(checked), client, f"read instance {checked}")
 
 
 def created(answer: Mapping[str, Any]) -> datetime | None:
     """When an instance was made. The API document has no such field; live services send ``createdDate``.
 
-    It is a text such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
+    It is a string such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
     """
     value = answer.get("createdDate")
     try:
@@ -142,8 +145,8 @@ def created(answer: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def _found(answer: Mapping[str, Any], client: Client) -> Found:
+def _found(answer: Mapping[str, Any], client: Client, what: str) -> Found:
     try:
         return model.from_wire(answer, client.settings.dialect)
     except UnexpectedAnswer as error:
-        raise UnexpectedAnswer(f"the API told of {error}; check that instances:baseUrl names the API") from None
+        raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None

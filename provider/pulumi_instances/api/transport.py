@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import ssl
 import time
 from http.cookiejar import DefaultCookiePolicy
@@ -66,7 +68,7 @@ class _Session(requests.Session):
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Called by us for each request: what HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say.
 
-        No proxy may see a request to loopback: it would get both secrets in plain, whatever the variables say.
+        No proxy may see a request to loopback: it would get both secrets in plain text, whatever the variables say.
         """
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
         if is_loopback(urlsplit(url).hostname or ""):
@@ -95,7 +97,11 @@ def user_agent(settings: Settings) -> str:
 
 
 class _TooMuch(Exception):
-    """The body is longer, or takes longer, than any answer of this API."""
+    """The body is longer, or takes longer (``late``), than any answer of this API."""
+
+    def __init__(self, fault: str, *, late: bool) -> None:
+        self.fault = fault
+        self.late = late
 
 
 def _received(response: requests.Response, timeout: float) -> Attempt:
@@ -105,8 +111,7 @@ def _received(response: requests.Response, timeout: float) -> Attempt:
     try:
         content = _read(response, deadline)
     except _TooMuch as error:
-        late = time.monotonic() > deadline
-        return Attempt(status, headers=headers, failure=str(error), final=True, timed_out=late)
+        return Attempt(status, headers=headers, failure=error.fault, final=True, timed_out=error.late)
     except Exception as error:
         failure = f"the answer broke off ({_reason(error)})"
         return Attempt(status, headers=headers, failure=failure, timed_out=_has_timed_out(error))
@@ -121,30 +126,42 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     while chunk := response.raw.read1(65536, decode_content=True):
         size += len(chunk)
         if size > LARGEST_BODY:
-            raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB")
+            raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB", late=False)
         if time.monotonic() > deadline:
-            raise _TooMuch("the answer did not end in time")
+            raise _TooMuch("the answer did not end in time", late=True)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The innermost reason: requests and urllib3 wrap it up to three times."""
-    inner = error.args[0] if error.args else None
-    for reason in (getattr(inner, "reason", None), inner):
-        if isinstance(reason, BaseException):  # the `reason` of an ssl.SSLError is a word
-            return _cause(reason)
+    """The innermost reason: requests, urllib3 and http.client wrap it up to four times, each in another way."""
+    for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
+        if isinstance(inner, BaseException):  # the `reason` of an ssl.SSLError is a word
+            return _cause(inner)
     return error
 
 
+_TIMEOUTS = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+_UNUSABLE_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, LocationValueError)
+
+_REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (socket.gaierror, "the host name cannot be resolved"),
+    (ConnectionRefusedError, "connection refused"),
+    (_TIMEOUTS, "timed out"),
+    (http.client.RemoteDisconnected, "connection closed without an answer"),  # a ConnectionResetError as well
+    (ConnectionResetError, "connection reset"),
+    (http.client.IncompleteRead, "fewer bytes than announced"),
+    (_UNUSABLE_URL, "the URL cannot be used"),
+)
+
+
 def _has_timed_out(error: BaseException) -> bool:
-    return isinstance(_cause(error), (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError))
+    return isinstance(_cause(error), _TIMEOUTS)
 
 
 def _never_sent(error: BaseException) -> bool:
     """Whether no connection came about, so that the API cannot have seen the request."""
-    unusable = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, LocationValueError)
-    if isinstance(error, (requests.exceptions.ConnectTimeout, *unusable)):
+    if isinstance(error, (requests.exceptions.ConnectTimeout, *_UNUSABLE_URL)):
         return True
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", None)
@@ -155,22 +172,6 @@ def _never_sent(error: BaseException) -> bool:
 def _reason(error: BaseException) -> str:
     """Why there is no answer, in a few words that hold neither URL nor header."""
     cause = _cause(error)
-    text = str(cause)
-    for sign, words in (
-        (
-            "CERTIFICATE_VERIFY_FAILED",
-            f"certificate not trusted: {text.partition('failed: ')[2].partition(' (_ssl')[0]}",
-        ),
-        ("Name or service not known", "the host name cannot be resolved"),
-        ("resolve", "the host name cannot be resolved"),
-        ("refused", "connection refused"),
-        ("timed out", "timed out"),
-        ("reset", "connection reset"),
-        ("without response", "connection closed without an answer"),
-        ("IncompleteRead", "fewer bytes than announced"),
-        ("InvalidURL", "the URL cannot be used"),
-        ("LocationParseError", "the URL cannot be used"),
-    ):
-        if sign.lower() in f"{type(cause).__name__} {text}".lower():
-            return words
-    return type(cause).__name__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {cause.verify_message}"
+    return next((words for kinds, words in _REASONS if isinstance(cause, kinds)), type(cause).__name__)

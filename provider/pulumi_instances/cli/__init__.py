@@ -27,17 +27,17 @@ _COMMANDS = {
     "emulator": ".testing.emulator.command:emulator",
 }
 
-_HELP = """Existing instances of the Instances API: list and compare them, take them into a stack.
+_HELP = """List and compare the existing instances of an account, and import them into a stack.
 
 Settings come from the environment (INSTANCES_BASE_URL, INSTANCES_USER_SECRET, INSTANCES_ORGANIZATION_SECRET) and, with
---stack, from the configuration of a stack; the environment wins. No secret is ever taken from the command line, and
-tokens are hidden without --show-secrets. No command here writes to the API.
+--stack, from the configuration of a stack; the environment wins. Secrets are never read from the command line, and
+tokens are only shown with --show-secrets. No command writes to the API.
 """
 
 _EPILOG = """\b
 Exit codes:
-  0  fine
-  1  an error; wrong usage, too
+  0  success
+  1  an error (including usage errors)
   2  drift, orphans or doctor found something
 
 \b
@@ -53,7 +53,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _CLI:
             raise
-        sys.exit("The command line needs its extra: pip install 'pulumi-instances[cli]'")
+        sys.exit("The command line needs an extra: pip install 'pulumi-instances[cli]'")
     import click
 
     from ..core.errors import InstancesError
@@ -71,7 +71,7 @@ def main() -> None:
         told = io.StringIO()
         error.show(told)
         _tell(told.getvalue())
-        code = 1  # for wrong usage, too: 2 is what a gate looks for
+        code = 1  # for usage errors as well: 2 is what a gate looks for
     except InstancesError as error:
         _tell(f"Error: {error}\n")
         code = 1
@@ -124,6 +124,6 @@ def _unavailable(name: str) -> click.Command:
     @click.command(name, help="Needs the extra [testing].")
     @click.argument("_", nargs=-1, type=click.UNPROCESSED)
     def refuse(_: tuple[str, ...]) -> None:
-        raise click.ClickException("this command needs its extra: pip install 'pulumi-instances[testing]'")
+        raise click.ClickException("this command needs an extra: pip install 'pulumi-instances[testing]'")
 
     return refuse

@@ -20,7 +20,7 @@ from .exported_state import HIDDEN, Held
 
 
 @click.command(
-    short_help="Where the API differs from a state.",
+    short_help="Compare states with the API.",
     epilog=f"""\b
 Examples:
   pulumi-instances drift --stack prod
@@ -35,11 +35,11 @@ Examples:
 )
 @common.as_json
 def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) -> int:
-    """Compare states with the API: connector, name, tags and token of each instance, and whether it is there at all.
+    """Compare states with the API: whether each instance exists, and its connector, name, tags and token.
 
-    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. Secrets are compared
-    where the state can be decrypted, as with --stack, and never shown. Only the instances of the account are compared.
-    Nothing is changed: `pulumi refresh` takes the differences into the state.
+    STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
+    Secrets are compared if the state can be decrypted, as with --stack; they are never shown. Only instances of the
+    selected account are compared. Nothing is changed: run `pulumi refresh` to bring the differences into the state.
     """
     _demand_states(states, where["stack"])
     held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
@@ -112,19 +112,20 @@ def _note_hidden(held: Sequence[Held]) -> None:
     for key in model.LISTED:
         if count := sum(each.outputs.get(key) is HIDDEN for each in held):
             common.note(
-                f"{key} of {count} not compared: it is encrypted in the state; --stack NAME asks for it in plain"
+                f"{key} of {common.counted(count)} not compared, since it is encrypted in the state; "
+                "use --stack NAME to decrypt it"
             )
 
 
 def _note_others(held: Sequence[Held], account: str | None) -> None:
     for other in sorted({each.account for each in held} - {account}, key=str):
         count = sum(each.account == other for each in held)
-        way = f"--account {other}" if other else "no --account"
-        common.note(f"{count} of another account are not compared: run again with {way}")
+        way = f"with --account {other}" if other else "without --account"
+        common.note(f"{common.counted(count)} of another account not compared; run again {way}")
 
 
 @click.command(
-    short_help="Instances that no state holds.",
+    short_help="List instances that are in no state.",
     epilog=f"""\b
 Examples:
   pulumi-instances orphans --stack prod
@@ -135,29 +136,38 @@ Examples:
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
 @common.which
-@click.option("--older-than", metavar="AGE", help="Only those made longer ago: 12h, 30d, 8w. Needs an API that tells.")
+@click.option("--managed", is_flag=True, help="Only those with the tags of instances:defaultTags, of any stack.")
+@click.option("--older-than", metavar="AGE", help="Only instances older than AGE, such as 12h, 30d or 8w.")
 @common.as_json
 def orphans(
     states: tuple[str, ...],
     tags: tuple[str, ...],
     pattern: str | None,
     your_mom: str | None,
+    managed: bool,
     older_than: str | None,
     as_json: bool,
     **where: Any,
 ) -> int:
-    """List the instances that the API has and none of the given states holds. Nothing is deleted.
+    """List the instances that exist in the API but in none of the given states. Nothing is deleted.
 
-    STATE is a file of `pulumi stack export`, or - for stdin; --stack NAME asks the CLI for one. An instance that any
-    resource of any account has or refers to is no orphan.
+    STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
+    An instance that a resource of any account manages or refers to is not an orphan. --older-than needs an API that
+    reports when instances were created.
     """
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
     known = {each.id for each in common.read_states(states, where["stack"])}
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(common.open_client(**where), on_page)
-    found = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
+        client = common.open_client(**where)
+        marks = _marks(client.settings.default_tags) if managed else []
+        pairs = selection.listed(client, on_page)
+    found = [
+        (each, made)
+        for each, made in pairs
+        if each["id"] not in known and wanted.matches(each) and _is_marked(each, marks)
+    ]
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
     rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
@@ -166,24 +176,36 @@ def orphans(
     elif rows:
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
-    common.note(f"{len(rows)} in no state, of {len(pairs)}")
+    common.note(f"{len(rows)} of {common.counted(len(pairs))} in no state")
     return common.DIFFERS if rows else 0
+
+
+def _marks(templates: Sequence[str]) -> list[re.Pattern[str]]:
+    if not templates:
+        raise click.UsageError(
+            "--managed looks for the default tags: set instances:defaultTags, or leave out --managed"
+        )
+    return [re.compile(re.sub(r"\\{(project|stack)\\}", "[^/]+", re.escape(each))) for each in templates]
+
+
+def _is_marked(found: Found, marks: Sequence[re.Pattern[str]]) -> bool:
+    return all(any(mark.fullmatch(tag) for tag in found.get("tags", [])) for mark in marks)
 
 
 def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:
     undated = sum(made is None for _, made in found)
     if undated:
-        advice = "the API does not tell when they were made; run without --older-than"
+        reason = "since the API does not report when they were created; run without --older-than"
         if undated == len(found):  # a gate that checked nothing must not pass
-            raise click.ClickException(f"{undated} in no state, of unknown age: {advice}")
-        common.note(f"{undated} left out: {advice}")
+            raise click.ClickException(f"{common.counted(undated)} in no state, but of unknown age, {reason}")
+        common.note(f"{common.counted(undated)} left out, {reason}")
     return [(each, made) for each, made in found if made is not None and made < before]
 
 
 def _age(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if match is None:
-        raise click.UsageError(f"--older-than {text}: write a number and h, d or w, such as 30d")
+        raise click.UsageError(f"--older-than {text} is not an age; write a number and h, d or w, such as 30d")
     unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
     return timedelta(**{unit: int(match[1])})
 
@@ -194,4 +216,4 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _demand_states(states: Sequence[str], stack: str | None) -> None:
     if not states and not stack:
-        raise click.UsageError("name a state: a file of `pulumi stack export`, - for stdin, or --stack NAME")
+        raise click.UsageError("no state; pass a file written by `pulumi stack export`, - for stdin, or --stack NAME")

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
 
-EXIT_CODES = "Exit code: 0 fine, 1 error."
-GATE_EXIT_CODES = "Exit code: 0 fine, 1 error, 2 found something."
+EXIT_CODES = "Exit codes: 0 success, 1 error."
+GATE_EXIT_CODES = "Exit codes: 0 success, 1 error, 2 found something."
 
 _GAP = 2
 """Columns of the terminal between two columns of a table."""
@@ -54,22 +54,26 @@ def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 show_secrets = click.option("--show-secrets", is_flag=True, help="Show tokens.")
-stack_option = click.option("--stack", metavar="NAME", help="Take the settings, and the state, of this stack.")
+stack_option = click.option("--stack", metavar="NAME", help="Use the settings and the state of this stack.")
 set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting that is no secret: --set timeout=60."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting that is not a secret: --set timeout=60.",
 )
 account_option = click.option(
-    "--account", metavar="NAME", help="The account made by account(NAME): settings from INSTANCES_<NAME>_… only."
+    "--account",
+    metavar="NAME",
+    help="Use the account declared by account(NAME); its settings come from INSTANCES_<NAME>_….",
 )
 where = options(stack_option, account_option, set_option)
 """The parameters ``stack``, ``account`` and ``overrides``, for `open_client`."""
 
 which = options(
-    click.option(
-        "--tag", "tags", multiple=True, metavar="T", help="Only instances with this tag; with all, if several."
-    ),
-    click.option("--name", "pattern", metavar="GLOB", help="Only instances with such a name: --name 'QA *'."),
-    click.option("--your-mom", metavar="KEY", help="Only instances of this connector."),
+    click.option("--tag", "tags", multiple=True, metavar="T", help="Filter by tag; repeat to require several."),
+    click.option("--name", "pattern", metavar="GLOB", help="Filter by name: --name 'QA *'."),
+    click.option("--your-mom", metavar="KEY", help="Filter by connector."),
 )
 """The parameters ``tags``, ``pattern`` and ``your_mom``, for `selection_of`."""
 
@@ -122,10 +126,10 @@ def _overridden(key: str) -> config.Setting:
         known = ", ".join(name for name, setting in settings.items() if not setting.secret)
         # What is far from any setting may be a secret in the wrong place.
         shown = f" {quote(key)}" if get_close_matches(wanted, settings, 1) else ""
-        raise click.UsageError(f"--set{shown}: no such setting; there are {known}")
+        raise click.UsageError(f"--set{shown}: no such setting; use one of {known}")
     if settings[wanted].secret:
         raise click.UsageError(
-            f"--set {wanted}: other users of this machine see what is on a command line; use the environment or --stack"
+            f"--set {wanted}: other users of this machine can see the command line; use the environment or --stack"
         )
     return settings[wanted]
 
@@ -135,7 +139,7 @@ def _overridden(key: str) -> config.Setting:
 
 def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
-    documents = {name: _read(name) for name in files}
+    documents = {_named(name): _read(name) for name in files}
     if stack:
         documents[f"stack {stack}"] = pulumi_cli.stack_state(stack, decrypt=decrypt)
     found: list[Held] = []
@@ -143,8 +147,12 @@ def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = Fals
         try:
             found += held(document)
         except InputError as error:
-            raise click.ClickException(f"{name}: {error}") from None
+            raise click.ClickException(f"{name} {error}") from None
     return found
+
+
+def _named(name: str) -> str:
+    return "stdin" if name == "-" else name
 
 
 def _read(name: str) -> Any:
@@ -152,9 +160,13 @@ def _read(name: str) -> Any:
         with click.open_file(name, encoding="utf-8") as file:
             return json.load(file)
     except OSError as error:
-        raise click.ClickException(f"{name}: {error.strerror}; name a file of `pulumi stack export`") from None
+        raise click.ClickException(
+            f"{_named(name)}: {error.strerror}; give a file written by `pulumi stack export`"
+        ) from None
     except (ValueError, RecursionError):
-        raise click.ClickException(f"{name}: is not JSON; name a file of `pulumi stack export`") from None
+        raise click.ClickException(
+            f"{_named(name)} is not JSON; give a file written by `pulumi stack export`"
+        ) from None
 
 
 # output
@@ -166,7 +178,7 @@ def write_json(value: Any) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """To stdout; in full where that is no terminal. Nothing that a server named can move the cursor."""
+    """Write to stdout, in full if it is not a terminal. No name from a server can move the cursor."""
     table = [[shown(value) for value in row] for row in rows]
     if any(columns):
         table.insert(0, list(columns))

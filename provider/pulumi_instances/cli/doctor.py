@@ -43,7 +43,7 @@ class Finding:
 
 
 @click.command(
-    short_help="What is set up, and what is not.",
+    short_help="Check the settings, the API and the environment.",
     epilog=f"""\b
 Examples:
   pulumi-instances doctor
@@ -54,9 +54,9 @@ Examples:
 @common.where
 @common.as_json
 def doctor(as_json: bool, **where: Any) -> int:
-    """Check settings, the API, the versions and the Python environment; run it in the project's directory.
+    """Check the settings, the API, the versions and the Python environment. Run it in the project's directory.
 
-    No secret is shown. The API is asked for one listing.
+    No secret is shown. One list request is sent to the API.
     """
     findings = [*_settings(**where), *_versions(), *_environment(Path.cwd())]
     if as_json:
@@ -84,15 +84,15 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     try:
         client = common.client_of(sources, account)
     except InstancesError as error:
-        yield Finding("API", "not asked", redacted(str(error)))
+        yield Finding("API", "not asked", redacted(error.cause))
         return
     try:
         with common.progress("Listing instances") as on_page:
             count = len(client.list_all(on_page))
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
-        todo = redacted(str(error))
-        yield Finding("API", "reached, refused" if isinstance(error, Unauthorized) else reached, todo)
+        outcome = "reached, refused" if isinstance(error, Unauthorized) else reached
+        yield Finding("API", redacted(f"{outcome}: {error.cause}"), redacted(error.advice))
     else:
         yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(count)}")
 
@@ -106,14 +106,14 @@ def _setting(setting: config.Setting, sources: common.Sources, account: str | No
         try:
             setting.parse(value)
         except ValueError as error:  # not shown: a URL may hold a password
-            return Finding(key, f"malformed, from {source}", str(error))
+            return Finding(key, f"malformed, from {source}", f"it {error}")
         return Finding(key, f"{'set' if secret else value}, from {source}")
     if not setting.required:
         return None
     if account:
         return Finding(key, "missing", f"set {variable}")
     flag = "--secret " if setting.secret else ""
-    return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}" and name --stack')
+    return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}" and pass --stack')
 
 
 # versions
@@ -130,14 +130,14 @@ def _versions() -> Iterator[Finding]:
     try:
         numbers = pulumi_cli.version()
     except click.ClickException as error:
-        yield Finding("Pulumi CLI", error.message, "install it again: https://www.pulumi.com/docs/install/")
+        yield Finding("Pulumi CLI", error.message, "reinstall it: https://www.pulumi.com/docs/install/")
         return
     old = f"update it: import-file needs {oldest} or newer" if numbers < import_document.OLDEST_CLI else ""
     yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
     # The engine looks on PATH first, then beside itself (pulumi/pulumi: workspace/plugins.go).
     beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)
     plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
-    missing = "install the CLI again: the script belongs beside `pulumi`"
+    missing = "reinstall the CLI: the script belongs beside `pulumi`"
     yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
 
 
@@ -162,7 +162,7 @@ def _environment(directory: Path) -> Iterator[Finding]:
         return
     project = _project(project_file)
     if project is None:
-        yield Finding("project", str(project_file), "correct it: it is not a YAML object")
+        yield Finding("project", f"{project_file} is not a YAML object", "correct it")
         return
     runtime = project.get("runtime")
     settings = runtime.get("options") if isinstance(runtime, dict) else None
@@ -177,11 +177,11 @@ def _environment(directory: Path) -> Iterator[Finding]:
     elif toolchain == "uv":
         yield _holds_us("toolchain uv", str(cwd / ".venv" / "bin" / "python"))
     elif toolchain == "poetry":
-        yield Finding("toolchain poetry", "the environment that poetry names")
+        yield Finding("toolchain poetry", "the environment that poetry selects")
     else:
         if (root / "uv.lock").is_file():
             yield Finding(
-                "uv.lock", "found, but Pulumi.yaml names no toolchain", "say `toolchain: uv` under runtime.options"
+                "uv.lock", "found, but Pulumi.yaml names no toolchain", "set `toolchain: uv` under runtime.options"
             )
         yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
 
@@ -199,7 +199,7 @@ def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:
         yield Finding(
             "virtualenv",
             f"{named}, which means {root / named} for the program and {cwd / named} for the provider",
-            "give an absolute path, or leave virtualenv out and activate the environment",
+            "use an absolute path, or remove virtualenv and activate the environment",
         )
         return
     yield _holds_us("virtualenv", str(cwd / named / "bin" / "python"))
@@ -216,9 +216,11 @@ def _holds_us(subject: str, python: str) -> Finding:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return Finding(subject, f"{python} does not run", "make the environment, then install pulumi-instances into it")
+        return Finding(
+            subject, f"{python} does not run", "create the environment, then install pulumi-instances into it"
+        )
     if done.returncode != 0:
-        todo = "activate the environment that holds pulumi-instances, or install it there"
+        todo = "activate the environment that has pulumi-instances, or install it there"
         return Finding(subject, f"{shutil.which(python) or python} has no pulumi_instances", todo)
     executable, ours, sdk = done.stdout.splitlines()[-3:]
     return Finding(subject, f"{executable} has pulumi_instances {ours} and the SDK {sdk}", _sdk_todo(sdk))

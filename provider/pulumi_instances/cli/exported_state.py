@@ -52,11 +52,11 @@ def held(document: Any) -> list[Held]:
     resources = deployment.get("resources") if isinstance(deployment, dict) else ()
     version = document.get("version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > _NEWEST_VERSION:
-        raise InputError(f"is a state of version {version}, which is newer than this command: update pulumi-instances")
+        raise InputError(f"is a state of version {version}, newer than this command knows", "update pulumi-instances")
     if resources is None:
         return []
     if not isinstance(resources, list):
-        raise InputError("is not an exported state: write one with `pulumi stack export --file state.json`")
+        raise InputError("is not an exported state", "write one with `pulumi stack export --file state.json`")
     accounts: dict[str, str] = {}
     for number, resource in enumerate(resources, 1):
         with _intact(number):
@@ -76,7 +76,7 @@ def _intact(number: int) -> Iterator[None]:
     # ValueError and RecursionError: a secret in plain is JSON inside of JSON.
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
         raise InputError(
-            f"is a state with a malformed resource (number {number}): write it again with `pulumi stack export`"
+            f"is a state with a malformed resource (number {number})", "write it again with `pulumi stack export`"
         ) from None
 
 

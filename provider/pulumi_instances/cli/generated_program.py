@@ -8,7 +8,7 @@ from typing import Any
 from .import_document import inputs
 
 _WIDTH = 88
-_HEADER = '''"""Existing instances, written by `pulumi-instances` and from here on yours to edit."""
+_HEADER = '''"""Existing instances, generated once by `pulumi-instances`: edit this file freely."""
 
 from pulumi_instances import Instance
 

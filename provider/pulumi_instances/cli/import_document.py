@@ -25,15 +25,11 @@ OLDEST_CLI = (3, 254, 0)
 def obstacle(found: Found) -> str | None:
     """Why an instance cannot be brought into a state, and what to do; None where it can."""
     if "token" not in found:
-        return "the API does not tell its token"
+        return "the API does not report its token"
     _, problems = validation.check(inputs(found))
     # What `check` advises is for programs: here it is the account that is to be corrected.
-    faults = [fault if fault.startswith(key) else f"{key} {fault}" for key, fault in _faults(problems)]
+    faults = [problem.sentence() for problem in problems]
     return "; ".join([*faults, "correct it in the account, then import it"]) if faults else None
-
-
-def _faults(problems: Sequence[validation.Problem]) -> list[tuple[str, str]]:
-    return [(key, reason.partition(": ")[0]) for key, reason in problems]
 
 
 def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:
@@ -61,7 +57,7 @@ def _base(name: str) -> str:
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:
-    """The document for `pulumi import --file F --generate-code=false --protect=false`. It holds the tokens in plain."""
+    """The document for `pulumi import --file F --generate-code=false --protect=false`. It contains plain tokens."""
     from pulumi.dynamic.dynamic import serialize_provider
 
     from ..lifecycle import InstanceProvider

@@ -27,14 +27,14 @@ _exclude_state = click.option(
     "excluded",
     multiple=True,
     metavar="FILE",
-    help="Leave out what this file of `pulumi stack export` holds. So does --stack.",
+    help="Leave out the instances of this exported state; repeat for several. Those of --stack are left out anyway.",
 )
 _program = click.option(
     "--program",
     required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Where to write the program that declares them; never over another one.",
+    help="Where to write the program that declares them. Another program is never overwritten.",
 )
 
 
@@ -54,14 +54,14 @@ class _Plan:
 
 @click.command(
     "import-file",
-    short_help="Write a file for `pulumi import`, and the program to it.",
+    short_help="Write a file for `pulumi import`, and its program.",
     epilog=f"""\b
 Examples:
   pulumi-instances import-file --stack dev --out resources.json --program instances.py
   pulumi import --stack dev --file resources.json --generate-code=false --protect=false
   rm resources.json
 
-The file holds the tokens in plain (mode 0600): remove it afterwards. `pulumi-instances import` does all of this.
+The file has the tokens in plain text (mode 0600): remove it afterwards. `pulumi-instances import` does all of this.
 
 {common.EXIT_CODES}""",
 )
@@ -87,10 +87,10 @@ def import_file(
     as_json: bool,
     **which: Any,
 ) -> None:
-    """Write what `pulumi import` needs to take existing instances into a stack, and a program that declares them.
+    """Write the file for `pulumi import` that imports existing instances, and a program that declares them.
 
-    Instances that the states hold already are left out. The API is only read. It is for the default account: what is
-    imported has no `opts=ResourceOptions(provider=…)`.
+    Instances that are already in a given state are left out. The API is only read. Only the default account is
+    supported: the program has no `opts=ResourceOptions(provider=…)`.
     """
     files.demand_file(out)
     files.demand_file(program)
@@ -104,7 +104,7 @@ def import_file(
         common.write_json(plan.report(out=str(out), program=str(program)) if plan.instances else plan.report())
     elif plan.instances:
         click.echo(
-            f"{out} holds {common.counted(len(plan.instances))} with tokens, {program} declares what it holds. Now run:"
+            f"Wrote {common.counted(len(plan.instances))} with tokens to {out}, and a program to {program}. Now run:"
         )
         stack_words = f" --stack {shlex.quote(stack)}" if stack else ""
         file = shlex.quote(str(out))
@@ -114,7 +114,7 @@ def import_file(
 
 @click.command(
     "import",
-    short_help="Take existing instances into a stack.",
+    short_help="Import existing instances into a stack.",
     epilog=f"""\b
 Examples:
   pulumi-instances import --stack dev --program __main__.py
@@ -122,12 +122,12 @@ Examples:
 
 {common.EXIT_CODES}""",
 )
-@click.option("--stack", required=True, metavar="NAME", help="The stack to import into, and to take the settings of.")
+@click.option("--stack", required=True, metavar="NAME", help="The stack to import into; its settings are used.")
 @common.set_option
 @common.which
 @_exclude_state
 @_program
-@click.option("--yes", is_flag=True, help="Do not ask before the state is changed.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @common.as_json
 def import_(
     stack: str,
@@ -138,16 +138,16 @@ def import_(
     as_json: bool,
     **which: Any,
 ) -> None:
-    """Take existing instances into the state of a stack, and write a program that declares them.
+    """Import existing instances into the state of a stack, and write a program that declares them.
 
-    Run it in the project's directory. `pulumi preview` with that program then finds nothing to do. The API is only
-    read, and the tokens that `pulumi import` needs are not left in any file. It is for the default account:
-    what is imported has no `opts=ResourceOptions(provider=…)`.
+    Run it in the project's directory. Afterwards `pulumi preview` with that program shows no changes. The API is only
+    read, and the tokens that `pulumi import` needs are not left in any file. Only the default account is supported:
+    the program has no `opts=ResourceOptions(provider=…)`.
     """
     if not yes and as_json:
-        raise click.UsageError("--json asks no questions: add --yes")
+        raise click.UsageError("--json cannot ask for confirmation; add --yes")
     if not yes and not (sys.stdin and sys.stdin.isatty()):
-        raise click.ClickException("import asks before it changes the state, and there is no terminal: add --yes")
+        raise click.ClickException("import asks for confirmation, and there is no terminal; add --yes")
     _demand_cli()
     files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
@@ -166,7 +166,9 @@ def import_(
 
 def _advise_to_import(program: Path) -> None:
     if program.name != "__main__.py":
-        click.echo(f"Have your program import {program}: what is not declared, the next `pulumi up` deletes.")
+        click.echo(
+            f"Import {program} in your program: the next `pulumi up` deletes instances that it does not declare."
+        )
 
 
 def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
@@ -186,22 +188,23 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         names = {each.name for each in common.read_states((), stack)}
     except click.ClickException as error:
         raise click.ClickException(
-            f"pulumi import {ended}, and it is not known what it has imported ({error.message}): run `pulumi preview`, "
-            f"and have {program} declare what is in the stack, before the next `pulumi up`"
+            f"pulumi import {ended}, and it is unknown what it has imported ({error.message}); run `pulumi preview`, "
+            f"and make {program} declare what is in the stack, before the next `pulumi up`"
         ) from None
     done = [found for found in plan.instances if plan.names[found["id"]] in names]
     if not done:
         program.unlink(missing_ok=True)
-        advice = "correct what it says, run again" if code > 0 else "run again"
-        raise click.ClickException(f"pulumi import {ended}, and nothing was imported: {advice}")
+        advice = "correct the error above and run again" if code > 0 else "run again"
+        raise click.ClickException(f"pulumi import {ended}, and nothing was imported; {advice}")
     files.write(program, program_text(done, plan.names))
     _tell_notes(plan, done)
     if len(done) == len(plan.instances):
         raise click.ClickException(
-            f"pulumi import {ended} when all {len(done)} were imported: {program} declares them; run `pulumi preview`"
+            f"pulumi import {ended} after all {len(done)} were imported, and {program} declares them; "
+            "run `pulumi preview`"
         )
     raise click.ClickException(
-        f"pulumi import {ended} after {len(done)} of {len(plan.instances)}: {program} declares those; "
+        f"pulumi import {ended} after {len(done)} of {len(plan.instances)}, and {program} declares those; "
         "run again with another --program for the rest"
     )
 
@@ -214,8 +217,8 @@ def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
         CrashNotes(plan.settings).account_for_all([found["id"] for found in imported])
     except Exception as error:  # the import is done all the same
         common.note(
-            f"Warning: the notes of interrupted creates were not told of this import ({type(error).__name__}): while "
-            "no `pulumi up` is running, remove the folder pulumi-instances/pending in PULUMI_HOME (~/.pulumi)"
+            f"Warning: the notes of interrupted creates do not know of this import ({type(error).__name__}); while no "
+            "`pulumi up` is running, remove the folder pulumi-instances/pending in PULUMI_HOME (~/.pulumi)"
         )
 
 
@@ -241,16 +244,16 @@ def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], 
         client.settings,
     )
     for each in left_out:
-        common.note(f"instance {each['id']} is left out: {each['reason']}")
+        common.note(f"instance {each['id']} left out: {each['reason']}")
     if plan.held:
-        common.note(f"{plan.held} left out: in a state already")
+        common.note(f"{common.counted(plan.held)} left out: already in a state")
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan
 
 
 def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
-    """What a listing tells, with the rest for those whose token it does not tell."""
+    """The instances of a listing, completed by a GET for those whose token it omits."""
     lacking = [each["id"] for each in found if "token" not in each]
     if not lacking:
         return list(found)
@@ -266,7 +269,7 @@ def _demand_cli() -> None:
     version = pulumi_cli.version()
     if version < import_document.OLDEST_CLI:
         oldest, found = (".".join(map(str, numbers)) for numbers in (import_document.OLDEST_CLI, version))
-        raise click.ClickException(f"the Pulumi CLI on PATH is {found}: update it to {oldest} or newer")
+        raise click.ClickException(f"the Pulumi CLI on PATH is {found}; update it to {oldest} or newer")
 
 
 # writing

@@ -13,7 +13,7 @@ from . import common
 
 @click.command(
     "list",
-    short_help="The instances of the account.",
+    short_help="List the instances of an account.",
     epilog=f"""\b
 Examples:
   pulumi-instances list --stack dev
@@ -30,7 +30,7 @@ def list_command(
 ) -> None:
     """List the instances of the account, by ascending id.
 
-    The API's listing leaves out `disabled`; `show` has it.
+    Listings omit `disabled`; use `show` to see it.
     """
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
@@ -45,7 +45,7 @@ def list_command(
 
 
 @click.command(
-    short_help="One instance, by its id.",
+    short_help="Show one instance.",
     epilog=f"""\b
 Examples:
   pulumi-instances show 4014
@@ -58,7 +58,7 @@ Examples:
 @common.show_secrets
 @common.as_json
 def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
-    """Show the instance ID as it is now."""
+    """Show the instance with this ID as it is now."""
     found = selection.read(common.open_client(**where), id)
     presented = common.presented(found, with_token=show_secrets)
     if as_json:

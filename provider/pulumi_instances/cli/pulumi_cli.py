@@ -23,7 +23,7 @@ def executable() -> str:
     """The path of `pulumi`."""
     found = shutil.which("pulumi")
     if found is None:
-        raise click.ClickException("there is no `pulumi` on PATH: install it (https://www.pulumi.com/docs/install/)")
+        raise click.ClickException("`pulumi` is not on PATH; install it (https://www.pulumi.com/docs/install/)")
     return found
 
 
@@ -74,7 +74,7 @@ def _json(*arguments: str) -> Any:
 
 
 def _malformed(command: str) -> click.ClickException:
-    return click.ClickException(f"pulumi {command}: its answer is not the JSON that was asked for; update the CLI")
+    return click.ClickException(f"pulumi {command}: its output is not the expected JSON; update the CLI")
 
 
 def _ask(*arguments: str) -> str:
@@ -90,7 +90,7 @@ def _ask(*arguments: str) -> str:
             check=False,
         )
     except OSError as error:
-        raise click.ClickException(f"{tool} does not run ({error.strerror}): install the Pulumi CLI again") from None
+        raise click.ClickException(f"{tool} does not run ({error.strerror}); reinstall the Pulumi CLI") from None
     if done.returncode != 0:
         _fail(arguments[0], done.stderr)
     return done.stdout

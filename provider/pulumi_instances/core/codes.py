@@ -12,11 +12,11 @@ from typing import Any
 
 from . import model
 from .dialect import Dialect
-from .errors import InputError
-from .validation import Problem, has_unknown
+from .errors import InputError, Problem
+from .validation import has_unknown
 
 _ONE_TIME = ("code", "oauth_verifier")
-_ADVICE = "give a new code, undo the change, or list the property in ignore_changes"
+_ADVICE = "set a new code, undo the change, or list the property in ignore_changes"
 
 
 class Codes:
@@ -41,16 +41,18 @@ class Codes:
             if not olds:
                 self._planned |= codes
                 again = any({(code, name), (code, None)} & self._used for code in codes)
-                return [("provider_data", f"the replacement would send a code that was used: {_ADVICE}")] * again
+                fault = "holds a code that was used already, and the replacement would send it again"
+                return [Problem("provider_data", fault, _ADVICE)] * again
             reused = codes & _codes(olds)
             self._used |= {(code, name) for code in reused}
         if not reused:
             return []
         changed, replaces = model.changes(olds, inputs, dialect)
         if not replaces and "provider_data" in changed and not has_unknown(inputs["provider_data"]):
-            return [("provider_data", f"the change logs in again, and its code works only once: {_ADVICE}")]
+            fault = "changes, and so logs in again, with the same code, which works only once"
+            return [Problem("provider_data", fault, _ADVICE)]
         return [
-            (key, f"the change replaces the instance, and its code in provider_data works only once: {_ADVICE}")
+            Problem(key, "cannot change with the same code in provider_data, which works only once", _ADVICE)
             for key in replaces
             if not has_unknown(inputs.get(key))  # it may turn out to be the same
         ]
@@ -78,14 +80,16 @@ class Codes:
             doomed, follows = str(instance_id) in self._doomed, bool(_codes(outs) & self._planned)
         if doomed:
             raise InputError(
-                f"delete instance {instance_id}: what it depends on is deleted before it is replaced, and the code of "
-                "this instance works only once; nothing was deleted: do without delete_before_replace there, or "
-                "first remove this instance from the program in a run of its own, and add it again with a new code"
+                f"delete instance {instance_id}: a resource that it depends on is deleted before it is replaced, and "
+                "the code of this instance works only once; nothing was deleted",
+                "remove delete_before_replace there, or first remove this instance from the program in a run of its "
+                "own, and add it again with a new code",
             )
         if follows:
             raise InputError(
                 f"delete instance {instance_id}: its replacement would send the same code, which works only once; "
-                "nothing was deleted: give a new code, or undo the change"
+                "nothing was deleted",
+                "set a new code, or undo the change",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import math
 import os
 import re
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from pulumi.output import Unknown
 
 from .dialect import DIALECTS, IN_PLACE, Dialect
-from .errors import SettingError
+from .errors import Problem, SettingError
 
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
@@ -39,6 +40,10 @@ class Settings:
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
+    default_tags: tuple[str, ...] = ()
+    """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
+    configuration_drift: bool = False
+    """Whether a refresh compares the values of ``configuration`` that the service shows."""
     update_in_place: bool | None = None
     """Whether the service can change more than name and tags in place; None where its dialect says it."""
 
@@ -65,21 +70,21 @@ def _base_url(value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
         raise ValueError(expected)
     if "@" in parts.netloc:
-        raise ValueError(f"must not hold a user or password; {expected}")
+        raise ValueError(f"must not contain a user or password, and {expected}")
     if parts.query or parts.fragment:
-        raise ValueError(f"must not hold a query or fragment; {expected}")
+        raise ValueError(f"must not contain a query or fragment, and {expected}")
     return value.rstrip("/")
 
 
 def _secret(value: Any) -> str:
     # The value goes into the header `User <secret>, Organization <secret>`: nothing in it may end either part.
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x2b\x2d-\x7e]+", value):
-        raise ValueError("must be printable ASCII without spaces or commas: copy it again from the console")
+        raise ValueError("must be printable ASCII without spaces or commas, as the console shows it")
     return value
 
 
 def _number(value: Any) -> float:
-    """A number given as one or as text; NaN, which no range holds, for all else."""
+    """A number, given as one or as a string. Anything else is NaN, which is in no range."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -133,7 +138,7 @@ def _file(value: Any) -> str:
     except OSError:  # a name that is too long, a directory that may not be read
         found = False
     if not found:
-        raise ValueError("must be the path of a PEM file that exists; give an absolute path")
+        raise ValueError("must be the absolute path of an existing PEM file")
     return str(path)
 
 
@@ -141,6 +146,21 @@ def _words(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x7e]{1,200}", value):
         raise ValueError("must be at most 200 printable ASCII characters, such as acme-deploys/1.4")
     return value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    """From a list, JSON of one, or text with commas."""
+    expected = "must be tags separated by commas, in braces only project and stack, such as pulumi,{project}/{stack}"
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.startswith("[") else value.split(",")
+        except ValueError:
+            raise ValueError(expected) from None
+    if not isinstance(value, list) or not all(isinstance(tag, str) and tag.strip() for tag in value):
+        raise ValueError(expected)
+    if any(set(re.findall(r"{(.*?)}", tag)) - {"project", "stack"} for tag in value):
+        raise ValueError(expected)
+    return tuple(dict.fromkeys(tag.strip() for tag in value))
 
 
 def _dialect(value: Any) -> Dialect:
@@ -184,6 +204,8 @@ SETTINGS = (
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
     Setting("updateInPlace", _flag),
+    Setting("defaultTags", _tags),
+    Setting("configurationDrift", _flag),
 )
 
 
@@ -198,7 +220,7 @@ def load(
     an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
     never reach another account. ``how_to_set`` words the advice of a door other than that of Python programs.
 
-    Raises SettingError with one line for each setting that is missing or malformed.
+    Raises SettingError with one problem for each setting that is missing or malformed.
     """
     values, problems = _values(get, environ, how_to_set)
     if problems:
@@ -209,8 +231,8 @@ def load(
     return Settings(**{"batch_reads": not dialect.tells_health, **values})
 
 
-def problems(get: Callable[[str], Any], *, how_to_set: HowToSet | None = None) -> list[str]:
-    """One line for each setting that is missing or malformed. ``get`` may answer Unknown, of which nothing is said."""
+def problems(get: Callable[[str], Any], *, how_to_set: HowToSet | None = None) -> list[Problem]:
+    """The problem of each setting that is missing or malformed. ``get`` may answer Unknown, which is never one."""
     return _values(get, None, how_to_set, may_be_unknown=True)[1]
 
 
@@ -220,14 +242,14 @@ def _values(
     how_to_set: HowToSet | None,
     *,
     may_be_unknown: bool = False,
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[Problem]]:
     """The values that are known, by the fields of `Settings`, and what is wrong with the others."""
     environ = os.environ if environ is None else environ
     how_to_set = how_to_set or _how_to_set
     account = get(ACCOUNT_KEY)
     prefix = env_prefix(account)
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for setting in SETTINGS:
         key, variable = f"{NAMESPACE}:{setting.key}", prefix + setting.attribute.upper()
         raw, source = environ.get(variable, "").strip(), variable
@@ -238,13 +260,17 @@ def _values(
             continue
         if raw is None or raw == "":
             if setting.required:
-                problems.append(f"{key} is missing: {how_to_set(setting, account)}, or set {variable}")
+                problems.append(Problem(key, "is missing", f"{how_to_set(setting, account)}, or set {variable}"))
             continue
         try:
             values[setting.attribute] = setting.parse(raw)
         except ValueError as error:
-            other = how_to_set(setting, account) if source == variable else f"set {variable}"
-            problems.append(f"{key} (from {source}) {error}; correct it there, or {other}")
+            other = how_to_set(setting, account)
+            # The variable wins: as long as it is set, the configuration is not read.
+            advice = (
+                f"correct {variable}, or unset it and {other}" if source == variable else f"{other}, or set {variable}"
+            )
+            problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
         problems = _plain_http(values, prefix)
     return values, problems
@@ -266,19 +292,17 @@ def variables(account: str | None) -> frozenset[str]:
 def _how_to_set(setting: Setting, account: Any) -> str:
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
-        return f'give {where} to account("{account}", …)'
+        return f'pass {where} to account("{account}", …)'
     # Without a value, which would stay in the shell's history, the CLI asks for it.
     words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
     return f'run "pulumi config set {words}"'
 
 
-def _plain_http(values: Mapping[str, Any], prefix: str) -> list[str]:
+def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
     """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
     parts = urlsplit(values["base_url"])
     allowed = values.get("allow_insecure_http", False) or is_loopback(parts.hostname or "")
     if parts.scheme == "https" or allowed:
         return []
-    return [
-        f"{NAMESPACE}:baseUrl is plain http, which shows the secrets to the network: use https, or set "
-        f"{NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
-    ]
+    advice = f"use https, or set {NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
+    return [Problem(f"{NAMESPACE}:baseUrl", "is plain http, which exposes the secrets to the network", advice)]

@@ -9,16 +9,17 @@ InstancesError
 ├── AdoptionRefused         the object named by ``adopt_id`` is not the one that the program declares
 ├── LookupFailed            no instance matches a look-up that must find one, or several do
 ├── CreateUndecided         it cannot be decided which object a create has made
-│   └── CreateIncomplete    the object that was made is known, but not its token
+│   └── CreateIncomplete    the object that was created is known, but its token is not
 ├── CreateLost              a create whose answer was lost has made nothing that can be found
-└── StatusError             the API said no; ``status`` and ``request_id`` tell more
+└── StatusError             the API refused; ``status`` and ``request_id`` have the details
     ├── Unauthorized        401
     ├── Forbidden           403
     ├── NotFound            404, 410
     ├── RateLimited         429
     └── ServerError         500 and above
 
-The text of each names the operation, the object, the cause and what to do next, in one line and without a secret.
+The cause of each names the operation, the object and what happened; its advice says what to do next. Both together are
+one line without a secret.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from urllib.parse import quote as percent_encoded
 from urllib.parse import quote_plus
 
@@ -42,6 +44,7 @@ __all__ = [
     "InstancesError",
     "LookupFailed",
     "NotFound",
+    "Problem",
     "RateLimited",
     "ServerError",
     "SettingError",
@@ -58,16 +61,52 @@ _SHORTEST_PART = 6
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+class Problem(NamedTuple):
+    """What is wrong with one property or setting: ``str()`` makes the line that users read."""
+
+    property: str
+    """Its name, or the path of a value inside it, such as ``tags[0]``."""
+    fault: str
+    """What is wrong, as the predicate of a sentence about the property: ``must be a string, not a number``."""
+    advice: str
+    """What to do about it."""
+
+    def sentence(self) -> str:
+        """The property and what is wrong with it, without the advice."""
+        return f"{self.property} {self.fault}"
+
+    def __str__(self) -> str:
+        """All of it in one line."""
+        return f"{self.sentence()}; {self.advice}"
+
+
 class InstancesError(Exception):
-    """Base of every error that this package raises."""
+    """Base of every error that this package raises.
+
+    ``cause`` says what happened, and to which object; ``advice`` says what to do about it. ``str()`` joins them.
+    """
+
+    advice: str = ""
+    """A class has the advice that fits most of its errors; an error can have its own."""
+
+    def __init__(self, cause: str, advice: str | None = None) -> None:
+        """``advice`` replaces that of the class."""
+        # Not handed on: `args` stays what each constructor was given, so that every error can be pickled.
+        self.cause = cause
+        if advice is not None:
+            self.advice = advice
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.cause}; {self.advice}" if self.advice else self.cause
 
 
 class SettingError(InstancesError):
-    """One or more settings are missing or malformed. ``problems`` holds one line for each."""
+    """One or more settings are missing or malformed."""
 
-    def __init__(self, problems: list[str]) -> None:
-        """Join the problems for people; keep them apart for `check`."""
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """``problems`` stay apart for `check`, which reports one line for each."""
+        super().__init__("; ".join(map(str, problems)))
         self.problems = problems
 
 
@@ -78,9 +117,11 @@ class InputError(InstancesError):
 class ConnectionFailed(InstancesError):
     """The API could not be reached, or its answer never arrived; ``timed_out`` if that took too long."""
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    advice = "check instances:baseUrl, the network and instances:timeout, then run again"
+
+    def __init__(self, cause: str, advice: str | None = None, *, timed_out: bool = False) -> None:
         """Keep whether it was a matter of time: a slow listing does not stop a create."""
-        super().__init__(message)
+        super().__init__(cause, advice)
         self.timed_out = timed_out
 
 
@@ -91,6 +132,8 @@ class Cancelled(ConnectionFailed):
 class UnexpectedAnswer(InstancesError):
     """The answer is not what the API document describes. Never taken for "gone"."""
 
+    advice = "check that instances:baseUrl names the API"
+
 
 class AdoptionRefused(InstancesError):
     """The object to adopt is missing, of another connector, or already taken by another resource."""
@@ -99,40 +142,44 @@ class AdoptionRefused(InstancesError):
 class LookupFailed(InstancesError):
     """Not exactly one instance matches. ``candidates`` holds the ids of those that do."""
 
-    def __init__(self, message: str, candidates: list[str]) -> None:
+    def __init__(self, cause: str, advice: str, candidates: list[str]) -> None:
         """Keep the candidates for callers that can choose."""
-        super().__init__(message)
+        super().__init__(cause, advice)
         self.candidates = candidates
 
 
 class CreateUndecided(InstancesError):
     """Several new objects match a create whose answer was lost. ``candidates`` holds their ids."""
 
-    def __init__(self, message: str, candidates: list[str]) -> None:
+    def __init__(self, cause: str, advice: str, candidates: list[str]) -> None:
         """Keep the candidates for callers that can choose."""
-        super().__init__(message)
+        super().__init__(cause, advice)
         self.candidates = candidates
 
 
 class CreateIncomplete(CreateUndecided):
-    """The one object in ``candidates`` was made, and its token cannot be read: ``why`` not."""
+    """The one object in ``candidates`` was created, but its token cannot be read; ``why`` is the cause."""
 
-    def __init__(self, message: str, candidates: list[str], why: str) -> None:
+    def __init__(self, cause: str, advice: str, candidates: list[str], why: str) -> None:
         """Keep the reason for callers that can keep the object in the state."""
-        super().__init__(message, candidates)
+        super().__init__(cause, advice, candidates)
         self.why = why
 
 
 class CreateLost(InstancesError):
     """No object that matches a create whose answer was lost has appeared."""
 
+    advice = "run again, which looks for it first (with a new OAuth code, if it takes one)"
+
 
 class StatusError(InstancesError):
     """The API answered with an error status."""
 
-    def __init__(self, message: str, status: int, request_id: str | None = None) -> None:
+    advice = "correct the inputs that it names, then run again"
+
+    def __init__(self, cause: str, status: int, request_id: str | None = None, advice: str | None = None) -> None:
         """Keep the status and the API's ``requestId`` beside the text."""
-        super().__init__(message)
+        super().__init__(cause, advice)
         self.status = status
         self.request_id = request_id
 
@@ -140,23 +187,32 @@ class StatusError(InstancesError):
 class Unauthorized(StatusError):
     """401: the secrets are wrong, or were rotated."""
 
+    advice = "check instances:userSecret and instances:organizationSecret"
+
 
 class Forbidden(StatusError):
     """403: the user's role does not allow the operation."""
+
+    advice = "ask for a role that may do this, then run again"
 
 
 class NotFound(StatusError):
     """404 or 410: no such object. ``repeated`` says that an earlier try of the same request may have deleted it."""
 
+    advice = "check the id or connector and instances:baseUrl; `pulumi refresh` drops what is gone"
     repeated = False
 
 
 class RateLimited(StatusError):
     """429: too many, or too large, requests."""
 
+    advice = "wait, then run again with a lower --parallel"
+
 
 class ServerError(StatusError):
     """500 and above: the service failed."""
+
+    advice = "run again later"
 
 
 def status_error(status: int) -> type[StatusError]:

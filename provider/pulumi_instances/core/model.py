@@ -1,4 +1,4 @@
-"""The pure part: what inputs may be, when two states differ, and how both map to the wire.
+"""The pure part: the shape of inputs and outputs, when two of them differ, and how both map to the wire.
 
 Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
 ``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
@@ -8,6 +8,7 @@ these but ``adopt_id``, name and tags always as on the server; ``token: str, val
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -80,6 +81,11 @@ HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, STACK)
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
+SHOWN = "__shown"
+"""In what an answer says: the ``configuration`` as the service shows it. It is never kept."""
+
+MASK = "********"
+"""What services show instead of a secret. It is never sent to them, and never compared."""
 
 # The engine carries every number as a double (pulumi/pulumi#13830): whole numbers are exact up to here only.
 EXACT = 2**53
@@ -106,7 +112,7 @@ def kind_of(value: object) -> str:
         bool: "a boolean",
         int: "a number",
         float: "a number",
-        str: "text",
+        str: "a string",
         list: "a list",
         dict: "an object",
     }
@@ -132,8 +138,14 @@ def normalise_id(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
         # What it is instead may be a secret that was put into the wrong place.
-        shown = "other text" if isinstance(value, str) and value else "empty text" if value == "" else kind_of(value)
-        raise InputError(f'must be the decimal id of an instance, such as "4014", not {shown}')
+        shown = (
+            "another string"
+            if isinstance(value, str) and value
+            else "an empty string"
+            if value == ""
+            else kind_of(value)
+        )
+        raise InputError(f"must be the decimal id of an instance, not {shown}", 'write an id such as "4014"')
     return value.lstrip("0") or "0"
 
 
@@ -279,6 +291,8 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found["tags"] = normalise_tags([_wire_tag(tag) for tag in tags])
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
+    if isinstance(answer.get("configuration"), dict):
+        found[SHOWN] = answer["configuration"]
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -331,8 +345,8 @@ def outputs(
     HTML must never make a difference. ``not_managed`` are those of the inputs that the program leaves to the server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
-    as_declared = {"id", STEPS_LEFT, "your_mom"} if "your_mom" in merged else {"id", STEPS_LEFT}
-    merged.update({key: value for key, value in found.items() if key not in as_declared})
+    left_out = {"id", STEPS_LEFT, SHOWN, *(["your_mom"] if "your_mom" in merged else [])}
+    merged.update({key: value for key, value in found.items() if key not in left_out})
     merged.update(
         {key: known[key] for key in UPDATABLE if key not in not_managed and is_made_of(key, known, found, dialect)}
     )
@@ -343,6 +357,28 @@ def outputs(
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
+
+
+def with_drift(declared: Any, shown: Any) -> Any:
+    """The declared configuration, with what the service shows in place of each value that it shows otherwise.
+
+    Services show strings, JSON of what is nested, and `********` for what is secret, which says nothing.
+    """
+    if not isinstance(declared, Mapping) or not isinstance(shown, Mapping):
+        return declared
+    seen = {key: value for key, value in shown.items() if key in declared and value not in (None, MASK)}
+    return {**declared, **{key: value for key, value in seen.items() if not _shows(declared[key], value)}}
+
+
+def _shows(declared: Any, shown: Any) -> bool:
+    if _equal(plain(declared), plain(shown)) or declared == shown:
+        return True
+    if not isinstance(shown, str) or isinstance(declared, str):
+        return False
+    try:
+        return _equal(plain(declared), plain(json.loads(shown)))
+    except ValueError:
+        return False
 
 
 def is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
@@ -368,7 +404,7 @@ def secret_values(bag: Mapping[str, Any]) -> list[str]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, at any depth."""
+    """Every string in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

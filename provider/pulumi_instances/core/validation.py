@@ -1,4 +1,4 @@
-"""What inputs may be: every problem found, with the property it is in and what to write instead. Pure."""
+"""Checks inputs, without I/O: each problem names the property and says what to write instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi.output import Unknown
 
 from . import model
 from .dialect import DIALECTS, Dialect
-from .errors import InputError, quote
+from .errors import InputError, Problem, quote
 from .model import (
     CREATE_ONLY,
     DEFAULTS,
@@ -31,9 +31,6 @@ _MEMBERS = {**{wire: key for key, wire in WIRE_NAMES.items()}, "name": "name", "
 _MEMBERS.update({dialect.connector: "your_mom" for dialect in DIALECTS.values()})
 _ANSWERED = ("id", "token", "valid", "disabled")
 
-Problem = tuple[str, str]
-"""A bad input: the property, and what is wrong with it and what to write instead."""
-
 
 def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], list[Problem]]:
     """Inputs as the state holds them, and every problem found. Unknown values pass through at any depth.
@@ -43,10 +40,10 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
     inputs = {key: value for key, value in news.items() if key in INPUTS and value is not None}
     if leaves_name := _leaves_name(news, olds or {}):
         inputs.pop("name", None)
-    problems = [(key, "is not a property of an Instance: remove it") for key in _strangers(news)]
-    problems += _text_problems("your_mom", inputs.get("your_mom"), 'the key of a connector, such as "dropbox"')
+    problems = [Problem(key, "is not a property of an Instance", "remove it") for key in _strangers(news)]
+    problems += _string_problems("your_mom", inputs.get("your_mom"), 'write the key of a connector, such as "dropbox"')
     if not leaves_name:
-        problems += _text_problems("name", inputs.get("name"), 'a name, such as "billing"')
+        problems += _string_problems("name", inputs.get("name"), 'write a name, such as "billing"')
     problems += _tags_problems(inputs.get("tags", []))
     problems += _object_problems("configuration", inputs.get("configuration", {}), '{"oauth.api.key": "…"}')
     problems += _object_problems("provider_data", inputs.get("provider_data", {}), '{"code": "…"}')
@@ -55,7 +52,7 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
     for key in _FLAGS:
         problems += _flag_problems(key, inputs.get(key, False))
     if "external_authentication" in inputs:
-        problems += _text_problems("external_authentication", inputs["external_authentication"], '"initial"')
+        problems += _string_problems("external_authentication", inputs["external_authentication"], 'write "initial"')
     if not problems:
         if "tags" in inputs:
             inputs["tags"] = normalise_tags(inputs["tags"])
@@ -64,7 +61,7 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
         try:
             inputs["adopt_id"] = normalise_id(inputs["adopt_id"])
         except InputError as error:
-            problems.append(("adopt_id", str(error)))
+            problems.append(Problem("adopt_id", error.cause, error.advice))
     return inputs, problems
 
 
@@ -92,7 +89,7 @@ def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: D
     _, replaces = model.changes(olds, inputs, dialect)
     advice = "remove adopt_id to replace the instance, or undo the change to keep it"
     return [
-        (key, f"cannot change while adopt_id names the instance: {advice}")
+        Problem(key, "cannot change while adopt_id names the instance", advice)
         for key in replaces
         if not has_unknown(inputs.get(key))
     ]
@@ -112,22 +109,22 @@ def _strangers(news: Mapping[str, Any]) -> list[str]:
     return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
 
-def _text_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:
+def _string_problems(key: str, value: Any, advice: str) -> Iterator[Problem]:
     if isinstance(value, Unknown):
         return
     if value is None:
-        yield key, f"is missing: write {wanted}"
+        yield Problem(key, "is missing", advice)
     elif not isinstance(value, str):
-        yield key, f"must be text, not {kind_of(value)}: write {wanted}"
-    elif fault := _text_fault(value):
-        yield key, f"{fault}: write {wanted}"
+        yield Problem(key, f"must be a string, not {kind_of(value)}", advice)
+    elif fault := _string_fault(value):
+        yield Problem(key, fault, advice)
 
 
-def _text_fault(value: str) -> str | None:
+def _string_fault(value: str) -> str | None:
     if not value.strip():
         return "is empty"
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in value):
-        return "holds a control character"
+        return "contains a control character"
     return None
 
 
@@ -135,61 +132,61 @@ def _tags_problems(tags: Any) -> Iterator[Problem]:
     if isinstance(tags, Unknown):
         return
     if not isinstance(tags, (list, tuple)):
-        yield "tags", f'must be a list of texts, not {kind_of(tags)}: write tags=["billing"]'
+        yield Problem("tags", f"must be a list of strings, not {kind_of(tags)}", 'write tags=["billing"]')
         return
     for position, tag in enumerate(tags):
         if isinstance(tag, Unknown):
             continue
         if not isinstance(tag, str):
-            yield "tags", f'tags[{position}] must be text, not {kind_of(tag)}: write tags=["billing"]'
-        elif fault := _text_fault(tag):
-            yield "tags", f"tags[{position}] {fault}: remove it, or write a text"
+            yield Problem(f"tags[{position}]", f"must be a string, not {kind_of(tag)}", 'write tags=["billing"]')
+        elif fault := _string_fault(tag):
+            yield Problem(f"tags[{position}]", fault, "remove it, or write a tag")
 
 
 def _object_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:
     if isinstance(value, Unknown):
         return
     if not isinstance(value, Mapping):
-        yield key, f"must be an object, not {kind_of(value)}: write {key}={wanted}"
+        yield Problem(key, f"must be an object, not {kind_of(value)}", f"write {key}={wanted}")
         return
-    yield from _json_problems(key, "", value)
+    yield from _json_problems(key, value)
 
 
 def _extra_problems(extra: Any) -> Iterator[Problem]:
     if isinstance(extra, Mapping):
         for member in extra:
             if (instead := _MEMBERS.get(member)) is not None:
-                yield "extra", f'["{member}"] has an argument of its own: write {instead}=… instead'
+                yield Problem(f'extra["{member}"]', "has an argument of its own", f"write {instead}=… instead")
             elif member in _ANSWERED:
-                yield "extra", f'["{member}"] is what the service says of an instance: remove it'
+                yield Problem(f'extra["{member}"]', "is set by the service", "remove it")
 
 
 def _flag_problems(key: str, value: Any) -> Iterator[Problem]:
     if not isinstance(value, (bool, Unknown)):
-        yield key, f"must be a boolean, not {kind_of(value)}: write {key}=True or {key}=False"
+        yield Problem(key, f"must be a boolean, not {kind_of(value)}", f"write {key}=True or {key}=False")
 
 
-def _json_problems(key: str, path: str, value: Any) -> Iterator[Problem]:
+def _json_problems(path: str, value: Any) -> Iterator[Problem]:
     """Whether a value survives the way engine → JSON → engine unchanged."""
     if isinstance(value, Mapping):
-        yield from _key_problems(key, value)
+        yield from _key_problems(path, value)
         for name, item in value.items():
-            yield from _json_problems(key, f'{path}["{quote(name)}"]', item)
+            yield from _json_problems(f'{path}["{quote(name)}"]', item)
     elif isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
-            yield from _json_problems(key, f"{path}[{position}]", item)
+            yield from _json_problems(f"{path}[{position}]", item)
     elif isinstance(value, bool):
         return
     elif isinstance(value, (int, float)):
         if isinstance(value, float) and not math.isfinite(value):
-            yield key, f"{path} is not a finite number: write a number, or text"
+            yield Problem(path, "is not a finite number", "write a finite number, or a string")
         elif abs(value) > EXACT:
-            yield key, f"{path} is too large to stay exact: write it as text"
+            yield Problem(path, "is too large to stay exact", "write it as a string")
     elif value is not None and not isinstance(value, (str, Unknown)):
-        yield key, f"{path} is {kind_of(value)}: write text, a number or a boolean"
+        yield Problem(path, f"is {kind_of(value)}", "write a string, a number or a boolean")
 
 
-def _key_problems(key: str, value: Mapping[Any, Any]) -> Iterator[Problem]:
+def _key_problems(path: str, value: Mapping[Any, Any]) -> Iterator[Problem]:
     for name in value:
-        if not isinstance(name, str) or _text_fault(name):
-            yield key, "has a key that is empty, not text or holds a control character: rename it"
+        if not isinstance(name, str) or _string_fault(name):
+            yield Problem(path, "has a key that is empty, not a string, or contains a control character", "rename it")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.errors import Problem
 from ..core.model import INPUTS, OUTPUTS
 from ..core.state_format import PROVIDER
 
@@ -43,11 +44,20 @@ _WORD = re.compile(rf"\b({'|'.join(_SPELLED)})\b(?!/)")
 _CONSTANT = re.compile(r"(?<=: )(True|False)\b")
 
 
-def in_words(message: str) -> str:
+def problem_in_words(problem: Problem) -> Problem:
+    """A problem of a property, as the native package says it. Those of settings read the same in all languages."""
+    head = re.split(r"[.\[]", problem.property, maxsplit=1)[0]
+    if head not in _NAMES:
+        return problem
+    path = camel(head) + problem.property[len(head) :]
+    return Problem(path, in_words(problem.fault), in_words(problem.advice))
+
+
+def in_words(message: object) -> str:
     """A message that was written for Python programs, with the names and the syntax of the native package.
 
     ``write tags=["billing"]`` becomes ``write tags: ["billing"]``, ``adopt_id`` becomes ``adoptId``.
     """
-    message = _ARGUMENT.sub(r"\1: ", message)
-    message = _CONSTANT.sub(lambda word: word[0].lower(), message)
-    return _WORD.sub(lambda word: _SPELLED[word[0]], message)
+    text = _ARGUMENT.sub(r"\1: ", f"{message}")
+    text = _CONSTANT.sub(lambda word: word[0].lower(), text)
+    return _WORD.sub(lambda word: _SPELLED[word[0]], text)

@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -24,10 +24,18 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 from ..api.attempt import Clock
 from ..core import config, model
 from ..core.config import NAMESPACE, SETTINGS, Setting
-from ..core.errors import Cancelled, CreateIncomplete, CreateUndecided, InputError, InstancesError, SettingError
+from ..core.errors import (
+    Cancelled,
+    CreateIncomplete,
+    CreateUndecided,
+    InputError,
+    InstancesError,
+    Problem,
+    SettingError,
+)
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, engine_log, schema, wire
-from .names import IMPORTED, camel, from_engine, in_words, to_engine
+from .names import IMPORTED, camel, from_engine, in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES, NATIVE_TYPE
 
 log = logging.getLogger("pulumi_instances")
@@ -58,10 +66,10 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
             try:
                 return method(self, request)
             except Incomplete as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(str(error))
+                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(str(error))
+                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -111,7 +119,7 @@ class InstancesServicer(ResourceProviderServicer):
     def GetSchema(self, request: Any) -> Any:
         """The schema. Only its first version exists."""
         if request.version != 0:
-            raise InputError(f"there is no version {request.version} of the schema: ask for version 0")
+            raise InputError(f"there is no version {request.version} of the schema", "ask for version 0")
         return provider_pb2.GetSchemaResponse(schema=schema.text())
 
     @_rpc
@@ -129,12 +137,12 @@ class InstancesServicer(ResourceProviderServicer):
         news = wire.decode(request.news)
         account = _account_of(request.name or _name_of(request.urn))
         get = _reader(news, account)
-        lines = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
+        problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
             key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
         }
-        return provider_pb2.CheckResponse(inputs=wire.encode(marked), failures=_failures(lines))
+        return provider_pb2.CheckResponse(inputs=wire.encode(marked), failures=_failures(problems))
 
     @_rpc
     def DiffConfig(self, request: Any) -> Any:
@@ -181,11 +189,8 @@ class InstancesServicer(ResourceProviderServicer):
         olds, news = wire.decode(request.olds), from_engine(wire.decode(request.news))
         if news.get("name") is None:
             news = {**news, "name": request.name or _name_of(request.urn), model.DEFAULTS: ["name"]}
-        inputs, problems, of_settings = self._calls.check(
-            _checked_olds(olds), {**news, model.STACK: _stack_of(request.urn)}
-        )
-        lines = [*(in_words(f"{camel(key)}: {reason}") for key, reason in problems), *of_settings]
-        return provider_pb2.CheckResponse(inputs=_answer(inputs), failures=_failures(lines))
+        inputs, problems = self._calls.check(_checked_olds(olds), {**news, model.STACK: _stack_of(request.urn)})
+        return provider_pb2.CheckResponse(inputs=_answer(inputs), failures=_failures(problems))
 
     @_rpc
     def Diff(self, request: Any) -> Any:
@@ -212,10 +217,12 @@ class InstancesServicer(ResourceProviderServicer):
                 for key, value in self._calls.preview_create(inputs).items()
                 if not isinstance(value, Unknown)
             }
-            reason = f"instance {instance_id} was made, but its token cannot be read ({error.why}); it is in the state"
-            raise Incomplete(instance_id, known, f"{reason}: run `pulumi up` again, which reads it") from None
+            cause = (
+                f"instance {instance_id} was created, but its token cannot be read ({error.why}); it is in the state"
+            )
+            raise Incomplete(instance_id, known, f"{cause}; run `pulumi up` again, which reads it") from None
         except CreateUndecided as error:
-            raise CreateUndecided(f"{error}{_imports(error, request.urn)}", error.candidates) from None
+            raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
         _demand_valid(made.id, made.outputs)
         return provider_pb2.CreateResponse(id=made.id, properties=_answer(made.outputs))
 
@@ -268,11 +275,11 @@ class InstancesServicer(ResourceProviderServicer):
         if request.tok == GET_INSTANCES:
             found = [_found(each) for each in self._calls.find_all(arguments)]
             return _returned({"instances": found})
-        raise InputError(f"{request.tok} is not a function of this package: use {GET_INSTANCE} or {GET_INSTANCES}")
+        raise InputError(f"{request.tok} is not a function of this package", f"use {GET_INSTANCE} or {GET_INSTANCES}")
 
     def _sleep(self, seconds: float) -> None:
         if self._cancelled.wait(seconds):
-            raise Cancelled("cancelled while waiting: run again")
+            raise Cancelled("cancelled while waiting", "run again")
 
 
 # settings
@@ -295,11 +302,14 @@ def _account_of(provider: str) -> str | None:
     return None if not provider or re.fullmatch(r"default(_.*)?", provider) else provider
 
 
-def _problems_of_name(account: str | None) -> list[str]:
+def _problems_of_name(account: str | None) -> list[Problem]:
     shared = config.variables(account) & config.variables(None) if account else ()
     return [
-        f'the provider is named "{account}", so that its variable {variable} is that of the default account as well: '
-        "choose another name"
+        Problem(
+            "the provider",
+            f'is named "{account}", so that its variable {variable} is that of the default account as well',
+            "choose another name",
+        )
         for variable in sorted(shared)[:1]
     ]
 
@@ -368,8 +378,8 @@ def _answer(bag: Mapping[str, Any]) -> Any:
     return wire.encode(to_engine(wire.marked(bag)))
 
 
-def _failures(lines: list[str]) -> list[Any]:
-    return [provider_pb2.CheckFailure(reason=line) for line in lines]
+def _failures(problems: Sequence[Problem]) -> list[Any]:
+    return [provider_pb2.CheckFailure(reason=str(problem_in_words(problem))) for problem in problems]
 
 
 def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[str, Any]) -> Any:
@@ -391,11 +401,12 @@ def _returned(values: Bag) -> Any:
     return response
 
 
-def _imports(error: CreateUndecided, urn: str) -> str:
+def _with_imports(error: CreateUndecided, urn: str) -> str:
+    """The advice of the error, and how to have one of its candidates without a create."""
     if not error.candidates:
-        return ""
+        return error.advice
     lines = [f"`pulumi import {NATIVE_TYPE} {_name_of(urn)} {candidate}`" for candidate in error.candidates]
-    return f". To take one over without a create, run {' or '.join(lines)}"
+    return f"{error.advice}; to adopt one without a create, run {' or '.join(lines)}"
 
 
 # URNs: urn:pulumi:<stack>::<project>::<types>::<name>
@@ -417,4 +428,4 @@ def _stack_of(urn: str) -> str:
 
 def _demand_instance(kind: str) -> None:
     if kind != NATIVE_TYPE:
-        raise InputError(f"{kind} is not a resource of this package: use {NATIVE_TYPE}")
+        raise InputError(f"{kind} is not a resource of this package", f"use {NATIVE_TYPE}")

@@ -125,8 +125,10 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     "allowInsecureHttp": ("boolean", "Allow plain `http` beyond loopback; false by default."),
     "userAgentSuffix": ("string", "Text to add to the User-Agent header."),
     "dialect": ("string", "`elements` for services that write `element` for `your_mom`; `default` otherwise."),
-    "confirmGone": ("boolean", "Accept that every instance of the stack is gone; false by default."),
+    "confirmGone": ("boolean", "Confirm that every instance of the stack is gone; false by default."),
     "updateInPlace": ("boolean", "Whether the service changes more than name and tags in place."),
+    "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
+    "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
 }
 
 
@@ -189,7 +191,7 @@ def _described(about: _Property, *, as_input: bool = False) -> Spec:
     if about.secret:
         described["secret"] = True
     if as_input:
-        described["description"] = f"{about.about} {about.on_change}".strip()
+        described["description"] = " ".join(filter(None, (about.about, about.on_change)))
         if about.replaces:
             described["willReplaceOnChanges"] = True
     return described

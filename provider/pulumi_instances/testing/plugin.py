@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .emulator import Emulator
     from .engine import StackDouble
 
-__all__ = ["StackFactory", "instances_api", "stack"]
+__all__ = ["StackFactory", "instances_api", "instances_dialect", "stack"]
 
 
 class StackFactory(Protocol):
@@ -42,10 +42,16 @@ class StackFactory(Protocol):
 
 
 @pytest.fixture(scope="session")
-def _instances_server() -> Iterator[Emulator]:
+def instances_dialect() -> str:
+    """The dialect of the emulated API. Override it, in the scope of the session, for that of the live services."""
+    return "default"
+
+
+@pytest.fixture(scope="session")
+def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
     from .emulator import Emulator
 
-    with Emulator() as api:
+    with Emulator(dialect=instances_dialect) as api:
         yield api
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,42 +14,42 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from .dialect import Dialect
+from .elements import demand_code, logged_in, properties, wanted_property
 from .store import CodeUsed, Store
-from .wire import (
-    Refused,
-    answer_to_get,
-    answer_to_list,
-    answer_to_post,
-    answer_to_put,
-    error,
-    wanted_changes,
-    wanted_record,
-)
+from .wire import Refused, error
 
-__all__ = ["BASE_PATH", "Api", "answer", "application", "json_body"]
-
-BASE_PATH = "/your_moms/api-v2"
+__all__ = ["Api", "answer", "application", "json_body"]
 
 _UNAUTHORIZED = "Invalid Organization or User secret, or invalid Element token provided."
-_CODE_USED = "providerData.code was already used; an OAuth code works once"
 
 Handler = Callable[[Request, int], Awaitable[Response]]
 
 
 class Api:
-    """The operations of the API document on a store."""
+    """The operations of the API on a store, as a dialect has them."""
 
-    def __init__(self, store: Store, page_size: int, *, empty_list_404: bool) -> None:
+    def __init__(self, store: Store, page_size: int, dialect: Dialect) -> None:
         """``page_size`` is the most instances in one answer to a list."""
         self._store = store
         self._page_size = page_size
-        self._empty_list_404 = empty_list_404
+        self._dialect = dialect
+        self._wire = dialect.wire
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below the base path."""
+        one: dict[str, Handler] = {"GET": self._get, "PUT": self._put, "DELETE": self._delete}
+        every = self._route("/instances", {"GET": self._list, "POST": self._post})
+        if not self._dialect.more_routes:
+            return [every, self._route("/instances/{id}", one)]
         return [
-            self._route("/instances", {"GET": self._list, "POST": self._post}),
-            self._route("/instances/{id}", {"GET": self._get, "PUT": self._put, "DELETE": self._delete}),
+            every,
+            self._route("/instances/{id}", {**one, "PATCH": self._put}),
+            self._route("/instances/{id}/enabled", {"PUT": self._enable, "DELETE": self._disable}),
+            self._route("/instances/{id}/configuration", {"GET": self._properties}),
+            self._route(
+                "/instances/{id}/configuration/{property}", {"GET": self._property, "PATCH": self._change_property}
+            ),
         ]
 
     def _route(self, path: str, handlers: dict[str, Handler]) -> Route:
@@ -58,18 +58,20 @@ class Api:
             if account is None:
                 raise Refused(401, _UNAUTHORIZED)
             # Starlette lets HEAD in wherever there is a GET.
-            handler = handlers.get(request.method, handlers["GET"])
+            handler = handlers["GET" if request.method == "HEAD" else request.method]
             return await handler(request, account)
 
-        return Route(BASE_PATH + path, dispatch, methods=list(handlers))
+        return Route(self._dialect.base_path + path, dispatch, methods=list(handlers))
 
     async def _post(self, request: Request, account: int) -> Response:
-        record = wanted_record(await json_body(request))
+        record = self._wire.wanted_record(await json_body(request))
+        if self._dialect.logs_in:
+            record.update(self._login(record))
         try:
             instance = self._store.add(record, account)
         except CodeUsed:
-            raise Refused(400, _CODE_USED) from None
-        return answer(answer_to_post(instance, self._store.tag_ids(instance["tags"])))
+            raise self._wire.code_used() from None
+        return answer(self._wire.answer_to_post(instance, self._store.tag_ids(instance["tags"])))
 
     async def _list(self, request: Request, account: int) -> Response:
         after = _after(request.query_params.get("nextPage"))
@@ -79,34 +81,86 @@ class Api:
         else:
             found = [each for each in self._store.all(account) if _matches(each, request)]
             total, rest = len(found), [each for each in found if each["id"] > after]
-        if not total and self._empty_list_404:
+        if not total and self._dialect.empty_list_404:
             raise Refused(404, "No instances found")
         headers = {"elements-total-count": str(total)}
         if len(rest) > size:
             last = str(rest[size - 1]["id"])
             headers["elements-next-page-token"] = base64.urlsafe_b64encode(last.encode()).decode()
-        return answer([answer_to_list(each) for each in rest[:size]], headers=headers)
+        shown = [self._wire.answer_to_list(self._seen(each)) for each in rest[:size]]
+        if request.query_params.get("hydrate") == "false":
+            for each in shown:
+                each.pop("configuration", None)
+        return answer(shown, headers=headers)
 
     async def _get(self, request: Request, account: int) -> Response:
         instance = self._store.get(_id(request), account)
+        if instance is None and self._dialect.more_routes and _is_true(request, "includeDeleted"):
+            instance = self._store.deleted(_id(request), account)
         if instance is None:
             raise _missing(request)
-        return answer(answer_to_get(instance))
+        return answer(self._wire.answer_to_get(self._seen(instance)))
 
     async def _put(self, request: Request, account: int) -> Response:
-        changes = wanted_changes(await json_body(request))
+        changes = self._wire.wanted_changes(await json_body(request))
+        instance = self._found(request, account)
+        changes = self._dialect.merge(instance, changes)
+        if self._dialect.logs_in and ("provider_data" in changes or _is_true(request, "reAuthenticate")):
+            # A code that the instance was made with is no longer one.
+            changes.update(self._login({**instance, "provider_data": {}, **changes}))
         try:
-            instance = self._store.change(_id(request), changes, account)
+            changed = self._store.change(instance["id"], changes, account)
         except CodeUsed:
-            raise Refused(400, _CODE_USED) from None
-        if instance is None:
-            raise _missing(request)
-        return answer(answer_to_put(instance))
+            raise self._wire.code_used() from None
+        return answer(self._wire.answer_to_put(changed or instance))
 
     async def _delete(self, request: Request, account: int) -> Response:
         if not self._store.remove(_id(request), account):
             raise _missing(request)
         return Response()
+
+    async def _enable(self, request: Request, account: int) -> Response:
+        instance = self._found(request, account)
+        self._store.change(instance["id"], {"disabled": False, **_counted_anew(instance)}, account)
+        return Response()
+
+    async def _disable(self, request: Request, account: int) -> Response:
+        self._store.change(self._found(request, account)["id"], {"disabled": True}, account)
+        return Response()
+
+    async def _properties(self, request: Request, account: int) -> Response:
+        return answer(list(properties(self._found(request, account)).values()))
+
+    async def _property(self, request: Request, account: int) -> Response:
+        return answer(_property(request, self._found(request, account)))
+
+    async def _change_property(self, request: Request, account: int) -> Response:
+        value = wanted_property(await json_body(request))
+        instance = self._found(request, account)
+        key = _property(request, instance)["key"]
+        configuration = {**instance["configuration"], key: value}
+        self._store.change(instance["id"], {"configuration": configuration}, account)
+        return answer(_property(request, {**instance, "configuration": configuration}))
+
+    def _found(self, request: Request, account: int) -> dict[str, Any]:
+        instance = self._store.get(_id(request), account)
+        if instance is None:
+            raise _missing(request)
+        return instance
+
+    def _login(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        if self._dialect.demands_codes:
+            demand_code(record)
+        return logged_in(record)
+
+    def _seen(self, instance: dict[str, Any]) -> dict[str, Any]:
+        """Let a read of an instance whose login is broken be one more refresh that fails."""
+        broken = instance.get("broken")
+        if not broken or instance["disabled"]:
+            return instance
+        left = broken["left"] - 1
+        changes = {"broken": {**broken, "left": left}, "disabled": left <= 0}
+        return self._store.change(instance["id"], changes) or instance
 
 
 def application(routes: list[BaseRoute]) -> Starlette:
@@ -137,7 +191,7 @@ async def json_body(request: Request) -> object:
 
 
 async def _refused(_request: Request, refused: Refused) -> Response:
-    return answer(error(refused.message), refused.status)
+    return answer(error(refused.message, refused.provider_message), refused.status)
 
 
 async def _http_error(_request: Request, problem: HTTPException) -> Response:
@@ -158,6 +212,24 @@ def _id(request: Request) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise _missing(request)
     return int(text)
+
+
+def _is_true(request: Request, parameter: str) -> bool:
+    return request.query_params.get(parameter) == "true"
+
+
+def _counted_anew(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes that make a broken login fail as often as at first before it disables the instance again."""
+    broken = instance.get("broken")
+    return {"broken": {**broken, "left": broken["of"]}} if broken else {}
+
+
+def _property(request: Request, instance: Mapping[str, Any]) -> dict[str, Any]:
+    text = request.path_params["property"]
+    found = properties(instance).get(int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else -1)
+    if found is None:
+        raise Refused(404, f"No configuration found with ID {text}")
+    return found
 
 
 def _missing(request: Request) -> Refused:

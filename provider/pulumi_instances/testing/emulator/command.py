@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from .dialect import DIALECTS
 from .emulator import Emulator
 from .wrapper import log
 
@@ -28,29 +29,39 @@ _PORT = 8787
 Examples:
   pulumi-instances emulator
   pulumi-instances emulator --data instances.db --port 0 --json
+  pulumi-instances emulator --dialect elements
 
-Exit code: 0 stopped, 1 error.""",
+Exit codes: 0 stopped, 1 error.""",
 )
-@click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--allow-remote", is_flag=True, help="Let --host be an address that other machines can reach.")
+@click.option("--allow-remote", is_flag=True, help="Allow a --host that other machines can reach.")
 @click.option(
     "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep instances and secrets in this file."
 )
 @click.option("--latency", default=0.0, type=click.FloatRange(min=0), help="Milliseconds to wait before each request.")
+@click.option(
+    "--dialect",
+    default="default",
+    show_default=True,
+    type=click.Choice(list(DIALECTS)),
+    help="The API of the document, or that of the live services.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the settings as one line of JSON.")
-def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latency: float, as_json: bool) -> None:
+def emulator(
+    port: int, host: str, allow_remote: bool, data: Path | None, latency: float, dialect: str, as_json: bool
+) -> None:
     """Run an emulator of the Instances API until Ctrl-C.
 
     Prints the base URL and the settings of the provider to paste, then one line for each request (on stderr).
     """
     if not allow_remote and not _is_loopback(host):
-        raise click.UsageError(f"--host {host} is not loopback: add --allow-remote to let other machines in")
+        raise click.UsageError(f"--host {host} is not a loopback address; add --allow-remote to accept other machines")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with Emulator(port, host, data, latency=latency / 1000) as api:
+        with Emulator(port, host, data, latency=latency / 1000, dialect=dialect) as api:
             _announce(api, as_json=as_json)
             # Without a timeout, Ctrl-C would not be noticed on Windows.
             while not stop.wait(0.5):
@@ -59,7 +70,7 @@ def emulator(port: int, host: str, allow_remote: bool, data: Path | None, latenc
         place = error.filename or f"{host}:{port}"
         raise click.ClickException(f"{place}: {error.strerror}; choose another --port or --data") from None
     except sqlite3.DatabaseError as error:
-        raise click.ClickException(f"{data}: {error}; name a file that an emulator wrote, or a new one") from None
+        raise click.ClickException(f"{data}: {error}; give a file that the emulator wrote, or a new one") from None
 
 
 def _announce(api: Emulator, *, as_json: bool) -> None:

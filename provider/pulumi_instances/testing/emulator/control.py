@@ -37,6 +37,7 @@ class Control:
             ("POST", "/instances", self._add),
             ("PATCH", "/instances/{id:int}", self._change),
             ("DELETE", "/instances/{id:int}", self._remove),
+            ("POST", "/instances/{id:int}/break_authentication", self._break_authentication),
             ("POST", "/faults", self._fail),
             ("GET", "/requests", self._requests),
             ("POST", "/reset", self._reset),
@@ -55,6 +56,10 @@ class Control:
 
     async def _remove(self, request: Request) -> object:
         self._emulator.remove(request.path_params["id"])
+        return {}
+
+    async def _break_authentication(self, request: Request) -> object:
+        self._emulator.break_authentication(request.path_params["id"], **await _fields(request))
         return {}
 
     async def _fail(self, request: Request) -> object:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .api import BASE_PATH, Api, application
+from .api import Api, application
 from .control import Control
+from .dialect import DIALECTS
 from .faults import Fault, Faults
 from .journal import Journal, Request
 from .server import Server
 from .store import Account, Store
-from .wire import wanted_changes, wanted_record
 from .wrapper import Wrapper
 
 __all__ = ["Emulator"]
 
 
 class Emulator:
-    """The Instances API on loopback, as its document gives it, for as long as the ``with`` block runs.
+    """The Instances API on loopback, as its document or the live services give it, while the ``with`` block runs.
 
     >>> with Emulator() as api:
     ...     api.base_url, api.env  # to reach it
@@ -40,29 +41,41 @@ class Emulator:
         page_size: int = 200,
         *,
         empty_list_404: bool = False,
+        dialect: str = "default",
+        demand_codes: bool = True,
     ) -> None:
         """Nothing is opened before the block is entered.
 
         ``port`` 0 takes a free one. ``data`` is a SQLite file that keeps instances and secrets. Secrets not given are
         those of that file, else random. ``latency`` is in seconds per request. ``empty_list_404`` answers an empty
-        list as the live services do, with 404.
+        list as the live services do, with 404. ``dialect`` is ``"default"``, the API of the document, or
+        ``"elements"``, that of the live services; there, ``demand_codes=False`` lets OAuth connectors be without a
+        code. Raises ValueError for another dialect.
         """
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+        spoken = DIALECTS[dialect]
+        self._dialect = replace(
+            spoken,
+            empty_list_404=spoken.empty_list_404 or empty_list_404,
+            demands_codes=spoken.demands_codes and demand_codes,
+        )
         self._address = (host, port)
         self._data = Path(data) if data is not None else None
         self._secrets = (user_secret, organization_secret)
         self._latency = latency
         self._page_size = page_size
-        self._empty_list_404 = empty_list_404
         self._faults = Faults()
         self._journal = Journal()
 
     def __enter__(self) -> Emulator:
         """Open the data and serve. Raises OSError where the address is taken."""
-        self._store = Store(self._data, *self._secrets)
-        api = Api(self._store, self._page_size, empty_list_404=self._empty_list_404)
+        self._store = Store(self._data, *self._secrets, self._dialect.codes)
+        api = Api(self._store, self._page_size, self._dialect)
         app = application([*api.routes(), *Control(self).routes()])
+        wrapped = Wrapper(app, self._dialect.base_path, self._journal, self._faults, self._latency)
         try:
-            self._server = Server(Wrapper(app, self._journal, self._faults, self._latency), *self._address)
+            self._server = Server(wrapped, *self._address)
         except OSError:
             self._store.close()
             raise
@@ -81,7 +94,7 @@ class Emulator:
     def base_url(self) -> str:
         """The base URL of the API, without a slash at its end."""
         host = self._address[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{BASE_PATH}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{self._dialect.base_path}"
 
     @property
     def user_secret(self) -> str:
@@ -107,6 +120,7 @@ class Emulator:
             "INSTANCES_BASE_URL": self.base_url,
             "INSTANCES_USER_SECRET": user_secret,
             "INSTANCES_ORGANIZATION_SECRET": organization_secret,
+            **self._dialect.env,
         }
         return Account(user_secret, organization_secret, env)
 
@@ -115,7 +129,8 @@ class Emulator:
     def instances(self, account: Account | None = None) -> list[dict[str, Any]]:
         """Return the instances of an account, the default one unless given, by ascending id.
 
-        Each is ``{id, name, token, your_mom, tags, configuration, provider_data, valid, disabled}``.
+        Each is ``{id, name, token, your_mom, tags, configuration, provider_data, valid, disabled}``, in every dialect;
+        what else there is belongs to the emulator. ``configuration`` is as it was sent, not as answers show it.
         """
         return self._store.all(self._account_id(account))
 
@@ -134,9 +149,18 @@ class Emulator:
         configuration: dict[str, Any] | None = None,
         account: Account | None = None,
     ) -> int:
-        """Make an instance and return its id. Raises ValueError for what a POST would refuse."""
-        body = {"your_mom": {"key": your_mom}, "name": name, "tags": tags or [], "configuration": configuration or {}}
-        added: int = self._store.add(wanted_record(body), self._account_id(account))["id"]
+        """Make an instance and return its id. Raises ValueError for what a POST would refuse.
+
+        No code is demanded here.
+        """
+        wire = self._dialect.wire
+        body = {
+            wire.CONNECTOR: {"key": your_mom},
+            "name": name,
+            "tags": tags or [],
+            "configuration": configuration or {},
+        }
+        added: int = self._store.add(wire.wanted_record(body), self._account_id(account))["id"]
         return added
 
     def change(self, instance_id: int | str, **changes: Any) -> None:
@@ -145,11 +169,27 @@ class Emulator:
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
         """
-        wanted = wanted_changes(changes)
+        wanted = self._dialect.wire.wanted_changes(changes)
         unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-        if self._store.change(int(instance_id), {**changes, **wanted}) is None:
+        instance = self.instance(instance_id)
+        if changes.get("valid") and "broken" in instance:
+            wanted["broken"] = None
+        self._store.change(int(instance_id), self._dialect.merge(instance, {**changes, **wanted}))
+
+    def break_authentication(self, instance_id: int | str, *, refreshes: int = 5) -> None:
+        """Let the login of an instance at its provider stop working: it is not valid any more.
+
+        After ``refreshes`` failed refreshes the service disables it; each read of the instance, alone or in a list,
+        stands for one. With 0 it is disabled at once. An instance that is enabled again without a new login fails the
+        same way again. A new login ends this, and so does ``change(id, valid=True)``. Raises KeyError where there is
+        no such instance.
+        """
+        if refreshes < 0:
+            raise ValueError("refreshes must not be negative")
+        broken = {"left": refreshes, "of": refreshes}
+        if self._store.change(int(instance_id), {"valid": False, "disabled": not refreshes, "broken": broken}) is None:
             raise KeyError(instance_id)
 
     def remove(self, instance_id: int | str) -> None:

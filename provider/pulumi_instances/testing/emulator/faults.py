@@ -34,6 +34,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     interval: float = 0.0
+    provider_message: str | None = None
 
     @classmethod
     def status(
@@ -42,10 +43,27 @@ class Fault:
         message: str | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | str | None = None,
+        provider_message: str | None = None,
     ) -> Fault:
-        """Do not act; answer ``code`` with ``{requestId, message}``, or with ``body`` where one is given."""
+        """Do not act; answer ``code`` with ``{requestId, message}``, or with ``body`` where one is given.
+
+        ``provider_message`` is what the provider behind the connector said: `providerMessage` in the answer.
+        """
         raw = body.encode() if isinstance(body, str) else body
-        return cls("answer", acts=False, code=code, message=message, headers=headers or {}, body=raw)
+        return cls(
+            "answer",
+            acts=False,
+            code=code,
+            message=message,
+            headers=headers or {},
+            body=raw,
+            provider_message=provider_message,
+        )
+
+    @classmethod
+    def size_limit(cls) -> Fault:
+        """Do not act; answer 429 as the live services do to what is too large: to wait and ask again does not help."""
+        return cls.status(429, "The request or its answer exceeds the limit of 8 MB")
 
     @classmethod
     def status_after(cls, code: int, headers: Mapping[str, str] | None = None) -> Fault:
@@ -113,6 +131,7 @@ class Fault:
 
 _CONSTRUCTORS = (
     "status",
+    "size_limit",
     "status_after",
     "delay",
     "drop_before",

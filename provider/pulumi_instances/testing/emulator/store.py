@@ -7,7 +7,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _DEFAULT_ACCOUNT = 1
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY, user_secret TEXT, organization_secret TEXT);
 CREATE TABLE IF NOT EXISTS instances (id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER, record TEXT);
+CREATE TABLE IF NOT EXISTS deleted (id INTEGER PRIMARY KEY, account INTEGER, record TEXT);
 CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS codes (code TEXT PRIMARY KEY);
 INSERT INTO sqlite_sequence (name, seq) SELECT 'instances', {_FIRST_ID - 1}
@@ -52,13 +53,22 @@ class Store:
     An instance is a dict ``{id, name, token, your_mom, tags, configuration, provider_data, valid, disabled}``.
     """
 
-    def __init__(self, path: Path | None, user_secret: str | None, organization_secret: str | None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        user_secret: str | None,
+        organization_secret: str | None,
+        codes: Collection[str] = ("code",),
+    ) -> None:
         """Open ``path``, or memory. Secrets not given are those of the file, else new ones.
+
+        ``codes`` names the members of ``provider_data`` that work once.
 
         Raises OSError where the file cannot be opened, and sqlite3.DatabaseError where it is something else.
         """
         if path is not None:
             path.touch(mode=0o600)  # sets the mode of a new file only
+        self._codes = codes
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
         try:
@@ -87,6 +97,7 @@ class Store:
         """Forget all instances and used codes. Accounts stay, and ids go on rising."""
         with self._lock, self._db:
             self._db.execute("DELETE FROM instances")
+            self._db.execute("DELETE FROM deleted")
             self._db.execute("DELETE FROM codes")
 
     # accounts
@@ -122,6 +133,13 @@ class Store:
             row = self._db.execute(query, (instance_id, account)).fetchone()
         return None if row is None else _instance(row)
 
+    def deleted(self, instance_id: int, account: int) -> dict[str, Any] | None:
+        """Return an instance of an account that was deleted."""
+        query = "SELECT id, record FROM deleted WHERE id = ? AND account = ?"
+        with self._lock:
+            row = self._db.execute(query, (instance_id, account)).fetchone()
+        return None if row is None else _instance(row)
+
     def all(self, account: int = _DEFAULT_ACCOUNT, after: int = 0, most: int = -1) -> list[dict[str, Any]]:
         """Return the instances of an account by ascending id: all, or at most so many above an id."""
         query = "SELECT id, record FROM instances WHERE account = ? AND id > ? ORDER BY id LIMIT ?"
@@ -146,10 +164,13 @@ class Store:
             return instance
 
     def remove(self, instance_id: int, account: int | None = None) -> bool:
-        """Delete an instance. False where there is none."""
-        query = "DELETE FROM instances WHERE id = ? AND account = coalesce(?, account)"
+        """Delete an instance, so that only `deleted` finds it. False where there is none."""
+        these = "SELECT id, account, record FROM instances WHERE id = ? AND account = coalesce(?, account)"
         with self._lock, self._db:
-            return self._db.execute(query, (instance_id, account)).rowcount > 0
+            if self._db.execute(f"INSERT INTO deleted {these}", (instance_id, account)).rowcount == 0:
+                return False
+            self._db.execute("DELETE FROM instances WHERE id = ?", (instance_id,))
+            return True
 
     def tag_ids(self, tags: Iterable[str]) -> dict[str, int]:
         """Return the id of each tag. A tag keeps its id."""
@@ -159,11 +180,10 @@ class Store:
             return {tag: int(self._db.execute(query, (tag,)).fetchone()[0]) for tag in tags}
 
     def _spend(self, record: Mapping[str, Any]) -> None:
-        code = (record.get("provider_data") or {}).get("code")
-        if code is None:
-            return
+        given = record.get("provider_data") or {}
+        codes = [(str(given[name]),) for name in self._codes if given.get(name) is not None]
         try:
-            self._db.execute("INSERT INTO codes VALUES (?)", (code,))
+            self._db.executemany("INSERT INTO codes VALUES (?)", codes)
         except sqlite3.IntegrityError:
             raise CodeUsed from None
 

@@ -10,15 +10,21 @@ from .connectors import CONNECTORS
 from .store import random_token
 
 __all__ = [
+    "CONNECTOR",
     "Refused",
     "answer_to_get",
     "answer_to_list",
     "answer_to_post",
     "answer_to_put",
+    "as_object",
+    "code_used",
     "error",
+    "new_record",
     "wanted_changes",
     "wanted_record",
 ]
+
+CONNECTOR = "your_mom"
 
 _CACHE = {"maxCacheSize": 0, "cacheTimeToLive": 0, "cachingEnabled": False}
 
@@ -26,16 +32,23 @@ _CACHE = {"maxCacheSize": 0, "cacheTimeToLive": 0, "cachingEnabled": False}
 class Refused(ValueError):
     """A request that is answered with an error status."""
 
-    def __init__(self, status: int, message: str) -> None:
-        """``message`` goes into the answer's body."""
+    def __init__(self, status: int, message: str, provider_message: str | None = None) -> None:
+        """``message`` goes into the answer's body, and so does what the provider behind a connector said."""
         super().__init__(message)
         self.status = status
         self.message = message
+        self.provider_message = provider_message
 
 
-def error(message: str) -> dict[str, str]:
+def error(message: str, provider_message: str | None = None) -> dict[str, str]:
     """Return the body of every error: a request id of 24 hex digits and a message."""
-    return {"requestId": secrets.token_hex(12), "message": message}
+    body = {"requestId": secrets.token_hex(12), "message": message}
+    return body if provider_message is None else {**body, "providerMessage": provider_message}
+
+
+def code_used() -> Refused:
+    """Return the refusal of an OAuth code that was already used."""
+    return Refused(400, "providerData.code was already used; an OAuth code works once")
 
 
 # requests
@@ -43,18 +56,23 @@ def error(message: str) -> dict[str, str]:
 
 def wanted_record(body: object) -> dict[str, Any]:
     """Check the body of a POST and return the instance to keep, without its id. Raises Refused."""
-    wanted = _object(body)
+    wanted = as_object(body)
     connector = wanted.get("your_mom")
     key = connector.get("key") if isinstance(connector, dict) else None
     if not isinstance(key, str) or not key:
         raise Refused(400, "your_mom.key is required and must be a string")
     if key not in CONNECTORS:
         raise Refused(404, f"No your_mom found with key {key}")
+    return new_record(key, wanted)
+
+
+def new_record(connector: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the instance of a connector that the body of a POST describes. Raises Refused."""
     if "name" not in wanted:
         raise Refused(400, "name is required and must be a string")
     return {
         "token": random_token(),
-        "your_mom": key,
+        "your_mom": connector,
         "tags": [],
         "configuration": {},
         "provider_data": {},
@@ -66,10 +84,11 @@ def wanted_record(body: object) -> dict[str, Any]:
 
 def wanted_changes(body: object) -> dict[str, Any]:
     """Check the body of a PUT and return the fields to replace. Fields that cannot change are ignored."""
-    return _checked(_object(body))
+    return _checked(as_object(body))
 
 
-def _object(body: object) -> Mapping[str, Any]:
+def as_object(body: object) -> Mapping[str, Any]:
+    """Return the body of a request as what it must be: a JSON object. Raises Refused."""
     if not isinstance(body, dict):
         raise Refused(400, "The body must be a JSON object")
     return body

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, quote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .api import BASE_PATH
 from .faults import Fault, Faults
 from .journal import Journal, Request
 from .wire import error
@@ -30,9 +29,10 @@ _Finish = Callable[[int | None], None]
 class Wrapper:
     """An ASGI application around another. Paths outside of the base path pass through untouched."""
 
-    def __init__(self, app: ASGIApp, journal: Journal, faults: Faults, latency: float) -> None:
+    def __init__(self, app: ASGIApp, base_path: str, journal: Journal, faults: Faults, latency: float) -> None:
         """``latency`` is waited before each request, in seconds."""
         self._app = app
+        self._base_path = base_path
         self._journal = journal
         self._faults = faults
         self._latency = latency
@@ -40,13 +40,13 @@ class Wrapper:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         path: str = scope["path"]
-        if not path.startswith(f"{BASE_PATH}/"):
+        if not path.startswith(f"{self._base_path}/"):
             await self._app(scope, receive, send)
             return
         body = await _read(receive)
         if body is None:
             return
-        request = _request(scope, path[len(BASE_PATH) :], body)
+        request = _request(scope, path[len(self._base_path) :], body)
         key = self._journal.begin(request)
 
         def finish(status: int | None) -> None:
@@ -137,7 +137,10 @@ class _Exchange:
     async def _answer(self, fault: Fault) -> None:
         body, kind = fault.body, "text/plain"
         if body is None:
-            body, kind = json.dumps(error(fault.message or "An emulated fault")).encode(), "application/json"
+            body, kind = (
+                json.dumps(error(fault.message or "An emulated fault", fault.provider_message)).encode(),
+                "application/json",
+            )
         await self._start(fault.code, {"content-type": kind, **fault.headers, "content-length": str(len(body))})
         await self._chunk(body, more=False)
 

@@ -8,12 +8,12 @@ that is compared with the CLI, step by step, in `tests/acceptance`. Whatever els
 `UnsupportedFeatureError`, which names the CLI. Where the two differ, the CLI is right and the double has a bug.
 
 What is real. The program runs in a process of its own with the real SDK (`program`), and the provider in the real
-`python -m pulumi.dynamic` (`plugins`); both speak gRPC as with the CLI. Only what is between them is made here.
+`python -m pulumi.dynamic` (`providers`); both speak gRPC as with the CLI. Only what is between them is made here.
 
 Who decides what:
 
-- `stack` is what users see, with the names of the Automation API. It reads the project (`project`), the options
-  (`options`) and the state, runs one `Operation`, and makes results of it.
+- `stack` is what users see, with the names of the Automation API. It reads the project and the options (`project`)
+  and the state, runs one `Operation`, and makes results of it.
 - `operation` starts and ends the processes, and calls the parts in order: refresh, program, deletions, outputs.
 - `monitor` serves the program. It decodes what the SDK asks for (`goal`), refuses what is not supported, and
   otherwise waits for the deployment.
@@ -21,14 +21,14 @@ Who decides what:
   parallel; after a failure it begins nothing more.
 - `generator` decides which steps a registration needs, from the old state, the new inputs, the options and what the
   provider says. `deletions` decides what goes, in which order, and what `--target` leaves alone. `ledger` holds what
-  was decided so far, `decide` what needs only its arguments, `graph` who depends on whom.
+  was decided so far, `diff` says what differs and what follows from it, `graph` who depends on whom.
 - `steps` do one thing to one resource each: a `Making` ends with a state, a `Taking` takes one away, a refresh may
   do either. A step says what it leaves in the state; nothing else changes the state.
-- `providers` knows which process serves which provider resource.
+- `providers` calls the provider processes, and knows which one serves which provider resource.
 - `checkpoint` keeps the state on disk: a document that `pulumi stack import` takes, and a journal while an operation
   runs, so that a killed process loses nothing. `crypto` encrypts as the CLI does, `state` and `values` are the form
-  of resources and of values, `diff` what differs between two.
-- `display` prints and counts. `lifeline` ends child processes whose parent is gone.
+  of resources and of values.
+- `display` prints and counts. `lifeline` starts child processes, and ends those whose parent is gone.
 """
 
 from __future__ import annotations

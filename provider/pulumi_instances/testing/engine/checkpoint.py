@@ -49,31 +49,22 @@ class Snapshot:
         """Resources by URN, without those that wait for their deletion."""
         return {resource.urn: resource for resource in self.resources if not resource.delete}
 
-
-class Codec:
-    """Turns snapshots into documents and back."""
-
-    def __init__(self, crypter: Crypter) -> None:
-        """Use the stack's own crypter."""
-        self.crypter = crypter
-
-    def encode(self, snapshot: Snapshot, *, show_secrets: bool = False) -> dict[str, Any]:
+    def encode(self, crypter: Crypter, *, show_secrets: bool = False) -> dict[str, Any]:
         """Write a version-3 deployment (the `deployment` of an export document)."""
-        encrypt = None if show_secrets else self.crypter.encrypt
-        return _deployment(
-            self.crypter.state,
-            [states.to_json(resource, encrypt) for resource in snapshot.resources],
-            [
-                {"resource": states.to_json(resource, encrypt), "type": operation}
-                for operation, resource in snapshot.pending_operations
-            ],
-        )
-
-    def decode(self, deployment: dict[str, Any]) -> Snapshot:
-        """Read a version-3 deployment."""
-        resources = [states.from_json(resource, self.crypter.decrypt) for resource in deployment.get("resources") or []]
+        encrypt = None if show_secrets else crypter.encrypt
+        resources = [states.to_json(resource, encrypt) for resource in self.resources]
         pending = [
-            (operation["type"], states.from_json(operation["resource"], self.crypter.decrypt))
+            {"resource": states.to_json(resource, encrypt), "type": operation}
+            for operation, resource in self.pending_operations
+        ]
+        return _deployment(crypter.state, resources, pending)
+
+    @staticmethod
+    def decode(deployment: dict[str, Any], crypter: Crypter) -> Snapshot:
+        """Read a version-3 deployment."""
+        resources = [states.from_json(resource, crypter.decrypt) for resource in deployment.get("resources") or []]
+        pending = [
+            (operation["type"], states.from_json(operation["resource"], crypter.decrypt))
             for operation in deployment.get("pending_operations") or []
         ]
         return Snapshot(graph.follow_aliases(resources), pending)
@@ -216,11 +207,11 @@ class Journal:
     """Writes down what an operation does to the state. Thread-safe; a preview has no file and writes nothing."""
 
     def __init__(
-        self, base: Snapshot, codec: Codec, path: Path | None = None, journal: IO[bytes] | None = None
+        self, base: Snapshot, crypter: Crypter, path: Path | None = None, journal: IO[bytes] | None = None
     ) -> None:
         """Begin from `base`, the state before. `journal` is the file that `exclusive` gave."""
         self.base = base
-        self._codec = codec
+        self._crypter = crypter
         self._path = path
         self._file = journal
         self._mutex = threading.Lock()
@@ -231,10 +222,10 @@ class Journal:
         self._keys = {resource: key for key, resource in enumerate(self.base.resources)}
         if self._path is not None and self._file is not None:
             pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
-            _write(self._path, self._codec.encode(Snapshot(self.base.resources, pending)))
+            _write(self._path, Snapshot(self.base.resources, pending).encode(self._crypter))
             self._file.seek(0)
             self._file.truncate()
-            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._codec.crypter.state})
+            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._crypter.state})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
@@ -245,7 +236,7 @@ class Journal:
                 raise OSError(errno.ENOSPC, "the disk is full", str(self._path))
 
     def _entry(self, resource: ResourceState) -> tuple[int, dict[str, Any]]:
-        return self._key(resource), states.to_json(resource, self._codec.crypter.encrypt)
+        return self._key(resource), states.to_json(resource, self._crypter.encrypt)
 
     def _key(self, resource: ResourceState) -> int:
         return self._keys.setdefault(resource, len(self._keys))
@@ -279,5 +270,5 @@ class Journal:
         """Write the state as a whole: what the next to open it would make of the journal."""
         with self._mutex:
             if self._path is not None:
-                deployment = read_deployment(self._path)
-                write_document(self._path, self._codec.encode(self._codec.decode(deployment or {})))
+                found = Snapshot.decode(read_deployment(self._path) or {}, self._crypter)
+                write_document(self._path, found.encode(self._crypter))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import decide, graph
+from . import graph
+from .diff import replace_on_changes
 from .ledger import Ledger, RejectedError
 from .state import ResourceState
 from .steps import CreateStep, DeleteStep, ForgetStep, Mark, SameStep, Step
@@ -36,11 +37,11 @@ def deletions(ledger: Ledger, needs: graph.Needs) -> tuple[list[Step], list[list
 
 def leave_alone(ledger: Ledger, old: ResourceState, new: ResourceState) -> list[Step]:
     """Keep what `--target` leaves out, and what it needs, as it is."""
-    ledger.decided["same"].add(old.urn)
+    ledger.decided[old.urn] = "same"
     ledger.seen.add(old.urn)
     steps: list[Step] = []
     for urn in (old.provider_urn, old.parent, *graph.dependency_urns(old)):
-        if urn in ledger.olds and not ledger.is_decided(urn):
+        if urn in ledger.olds and urn not in ledger.deleting and urn not in ledger.decided:
             steps += leave_alone(ledger, ledger.olds[urn], ledger.olds[urn].copy())
     return [*steps, SameStep(new, old)]
 
@@ -101,7 +102,7 @@ def delete_then_create(ledger: Ledger, old: ResourceState, new: ResourceState) -
 def _dependents_to_replace(ledger: Ledger, root: ResourceState) -> list[ResourceState]:
     """Dependents that cannot outlive `root`: those that an unknown in its place would replace."""
     replaced = {root.urn}
-    settled = set().union(*ledger.decided.values(), ledger.deleting)
+    settled = ledger.decided.keys() | ledger.deleting
     resources = ledger.journal.base.resources
     found: list[ResourceState] = []
     for dependent in graph.dependents_of(root, resources, ignore=settled) if root in resources else []:
@@ -122,4 +123,4 @@ def _cannot_outlive(ledger: Ledger, dependent: ResourceState, replaced: set[str]
         return False
     inputs = {key: UNKNOWN if key in lost else value for key, value in dependent.inputs.items()}
     diff = ledger.provider_diff(dependent, inputs, dependent.provider, dependent.ignore_changes)
-    return decide.replace_on_changes(diff, dependent.replace_on_changes).replaces
+    return replace_on_changes(diff, dependent.replace_on_changes).replaces

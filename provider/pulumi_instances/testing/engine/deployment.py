@@ -7,17 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import Any
 
 from . import generator, graph
-from .checkpoint import Journal
 from .deletions import deletions
-from .display import Display
 from .goal import Goal
 from .ledger import Ledger, ProgramError, RejectedError
-from .options import Options
-from .plugins import ProviderError
-from .providers import Providers
+from .providers import ProviderError
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
 from .steps import Making, Mark, ProtectedError, RefreshStep, Step, mark_secrets
 from .values import Properties, UnsupportedFeatureError
@@ -27,40 +23,28 @@ class StoppedError(Exception):
     """The operation has failed elsewhere; nothing more is begun."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """The stack an operation is about."""
-
-    stack: str
-    project: str
-    config: Properties
-    """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
-
-
 class Deployment:
     """Runs one operation. Registrations come in on many threads; decisions are made one at a time."""
 
-    def __init__(self, target: Target, journal: Journal, providers: Providers, sink: Display, options: Options) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         """Nothing runs yet."""
-        self.target = target
-        self.journal = journal
-        self.providers = providers
-        self.sink = sink
-        self.options = options
-        self._ledger = Ledger(target.stack, target.project, journal, providers, sink, options)
+        self.ledger = ledger
+        self.journal = ledger.journal
+        self.sink = ledger.sink
+        self.options = ledger.options
         self.failed = False
         self.step_failed = False
         """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
         self.stopped = threading.Event()
         """Set when the operation fails; what has begun is finished, nothing else begins."""
         self._deciding = threading.Lock()
-        self._slots = threading.BoundedSemaphore(options.width)
+        self._slots = threading.BoundedSemaphore(ledger.options.width)
         self._running = 0
         self._idle = threading.Condition()
         self._asked_for: Counter[str] = Counter()
         self._default_provider: ResourceState | None = None
         self._goals: dict[str, Goal] = {}
-        self._registered: dict[str, Making] = {}
+        self._registered: dict[str, Making[Any]] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
 
@@ -71,19 +55,19 @@ class Deployment:
 
         Raises StoppedError when the operation has failed, here or elsewhere.
         """
-        urn = self._ledger.identity(goal).urn
+        urn = self.ledger.identity(goal).urn
         with self._working(urn):
             with self._deciding:
                 self._require_running()
                 parent = self._goals.get(goal.state.parent)
                 goal.state.provider = self._provider_for(goal, parent)
                 if goal.state.external:
-                    steps = generator.lookup(self._ledger, goal)
+                    steps = generator.lookup(self.ledger, goal)
                 else:
                     goal.inherit(parent)
-                    steps = generator.register(self._ledger, goal)
+                    steps = generator.register(self.ledger, goal)
                 if self._asked_for[urn] > 1:  # the other one waits to be decided on: as with the CLI, none is made
-                    raise self._ledger.duplicate(urn)
+                    raise self.ledger.duplicate(urn)
             self._run_chain(steps)
             self._goals[urn] = goal
             return goal.state
@@ -111,10 +95,10 @@ class Deployment:
     def _default(self) -> ResourceState:
         """The default provider: made on first use, configured with the stack's whole configuration."""
         if self._default_provider is None:
-            config = dict(self.target.config)
+            config = dict(self.ledger.project.config)
             state = ResourceState("", PROVIDER_PREFIX + DYNAMIC_PACKAGE, custom=True, inputs=config)
             goal = Goal(state, "default")
-            self._run_chain(generator.register(self._ledger, goal))
+            self._run_chain(generator.register(self.ledger, goal))
             self._default_provider = goal.state
         return self._default_provider
 
@@ -165,7 +149,7 @@ class Deployment:
         if step.pending:
             self.journal.begin(step.pending, step.subject)
         try:
-            step.apply(self.providers)
+            step.apply(self.ledger.providers)
         except (ProviderError, ProtectedError) as error:
             self.journal.end(step.subject)
             self._fail(step, error)
@@ -216,14 +200,14 @@ class Deployment:
         steps = {state: RefreshStep(state) for state in base if not targets or state.urn in targets}
         for state in steps:
             if state.custom and not state.is_provider:
-                self._ledger.ensure_provider(state)
+                self.ledger.ensure_provider(state)
         self._run_group(list(steps.values()))
-        resources = [steps[state].after if state in steps else state for state in base]
+        resources = [steps[state].new if state in steps else state for state in base]
         self.journal.rebase(graph.drop_dangling([state for state in resources if state is not None]))
 
     def begin(self) -> None:
         """Take the state as it now is as what registrations are compared with."""
-        self._ledger.start()
+        self.ledger.start()
 
     def delete_the_rest(self) -> None:
         """Delete what was not registered and what was replaced: all that is left once the program is done.
@@ -232,7 +216,7 @@ class Deployment:
         """
         needs = graph.Needs(self.journal.base.resources)
         try:
-            keep, groups = deletions(self._ledger, needs)
+            keep, groups = deletions(self.ledger, needs)
             self._run_chain(keep)
         except RejectedError:
             self.failed = self.step_failed = True
@@ -247,14 +231,14 @@ class Deployment:
 
     def finish(self) -> None:
         """Set the stack's outputs; after a failure, those that did not come keep their old values."""
-        if self._ledger.errors:
+        if self.ledger.errors:
             self.failed = True
             self.step_failed = self.step_failed or not self.stopped.is_set()
         if self._stack_outputs is None:
             return
         urn, outputs = self._stack_outputs
         state = self._registered[urn].new
-        old = self._ledger.olds[urn].outputs if urn in self._ledger.olds else {}
+        old = self.ledger.olds[urn].outputs if urn in self.ledger.olds else {}
         state.outputs = {**(old if self.failed else {}), **outputs}
         self.sink.outputs(old, state.outputs)
         self.journal.end(kept=[state])

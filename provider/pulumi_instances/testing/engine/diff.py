@@ -1,12 +1,14 @@
-"""What differs between two property bags, and the paths by which options name properties."""
+"""What differs between two property bags, what follows from it, and the paths by which options name properties."""
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from .values import Properties, Secret, UnsupportedFeatureError, Value, equal
+from .values import Properties, Secret, UnsupportedFeatureError, Value, equal, unwrap
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -41,6 +43,52 @@ def changes(old: Value, new: Value, path: Path = ()) -> Iterator[Change]:
         yield Change(path, old, new)
 
 
+@dataclass(frozen=True)
+class DiffResult:
+    """A provider's answer to Diff, as far as a Python provider can give one.
+
+    `changes` is None where the provider leaves the comparison to the engine. `changed` is the engine's own
+    comparison, by path; () where there was none.
+    """
+
+    changes: bool | None
+    replaces: bool = False
+    delete_before_replace: bool = False
+    changed: tuple[Path, ...] = ()
+
+
+def settle(
+    diff: DiffResult, old_inputs: Properties, new_inputs: Properties, ignore_changes: Iterable[str]
+) -> DiffResult:
+    """Answer an undecided diff by comparing inputs with inputs, secrets unwrapped."""
+    if diff.changes is not None:
+        return diff
+    new_inputs, _ = ignoring_changes(new_inputs, old_inputs, ignore_changes)
+    changed = tuple(change.path for change in changes(unwrap(old_inputs), unwrap(new_inputs)))
+    return replace(diff, changes=bool(changed), changed=changed)
+
+
+def replace_on_changes(diff: DiffResult, options: Iterable[str]) -> DiffResult:
+    """Turn a change of one of the named properties, or of what is in it, into a replacement.
+
+    Only what is known to have changed counts: a provider that answers "something changed" names nothing.
+    """
+    wanted = [parse(option) for option in options]
+    named = any(changed[: len(path)] == path for path in wanted for changed in diff.changed)
+    return replace(diff, replaces=diff.replaces or named) if diff.changes else diff
+
+
+def ignoring_changes(
+    inputs: Properties, old_inputs: Properties, ignore_changes: Iterable[str]
+) -> tuple[Properties, list[str]]:
+    """Set the ignored properties back to their old inputs.
+
+    Returns the new inputs and the paths that could not be ignored, because only one side has them.
+    """
+    result: Properties = copy.deepcopy(inputs)
+    return result, [path for path in ignore_changes if not _reset(parse(path), old_inputs, result)]
+
+
 def parse(text: str) -> tuple[str, ...]:
     """Read a path of keys, such as `tags` or `conf["a.b"].c`.
 
@@ -70,12 +118,7 @@ def render(path: Path) -> str:
     return text
 
 
-def covers(path: Sequence[str], other: Path) -> bool:
-    """Tell whether `path` names `other` or something around it."""
-    return other[: len(path)] == tuple(path)
-
-
-def reset(path: Sequence[str], old: Properties, new: Properties) -> bool:
+def _reset(path: Sequence[str], old: Properties, new: Properties) -> bool:
     """Set what `path` names in `new`, in place, back to what it is in `old`; a secret stays one.
 
     Returns False where that would need an object that only one of the two has.

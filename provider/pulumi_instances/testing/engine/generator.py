@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from . import decide
-from .decide import DiffResult
 from .deletions import delete_then_create, leave_alone
+from .diff import DiffResult, ignoring_changes, replace_on_changes
 from .goal import Goal
 from .ledger import Ledger, ProgramError, RejectedError
 from .state import ResourceState
@@ -29,10 +28,10 @@ def register(ledger: Ledger, goal: Goal) -> list[Step]:
         return _create(ledger, new, included)
     if urn in ledger.deleting:  # it went because something it depends on was deleted before its replacement
         ledger.deleting.discard(urn)
-        ledger.decided["replace"].add(urn)
+        ledger.decided[urn] = "replace"
         return [Mark("replace", new, old), CreateStep(new, old)]
     if old.external:
-        ledger.decided["create"].add(urn)
+        ledger.decided[urn] = "create"
         return [CreateStep(new, old), Mark("replace", new, old)]
     if not included:
         goal.state = old.copy()
@@ -49,10 +48,10 @@ def _take_inputs(
         return True
     if old is None:
         return _check(ledger, new, {}, given)
-    inputs, invalid = decide.ignoring_changes(given, old.inputs, new.ignore_changes)
+    inputs, invalid = ignoring_changes(given, old.inputs, new.ignore_changes)
     if invalid:
         text = f'cannot ignore changes in added or removed elements of the path: "{", ".join(invalid)}"'
-        ledger.sink.info(text, new.urn)
+        ledger.sink.message("info", text, new.urn)
     if new.urn in ledger.deleting or forced or old.external:
         return _check(ledger, new, {}, given)
     return _check(ledger, new, old.inputs, inputs)
@@ -61,10 +60,7 @@ def _take_inputs(
 def _check(ledger: Ledger, new: ResourceState, olds: Properties, news: Properties) -> bool:
     """Have the provider check inputs and take its version of them over."""
     new.inputs = news
-    if new.is_provider:
-        ledger.providers.check(new.urn)
-        return True
-    if not new.custom:
+    if new.is_provider or not new.custom:  # a Python provider accepts any configuration
         return True
     provider = ledger.providers.get(new.provider)
     if not provider.config_known:
@@ -80,33 +76,31 @@ def _check(ledger: Ledger, new: ResourceState, olds: Properties, news: Propertie
 
 def _create(ledger: Ledger, new: ResourceState, included: bool) -> list[Step]:
     if not included:
-        ledger.decided["same"].add(new.urn)
+        ledger.decided[new.urn] = "same"
         ledger.skipped_creates.add(new.urn)
         return [Mark("same", new)]
     ledger.require_dependencies(new)
-    ledger.decided["create"].add(new.urn)
+    ledger.decided[new.urn] = "create"
     return [CreateStep(new)]
 
 
 def _change(ledger: Ledger, goal: Goal, given: Properties, old: ResourceState, forced: bool) -> list[Step]:
     new = goal.state
-    diff = decide.replace_on_changes(_diff(ledger, old, new, forced), new.replace_on_changes)
+    diff = replace_on_changes(_diff(ledger, old, new, forced), new.replace_on_changes)
     if old.pending_replacement or (diff.changes and diff.replaces):
         return _replace(ledger, goal, given, old, diff, forced)
     ledger.require_dependencies(new)
     if diff.changes:
-        ledger.decided["update"].add(new.urn)
+        ledger.decided[new.urn] = "update"
         return [UpdateStep(new, old)]
-    ledger.decided["same"].add(new.urn)
+    ledger.decided[new.urn] = "same"
     return [SameStep(new, old)]
 
 
 def _diff(ledger: Ledger, old: ResourceState, new: ResourceState, forced: bool) -> DiffResult:
     if forced or bool(old.provider) != bool(new.provider):
-        return decide.REPLACE
-    if new.is_provider:
-        return ledger.providers.diff(old, new.inputs)
-    if not new.custom:
+        return DiffResult(changes=True, replaces=True)
+    if new.is_provider or not new.custom:  # a provider has no say on its configuration: a change never replaces
         return DiffResult(changes=not equal(old.inputs, new.inputs))
     return ledger.provider_diff(old, new.inputs, new.provider, new.ignore_changes)
 
@@ -122,7 +116,7 @@ def _replace(
             "from the resource in your Pulumi program and run `pulumi up`",
             new.urn,
         )
-    ledger.decided["replace"].add(new.urn)
+    ledger.decided[new.urn] = "replace"
     if not forced and not _check(ledger, new, {}, given):
         raise RejectedError
     ledger.require_dependencies(new)
@@ -142,7 +136,7 @@ def lookup(ledger: Ledger, goal: Goal) -> list[Step]:
     if old is not None:
         new.created, new.modified = old.created, old.modified
     if old is not None and not old.external and old.id != new.id:
-        ledger.decided["replace"].add(urn)
+        ledger.decided[urn] = "replace"
         return [ReadStep(new, old, replacing=True), Mark("replace", new, old)]
-    ledger.decided["read"].add(urn)
+    ledger.decided[urn] = "read"
     return [ReadStep(new, old)]

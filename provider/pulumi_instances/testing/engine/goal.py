@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from pulumi.runtime.proto import resource_pb2
 
 from . import diff
-from .decide import Alias
-from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, urn_name, urn_type
 from .values import UnsupportedFeatureError, from_struct
+
+Alias: TypeAlias = "str | dict[str, str]"
+"""An earlier identity of a resource: a whole URN, or what differs from the present one."""
+
+
+class Identity(NamedTuple):
+    """What makes up a resource's URN."""
+
+    stack: str
+    project: str
+    parent: str
+    type: str
+    name: str
+
+    @property
+    def urn(self) -> str:
+        """The present URN."""
+        return make_urn(*self)
+
+    def former_urns(self, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:
+        """Every URN it may have had: by its own aliases, and through its parent, whose old URN `former` has."""
+        urns = [alias if isinstance(alias, str) else self._before(alias, former).urn for alias in aliases]
+        if old_parent := former.get(self.parent):
+            for urn in (self.urn, *urns):
+                name = urn_name(urn)
+                if name.startswith(urn_name(self.parent)):  # `app-db` in `app` was named after the parent's old name
+                    name = urn_name(old_parent) + name.removeprefix(urn_name(self.parent))
+                urns.append(self._replace(parent=old_parent, type=urn_type(urn), name=name).urn)
+        return list(dict.fromkeys(urns))
+
+    def _before(self, alias: dict[str, str], former: Mapping[str, str]) -> Identity:
+        earlier = self._replace(**alias)
+        return earlier._replace(parent=former.get(earlier.parent, earlier.parent)) if "parent" in alias else earlier
 
 
 @dataclass
@@ -46,11 +78,7 @@ def goal_of(request: resource_pb2.RegisterResourceRequest) -> Goal:
         diff.parse(path)
     defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
     properties = from_struct(request.object)
-    dependencies = sorted(request.dependencies)
-    if request.propertyDependencies:
-        by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
-    else:  # an SDK that names none means that every property may depend on everything
-        by_property = dict.fromkeys(properties, dependencies)
+    by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
     state = ResourceState(
         urn="",
         type=request.type,
@@ -58,7 +86,7 @@ def goal_of(request: resource_pb2.RegisterResourceRequest) -> Goal:
         inputs=properties,
         parent=request.parent,
         provider=request.provider,
-        dependencies=dependencies,
+        dependencies=sorted(request.dependencies),
         property_dependencies=dict(sorted({**{key: [] for key in properties}, **by_property}.items())),
         additional_secret_outputs=list(request.additionalSecretOutputs),
         ignore_changes=list(request.ignoreChanges),
@@ -68,7 +96,7 @@ def goal_of(request: resource_pb2.RegisterResourceRequest) -> Goal:
         state,
         request.name,
         dict(request.providers),
-        aliases=[*(Alias(urn=urn) for urn in request.aliasURNs), *map(_alias, request.aliases)],
+        aliases=[*request.aliasURNs, *map(_alias, request.aliases)],
         protect=request.protect if request.HasField("protect") else None,
         retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
         delete_before_replace=request.deleteBeforeReplace if defined else None,
@@ -123,7 +151,10 @@ def _require_dynamic(type_: str, package_ref: str) -> None:
 
 
 def _alias(alias: Any) -> Alias:
-    if alias.WhichOneof("alias") == "urn":
-        return Alias(urn=alias.urn)
     spec = alias.spec
-    return Alias("", spec.name, spec.type, spec.stack, spec.project, spec.parentUrn, spec.noParent)
+    if spec.type or spec.stack or spec.project:
+        raise UnsupportedFeatureError("aliases of another type, stack or project")
+    if alias.urn:
+        return str(alias.urn)
+    given = {"name": spec.name, "parent": spec.parentUrn}
+    return {key: value for key, value in given.items() if value} | ({"parent": ""} if spec.noParent else {})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
-from . import decide, graph
+from . import graph
 from .checkpoint import Journal
-from .decide import DiffResult, Identity
+from .diff import DiffResult, settle
 from .display import Display
-from .goal import Goal
-from .options import Options
+from .goal import Goal, Identity
+from .project import Options, Project
 from .providers import Providers
 from .state import STACK_TYPE, ResourceState, split_reference
 from .values import Properties
@@ -27,10 +25,9 @@ class Ledger:
     """The decisions of one operation. Used by one thread at a time."""
 
     def __init__(
-        self, stack: str, project: str, journal: Journal, providers: Providers, sink: Display, options: Options
+        self, project: Project, journal: Journal, providers: Providers, sink: Display, options: Options
     ) -> None:
         """Nothing is decided yet."""
-        self.stack = stack
         self.project = project
         self.journal = journal
         self.providers = providers
@@ -41,8 +38,8 @@ class Ledger:
         self.olds: dict[str, ResourceState] = {}
         """The state before, by URN."""
         self.seen: set[str] = set()
-        self.decided: dict[str, set[str]] = defaultdict(set)
-        """URNs by what was decided: "same", "create", "update", "replace", "read"."""
+        self.decided: dict[str, str] = {}
+        """What was decided, by URN: "same", "create", "update", "replace", "read"."""
         self.deleting: set[str] = set()
         self.condemned: set[ResourceState] = set()
         """States that are deleted before the replacement of what they depend on."""
@@ -66,7 +63,7 @@ class Ledger:
 
     def identity(self, goal: Goal) -> Identity:
         """What makes up the URN of what the program registers."""
-        return Identity(self.stack, self.project, goal.state.parent, goal.state.type, goal.name)
+        return Identity(self.project.stack, self.project.name, goal.state.parent, goal.state.type, goal.name)
 
     def new_urn(self, goal: Goal) -> str:
         """The URN of a resource, which no other may have in this operation."""
@@ -91,7 +88,7 @@ class Ledger:
                 f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'", urn
             )
             valid = False
-        for candidate in (urn, *decide.alias_urns(self.identity(goal), goal.aliases, self.former)):
+        for candidate in (urn, *self.identity(goal).former_urns(goal.aliases, self.former)):
             if candidate not in self.olds:
                 continue
             if candidate == urn:
@@ -115,22 +112,18 @@ class Ledger:
         """Ask the provider, and compare where it leaves that to the engine."""
         process = self.providers.get(provider)
         if not process.config_known:
-            self.sink.warning(
+            self.sink.message(
+                "warning",
                 "The provider for this resource has inputs that are not known during preview.\n"
                 "This preview may not correctly represent the changes that will be applied during an update.",
                 old.urn,
             )
             return DiffResult(changes=True)
-        return decide.settle(process.diff(old, inputs, ignore_changes), old.inputs, inputs, ignore_changes)
-
-    def is_decided(self, urn: str) -> bool:
-        """Whether there was a decision on this URN."""
-        return urn in self.deleting or any(urn in urns for urns in self.decided.values())
+        return settle(process.diff(old, inputs, ignore_changes), old.inputs, inputs, ignore_changes)
 
     def operated_on(self, urn: str) -> bool:
         """Whether a resource of the state before lives on, by this or a new URN."""
-        urn = self.taken_over_by.get(urn, urn)
-        return any(urn in self.decided[kind] for kind in ("same", "update", "replace", "read"))
+        return self.decided.get(self.taken_over_by.get(urn, urn), "create") != "create"
 
     def includes(self, new: ResourceState) -> bool:
         """Whether `--target` lets a resource change; the stack and providers always may."""
@@ -146,12 +139,12 @@ class Ledger:
 
     def ensure_provider(self, state: ResourceState) -> None:
         """Start the provider of a resource that only the state knows, from the state."""
-        if not state.provider or self.providers.has(state.provider):
+        if not state.provider:
             return
         wanted = split_reference(state.provider)
         for candidate in self.journal.base.resources:
             if (candidate.urn, candidate.id) == wanted:
-                self.providers.same(candidate.urn, candidate.id, candidate.inputs)
+                self.providers.ensure(candidate.urn, candidate.id, candidate.inputs)
                 return
         raise ProgramError(
             f"could not load provider for resource {state.urn}: could not find provider {state.provider}"

@@ -34,6 +34,7 @@ _REFUSED = {
     "RegisterResourceHook": lambda _: "resource hooks",
     "RegisterErrorHook": lambda _: "resource hooks",
     "RegisterPackage": lambda request: f"parameterized packages ({request.name})",
+    "RequirePulumiVersion": lambda _: "a required version of the CLI (`require_pulumi_version`)",
     "StartDebugging": lambda _: "debugging a program",
 }
 """Calls that the monitor does not serve, with what they are for."""
@@ -50,7 +51,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.program_finished = False
         """Whether the program itself said so."""
         self._closing = threading.Event()
-        self._root_urn = ""
         # The SDK has four threads for each parallel operation, and each may wait here.
         workers = 4 * deployment.options.width + 8
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=_GRPC_CHANNEL_OPTIONS)
@@ -75,8 +75,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
         words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
         return resource_pb2.DeploymentInfo(
-            project=self.deployment.target.project,
-            stack=self.deployment.target.stack,
+            project=self.deployment.ledger.project.name,
+            stack=self.deployment.ledger.project.stack,
             dryRun=self.deployment.options.dry_run,
             parallel=self.deployment.options.width,
             supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
@@ -119,16 +119,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         if not self.deployment.stopped.is_set() and not request.ephemeral:
             self.deployment.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
-
-    def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        return engine_pb2.GetRootResourceResponse(urn=self._root_urn)
-
-    def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        self._root_urn = request.urn
-        return engine_pb2.SetRootResourceResponse()
-
-    def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        return engine_pb2.RequirePulumiVersionResponse()
 
     # Common ground
 

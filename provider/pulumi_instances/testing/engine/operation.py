@@ -7,60 +7,61 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 
 from .checkpoint import Journal
-from .deployment import Deployment, Target
+from .deployment import Deployment
 from .display import Display
-from .ledger import ProgramError
+from .ledger import Ledger, ProgramError
+from .lifeline import Process
 from .monitor import Monitor
-from .options import Options
-from .plugins import Process, ProviderError, ProviderProcess, provider_environment
 from .program import SHOWN, Run
-from .project import Project
-from .providers import Providers
+from .project import Options, Project
+from .providers import ProviderError, ProviderProcess, Providers
 from .values import Secret, unwrap
 
 _PROGRAM_MODULE = f"{__package__}.program"
-_GRACE = 5.0
-"""Seconds that a process has to end by itself, as with the CLI."""
 
 
 class Operation:
     """One preview, update, refresh or destroy. After `close` every process has ended."""
 
-    def __init__(self, project: Project, target: Target, journal: Journal, sink: Display, options: Options) -> None:
-        """Start the first provider process; call one of `update`, `refresh` and `destroy` once."""
+    def __init__(self, project: Project, journal: Journal, sink: Display, options: Options) -> None:
+        """Start the first provider process."""
         self._project = project
-        self._target = target
         self._journal = journal
         self._sink = sink
         self._options = options
         self._exit = ExitStack()
         self._closing = False
-        providers = Providers(self._spawn_provider, dry_run=options.dry_run)
+        dry_run = options.dry_run
+        providers = Providers(lambda: ProviderProcess(project, self._show, dry_run=dry_run), dry_run=dry_run)
         self._exit.callback(providers.close)
-        self._deployment = Deployment(target, journal, providers, sink, options)
+        self._deployment = Deployment(Ledger(project, journal, providers, sink, options))
 
-    def update(self) -> bool:
-        """Preview or update. Returns whether it succeeded."""
-        self._warn_of_interrupted()
-        self._run(self._run_program)
-        return not self._deployment.failed
-
-    def refresh(self) -> bool:
-        """Refresh the state. Returns whether it succeeded."""
-        self._journal.base.pending_operations = [
-            pending for pending in self._journal.base.pending_operations if pending[0] == "creating"
-        ]
-        self._run(lambda: None, refresh=True)
-        return not self._deployment.failed
-
-    def destroy(self) -> bool:
-        """Delete everything in the state. Returns whether it succeeded."""
-        self._warn_of_interrupted()
-        self._run(self._deployment.delete_the_rest)
-        return not self._deployment.failed
+    def run(self, kind: str) -> bool:
+        """Do it, once. Returns whether it succeeded."""
+        deployment = self._deployment
+        if kind == "refresh":
+            base = self._journal.base
+            base.pending_operations = [pending for pending in base.pending_operations if pending[0] == "creating"]
+        else:
+            self._warn_of_interrupted()
+        try:
+            if kind == "refresh" or self._options.refresh:
+                deployment.refresh()
+            if not deployment.failed:
+                deployment.begin()
+                if kind == "destroy":
+                    deployment.delete_the_rest()
+                elif kind != "refresh":
+                    self._run_program()
+        except (ProviderError, ProgramError) as error:
+            self._sink.error(str(error))
+            deployment.stop()
+        deployment.finish()
+        if deployment.step_failed:
+            self._sink.error("preview failed" if self._options.dry_run else "update failed")
+        return not deployment.failed
 
     def close(self) -> None:
         """End every process and write the state as a whole.
@@ -75,26 +76,11 @@ class Operation:
             self._exit.close()
             self._journal.close()
 
-    def _run(self, work: Callable[[], None], *, refresh: bool = False) -> None:
-        deployment = self._deployment
-        try:
-            if refresh or self._options.refresh:
-                deployment.refresh()
-            if not deployment.failed:
-                deployment.begin()
-                work()
-        except (ProviderError, ProgramError) as error:
-            self._sink.error(str(error))
-            deployment.stop()
-        deployment.finish()
-        if deployment.step_failed:
-            self._sink.error("preview failed" if self._options.dry_run else "update failed")
-
     def _run_program(self) -> None:
         monitor = Monitor(self._deployment)
         self._exit.callback(monitor.close)
         program = self._start_program(monitor)
-        self._exit.callback(program.stop, _GRACE)
+        self._exit.callback(program.stop)
         monitor.program_done.wait()
         self._deployment.drain()
         if not self._deployment.failed:
@@ -106,26 +92,32 @@ class Operation:
     def _start_program(self, monitor: Monitor) -> Process:
         inline = self._project.program
         payload = _pickle(inline) if inline else b""
+        settings = {
+            "monitor": monitor.address,
+            "engine": monitor.address,
+            "project": self._project.name,
+            "stack": self._project.stack,
+            "organization": "organization",
+            "root_directory": str(self._project.root),
+            "parallel": self._options.width,
+            "dry_run": self._options.dry_run,
+        }
         run = Run(
-            monitor=monitor.address,
-            engine=monitor.address,
-            project=self._target.project,
-            stack=self._target.stack,
-            root=str(self._project.root),
-            parallel=self._options.width,
-            dry_run=self._options.dry_run,
+            settings=settings,
             program=None if inline else self._project.entry,
             path=sys.path if inline else [],
             payload=len(payload),
         )
 
         def ended(code: int) -> None:
-            if not monitor.program_done.is_set():
-                self._report_exit(code)
+            if code and not monitor.program_done.is_set():
+                if code != SHOWN:
+                    self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
+                self._deployment.stop()
             monitor.program_done.set()
 
         return Process(
-            [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(asdict(run))],
+            [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(run)],
             cwd=self._project.cwd,
             env=self._program_environment(),
             on_line=self._show,
@@ -133,23 +125,12 @@ class Operation:
             payload=payload,
         )
 
-    def _report_exit(self, code: int) -> None:
-        if code == 0:
-            return
-        if code != SHOWN:
-            self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
-        self._deployment.stop()
-
     def _show(self, line: str) -> None:
         if not self._closing:
-            self._sink.info(line)
-
-    def _spawn_provider(self) -> ProviderProcess:
-        environment = provider_environment(self._project.environment, self._target.project)
-        return ProviderProcess(self._project.cwd, environment, self._show, dry_run=self._options.dry_run)
+            self._sink.message("info", line)
 
     def _program_environment(self) -> dict[str, str]:
-        config = self._target.config
+        config = self._project.config
         return {
             **os.environ,
             **self._project.environment,
@@ -164,12 +145,13 @@ class Operation:
         if not pending or self._options.dry_run:
             return
         listed = "".join(f"  * {state.urn}, interrupted while {what}\n" for what, state in pending)
-        self._sink.warning(
+        self._sink.message(
+            "warning",
             f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
             f"deployment.\n{listed}"
             "These resources are in an unknown state because the operation was interrupted while waiting for "
             "changes to these resources to complete. Confirm in the provider whether they completed, then "
-            "refresh; a pending creation is cleared by editing the exported state."
+            "refresh; a pending creation is cleared by editing the exported state.",
         )
 
 

@@ -15,9 +15,8 @@ import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from .lifeline import hold
 
@@ -25,21 +24,14 @@ SHOWN = 32
 """Exit code: it failed, and the user was told why."""
 
 
-@dataclass
-class Run:
+class Run(TypedDict):
     """How to run the program; `program` is None for an inline one, `path` is then where its modules are."""
 
-    monitor: str
-    engine: str
-    project: str
-    stack: str
-    root: str
-    parallel: int
-    dry_run: bool
-    organization: str = "organization"
-    program: str | None = None
-    path: list[str] = field(default_factory=list)
-    payload: int = 0
+    settings: dict[str, Any]
+    """Those of the SDK."""
+    program: str | None
+    path: list[str]
+    payload: int
     """The length of the pickled program."""
 
 
@@ -49,23 +41,12 @@ def main(run: Run, payload: bytes) -> int:
     import pulumi.runtime
 
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
-    pulumi.runtime.configure(
-        pulumi.runtime.Settings(
-            monitor=run.monitor,
-            engine=run.engine,
-            project=run.project,
-            stack=run.stack,
-            parallel=run.parallel,
-            dry_run=run.dry_run,
-            organization=run.organization,
-            root_directory=run.root,
-        )
-    )
+    pulumi.runtime.configure(pulumi.runtime.Settings(**run["settings"]))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    executor = ThreadPoolExecutor(max_workers=run.parallel * 4)
+    executor = ThreadPoolExecutor(max_workers=run["settings"]["parallel"] * 4)
     loop.set_default_executor(executor)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run, payload)))
@@ -88,13 +69,13 @@ def main(run: Run, payload: bytes) -> int:
 def _entry(run: Run, payload: bytes) -> Callable[[], Any]:
     import pulumi
 
-    if run.program is None:
+    entry = run["program"]
+    if entry is None:
         import pickle
 
-        sys.path.extend(entry for entry in run.path if entry not in sys.path)
+        sys.path.extend(entry for entry in run["path"] if entry not in sys.path)
         program: Callable[[], Any] = pickle.loads(payload)  # noqa: S301 -- our parent sent it
         return program
-    entry = run.program
     if Path(entry).is_dir() and not (Path(entry) / "__main__.py").is_file():
         raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(entry).resolve()}`")
     return lambda: runpy.run_path(entry, run_name="__main__") and None
@@ -103,8 +84,8 @@ def _entry(run: Run, payload: bytes) -> Callable[[], Any]:
 def _user_traceback(error: Exception, run: Run) -> str:
     """The traceback from the program's own first line on; all of it where that cannot be told."""
     frames = traceback.extract_tb(error.__traceback__)
-    if run.program is not None:
-        entry = Path(run.program).resolve()
+    if run["program"] is not None:
+        entry = Path(run["program"]).resolve()
         main_file = entry / "__main__.py" if entry.is_dir() else entry
         start = next((i for i, frame in enumerate(frames) if Path(frame.filename).resolve() == main_file), None)
     else:
@@ -122,5 +103,5 @@ def _is_machinery(filename: str) -> bool:
 if __name__ == "__main__":
     # `-m` put the directory we were started in on the path; the CLI leaves that to the program.
     del sys.path[0]
-    arguments = Run(**json.loads(sys.argv[1]))
-    sys.exit(main(arguments, hold(arguments.payload)))
+    arguments: Run = json.loads(sys.argv[1])
+    sys.exit(main(arguments, hold(arguments["payload"])))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import Any, cast
 
 from pulumi import automation as auto
@@ -19,13 +18,11 @@ from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import OpMap
 
 from . import checkpoint
-from .checkpoint import Codec, InUseError, Journal, Snapshot
+from .checkpoint import InUseError, Journal, Snapshot
 from .crypto import Crypter, new_crypter
-from .deployment import Target
 from .display import Display
 from .operation import Operation
-from .options import Options, make_options
-from .project import open_project, qualified, read_stack_config
+from .project import Options, make_options, open_project
 from .state import STACK_TYPE
 from .values import Secret, Value, is_secret, unwrap
 
@@ -69,7 +66,7 @@ class StackDouble:
         of the program and the providers.
         """
         self.name = stack_name
-        self._project = open_project(work_dir, project_name, program, env_vars)
+        self._project = open_project(work_dir, project_name, stack_name, program, env_vars)
         default = os.environ.get("PULUMI_CONFIG_PASSPHRASE", TEST_PASSPHRASE)
         self._passphrase = default if passphrase is None else passphrase
         self._crypter: Crypter | None = None
@@ -78,7 +75,7 @@ class StackDouble:
             self._finalizer = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
             state_file = Path(directory) / "state.json"
         self.state_file = Path(state_file).resolve()
-        self._config = read_stack_config(self._project, stack_name, self._open_config)
+        self._project.read_config(lambda salt, ciphertext: self._crypter_for(salt).decrypt(ciphertext))
         self.set_all_config(config or {})
 
     def close(self) -> None:
@@ -90,9 +87,7 @@ class StackDouble:
         """Close at the end of a `with`."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """See `close`."""
         self.close()
 
@@ -132,8 +127,8 @@ class StackDouble:
 
         The document in `state_file` has them encrypted.
         """
-        snapshot, codec = self._load()
-        return auto.Deployment(version=3, deployment=codec.encode(snapshot, show_secrets=True))
+        snapshot, crypter = self._load()
+        return auto.Deployment(version=3, deployment=snapshot.encode(crypter, show_secrets=True))
 
     def import_stack(self, state: auto.Deployment) -> None:
         """Take over an exported state, without its pending operations, as the CLI does.
@@ -141,24 +136,26 @@ class StackDouble:
         What is encrypted in it must open with this stack's passphrase.
         """
         document = {"version": state.version, "deployment": state.deployment}
-        snapshot, codec = self._decode(checkpoint.check_document(document, "the given state")["deployment"])
+        snapshot, crypter = self._decode(checkpoint.check_document(document, "the given state")["deployment"])
         snapshot.pending_operations = []  # whoever imports a state is taken to have looked after them
         with checkpoint.exclusive(self.state_file):
-            checkpoint.write_document(self.state_file, codec.encode(snapshot))
+            checkpoint.write_document(self.state_file, snapshot.encode(crypter))
 
     def get_config(self, key: str) -> auto.ConfigValue:
         """One configuration value. Raises KeyError when it is not set."""
-        return self.get_all_config()[qualified(key, self._project.name)]
+        return self.get_all_config()[self._project.key(key)]
 
     def get_all_config(self) -> dict[str, auto.ConfigValue]:
         """The whole configuration, secrets in plain."""
-        return {key: auto.ConfigValue(unwrap(value), secret=is_secret(value)) for key, value in self._config.items()}
+        return {
+            key: auto.ConfigValue(unwrap(value), secret=is_secret(value)) for key, value in self._project.config.items()
+        }
 
     def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
         """Set one configuration value, for as long as this object lives."""
         plain: Value = value.value if isinstance(value, auto.ConfigValue) else str(value)
         secret = isinstance(value, auto.ConfigValue) and value.secret
-        self._config[qualified(key, self._project.name)] = Secret(plain) if secret else plain
+        self._project.config[self._project.key(key)] = Secret(plain) if secret else plain
 
     def set_all_config(self, config: Config) -> None:
         """Set several configuration values."""
@@ -167,7 +164,7 @@ class StackDouble:
 
     def remove_config(self, key: str) -> None:
         """Unset a configuration value."""
-        self._config.pop(qualified(key, self._project.name), None)
+        self._project.config.pop(self._project.key(key), None)
 
     # How
 
@@ -175,17 +172,17 @@ class StackDouble:
         self, kind: str, *, on_output: OnOutput | None = None, color: str | None = None, **given: Any
     ) -> tuple[str, auto.UpdateSummary]:
         """Run an operation. Returns what it showed, and what the CLI would put into the stack's history."""
+        del color  # nothing is coloured
         options = make_options(**given)
         started, clock = datetime.now(timezone.utc), time.monotonic()
-        secrets = [unwrap(value) for value in self._config.values() if is_secret(value)]
-        sink = Display(kind, self.name, self._project.name, options, secrets=secrets, write=on_output, color=color)
+        sink = Display(kind, self._project, options, write=on_output)
         succeeded = self._run(kind, options, sink)
         sink.finish(time.monotonic() - clock)
         counts = {op: count for op, count in sink.counts.items() if count}
         if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
             proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
-            sink.note(f"error: no changes were expected {proposed}")
+            sink.line(f"error: no changes were expected {proposed}")
         if not succeeded:
             raise create_command_error(auto.CommandResult(sink.text, "", code=1))
         return sink.text, auto.UpdateSummary(
@@ -207,26 +204,24 @@ class StackDouble:
                 sink.error(str(error))
                 return False
             journal = Journal(*self._load(), None if options.dry_run else self.state_file, file)
-            target = Target(self.name, self._project.name, dict(self._config))
-            operation = Operation(self._project, target, journal, sink, options)
+            operation = Operation(self._project, journal, sink, options)
             exits.callback(operation.close)
-            return {"refresh": operation.refresh, "destroy": operation.destroy}.get(kind, operation.update)()
+            return operation.run(kind)
 
-    def _load(self) -> tuple[Snapshot, Codec]:
+    def _load(self) -> tuple[Snapshot, Crypter]:
         deployment = checkpoint.read_deployment(self.state_file)
-        if deployment is None:
-            return Snapshot(), Codec(self._crypter or new_crypter(self._passphrase))
-        return self._decode(deployment)
+        return (
+            (Snapshot(), self._crypter or new_crypter(self._passphrase))
+            if deployment is None
+            else self._decode(deployment)
+        )
 
-    def _decode(self, deployment: dict[str, Any]) -> tuple[Snapshot, Codec]:
+    def _decode(self, deployment: dict[str, Any]) -> tuple[Snapshot, Crypter]:
         salt = checkpoint.salt_of(deployment)
-        codec = Codec(self._crypter_for(salt) if salt else new_crypter(self._passphrase))
-        return codec.decode(deployment), codec
+        crypter = self._crypter_for(salt) if salt else new_crypter(self._passphrase)
+        return Snapshot.decode(deployment, crypter), crypter
 
     def _crypter_for(self, salt: str) -> Crypter:
         if self._crypter is None or self._crypter.state != salt:
             self._crypter = Crypter(self._passphrase, salt)
         return self._crypter
-
-    def _open_config(self, salt: str, ciphertext: str) -> str:
-        return self._crypter_for(salt).decrypt(ciphertext)

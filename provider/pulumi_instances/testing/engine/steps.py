@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
-from .decide import settle
+from .diff import settle
 from .providers import Providers
 from .state import UNKNOWN_ID, ResourceState, now
-from .values import Secret, equal, is_secret
+from .values import Properties, Secret, equal, is_secret
+
+Old = TypeVar("Old", ResourceState, "ResourceState | None")
 
 
 class ProtectedError(Exception):
     """A protected resource would be deleted. Other deletions go on, so that all such errors are seen at once."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a step has done to the state."""
 
     kept: Sequence[ResourceState] = ()
@@ -31,7 +32,7 @@ class Step(ABC):
 
     op: str
     logical: bool = True
-    """Whether the summary counts it: of a replacement only the ReplaceStep is counted."""
+    """Whether the summary counts it: of a replacement only its `Mark` is counted."""
     pending: str = ""
     """What the checkpoint calls the operation while it runs; "" for none."""
     subject: ResourceState
@@ -50,17 +51,24 @@ class Step(ABC):
         """What it has done to the state, once it is applied."""
 
 
-class Making(Step):
-    """A step that ends with a state, with or without one before it."""
+class Making(Step, Generic[Old]):
+    """A step that ends with a state; each kind of step says whether there must be one before it."""
 
-    def __init__(self, new: ResourceState, old: ResourceState | None = None) -> None:
+    def __init__(self, new: ResourceState, old: Old) -> None:
         """`new` is completed when the step is applied."""
         self.subject = self.new = new
-        self.old = old
+        self.old: Old = old
 
     def outcome(self) -> Outcome:
         """The new state takes the place of the old one."""
         return Outcome([self.new], [self.old] if self.old else [])
+
+    def _beside(self) -> Outcome:
+        """The new state, and the old one, which waits for its deletion."""
+        if self.old is None:
+            return Outcome([self.new])
+        self.old.delete = True
+        return Outcome([self.new, self.old])
 
 
 class Taking(Step):
@@ -75,7 +83,7 @@ class Taking(Step):
         return Outcome(gone=[self.old])
 
 
-class Mark(Making):
+class Mark(Making["ResourceState | None"]):
     """Stands for something in the display and in the counts, and does nothing.
 
     A replacement as a whole (`replace`), whose parts are other steps, or a create that `--target` leaves out (`same`).
@@ -91,28 +99,22 @@ class Mark(Making):
         return Outcome()
 
 
-class SameStep(Making):
+class SameStep(Making[ResourceState]):
     """Nothing changes but what the engine notes of the resource: options, inputs the provider finds equal."""
 
     op = "same"
 
-    def __init__(self, new: ResourceState, old: ResourceState) -> None:
-        """Both are there."""
-        super().__init__(new, old)
-        self.before = old
-
     def apply(self, providers: Providers) -> None:
         """Carry id and outputs over, and inputs that are equal, so that their secrets keep their ciphertexts."""
-        old, new = self.before, self.new
+        old, new = self.old, self.new
         new.id, new.outputs = old.id, old.outputs
         if equal(old.inputs, new.inputs):
             new.inputs = old.inputs
         if new.is_provider:
-            providers.same(new.urn, new.id, old.inputs)
-            providers.rename(old.urn, new.urn, new.id)
+            providers.ensure(new.urn, new.id, old.inputs)
 
 
-class CreateStep(Making):
+class CreateStep(Making["ResourceState | None"]):
     """Make a resource, or its replacement; the old one is then pending deletion unless it went before."""
 
     pending = "creating"
@@ -124,56 +126,48 @@ class CreateStep(Making):
         self.logical = old is None
 
     def apply(self, providers: Providers) -> None:
-        """Call the provider's create; in a preview the inputs stand for the outputs."""
+        """Call the provider's create."""
         new = self.new
         if new.is_provider:
             new.id = providers.create(new.urn, new.inputs)
             new.outputs = dict(new.inputs)
+        elif new.custom and providers.dry_run:
+            new.outputs = previewed(new, providers)
         elif new.custom:
-            provider = providers.get(new.provider)
-            if providers.dry_run:
-                new.outputs = dict(new.inputs) if provider.config_known else {}
-            else:
-                new.id, new.outputs = provider.create(new.urn, new.inputs)
+            new.id, new.outputs = providers.get(new.provider).create(new.urn, new.inputs)
         new.created = new.modified = now()
 
     def outcome(self) -> Outcome:
         """The old state goes now if its object already went; else it waits for its deletion."""
-        if self.old is None or self.old.pending_replacement:
-            return super().outcome()
-        self.old.delete = True
-        return Outcome([self.new, self.old])
+        return super().outcome() if self.old and self.old.pending_replacement else self._beside()
 
 
-class UpdateStep(Making):
-    """Change a resource in place."""
+class UpdateStep(Making[ResourceState]):
+    """Change a resource in place; `new` has the new inputs."""
 
     op = "update"
     pending = "updating"
 
-    def __init__(self, new: ResourceState, old: ResourceState) -> None:
-        """`new` has the new inputs."""
-        super().__init__(new, old)
-        self.before = old
-
     def apply(self, providers: Providers) -> None:
-        """Call the provider's update; in a preview the new inputs stand for the outputs."""
-        old, new = self.before, self.new
+        """Call the provider's update. The provider knows the object under the new URN from now on."""
+        old, new = self.old, self.new
         new.id = old.id
         if new.is_provider:
             providers.configure(new.urn, new.id, new.inputs)
-            providers.rename(old.urn, new.urn, new.id)
             new.outputs = dict(new.inputs)
+        elif new.custom and providers.dry_run:
+            new.outputs = previewed(new, providers)
         elif new.custom:
-            provider = providers.get(new.provider)
-            if providers.dry_run:
-                new.outputs = dict(new.inputs) if provider.config_known else {}
-            else:  # the provider knows the object under the new URN from now on
-                new.outputs = provider.update(new.urn, old, new.inputs)
+            new.outputs = providers.get(new.provider).update(new.urn, old, new.inputs)
         new.modified = now()
 
 
-class ReadStep(Making):
+def previewed(new: ResourceState, providers: Providers) -> Properties:
+    """In a preview the inputs stand for the outputs, as far as the provider could check them."""
+    return dict(new.inputs) if providers.get(new.provider).config_known else {}
+
+
+class ReadStep(Making["ResourceState | None"]):
     """Look a resource up by id (`.get`). Runs in previews too, when the id is known."""
 
     pending = "reading"
@@ -202,10 +196,7 @@ class ReadStep(Making):
 
     def outcome(self) -> Outcome:
         """The earlier lookup goes; a resource of ours waits for its deletion."""
-        if self.old is None or not self.replacing:
-            return super().outcome()
-        self.old.delete = True
-        return Outcome([self.new, self.old])
+        return self._beside() if self.replacing else super().outcome()
 
 
 class RefreshStep(Step):
@@ -216,30 +207,30 @@ class RefreshStep(Step):
 
     def __init__(self, old: ResourceState) -> None:
         """Until it is applied, the state is what it was."""
-        self.subject = self.before = old
-        self.after: ResourceState | None = old
+        self.subject = self.old = old
+        self.new: ResourceState | None = old
         self.result = "same"
         """What became of the resource: "delete", "update" or "same"."""
 
     def apply(self, providers: Providers) -> None:
         """Read, take outputs and inputs over, and compare as the next update would."""
-        old = self.before
+        old = self.old
         if not old.custom or old.is_provider or old.pending_replacement:
             return
         provider = providers.get(old.provider)
         found = provider.read(old.urn, old.id, old.inputs, old.outputs)
         if not found.id:
-            self.after, self.result = None, "delete"
+            self.new, self.result = None, "delete"
             return
-        self.after = new = old.copy()
+        self.new = new = old.copy()
         new.id, new.outputs = found.id, found.outputs
         new.inputs = old.inputs if found.inputs is None else found.inputs
         mark_secrets(new)
-        if not equal(old.inputs, new.inputs) or not equal(old.outputs, new.outputs):
+        outputs_differ = not equal(old.outputs, new.outputs)
+        if outputs_differ or not equal(old.inputs, new.inputs):
             new.modified = now()
-        if old.external:
-            changed: bool | None = not equal(old.outputs, new.outputs)
-        else:  # an update would go from what is there to what the program said
+        changed: bool | None = outputs_differ
+        if not old.external:  # an update would go from what is there to what the program said
             diff = provider.diff(new, old.inputs, old.ignore_changes)
             changed = settle(diff, new.inputs, old.inputs, old.ignore_changes).changes
         self.result = "update" if changed else "same"

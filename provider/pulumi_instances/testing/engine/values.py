@@ -96,22 +96,27 @@ def _to_plain(value: Value, *, keep_secrets: bool) -> Value:
     if isinstance(value, Secret):
         plain = _to_plain(value.value, keep_secrets=keep_secrets)
         return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": plain} if keep_secrets else plain
+    return (
+        UNKNOWN_SENTINEL
+        if value is UNKNOWN
+        else _inside(value, lambda each: _to_plain(each, keep_secrets=keep_secrets))
+    )
+
+
+def _inside(value: Value, change: Callable[[Value], Value]) -> Value:
+    """Change each member of a list or an object; any other value is as it was."""
     if isinstance(value, list):
-        return [_to_plain(item, keep_secrets=keep_secrets) for item in value]
-    if isinstance(value, dict):
-        return {key: _to_plain(item, keep_secrets=keep_secrets) for key, item in value.items()}
-    return UNKNOWN_SENTINEL if value is UNKNOWN else value
+        return [change(item) for item in value]
+    return {key: change(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def without_unknowns(value: Value) -> Value:
     """Leave out what is not known: an update sends no unknowns to a provider."""
-    if isinstance(value, Secret):
-        return Secret(without_unknowns(value.value))
     if isinstance(value, list):
-        return [without_unknowns(item) for item in value if item is not UNKNOWN]
-    if isinstance(value, dict):
-        return {key: without_unknowns(item) for key, item in value.items() if item is not UNKNOWN}
-    return value
+        value = [item for item in value if item is not UNKNOWN]
+    elif isinstance(value, dict):
+        value = {key: item for key, item in value.items() if item is not UNKNOWN}
+    return Secret(without_unknowns(value.value)) if isinstance(value, Secret) else _inside(value, without_unknowns)
 
 
 def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
@@ -126,24 +131,17 @@ def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
                 return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
             value.ciphertext = encrypt(plain)
         return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": value.ciphertext}
-    if isinstance(value, list):
-        return [to_state(item, encrypt) for item in value]
-    if isinstance(value, dict):
-        return {key: to_state(value[key], encrypt) for key in sorted(value)}
-    return UNKNOWN_SENTINEL if value is UNKNOWN else value
+    value = dict(sorted(value.items())) if isinstance(value, dict) else value
+    return UNKNOWN_SENTINEL if value is UNKNOWN else _inside(value, lambda each: to_state(each, encrypt))
 
 
 def from_state(value: Value, decrypt: Callable[[str], str]) -> Value:
     """Decode from the checkpoint; `decrypt` turns a ciphertext into the JSON that it holds."""
-    if isinstance(value, list):
-        return [from_state(item, decrypt) for item in value]
-    if isinstance(value, dict):
-        if value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
-            ciphertext = value.get("ciphertext")
-            plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
-            return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
-        return {key: from_state(item, decrypt) for key, item in value.items()}
-    return UNKNOWN if value == UNKNOWN_SENTINEL else value
+    if isinstance(value, dict) and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
+        ciphertext = value.get("ciphertext")
+        plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
+        return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
+    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: from_state(each, decrypt))
 
 
 def equal(left: Value, right: Value) -> bool:
@@ -161,13 +159,7 @@ def equal(left: Value, right: Value) -> bool:
 
 def unwrap(value: Value) -> Value:
     """Take every secret out of its wrapper, at any depth."""
-    if isinstance(value, Secret):
-        return unwrap(value.value)
-    if isinstance(value, list):
-        return [unwrap(item) for item in value]
-    if isinstance(value, dict):
-        return {key: unwrap(item) for key, item in value.items()}
-    return value
+    return unwrap(value.value) if isinstance(value, Secret) else _inside(value, unwrap)
 
 
 def contains(value: Value, wanted: Callable[[Value], bool]) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.engine import graph
-from pulumi_instances.testing.engine.decide import Alias, DiffResult, Identity, alias_urns, replace_on_changes, settle
+from pulumi_instances.testing.engine.diff import DiffResult, replace_on_changes, settle
+from pulumi_instances.testing.engine.goal import Alias, Identity
 from pulumi_instances.testing.engine.state import ResourceState
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 
@@ -30,7 +31,7 @@ STACK = "urn:pulumi:dev::toy::pulumi:pulumi:Stack::toy-dev"
 def test_the_engine_compares_inputs_only_where_the_provider_does_not_decide(
     says: bool | None, old: Any, new: Any, changes: bool, changed: Any
 ) -> None:
-    """DIFF_UNKNOWN becomes SOME or NONE; SOME and NONE stand."""
+    """DIFF_UNKNOWN becomes SOME or NONE, while SOME and NONE stay."""
     diff = settle(DiffResult(says, replaces=True), old, new, [])
     assert (diff.changes, diff.changed, diff.replaces) == (changes, changed, True)
 
@@ -61,25 +62,23 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
 @pytest.mark.parametrize(
     ("alias", "expected"),
     [
-        (Alias(urn="urn:x"), "urn:x"),
-        (Alias(name="old"), "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
-        (Alias(type="t:m:Old"), "urn:pulumi:dev::toy::toy:index:Group$t:m:Old::app-x"),
-        (Alias(no_parent=True), "urn:pulumi:dev::toy::t:m:T::app-x"),
-        (Alias(parent=STACK), "urn:pulumi:dev::toy::t:m:T::app-x"),
-        (Alias(stack="prod", project="p"), "urn:pulumi:prod::p::toy:index:Group$t:m:T::app-x"),
+        ("urn:x", "urn:x"),
+        ({"name": "old"}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
+        ({"parent": ""}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"parent": STACK}, "urn:pulumi:dev::toy::t:m:T::app-x"),
     ],
 )
 def test_an_alias_fills_in_what_it_does_not_say(alias: Alias, expected: str) -> None:
-    """From the present identity."""
+    """The present identity supplies the rest."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
-    assert alias_urns(identity, [alias], {}) == [expected]
+    assert identity.former_urns([alias], {}) == [expected]
 
 
 def test_children_inherit_the_aliases_of_their_parent() -> None:
-    """And its old name, where theirs begins with it."""
+    """Where a child's name begins with the parent's, they inherit the old name as well."""
     identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     former = {GROUP: "urn:pulumi:dev::toy::toy:index:Group::web"}
-    assert alias_urns(identity, [], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
+    assert identity.former_urns([], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
 
 
 def _state(name: str, *needs: str, parent: str = "", custom: bool = True) -> ResourceState:
@@ -108,7 +107,7 @@ def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
 
 
 def test_dependents_are_found_through_others() -> None:
-    """In order; children count where asked for."""
+    """They come in order, and children count if that is asked for."""
     a, b, c = _state("a"), _state("b", "a"), _state("c", "b")
     child = _state("child", parent=_urn("a"))
     assert graph.dependents_of(a, [a, b, c, child]) == [b, c]
@@ -116,7 +115,7 @@ def test_dependents_are_found_through_others() -> None:
 
 
 def test_references_to_what_is_gone_are_dropped() -> None:
-    """An orphan moves to its grandparent."""
+    """An orphan gets its grandparent as its parent."""
     top, child = _state("top"), _state("child", "gone", "top", parent=_urn("gone"))
     child.property_dependencies = {"x": [_urn("gone")], "y": [_urn("top")]}
     graph.drop_dangling([top, child])

@@ -1,0 +1,131 @@
+"""What the documents claim: tables, programs, commands and links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.core.config import NAMESPACE, SETTINGS, Settings, env_prefix
+from pulumi_instances.core.dialect import DIALECTS, Dialect
+from pulumi_instances.core.model import CREATE_ONLY, INPUTS, OUTPUT_ONLY, OUTPUTS
+from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.plugin import StackFactory
+
+from .markdown import DOCUMENTS, ROOT, blocks, document, headings, table
+
+PROGRAMS = [*blocks("README.md", "python"), *blocks("docs/resource.md", "python")]
+TESTS = blocks("docs/testing.md", "python")
+
+
+def test_the_settings_table_lists_exactly_the_settings() -> None:
+    """Each setting has its environment variable and its default."""
+    defaults = {field.name: field.default for field in fields(Settings)}
+    expected = [
+        {
+            "stack setting": f"{NAMESPACE}:{setting.key}",
+            "environment": env_prefix(None) + setting.attribute.upper(),
+            "default": "required" if setting.required else _shown(defaults[setting.attribute]),
+        }
+        for setting in SETTINGS
+    ]
+    rows = [{key: row[key] for key in expected[0]} for row in table("docs/settings.md", "stack setting")]
+    assert rows == expected
+
+
+def _shown(default: Any) -> str:
+    if default in (None, ()):
+        return "none"
+    if isinstance(default, Dialect):
+        return next(name for name, dialect in DIALECTS.items() if dialect == default)
+    return str(default).lower() if isinstance(default, bool) else f"{default:g}"
+
+
+def test_the_property_table_lists_exactly_the_properties() -> None:
+    """Each input and output has the name that state files contain, and the table says what a change of it does."""
+    rows = {row["property"]: (row["direction"], row["on change"]) for row in table("docs/resource.md", "property")}
+    kept = {
+        key: ("in, out", "replace" if key in ("your_mom", *CREATE_ONLY) else "update")
+        for key in INPUTS
+        if key in OUTPUTS
+    }
+    assert rows == {**kept, "adopt_id": ("in", ""), **dict.fromkeys((*OUTPUT_ONLY, "id"), ("out", ""))}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_programs_deploy(program: str, stack: StackFactory, instances_api: Emulator, tmp_path: Path) -> None:
+    """Each program runs as it stands, with the ids that it names replaced by ones that exist."""
+    second = instances_api.add_account()
+    program = program.replace("4014", str(instances_api.add(your_mom="box", name="QA Box")))
+    program = program.replace("2535", str(instances_api.add(your_mom="sfdcservicecloud", name="QA")))
+    (tmp_path / "Pulumi.yaml").write_text("name: readme\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(program)
+    config = {
+        "readme:euBaseUrl": auto.ConfigValue(instances_api.base_url),
+        "readme:euUserSecret": auto.ConfigValue(second.user_secret, secret=True),
+        "readme:euOrganizationSecret": auto.ConfigValue(second.organization_secret, secret=True),
+    }
+    project = stack(tmp_path, config=config)
+    project.up()
+    project.preview(expect_no_changes=True)
+
+
+def test_the_test_for_users_passes(tmp_path: Path) -> None:
+    """The test that docs/testing.md shows needs nothing but the plugin."""
+    (tmp_path / "test_program.py").write_text("\n\n".join(TESTS))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(TESTS)} passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_exist(name: str) -> None:
+    """Each `make` target, setting, variable and subcommand that a document names exists."""
+    makefile = document("Makefile")
+    keys = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS}
+    text = document(name)
+    for target in re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+    for key in re.findall(rf"{NAMESPACE}:[a-z]\w+", text):
+        assert key in keys, key
+    for variable in re.findall(r"\bINSTANCES_[A-Z_]+\b", text):
+        attribute = variable.removeprefix("INSTANCES_").removeprefix("EU_").lower()
+        assert attribute in {"", "log"} | {setting.attribute for setting in SETTINGS}, variable
+    for block in blocks(name, "sh"):
+        for line in block.splitlines():
+            if line.startswith("pulumi-instances "):
+                words = [*shlex.split(line, comments=True)[:2], "--help"]
+                subprocess.run([Path(sys.executable).parent / words[0], *words[1:]], check=True, capture_output=True)
+
+
+def test_the_command_table_lists_exactly_the_commands() -> None:
+    """The help of `pulumi-instances` lists the same names."""
+    command = Path(sys.executable).parent / "pulumi-instances"
+    help_text = subprocess.run([command, "--help"], check=True, capture_output=True, text=True).stdout
+    listed = re.findall(r"^  ([a-z][a-z-]+) ", help_text.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(
+        row["command"].split(" ")[0].strip("`") for row in table("docs/command-line.md", "command")
+    ) == sorted(listed)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    """Links to files and headings, and paths in backticks that look like ones of this repository, exist."""
+    text = document(name)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        file = (ROOT / name).parent.joinpath(path) if path else ROOT / name
+        assert file.exists(), target
+        assert not heading or heading in headings(file.read_text()), target
+    for path in re.findall(r"`((?:provider|tests|examples|tools|requirements|docs|\.ci)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
