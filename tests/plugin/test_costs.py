@@ -46,6 +46,7 @@ def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugi
         str(each["id"]): {**inputs(), "token": each["token"], "valid": True, "disabled": False}
         for each in api.instances()
     }
+    api.fail("GET", "/instances/{id}", Fault.delay(1))  # so that the second read arrives before the first is answered
     with ThreadPoolExecutor(32) as threads:
         found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, states[instance_id]), ids))
     assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]

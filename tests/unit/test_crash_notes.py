@@ -101,6 +101,51 @@ def test_nobody_else_sees_what_is_kept(api: Emulator, tmp_path: Path) -> None:
     assert ours == dict.fromkeys(("key", "pending", "kept"), (0o700, 0o600))
 
 
+def test_what_two_threads_tell_a_note_adds_up(api: Emulator) -> None:
+    """Both have read it before either writes: what one says must not undo what the other has said."""
+    told = CrashNotes(settings(api))
+    with told.create(INPUTS, "4000", {"4001"}):
+        pass
+    (first,), (second,) = told.left(INPUTS), told.left(INPUTS)
+    first.rule_out(["4002"])
+    second.rule_out(["4003"])
+    (note,) = told.left(INPUTS)
+    assert note.others == {"4001", "4002", "4003"}
+
+
+def test_what_two_processes_tell_a_note_adds_up(api: Emulator) -> None:
+    """Many at once, each with an instance of its own."""
+    with CrashNotes(settings(api)).create(INPUTS, "0", set()):
+        pass
+    code = (
+        "import sys; from pulumi_instances.core.config import Settings\n"
+        "from pulumi_instances.api.crash_notes import CrashNotes\n"
+        "notes = CrashNotes(Settings(*sys.argv[1:4]))\n"
+        "print(flush=True); sys.stdin.read()\n"
+        "for number in range(int(sys.argv[4]), int(sys.argv[4]) + 40): notes.account_for(str(number))\n"
+    )
+    arguments = [api.base_url, api.user_secret, api.organization_secret]
+    tellers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *arguments, str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for first in (100, 200, 300)
+    ]
+    for teller in tellers:  # all begin at once
+        assert teller.stdout is not None
+        teller.stdout.readline()
+    for teller in tellers:
+        assert teller.stdin is not None
+        teller.stdin.close()
+    for teller in tellers:
+        teller.wait()
+        assert teller.stdout is not None
+        teller.stdout.close()
+    assert [teller.returncode for teller in tellers] == [0, 0, 0]
+    (note,) = CrashNotes(settings(api)).left(INPUTS)
+    assert note.others == {str(first + number) for first in (100, 200, 300) for number in range(40)}
+
+
 def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
     """While its writer holds the lock, nobody sees the note as left behind."""
     notes = CrashNotes(settings(api))

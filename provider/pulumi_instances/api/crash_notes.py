@@ -70,10 +70,10 @@ class Note:
         return instance_id not in self.others and (self.highest is None or int(instance_id) > int(self.highest))
 
     def rule_out(self, instance_ids: Iterable[str]) -> None:
-        """These objects are somebody else's."""
-        more = sorted({*self.others, *instance_ids}, key=int)
+        """These objects are somebody else's: beside those that the note names by now, whoever has added them."""
         with _aid(self.path):
-            told = {**json.loads(self.path.read_text()), "others": more}
+            told = json.loads(self.path.read_text())
+            told["others"] = sorted({*map(model.normalise_id, told["others"]), *instance_ids}, key=int)
             new = self.path.with_suffix(".new")
             new.write_text(json.dumps(told))
             new.replace(self.path)
@@ -187,8 +187,10 @@ class CrashNotes:
         for note in self.left(inputs):
             note.forget()
 
-    def _rule_out(self, instance_ids: Collection[str], notes: Iterable[Note]) -> None:
-        with self._lock:
+    def _rule_out(self, instance_ids: Collection[str], notes: Collection[Note]) -> None:
+        if not notes:
+            return
+        with self._lock, _alone(self._folder("pending")):
             for note in notes:
                 note.rule_out(instance_ids)
 
@@ -324,6 +326,17 @@ def _warn(path: Path, error: Exception) -> None:
         _warned.add(path)
         cause = error.strerror or type(error).__name__ if isinstance(error, OSError) else "it is malformed"
         log.warning("The note %s is ignored (%s); remove it, or take ownership of its folder", path, cause)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path | None) -> Iterator[None]:
+    """Keep other processes from changing the notes in this folder meanwhile: each change rewrites a whole note."""
+    with contextlib.ExitStack() as held:
+        if folder is not None and folder.is_dir() and fcntl is not None:
+            with _aid(folder):
+                file = os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
+                fcntl.flock(held.enter_context(file), fcntl.LOCK_EX)
+        yield
 
 
 def _remove(path: Path) -> None:
