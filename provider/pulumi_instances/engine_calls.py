@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from pulumi.output import Unknown
+from pulumi.output import UNKNOWN, Unknown
 
+from .api.attempt import Clock
 from .api.operations import Operations
 from .core import config, model, updates, validation
 from .core.codes import Codes
-from .core.config import Settings
+from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
 
@@ -68,26 +70,31 @@ class EngineCalls:
     All but `configure`, `check` and `diff` raise an InstancesError, and diff does where an adoption cannot be.
     """
 
-    def __init__(self) -> None:
-        """Not configured: check and diff answer all the same, the others raise SettingError."""
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Not configured: check and diff answer all the same, the others raise SettingError.
+
+        ``clock`` is for a door that can end waits.
+        """
+        self._clock = clock
         self.settings: Settings | None = None
         self._operations: Operations | None = None
         self._refusal = SettingError([_NOT_CONFIGURED])
-        self._setting_problems: Sequence[Problem] = ()
+        self.setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
 
-    def configure(self, get: Callable[[str], Any]) -> None:
+    def configure(self, get: Callable[[str], Any], how_to_set: HowToSet | None = None) -> None:
         """Called once per process, before anything else, in previews too. Sends nothing.
 
         ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
-        `check` to report: raised here, the engine would print a traceback per resource.
+        `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
+        `config.load`.
         """
         try:
-            self.settings = config.load(get)
+            self.settings = config.load(get, how_to_set=how_to_set)
         except SettingError as refusal:
-            self._refusal, self._setting_problems = refusal, refusal.problems
+            self._refusal, self.setting_problems = refusal, refusal.problems
         else:
-            self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY))
+            self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
 
     def check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Checked:
         """Called for every resource of the program, in previews too; values may be unknown.
@@ -107,7 +114,7 @@ class EngineCalls:
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-        return Checked(inputs, [*problems, *self._setting_problems])
+        return Checked(inputs, [*problems, *self.setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
@@ -233,10 +240,49 @@ class EngineCalls:
             found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
         logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, disabled=disabled)
+        return self._updated(found, olds, news)
+
+    def _updated(self, found: Mapping[str, Any], olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         carried = {key: olds[key] for key in (*model.UPDATABLE, *model.OUTPUT_ONLY, *model.HIDDEN) if key in olds}
         # The answer to a PUT may lack tags (API document): then those sent are what the instance has.
         known = {**carried, **model.to_update(news, olds), **news}
         return model.outputs(found, known, model.not_given(news), self._dialect)
+
+    def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
+        """What `create` is going to answer, as far as the inputs tell. Sends nothing."""
+        unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
+        return {**model.outputs({}, inputs, model.not_given(inputs), self._dialect), **unknown}
+
+    def preview_update(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
+        """What `update` is going to answer: the token stays what it is. Sends nothing."""
+        changed, _ = model.changes(olds, news, self._dialect)
+        # A login or a switch may turn the connection's health; `up` says how.
+        unsure = model.HEALTH if {"provider_data", "enabled", "configuration"} & set(changed) else ()
+        return {**self._updated({}, olds, news), **dict.fromkeys(unsure, UNKNOWN)}
+
+    def find_one(self, arguments: Mapping[str, Any]) -> Bag:
+        """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``."""
+        given = [arguments.get(key) for key in ("id", "name", "tags", "your_mom")]
+        return self._api().find_one(*given)
+
+    def find_all(self, arguments: Mapping[str, Any]) -> list[Bag]:
+        """Look up all instances with this ``name``, ``tags`` and ``your_mom``."""
+        given = [arguments.get(key) for key in ("name", "tags", "your_mom")]
+        return self._api().find_all(*given)
+
+    def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
+        """These outputs with the token and the health that a GET tells: a create may not have seen them."""
+        found = self._api(outs).look_up(instance_id)
+        return {**outs, **{key: found[key] for key in model.OUTPUT_ONLY if key in found}}
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
+        return nullcontext() if self._operations is None else self._operations.within(seconds)
+
+    def cancel(self) -> None:
+        """Retry nothing any more: what is under way has its answer, or fails."""
+        if self._operations is not None:
+            self._operations.cancel()
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""

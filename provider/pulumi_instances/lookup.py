@@ -17,15 +17,13 @@ from pulumi.runtime.config import get_config
 
 from .accounts import Account
 from .core import config
-from .core.errors import InputError, LookupFailed, quote
+from .core.errors import InputError
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
     from .api.client import Client
-    from .api.selection import Found, Selection
+    from .api.selection import Found
     from .core.config import Settings
-
-_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,9 @@ def get_instance(
     Raises LookupFailed where no instance matches, or several (it names them); NotFound for an id that does not exist;
     SettingError, and any other InstancesError that the API gives cause for.
     """
-    return _result(_one(_client(_settings(opts)), id, name, tags, your_mom))
+    from .api import selection
+
+    return _result(selection.one(_client(_settings(opts)), id, name, tags, your_mom))
 
 
 def get_instances(
@@ -70,7 +70,9 @@ def get_instances(
     opts: pulumi.InvokeOptions | None = None,
 ) -> list[InstanceResult]:
     """Look up all instances with this exact name, all these tags and this connector, by ascending id; maybe none."""
-    return [_result(found) for found in _all(_client(_settings(opts)), name, tags, your_mom)]
+    from .api import selection
+
+    return [_result(found) for found in selection.all_of(_client(_settings(opts)), name, tags, your_mom)]
 
 
 def get_instance_output(
@@ -84,8 +86,10 @@ def get_instance_output(
     """`get_instance` for inputs that may be outputs. The program goes on meanwhile; unknown inputs wait for `up`."""
 
     async def look(known: Mapping[str, Any]) -> InstanceResult:
+        from .api import selection
+
         client = _client(known["settings"])
-        return _result(await asyncio.to_thread(_one, client, *known["arguments"]))
+        return _result(await asyncio.to_thread(selection.one, client, *known["arguments"]))
 
     return _when_known([id, name, tags, your_mom], opts).apply(look)
 
@@ -100,49 +104,12 @@ def get_instances_output(
     """`get_instances` for inputs that may be outputs."""
 
     async def look(known: Mapping[str, Any]) -> list[InstanceResult]:
+        from .api import selection
+
         client = _client(known["settings"])
-        return [_result(found) for found in await asyncio.to_thread(_all, client, *known["arguments"])]
+        return [_result(found) for found in await asyncio.to_thread(selection.all_of, client, *known["arguments"])]
 
     return _when_known([name, tags, your_mom], opts).apply(look)
-
-
-# finding; may run in any thread
-
-
-def _one(
-    client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
-) -> Found:
-    from .api import selection
-
-    if instance_id is not None and (name is not None or tags or your_mom is not None):
-        raise InputError("get_instance: id is given together with name, tags or your_mom", "pass only one of the two")
-    if instance_id is not None:
-        return selection.read(client, instance_id)
-    wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
-    if wanted == selection.Selection():
-        raise InputError(
-            "get_instance: nothing to look for is given", "pass id, or at least one of name, tags, your_mom"
-        )
-    matches = selection.select(client, wanted)
-    if len(matches) != 1:
-        raise _not_one(wanted, matches)
-    return selection.read(client, matches[0]["id"])  # a listing leaves out `disabled`
-
-
-def _all(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
-    from .api import selection
-
-    wanted = selection.Selection(name=name, tags=selection.tag_set(tags), your_mom=your_mom)
-    return selection.select(client, wanted)
-
-
-def _not_one(wanted: Selection, matches: Sequence[Found]) -> LookupFailed:
-    if not matches:
-        return LookupFailed(f"get_instance: no instance has {wanted}", "list them with `pulumi-instances list`", [])
-    shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
-    more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
-    cause = f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
-    return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
 def _result(found: Found) -> InstanceResult:

@@ -71,12 +71,31 @@ def _current_pool() -> ThreadPoolExecutor | None:
 _canary = ThreadPoolExecutor(1)
 
 
+_left = threading.Event()
+
+
+def leave() -> None:
+    """This process is going to end: nobody waits for what its calls answer from now on."""
+    _left.set()
+
+
+def await_hang_up() -> None:
+    """Block until nobody reads our stdout any more, which is when the engine has died. Never returns on Windows."""
+    if fcntl is None:
+        threading.Event().wait()
+    stdout = select.poll()
+    stdout.register(1, 0)
+    stdout.poll()  # what it is not asked for is an error or a hang-up
+
+
 def is_heard() -> bool:
     """Whether what a call answers can still reach the engine.
 
     One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
     calls run on, unheard, until it is killed some seconds later (docs/engine.md, E16).
     """
+    if _left.is_set():
+        return False
     if fcntl is None:
         return True
     stdout = select.poll()

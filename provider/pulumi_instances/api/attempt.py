@@ -46,6 +46,8 @@ class Attempt:
     final: bool = False
     timed_out: bool = False
     untrusted: bool = False
+    limited: bool = False
+    """Whether the operation's own timeout has ended it (`limits`)."""
     repeated: bool = False
     """Whether an earlier try of the same request may have been acted on."""
 

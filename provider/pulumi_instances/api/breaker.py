@@ -19,6 +19,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._open = threading.Event()
         self._answers = 0
+        self._stays_open = False
 
     @property
     def is_open(self) -> bool:
@@ -34,13 +35,20 @@ class Breaker:
         """The service is there: it has answered a call, if only with a refusal."""
         with self._lock:
             self._answers += 1
-            self._open.clear()
+            if not self._stays_open:
+                self._open.clear()
 
     def give_up(self, begun: int) -> None:
         """A call that began so has used up its retries. It says nothing about the others if one was answered since."""
         with self._lock:
             if self._answers == begun:
                 self._open.set()
+
+    def stay_open(self) -> None:
+        """Nobody is to retry any more."""
+        with self._lock:
+            self._stays_open = True
+            self._open.set()
 
     def sleep(self, seconds: float) -> bool:
         """Wait before a retry; True as soon as it has become pointless."""

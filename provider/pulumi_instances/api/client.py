@@ -15,7 +15,7 @@ from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
 from ..core.errors import InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
-from . import responses
+from . import limits, responses
 from .attempt import Attempt, Clock, Json, backoff
 from .breaker import Breaker
 from .pace import Pace, jittered
@@ -190,23 +190,26 @@ class Client:
         calls another one meanwhile.
         """
         timeout = self.settings.create_timeout if slow else self.settings.timeout
-        begun, deadline, retries, perhaps_done = self._breaker.begin(), None, 0, False
+        begun, retries, perhaps_done = self._breaker.begin(), 0, False
+        deadline = None if limits.remaining(self.clock) is None else limits.end(self.clock, timeout)
         attempt: Attempt | None = None
         for number in itertools.count():
             sent_in = self._pace.wait(deadline)
+            if limits.is_over(self.clock) or (sent_in is None and limits.remaining(self.clock) is not None):
+                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, limited=True)
             if attempt is not None and sent_in is None:
                 self._breaker.give_up(begun)
                 break
             if deadline is None:
                 deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-            attempt = self._attempt(method, path, body, timeout, number)
+            attempt = self._attempt(method, path, body, self._patience(timeout, slow=slow), number)
             limited = responses.is_rate_limit(attempt)
             if limited and not self._breaker.is_open:
                 self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
             elif not limited and not responses.is_down(attempt):
                 self._breaker.answered()
                 self._pace.accept()
-            if attempt.succeeded:
+            if attempt.succeeded or attempt.limited:
                 return attempt
             attempt = replace(attempt, repeated=perhaps_done)
             perhaps_done = perhaps_done or (attempt.sent and not limited)
@@ -217,17 +220,31 @@ class Client:
             retries += 1
             wait = self._wait(attempt, retries - 1)
             if retries > self.settings.max_retries or self.clock.now() + wait > deadline:
-                self._breaker.give_up(begun)
+                if limits.remaining(self.clock) is None:  # a short limit says nothing about the service
+                    self._breaker.give_up(begun)
                 break
             if self._breaker.sleep(wait):
                 break
         return attempt or Attempt()
+
+    def _patience(self, timeout: float, *, slow: bool) -> float:
+        """Seconds that one try may take. What is slow may take all that the engine grants the operation."""
+        left = limits.remaining(self.clock)
+        if left is None:
+            return timeout
+        return left if slow else min(timeout, left)
+
+    def cancel(self) -> None:
+        """Send nothing again: what is under way has its answer, or fails."""
+        self._breaker.stay_open()
 
     def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
         transport = self._transport()
         with self._slots:
             started = time.monotonic()
             attempt = transport.request(method, path, body, timeout)
+        if attempt.timed_out and limits.is_over(self.clock):
+            attempt = replace(attempt, failure=limits.why(), limited=True)
         outcome = attempt.status if attempt.failure is None else attempt.failure
         milliseconds = (time.monotonic() - started) * 1000
         log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)

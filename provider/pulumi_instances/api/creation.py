@@ -23,6 +23,7 @@ from ..core import model
 from ..core.errors import (
     AdoptionRefused,
     ConnectionFailed,
+    CreateIncomplete,
     CreateLost,
     CreateUndecided,
     InstancesError,
@@ -32,7 +33,7 @@ from ..core.errors import (
     UnexpectedAnswer,
     quote,
 )
-from . import crash_notes
+from . import crash_notes, limits
 from .attempt import Attempt, Json
 from .client import Client
 from .crash_notes import CrashNotes, Note, OpenNote
@@ -124,7 +125,7 @@ class Creations:
 
     def _post(self, inputs: Mapping[str, Any], wanted: Wanted, known: Collection[str] | None, note: OpenNote) -> Found:
         clock, settings = self._client.clock, self._client.settings
-        deadline = clock.now() + settings.create_timeout
+        deadline = limits.end(clock, settings.create_timeout)
         try:
             return self._completed(self._client.post(model.to_create(inputs, settings.dialect)), wanted)
         except AnswerLost as error:
@@ -138,7 +139,7 @@ class Creations:
             why, attempt = f"create instance {wanted.name!a}: {type(error).__name__}", Attempt()
         if not attempt.unfinished:
             note.say_answered()
-        grace = clock.now() + min(settings.create_timeout, _LONGEST_GRACE)
+        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
         may_be = None if known is None else lambda instance_id: instance_id not in known
         found = self._search(_Lost(wanted, why, may_be, max(deadline, grace), attempt.unfinished))
         if found is None:
@@ -165,11 +166,12 @@ class Creations:
             if "token" not in found:
                 raise UnexpectedAnswer("the answer has no token")
         except InstancesError as error:
-            raise CreateUndecided(
+            raise CreateIncomplete(
                 f"create instance {wanted.name!a}: it was created as {instance_id}, but its token cannot be read "
                 f"({error.cause})",
                 f'run again with adopt_id="{instance_id}"',
                 [instance_id],
+                error.cause,
             ) from None
         return found
 
@@ -200,7 +202,7 @@ class Creations:
     def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
         """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
         clock, settings = self._client.clock, self._client.settings
-        deadline = clock.now() + settings.create_timeout
+        deadline = limits.end(clock, settings.create_timeout)
         # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
         if self._notes.is_under_way(inputs):
             _say_waiting(wanted, settings.create_timeout)
@@ -224,7 +226,7 @@ class Creations:
                 wanted,
                 f"create instance {wanted.name!a}: an earlier run was interrupted while creating it",
                 note.may_be if note.highest is not None else None,
-                clock.now() + remaining,
+                min(clock.now() + remaining, limits.end(clock, remaining)),
                 patient=remaining > 0,
                 otherwise=f"; if it created none, remove {note.path}",
             )
@@ -270,6 +272,8 @@ class Creations:
                 listed = self._listings.fresh()
             except InstancesError as error:
                 blind = error  # the next look may do better; the deadline bounds them
+                if limits.is_over(clock):
+                    break
                 continue
             blind = None
             match, alike = self._match(listed, lost)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core import model
 from ..core.errors import ConnectionFailed, Forbidden, InstancesError
+from . import limits
 from .client import Client
 
 log = logging.getLogger("pulumi_instances")
@@ -58,7 +59,8 @@ class Listings:
                 try:
                     self._before = self._compared()
                 except (Forbidden, ConnectionFailed) as error:
-                    if isinstance(error, ConnectionFailed) and not error.timed_out:
+                    over = limits.is_over(self._client.clock)  # which says nothing about the account
+                    if isinstance(error, ConnectionFailed) and (over or not error.timed_out):
                         raise
                     self._cannot = error
                     log.warning(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..core import model
 from ..core.config import Settings
 from ..core.errors import InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from . import limits, selection
+from .attempt import Clock
 from .batched_reads import Reads
 from .client import Client
 from .creation import Creations
@@ -39,9 +42,9 @@ class Operations:
     Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said.
     """
 
-    def __init__(self, settings: Settings, *, account: str | None = None) -> None:
+    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
         """Send nothing yet."""
-        self._client = Client(settings, account=account)
+        self._client = Client(settings, account=account, clock=clock)
         self._creations = Creations(self._client)
         self._gone = Gone(self._client)
         self._reads = Reads(self._client, self._get, self._gone.note_listing)
@@ -141,6 +144,30 @@ class Operations:
             self._refreshed[instance_id] -= of_refresh
         return of_refresh
 
+    def find_one(
+        self,
+        instance_id: str | None = None,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        your_mom: str | None = None,
+    ) -> selection.Found:
+        """The one instance that is meant (`selection.one`)."""
+        return selection.one(self._client, instance_id, name, tags, your_mom)
+
+    def find_all(
+        self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
+    ) -> list[selection.Found]:
+        """All instances that are meant (`selection.all_of`)."""
+        return selection.all_of(self._client, name, tags, your_mom)
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """What runs inside has to end after so many seconds (`limits`)."""
+        return limits.within(seconds, self._client.clock)
+
+    def cancel(self) -> None:
+        """End the waits for a retry."""
+        self._client.cancel()
+
     def update(
         self, instance_id: str, body: Mapping[str, Any], *, method: str = "PUT", logs_in: bool = False
     ) -> dict[str, Any]:
@@ -189,7 +216,7 @@ class Operations:
         Returns what the last GET said. Raises what it raised, if none was answered.
         """
         clock, patience = self._client.clock, self._client.settings.create_timeout
-        deadline, found, pause = clock.now() + patience, self.look_up(instance_id), 1.0
+        deadline, found, pause = limits.end(clock, patience), self.look_up(instance_id), 1.0
         if found.get("valid") is not True:
             log.warning("instance %s: waiting up to %.0f s until its connection is valid", instance_id, patience)
         while found.get("valid") is not True and clock.now() + pause < deadline:

@@ -22,6 +22,7 @@ from ..core.errors import (
 from .attempt import Attempt, Json
 
 _TRUST = "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
+_MORE_TIME = "increase it, then run again"
 
 _GONE = (404, 410)
 _FOREIGN = (405, 415)
@@ -147,7 +148,7 @@ def error_of(attempt: Attempt, what: str, secrets: Collection[str], env: str, *,
     if once and is_lost(attempt):
         return AnswerLost(cause, attempt)
     if attempt.failure is not None or attempt.status is None:
-        advice = _TRUST if attempt.untrusted else None
+        advice = _MORE_TIME if attempt.limited else _TRUST if attempt.untrusted else None
         return ConnectionFailed(cause, advice, timed_out=attempt.timed_out)
     if attempt.status < 400:
         return UnexpectedAnswer(cause)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ..core import model
-from ..core.errors import InputError, UnexpectedAnswer, quote
+from ..core.errors import InputError, LookupFailed, UnexpectedAnswer, quote
 from .client import Client, OnPage
+
+_MOST_SHOWN = 10
 
 Found = dict[str, Any]
 """What the API says of an instance: ``id``, and those of the outputs that the answer holds (`model.from_wire`)."""
@@ -79,6 +81,42 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
 def _matching(answers: Iterable[Mapping[str, Any]], client: Client, selection: Selection) -> list[Found]:
     found = (_found(answer, client, "list instances") for answer in answers)
     return sorted((each for each in found if selection.matches(each)), key=lambda each: int(each["id"]))
+
+
+def one(
+    client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
+) -> Found:
+    """The one instance with this id, or with this exact name, all these tags and this connector.
+
+    Raises LookupFailed where no instance matches, or several (it names them).
+    """
+    if instance_id is not None and (name is not None or tags or your_mom is not None):
+        raise InputError("get_instance: id is given together with name, tags or your_mom", "pass only one of the two")
+    if instance_id is not None:
+        return read(client, instance_id)
+    wanted = Selection(name=name, tags=tag_set(tags), your_mom=your_mom)
+    if wanted == Selection():
+        raise InputError(
+            "get_instance: nothing to look for is given", "pass id, or at least one of name, tags, your_mom"
+        )
+    matches = select(client, wanted)
+    if len(matches) != 1:
+        raise _not_one(wanted, matches)
+    return read(client, matches[0]["id"])  # a listing leaves out `disabled`
+
+
+def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
+    """All instances with this exact name, all these tags and this connector, by ascending id."""
+    return select(client, Selection(name=name, tags=tag_set(tags), your_mom=your_mom))
+
+
+def _not_one(wanted: Selection, matches: Sequence[Found]) -> LookupFailed:
+    if not matches:
+        return LookupFailed(f"get_instance: no instance has {wanted}", "list them with `pulumi-instances list`", [])
+    shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
+    more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
+    cause = f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
+    return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
 def read(client: Client, instance_id: str) -> Found:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pulumi.output import Unknown
+
 from .dialect import DIALECTS, IN_PLACE, Dialect
 from .errors import Problem, SettingError
 
@@ -110,10 +112,13 @@ def _count(value: Any) -> int:
     return int(count)
 
 
+MOST_PARALLEL = 256
+
+
 def _workers(value: Any) -> int:
     workers = _number(value)
-    if not (1 <= workers <= 256 and workers.is_integer()):
-        raise ValueError("must be a whole number from 1 to 256, such as 32")
+    if not (1 <= workers <= MOST_PARALLEL and workers.is_integer()):
+        raise ValueError(f"must be a whole number from 1 to {MOST_PARALLEL}, such as 32")
     return int(workers)
 
 
@@ -179,6 +184,9 @@ class Setting:
         return re.sub(r"(?<!^)([A-Z])", r"_\1", self.key).lower()
 
 
+HowToSet = Callable[[Setting, Any], str]
+"""What to do to give a setting to an account, which is None for the default one."""
+
 # The keys are part of the contract with users: golden-tested, only ever added to.
 SETTINGS = (
     Setting("baseUrl", _base_url, required=True),
@@ -201,18 +209,43 @@ SETTINGS = (
 )
 
 
-def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    get: Callable[[str], Any], environ: Mapping[str, str] | None = None, *, how_to_set: HowToSet | None = None
+) -> Settings:
     """The settings of one account.
 
     ``get`` reads a configuration key such as ``instances:baseUrl`` and answers None for a missing one. A variable of
     the environment, ``INSTANCES_BASE_URL``, wins over it: destroy and refresh see the configuration of the last `up`,
     so rotated secrets can only come through the environment (docs/engine.md, E20; pulumi/pulumi#4981). The variables of
     an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
-    never reach another account.
+    never reach another account. ``how_to_set`` words the advice of a door other than that of Python programs.
 
     Raises SettingError with one problem for each setting that is missing or malformed.
     """
+    values, problems = _values(get, environ, how_to_set)
+    if problems:
+        raise SettingError(problems)
+    dialect = values.get("dialect", DIALECTS["default"])
+    if (in_place := values.get("update_in_place")) is not None:
+        values["dialect"] = replace(dialect, in_place=IN_PLACE if in_place else frozenset())
+    return Settings(**{"batch_reads": not dialect.tells_health, **values})
+
+
+def problems(get: Callable[[str], Any], *, how_to_set: HowToSet | None = None) -> list[Problem]:
+    """The problem of each setting that is missing or malformed. ``get`` may answer Unknown, which is never one."""
+    return _values(get, None, how_to_set, may_be_unknown=True)[1]
+
+
+def _values(
+    get: Callable[[str], Any],
+    environ: Mapping[str, str] | None,
+    how_to_set: HowToSet | None,
+    *,
+    may_be_unknown: bool = False,
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The values that are known, by the fields of `Settings`, and what is wrong with the others."""
     environ = os.environ if environ is None else environ
+    how_to_set = how_to_set or _how_to_set
     account = get(ACCOUNT_KEY)
     prefix = env_prefix(account)
     values: dict[str, Any] = {}
@@ -223,27 +256,24 @@ def load(get: Callable[[str], Any], environ: Mapping[str, str] | None = None) ->
         if not raw:
             raw, source = get(key), key
             raw = raw.strip() if isinstance(raw, str) else raw
+        if may_be_unknown and isinstance(raw, Unknown):
+            continue
         if raw is None or raw == "":
             if setting.required:
-                problems.append(Problem(key, "is missing", f"{_how_to_set(setting, account)}, or set {variable}"))
+                problems.append(Problem(key, "is missing", f"{how_to_set(setting, account)}, or set {variable}"))
             continue
         try:
             values[setting.attribute] = setting.parse(raw)
         except ValueError as error:
-            other = _how_to_set(setting, account)
+            other = how_to_set(setting, account)
             # The variable wins: as long as it is set, the configuration is not read.
             advice = (
                 f"correct {variable}, or unset it and {other}" if source == variable else f"{other}, or set {variable}"
             )
             problems.append(Problem(key, f"{error}", advice))
-    if not problems:
+    if not problems and "base_url" in values:
         problems = _plain_http(values, prefix)
-    if problems:
-        raise SettingError(problems)
-    dialect = values.get("dialect", DIALECTS["default"])
-    if (in_place := values.get("update_in_place")) is not None:
-        values["dialect"] = replace(dialect, in_place=IN_PLACE if in_place else frozenset())
-    return Settings(**{"batch_reads": not dialect.tells_health, **values})
+    return values, problems
 
 
 def env_prefix(account: Any) -> str:

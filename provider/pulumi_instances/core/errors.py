@@ -4,10 +4,12 @@ InstancesError
 ├── SettingError            a setting is missing or malformed; nothing was sent
 ├── InputError              the engine handed over inputs or an id that cannot be used; nothing was sent
 ├── ConnectionFailed        no usable answer: refused, DNS, TLS, timeout, reset
+│   └── Cancelled           a wait was ended by the engine; what it was for was not sent
 ├── UnexpectedAnswer        an answer that the API document does not allow: not JSON, wrong types, a redirect
 ├── AdoptionRefused         the object named by ``adopt_id`` is not the one that the program declares
 ├── LookupFailed            no instance matches a look-up that must find one, or several do
 ├── CreateUndecided         it cannot be decided which object a create has made
+│   └── CreateIncomplete    the object that was created is known, but its token is not
 ├── CreateLost              a create whose answer was lost has made nothing that can be found
 └── StatusError             the API refused; ``status`` and ``request_id`` have the details
     ├── Unauthorized        401
@@ -32,7 +34,9 @@ from urllib.parse import quote_plus
 
 __all__ = [
     "AdoptionRefused",
+    "Cancelled",
     "ConnectionFailed",
+    "CreateIncomplete",
     "CreateLost",
     "CreateUndecided",
     "Forbidden",
@@ -121,6 +125,10 @@ class ConnectionFailed(InstancesError):
         self.timed_out = timed_out
 
 
+class Cancelled(ConnectionFailed):
+    """The engine has cancelled the operation while it was waiting."""
+
+
 class UnexpectedAnswer(InstancesError):
     """The answer is not what the API document describes. Never taken for "gone"."""
 
@@ -147,6 +155,15 @@ class CreateUndecided(InstancesError):
         """Keep the candidates for callers that can choose."""
         super().__init__(cause, advice)
         self.candidates = candidates
+
+
+class CreateIncomplete(CreateUndecided):
+    """The one object in ``candidates`` was created, but its token cannot be read; ``why`` is the cause."""
+
+    def __init__(self, cause: str, advice: str, candidates: list[str], why: str) -> None:
+        """Keep the reason for callers that can keep the object in the state."""
+        super().__init__(cause, advice, candidates)
+        self.why = why
 
 
 class CreateLost(InstancesError):

@@ -1,0 +1,77 @@
+"""What differs, per member of an object and per tag, as the engine shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pulumi.runtime.proto import provider_pb2
+
+from ..core import model
+from .names import camel
+
+ADD, DELETE, UPDATE = "ADD", "DELETE", "UPDATE"
+
+
+def of(
+    changed: Collection[str],
+    replaces: Collection[str],
+    outputs: Mapping[str, Any],
+    old_inputs: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The differences of the changed inputs by their paths.
+
+    The engine shows them beside the old inputs. Where those are as the new ones, and the ``outputs`` alone differ, it
+    is told to show those.
+    """
+    found = {}
+    for key in changed:
+        in_inputs = not model.same(key, old_inputs.get(key), inputs.get(key))
+        old = (old_inputs if in_inputs else outputs).get(key)
+        for path, kind in _of_property(key, old, inputs.get(key)):
+            name = f"{kind}_REPLACE" if key in replaces else kind
+            found[path] = provider_pb2.PropertyDiff(
+                kind=provider_pb2.PropertyDiff.Kind.Value(name), inputDiff=in_inputs
+            )
+    return found
+
+
+def _of_property(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    differences = list(_of_tags(old, new) if key == "tags" else _of_value(camel(key), old, new))
+    return iter(differences or [(camel(key), _kind(old, new))])
+
+
+def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    """Tags are a set: one that is only at another position is no difference."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        yield "tags", _kind(old, new)
+        return
+    gone = {position for position, tag in enumerate(old) if tag not in new}
+    come = {position for position, tag in enumerate(new) if tag not in old}
+    for position in sorted(gone | come):
+        kind = UPDATE if position in gone & come else DELETE if position in gone else ADD
+        yield f"tags[{position}]", kind
+
+
+def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        yield path, _kind(old, new)
+        return
+    for name in sorted({*old, *new}):
+        if name not in new or name not in old or model.changed_members(old, {name: new[name]}):
+            yield from _of_value(_member(path, name), old.get(name), new.get(name))
+
+
+def _kind(old: Any, new: Any) -> str:
+    if old is None and new is not None:
+        return ADD
+    return DELETE if new is None and old is not None else UPDATE
+
+
+def _member(path: str, name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name):
+        return f"{path}.{name}"
+    return f"{path}[{json.dumps(name, ensure_ascii=False)}]"

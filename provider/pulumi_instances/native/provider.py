@@ -1,0 +1,431 @@
+"""What the engine calls over its provider protocol, in terms of `EngineCalls`.
+
+Each method is one RPC (pulumi/pulumi: proto/pulumi/provider.proto) and runs on a thread of its own. The engine hands
+over plain values and puts the marks of the program's secrets back by itself (`acceptSecrets` is false); what is secret
+whatever the program says is marked in the answers (`wire.marked`).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from pulumi.output import UNKNOWN, Unknown
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
+
+from ..api.attempt import Clock
+from ..core import config, model
+from ..core.config import NAMESPACE, SETTINGS, Setting
+from ..core.errors import (
+    Cancelled,
+    CreateIncomplete,
+    CreateUndecided,
+    InputError,
+    InstancesError,
+    Problem,
+    SettingError,
+)
+from ..engine_calls import Bag, EngineCalls
+from . import detailed_diff, engine_log, schema, wire
+from .names import IMPORTED, camel, from_engine, in_words, problem_in_words, to_engine
+from .schema import GET_INSTANCE, GET_INSTANCES, NATIVE_TYPE
+
+log = logging.getLogger("pulumi_instances")
+
+_SECRET_SETTINGS = {setting.key for setting in SETTINGS if setting.secret}
+
+
+class Incomplete(Exception):
+    """An instance was made, or changed, and is not as the program wants it. The engine keeps it in the state."""
+
+    def __init__(self, instance_id: str, outputs: Bag, reason: str, inputs: Bag | None = None) -> None:
+        """Say what the state has to hold."""
+        super().__init__(reason)
+        self.details = provider_pb2.ErrorResourceInitFailed(
+            id=instance_id,
+            properties=_answer(outputs),
+            reasons=[in_words(reason)],
+            inputs=None if inputs is None else _answer(inputs),
+        )
+
+
+def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """An RPC whose failures are one line each."""
+
+    @functools.wraps(method)
+    def answer(self: Any, request: Any, context: Any) -> Any:
+        with engine_log.about(getattr(request, "urn", "")):
+            try:
+                return method(self, request)
+            except Incomplete as error:
+                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
+            except InstancesError as error:
+                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+            except Exception as error:
+                # Its text may hold a value of the program.
+                log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
+                code = grpc.StatusCode.INTERNAL
+                line = f"{method.__name__}: {type(error).__name__} in the provider; please report it"
+        return context.abort(code, line)
+
+    return answer
+
+
+def _details(code: grpc.StatusCode, line: str, error: Incomplete) -> bytes:
+    """What gRPC carries beside an error, as its other languages read it."""
+    detail = any_pb2.Any()
+    detail.Pack(error.details)
+    details: bytes = status_pb2.Status(code=code.value[0], message=line, details=[detail]).SerializeToString()
+    return details
+
+
+class InstancesServicer(ResourceProviderServicer):
+    """The provider of one account. The engine starts a process for each provider of a program."""
+
+    def __init__(self) -> None:
+        """Not configured yet."""
+        self._cancelled = threading.Event()
+        self._calls = EngineCalls()
+
+    # about the plugin
+
+    @_rpc
+    def Handshake(self, request: Any) -> Any:
+        """The engine introduces itself, before anything else."""
+        engine_log.connect(request.engine_address)
+        return provider_pb2.ProviderHandshakeResponse()
+
+    @_rpc
+    def Attach(self, request: Any) -> Any:
+        """An engine introduces itself to a process that somebody else has started."""
+        engine_log.connect(request.address)
+        return empty_pb2.Empty()
+
+    @_rpc
+    def GetPluginInfo(self, _request: Any) -> Any:
+        """The version."""
+        return plugin_pb2.PluginInfo(version=schema.version_of_plugin())
+
+    @_rpc
+    def GetSchema(self, request: Any) -> Any:
+        """The schema. Only its first version exists."""
+        if request.version != 0:
+            raise InputError(f"there is no version {request.version} of the schema", "ask for version 0")
+        return provider_pb2.GetSchemaResponse(schema=schema.text())
+
+    @_rpc
+    def Cancel(self, _request: Any) -> Any:
+        """The engine is told to stop: nothing waits any more, and nothing is sent again."""
+        self._cancelled.set()
+        self._calls.cancel()
+        return empty_pb2.Empty()
+
+    # about the account
+
+    @_rpc
+    def CheckConfig(self, request: Any) -> Any:
+        """All problems of the settings at once; the two secrets come back marked."""
+        news = wire.decode(request.news)
+        account = _account_of(request.name or _name_of(request.urn))
+        get = _reader(news, account)
+        problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
+        marked = {
+            key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
+            for key, value in news.items()
+        }
+        return provider_pb2.CheckResponse(inputs=wire.encode(marked), failures=_failures(problems))
+
+    @_rpc
+    def DiffConfig(self, request: Any) -> Any:
+        """Another URL means other instances, so it replaces the provider; what else differs, a secret say, does not."""
+        olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
+        news = wire.decode(request.news)
+        changed = [
+            setting.key for setting in SETTINGS if _as_url(olds.get(setting.key)) != _as_url(news.get(setting.key))
+        ]
+        both = isinstance(olds.get("baseUrl"), str) and isinstance(news.get("baseUrl"), str)
+        replaces = ["baseUrl"] if both and "baseUrl" in changed else []
+        detailed = {
+            key: provider_pb2.PropertyDiff(
+                kind=_kind_of_setting(olds.get(key), news.get(key), replaces=key in replaces), inputDiff=True
+            )
+            for key in changed
+        }
+        return _diff_response(changed, replaces, detailed)
+
+    @_rpc
+    def Configure(self, request: Any) -> Any:
+        """Called once per process. Sends nothing.
+
+        Bad settings are an error here too: refresh and destroy come without a CheckConfig.
+        """
+        settings, account = wire.decode(request.args), _account_of(request.name or _name_of(request.urn))
+        calls = EngineCalls(clock=Clock(sleep=self._sleep))
+        calls.configure(_reader(settings, account), _how_to_set)
+        if calls.setting_problems:
+            raise SettingError(calls.setting_problems)
+        self._calls = calls
+        return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+    # about instances
+
+    @_rpc
+    def Check(self, request: Any) -> Any:
+        """The inputs, or a line for each problem.
+
+        A failure names its property in the text only: given the property, the engine prints its value, decrypted
+        (pulumi/pulumi: step_generator.go, issueCheckFailures).
+        """
+        _demand_instance(request.type or _type_of(request.urn))
+        olds, news = wire.decode(request.olds), from_engine(wire.decode(request.news))
+        if news.get("name") is None:
+            news = {**news, "name": request.name or _name_of(request.urn), model.DEFAULTS: ["name"]}
+        inputs, problems = self._calls.check(_checked_olds(olds), {**news, model.STACK: _stack_of(request.urn)})
+        return provider_pb2.CheckResponse(inputs=_answer(inputs), failures=_failures(problems))
+
+    @_rpc
+    def Diff(self, request: Any) -> Any:
+        """What differs, per member and per tag, and what of it replaces the instance."""
+        old_inputs, news = wire.decode(request.old_inputs), from_engine(wire.decode(request.news))
+        olds = _state(wire.decode(request.olds), old_inputs, news)
+        changed, replaces = self._calls.diff(request.id, olds, news)
+        detailed = detailed_diff.of(changed, replaces, olds, from_engine(old_inputs), news)
+        return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
+
+    @_rpc
+    def Create(self, request: Any) -> Any:
+        """Create or adopt an instance. A preview answers what is known, and sends nothing."""
+        inputs = from_engine(wire.decode(request.properties))
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=_answer(self._calls.preview_create(inputs)))
+        try:
+            with self._calls.within(request.timeout):
+                made = self._calls.create(inputs)
+        except CreateIncomplete as error:
+            [instance_id] = error.candidates
+            known = {
+                key: value
+                for key, value in self._calls.preview_create(inputs).items()
+                if not isinstance(value, Unknown)
+            }
+            cause = (
+                f"instance {instance_id} was created, but its token cannot be read ({error.why}); it is in the state"
+            )
+            raise Incomplete(instance_id, known, f"{cause}; run `pulumi up` again, which reads it") from None
+        except CreateUndecided as error:
+            raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
+        _demand_valid(made.id, made.outputs)
+        return provider_pb2.CreateResponse(id=made.id, properties=_answer(made.outputs))
+
+    @_rpc
+    def Read(self, request: Any) -> Any:
+        """Read an instance: for a refresh; by its id alone for `.get`, without inputs for an import.
+
+        An empty id says that it is gone.
+        """
+        properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
+        imports = not request.HasField("inputs") and not properties
+        with self._calls.within(request.timeout):
+            found = self._calls.read(request.id, _state(properties, old_inputs))
+        if found is None:
+            return provider_pb2.ReadResponse()
+        outputs, inputs = found.outputs, found.inputs
+        if imports or (IMPORTED in properties and IMPORTED in old_inputs):
+            outputs = {**outputs, IMPORTED: True}
+            inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
+        return provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs), inputs=_answer(inputs))
+
+    @_rpc
+    def Update(self, request: Any) -> Any:
+        """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
+        old_inputs, news = wire.decode(request.old_inputs), from_engine(wire.decode(request.news))
+        olds = _state(wire.decode(request.olds), old_inputs, news)
+        if request.preview:
+            outputs = self._calls.preview_update(olds, news)
+            return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}))
+        with self._calls.within(request.timeout):
+            outputs = self._calls.update(request.id, olds, news)
+            if "token" not in outputs or _is_unmet(outputs):
+                outputs = self._calls.completed(request.id, outputs)
+        _demand_valid(request.id, outputs)
+        return provider_pb2.UpdateResponse(properties=_answer(outputs))
+
+    @_rpc
+    def Delete(self, request: Any) -> Any:
+        """Delete an instance."""
+        with self._calls.within(request.timeout):
+            self._calls.delete(request.id, from_engine(wire.decode(request.properties)))
+        return empty_pb2.Empty()
+
+    @_rpc
+    def Invoke(self, request: Any) -> Any:
+        """The two look-ups. They ask at once, in previews too."""
+        arguments = from_engine(wire.decode(request.args))
+        if request.tok == GET_INSTANCE:
+            return _returned(_found(self._calls.find_one(arguments)))
+        if request.tok == GET_INSTANCES:
+            found = [_found(each) for each in self._calls.find_all(arguments)]
+            return _returned({"instances": found})
+        raise InputError(f"{request.tok} is not a function of this package", f"use {GET_INSTANCE} or {GET_INSTANCES}")
+
+    def _sleep(self, seconds: float) -> None:
+        if self._cancelled.wait(seconds):
+            raise Cancelled("cancelled while waiting", "run again")
+
+
+# settings
+
+
+def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str], Any]:
+    """What reads a setting by its configuration key, as `config.load` asks for it."""
+
+    def get(key: str) -> Any:
+        return account if key == config.ACCOUNT_KEY else settings.get(key.removeprefix(f"{NAMESPACE}:"))
+
+    return get
+
+
+def _account_of(provider: str) -> str | None:
+    """The name of an account from that of its provider; None for the one that the engine makes by itself.
+
+    The engine calls that one ``default``, and adds the version and the URL of the plugin, if there are any.
+    """
+    return None if not provider or re.fullmatch(r"default(_.*)?", provider) else provider
+
+
+def _problems_of_name(account: str | None) -> list[Problem]:
+    shared = config.variables(account) & config.variables(None) if account else ()
+    return [
+        Problem(
+            "the provider",
+            f'is named "{account}", so that its variable {variable} is that of the default account as well',
+            "choose another name",
+        )
+        for variable in sorted(shared)[:1]
+    ]
+
+
+def _how_to_set(setting: Setting, account: Any) -> str:
+    if account:
+        return f'give {setting.key} to the provider "{account}"'
+    words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
+    return f'run "pulumi config set {words}"'
+
+
+def _as_url(value: Any) -> Any:
+    """A setting as it is compared: a slash at the end of the URL means nothing, and 30 is "30"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value.strip().rstrip("/") if isinstance(value, str) else value
+
+
+def _kind_of_setting(old: Any, new: Any, *, replaces: bool) -> Any:
+    kind = "ADD" if old is None else "DELETE" if new is None else "UPDATE"
+    return provider_pb2.PropertyDiff.Kind.Value(f"{kind}_REPLACE" if replaces else kind)
+
+
+# what a state holds
+
+
+def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any] | None = None) -> Bag:
+    """The outputs in a state, under our keys.
+
+    Those of an imported instance do not say which of name and tags are managed. The inputs beside them do, and until
+    the first program comes, that program.
+    """
+    olds = from_engine(outputs)
+    if IMPORTED not in outputs:
+        return olds
+    decides = from_engine(old_inputs) if IMPORTED not in old_inputs else news
+    return {**olds, model.DEFAULTS: model.not_given(decides or {})}
+
+
+def _checked_olds(olds: Mapping[str, Any]) -> Bag:
+    """The old inputs. Those of an import do not count as what a program has given."""
+    ours = from_engine(olds)
+    return {key: value for key, value in ours.items() if IMPORTED not in olds or key not in model.UPDATABLE}
+
+
+def _is_unmet(outputs: Mapping[str, Any]) -> bool:
+    return bool(outputs.get("require_valid")) and outputs.get("valid") is False
+
+
+def _demand_valid(instance_id: str, outputs: Bag) -> None:
+    if _is_unmet(outputs):
+        raise Incomplete(
+            instance_id,
+            outputs,
+            f"instance {instance_id}: its connection does not work (valid: false), and require_valid asks for it. It "
+            "is in the state. Log in again at the service and run `pulumi up` again, or give new provider_data",
+        )
+
+
+# answers
+
+
+def _answer(bag: Mapping[str, Any]) -> Any:
+    return wire.encode(to_engine(wire.marked(bag)))
+
+
+def _failures(problems: Sequence[Problem]) -> list[Any]:
+    return [provider_pb2.CheckFailure(reason=str(problem_in_words(problem))) for problem in problems]
+
+
+def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[str, Any]) -> Any:
+    changes = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
+    return provider_pb2.DiffResponse(
+        changes=changes, diffs=changed, replaces=replaces, detailedDiff=detailed, hasDetailedDiff=True
+    )
+
+
+def _found(instance: Mapping[str, Any]) -> Bag:
+    """An instance as a look-up answers it."""
+    known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
+    return to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+
+
+def _returned(values: Bag) -> Any:
+    response = provider_pb2.InvokeResponse()
+    getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python
+    return response
+
+
+def _with_imports(error: CreateUndecided, urn: str) -> str:
+    """The advice of the error, and how to have one of its candidates without a create."""
+    if not error.candidates:
+        return error.advice
+    lines = [f"`pulumi import {NATIVE_TYPE} {_name_of(urn)} {candidate}`" for candidate in error.candidates]
+    return f"{error.advice}; to adopt one without a create, run {' or '.join(lines)}"
+
+
+# URNs: urn:pulumi:<stack>::<project>::<types>::<name>
+
+
+def _name_of(urn: str) -> str:
+    return urn.split("::", 3)[3] if urn.count("::") >= 3 else ""
+
+
+def _type_of(urn: str) -> str:
+    return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") >= 3 else NATIVE_TYPE
+
+
+def _stack_of(urn: str) -> str:
+    """As ``organization/project/stack``. No URN holds the organization: all of them have one in common here."""
+    stack, _, rest = urn.removeprefix("urn:pulumi:").partition("::")
+    return f"organization/{rest.partition('::')[0]}/{stack}"
+
+
+def _demand_instance(kind: str) -> None:
+    if kind != NATIVE_TYPE:
+        raise InputError(f"{kind} is not a resource of this package", f"use {NATIVE_TYPE}")

@@ -1,0 +1,248 @@
+"""The schema of the native package, from which Pulumi makes an SDK for each language.
+
+Two of its rules protect instances. `replaceOnChanges` stays off: the SDKs ask the engine for a replacement then, and a
+value that is only recorded would cost the instance; Diff decides. And no setting has a default from the environment:
+an SDK would write the default account's variables into the inputs of every other provider, and so into the state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
+from ..core.model import INPUTS, OUTPUTS, SECRET_OUTPUTS
+from ..core.state_format import INSTANCE_TYPE
+from .names import camel
+
+PACKAGE = NAMESPACE
+NATIVE_TYPE = f"{PACKAGE}:index:Instance"
+GET_INSTANCE = f"{PACKAGE}:index:getInstance"
+GET_INSTANCES = f"{PACKAGE}:index:getInstances"
+
+FOUND_INSTANCE = f"{PACKAGE}:index:FoundInstance"
+
+Spec = dict[str, Any]
+
+_TEXT: Spec = {"type": "string"}
+_FLAG: Spec = {"type": "boolean"}
+_TEXTS: Spec = {"type": "array", "items": {"type": "string"}}
+_OBJECT: Spec = {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}}
+
+
+def version_of_plugin() -> str:
+    """The version of this distribution, which is that of the plugin and of the package."""
+    return version("pulumi-instances")
+
+
+class _Property(NamedTuple):
+    spec: Spec
+    about: str
+    on_change: str = ""
+    """What a change does, as the description of the input says it."""
+    replaces: bool = False
+    secret: bool = False
+
+
+_REPLACES = "A change replaces the instance."
+_MAY_REPLACE = "A change replaces the instance, unless the service can change it in place."
+
+_PROPERTIES = {
+    "your_mom": _Property(_TEXT, "The key of the connector, such as `dropbox`.", _REPLACES, replaces=True),
+    "name": _Property(
+        _TEXT,
+        "The name on the server, which need not be unique.",
+        "The resource's name by default; an adopted or imported instance keeps its own. It changes in place.",
+    ),
+    "tags": _Property(
+        _TEXTS,
+        "The tags, a set: order and repeats do not matter.",
+        "Where none are given, the tags that the server has are left alone; `[]` clears them. They change in place.",
+    ),
+    "configuration": _Property(
+        _OBJECT,
+        "The configuration as declared. The values under secret-looking keys are secret.",
+        f"Keys are those of the connector, such as `oauth.api.key`. {_MAY_REPLACE}",
+    ),
+    "provider_data": _Property(
+        _OBJECT,
+        "The data for the authentication as declared. Secret.",
+        f"Such as `code`, which works once. {_MAY_REPLACE}",
+        secret=True,
+    ),
+    "enabled": _Property(
+        _FLAG,
+        "Whether the instance is enabled.",
+        "It changes in place, at services that can do so. Where it is given, an instance that the service has disabled "
+        "is drift.",
+    ),
+    "external_authentication": _Property(
+        _TEXT, "How the instance was authenticated elsewhere, such as `initial`.", _REPLACES, replaces=True
+    ),
+    "events_enabled": _Property(_FLAG, "Whether the instance gets events.", _REPLACES, replaces=True),
+    "retrieve_objects_after_instantiation": _Property(
+        _FLAG, "Whether the service reads the objects of the account at once.", _REPLACES, replaces=True
+    ),
+    "extra": _Property(
+        _OBJECT,
+        "Other members of the body of the create, by the names of the API, as declared.",
+        _REPLACES,
+        replaces=True,
+    ),
+    "require_valid": _Property(
+        _FLAG,
+        "Whether a create fails where the connection does not work.",
+        "The instance is then kept in the state. It waits for `createTimeout` at most.",
+    ),
+    "adopt_id": _Property(
+        _TEXT,
+        "The id of an existing instance to take over instead of creating one.",
+        "Used by the create only.",
+    ),
+    "token": _Property(_TEXT, "What other systems authenticate with. Secret.", secret=True),
+    "valid": _Property(_FLAG, "Whether the service says that the connection works. It is never a difference."),
+    "disabled": _Property(_FLAG, "Whether the service has disabled the instance. It is never a difference."),
+}
+
+_REQUIRED_INPUTS = ("your_mom",)
+_KNOWN_OUTPUTS = ("your_mom", "name", "tags", "token")
+FOUND = ("name", "your_mom", "tags", "token", "valid", "disabled")
+"""What a look-up answers beside the id."""
+
+_SETTINGS: dict[str, tuple[str, str]] = {
+    "baseUrl": ("string", "Where the API is, with its path. Plain `http` is for loopback only. Required."),
+    "userSecret": ("string", "The user secret. Required."),
+    "organizationSecret": ("string", "The organization secret. Required."),
+    "timeout": ("number", "Seconds for a request; 30 by default."),
+    "createTimeout": ("number", "Seconds for creating an instance; 120 by default."),
+    "maxRetries": ("integer", "How many times a failed request is retried; 4 by default."),
+    "maxRequestsPerSecond": ("number", "The most requests to send to the account in a second; no limit by default."),
+    "parallelism": ("integer", "The most requests at once; 32 by default."),
+    "batchReads": ("boolean", "Serve concurrent reads from a single list request; true by default."),
+    "caBundle": ("string", "A PEM file with the authorities to trust."),
+    "allowInsecureHttp": ("boolean", "Allow plain `http` beyond loopback; false by default."),
+    "userAgentSuffix": ("string", "Text to add to the User-Agent header."),
+    "dialect": ("string", "`elements` for services that write `element` for `your_mom`; `default` otherwise."),
+    "confirmGone": ("boolean", "Confirm that every instance of the stack is gone; false by default."),
+    "updateInPlace": ("boolean", "Whether the service changes more than name and tags in place."),
+    "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
+    "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
+}
+
+
+def document() -> Spec:
+    """The schema."""
+    settings = {setting.key: _setting(setting) for setting in SETTINGS}
+    return {
+        "name": PACKAGE,
+        "displayName": "Instances",
+        "version": version_of_plugin(),
+        "description": "Declare authenticated connections of the Instances API, and keep their tokens secret.",
+        "keywords": ["pulumi", "instances", "category/infrastructure"],
+        "license": "Apache-2.0",
+        "meta": {"moduleFormat": "(.*)"},
+        "language": {
+            # `pulumi_instances` is the package of the dynamic provider, and of this plugin.
+            "python": {
+                "packageName": "pulumi_instances_native",
+                "pyproject": {"enabled": True},
+                "respectSchemaVersion": True,
+            },
+            "nodejs": {"respectSchemaVersion": True},
+            "go": {"respectSchemaVersion": True, "generateResourceContainerTypes": True},
+            "csharp": {"respectSchemaVersion": True},
+        },
+        "config": {"variables": settings},
+        "provider": {
+            "description": "An account of the Instances API.",
+            "inputProperties": settings,
+            "properties": settings,
+        },
+        "types": {FOUND_INSTANCE: {"description": "An instance that was looked up.", **_found()}},
+        "resources": {NATIVE_TYPE: _instance()},
+        "functions": {GET_INSTANCE: _get_instance(), GET_INSTANCES: _get_instances()},
+    }
+
+
+def text() -> str:
+    """The schema as GetSchema answers it."""
+    return json.dumps(document())
+
+
+def _instance() -> Spec:
+    return {
+        "description": "An authenticated connection of an account to a service, such as Dropbox or Salesforce.",
+        "inputProperties": {camel(key): _described(_PROPERTIES[key], as_input=True) for key in INPUTS},
+        "requiredInputs": [camel(key) for key in _REQUIRED_INPUTS],
+        "properties": _specs(OUTPUTS),
+        "required": [camel(key) for key in _KNOWN_OUTPUTS],
+        "aliases": [{"type": INSTANCE_TYPE}],
+    }
+
+
+def _specs(keys: Iterable[str]) -> Spec:
+    return {camel(key): _described(_PROPERTIES[key]) for key in keys}
+
+
+def _described(about: _Property, *, as_input: bool = False) -> Spec:
+    described: Spec = {**about.spec, "description": about.about}
+    if about.secret:
+        described["secret"] = True
+    if as_input:
+        described["description"] = " ".join(filter(None, (about.about, about.on_change)))
+        if about.replaces:
+            described["willReplaceOnChanges"] = True
+    return described
+
+
+def _setting(setting: Setting) -> Spec:
+    kind, about = _SETTINGS[setting.key]
+    variable = setting.attribute.upper()
+    described: Spec = {
+        "type": kind,
+        "description": f"{about} The environment variable `{env_prefix(None)}{variable}` wins over it; for a provider "
+        f"named `eu` it is `{env_prefix('eu')}{variable}`.",
+    }
+    if setting.secret:
+        described["secret"] = True
+    return described
+
+
+_ID: Spec = {"type": "string", "description": "The id of the instance."}
+_FILTERS: Spec = {
+    "name": {"type": "string", "description": "The exact name."},
+    "tags": {**_TEXTS, "description": "Tags that the instance must all have; it may have more."},
+    "yourMom": {"type": "string", "description": "The key of the connector."},
+}
+
+
+def _found() -> Spec:
+    return {
+        "type": "object",
+        "properties": {"id": _ID, **_specs(FOUND)},
+        "required": ["id", "name", "yourMom", "tags", *map(camel, SECRET_OUTPUTS)],
+    }
+
+
+def _get_instance() -> Spec:
+    return {
+        "description": "Look up the one instance with this id, or with this exact name, all these tags and this "
+        "connector. It fails where none matches, or several.",
+        "inputs": {"properties": {"id": _ID, **_FILTERS}},
+        "outputs": _found(),
+    }
+
+
+def _get_instances() -> Spec:
+    return {
+        "description": "Look up all instances with this exact name, all these tags and this connector, by ascending "
+        "id; maybe none.",
+        "inputs": {"properties": _FILTERS},
+        "outputs": {
+            "type": "object",
+            "properties": {"instances": {"type": "array", "items": {"$ref": f"#/types/{FOUND_INSTANCE}"}}},
+            "required": ["instances"],
+        },
+    }

@@ -1,0 +1,57 @@
+"""The plugin process: `pulumi-resource-instances`, which the engine starts once per provider of a program.
+
+It prints the port that it listens on, and ends when the engine says so (SIGINT) or has died.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from .. import process
+from ..core.config import MOST_PARALLEL
+from . import engine_log
+from .provider import InstancesServicer
+
+_LARGEST_MESSAGE = 400 * 1024**2
+"""Bytes: as many as the engine allows (pulumi/pulumi: sdk/go/common/util/rpcutil)."""
+
+_WORKERS = MOST_PARALLEL + process.SPARE
+"""A thread starts for a call that finds none idle, so that there are as many as the engine has calls under way. Those
+that send something wait for `instances:parallelism` in the client."""
+
+
+def main() -> None:
+    """Serve until the engine is done. The engine gives its own address as the last argument."""
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    logging.getLogger("grpc").addHandler(logging.NullHandler())
+    engine_log.connect(sys.argv[-1] if len(sys.argv) > 1 else "")
+    pool = ThreadPoolExecutor(_WORKERS)
+    options = [
+        ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+        ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+    ]
+    server = grpc.server(pool, options=options)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(InstancesServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    threading.Thread(target=_await_hang_up, args=[end], daemon=True).start()
+    end.wait()
+    process.leave()
+    server.stop(None)
+    # What is under way goes on until it is done, or the engine loses patience: it leaves less to be found out.
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _await_hang_up(end: threading.Event) -> None:
+    process.await_hang_up()
+    end.set()

@@ -1,0 +1,89 @@
+"""Values on the engine's wire: unknown ones, secret ones, and property bags as protobuf structs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct, Value
+from pulumi.output import UNKNOWN, Unknown
+
+from ..core.model import SECRET_OUTPUTS, is_secret_key
+from ..core.state_format import SECRET, SECRET_SIGNATURE, SIGNATURE_KEY
+
+UNKNOWN_ON_WIRE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""Stands for a value that is not known yet (pulumi/pulumi: sdk/go/common/resource/plugin/rpc.go)."""
+
+
+def decode(struct: Struct) -> dict[str, Any]:
+    """The values of a struct, without marks of secrets and without members that are null."""
+    return {key: _decoded(value) for key, value in struct.fields.items() if not _is_null(value)}
+
+
+def _decoded(value: Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        fields = value.struct_value.fields
+        if SIGNATURE_KEY in fields and fields[SIGNATURE_KEY].string_value == SECRET_SIGNATURE:
+            return _decoded(fields["value"])
+        return decode(value.struct_value)
+    if kind == "list_value":
+        return [_decoded(item) for item in value.list_value.values]
+    if kind == "string_value":
+        return UNKNOWN if value.string_value == UNKNOWN_ON_WIRE else value.string_value
+    if kind == "number_value":
+        return value.number_value
+    if kind == "bool_value":
+        return value.bool_value
+    return None
+
+
+def _is_null(value: Value) -> bool:
+    return value.WhichOneof("kind") in ("null_value", None)
+
+
+def encode(bag: Mapping[str, Any]) -> Struct:
+    """A struct with these values, where `secret` ones are marked."""
+    struct = Struct()
+    struct.update({key: _encoded(value) for key, value in bag.items()})
+    return struct
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Unknown):
+        return UNKNOWN_ON_WIRE
+    if isinstance(value, Mapping):
+        return {key: _encoded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encoded(item) for item in value]
+    return value
+
+
+def secret(value: Any) -> dict[str, Any]:
+    """The value, marked as a secret."""
+    return {**SECRET, "value": value}
+
+
+def marked(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs or outputs under our keys with all that is secret marked, whatever the program has said of it.
+
+    The engine adds the marks of the program's own secrets by itself.
+    """
+    return {key: _marked(key, value) for key, value in bag.items()}
+
+
+def _marked(key: str, value: Any) -> Any:
+    if key in SECRET_OUTPUTS or key == "provider_data":
+        return secret(value)
+    return _with_secret_members(value) if key in ("configuration", "extra") else value
+
+
+def _with_secret_members(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: secret(item) if is_secret_key(key) and item is not None else _with_secret_members(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_with_secret_members(item) for item in value]
+    return value

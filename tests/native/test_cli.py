@@ -1,0 +1,270 @@
+"""The native package on the real CLI, with programs in YAML: no program of ours starts, only the plugin."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances.native.schema import NATIVE_TYPE
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.harness import CliHarness, settings
+from tests.support.processes import until
+from tests.support.watching import Issued, files, leaks
+
+_HOST = "pulumi-language-yaml"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("pulumi") is None or shutil.which(_HOST) is None,
+    reason=f"no `pulumi` or no `{_HOST}` on PATH: go install github.com/pulumi/pulumi-yaml/cmd/{_HOST}@latest",
+)
+
+CRM = """
+    crm:
+      type: instances:Instance
+      properties:
+        yourMom: dropbox
+        tags: [a, b]
+        configuration: {oauth.api.key: k3y-that-nobody-sees, url: "https://a"}
+        providerData: {user: us3r-that-nobody-sees}
+"""
+TOKEN = "outputs:\n  token: ${crm.token}"
+UNCHANGED = {"same"}
+
+
+class NativeStack(CliHarness):
+    """A stack whose program is YAML and whose plugin is this very package."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        plugin = directory / "plugin" / "pulumi-resource-instances"
+        plugin.parent.mkdir()
+        plugin.write_text(f"#!{sys.executable}\nfrom pulumi_instances.native.server import main\nmain()\n")
+        plugin.chmod(0o755)
+        self.resources_are("")
+
+    def resources_are(self, resources: str, rest: str = "") -> None:
+        """Make this the program."""
+        head = "name: acceptance\nruntime: yaml\nplugins: {providers: [{name: instances, path: ./plugin}]}\n"
+        body = f"resources:\n{textwrap.indent(textwrap.dedent(resources), '  ')}\n" if resources else ""
+        (self.directory / "Pulumi.yaml").write_text(head + body + rest + "\n")
+
+    def run(self, *arguments: str) -> str:
+        """Run the CLI. Returns all that it prints."""
+        done = auto.PulumiCommand().run([*arguments, "--stack", "dev"], str(self.directory), self.env)
+        self.said.append(f"{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def changes(self) -> set[str]:
+        """What a preview is going to do."""
+        return {str(getattr(operation, "value", operation)) for operation in self.preview().change_summary}
+
+    def held(self) -> dict[str, dict[str, Any]]:
+        """The instances of the state by their names in the program."""
+        found = [resource for resource in self.resources() if resource["type"] == NATIVE_TYPE]
+        return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+
+@pytest.fixture
+def issued(monkeypatch: pytest.MonkeyPatch) -> Issued:
+    """The secrets of this test."""
+    return Issued(monkeypatch)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, instances_api: Emulator, issued: Issued) -> Iterator[NativeStack]:
+    """A stack of the native package, which may never show a secret."""
+    issued.note(instances_api.user_secret, instances_api.organization_secret)
+    stack = NativeStack(tmp_path / "stack")
+    stack.configure(settings(instances_api))
+    yield stack
+    said = {f"operation {number}": text for number, text in enumerate(stack.said)}
+    written = files(stack.directory)
+    del written["Pulumi.yaml"]  # the program, which holds the secrets that it gives
+    assert leaks({**said, **written}, issued.secrets) == []
+
+
+def test_the_life_of_an_instance(stack: NativeStack, instances_api: Emulator) -> None:
+    """Preview, up, an empty preview, refresh, an update whose token is known in advance, destroy."""
+    stack.resources_are(CRM, TOKEN)
+    assert stack.changes() == {"create"}
+    assert instances_api.writes == []
+    made = stack.up()
+    [there] = instances_api.instances()
+    assert there["name"] == "crm"
+    assert (made.outputs["token"].value, made.outputs["token"].secret) == (there["token"], True)
+    assert stack.changes() == UNCHANGED
+
+    instances_api.change(there["id"], name="renamed there")
+    assert stack.refresh().summary.resource_changes == {"same": 1, "update": 1}
+    stack.resources_are(CRM.replace("[a, b]", "[b, c]"), TOKEN)
+    shown = stack.run("preview", "--diff", "--non-interactive")
+    assert '~ name: "renamed there" => "crm"' in shown
+    assert '- [0]: "a"' in shown
+    assert '+ [1]: "c"' in shown
+    assert "token" not in shown  # it stays what it is
+    stack.up()
+    assert [request.method for request in instances_api.writes] == ["POST", "PUT"]
+    assert stack.changes() == UNCHANGED
+
+    stack.destroy()
+    assert instances_api.instances() == []
+
+
+def test_import_by_id_gives_a_program_that_changes_nothing(stack: NativeStack, instances_api: Emulator) -> None:
+    """With all that can be given, and with what is left to the server."""
+    instance_id = str(instances_api.add(your_mom="box", name="Old One", tags=["eu"]))
+    code = stack.run("import", NATIVE_TYPE, "old", instance_id, "--yes", "--non-interactive", "--protect=false")
+    generated = textwrap.dedent(code.partition("resources:\n")[2].partition("\n\n")[0])
+    assert "name: Old One" in generated
+    stack.resources_are(generated)
+    assert stack.changes() == UNCHANGED
+    stack.resources_are("old: {type: instances:Instance, properties: {yourMom: box}}")
+    assert stack.changes() == UNCHANGED
+    stack.up()
+    stack.refresh()
+    assert stack.changes() == UNCHANGED
+    stack.resources_are("old: {type: instances:Instance, properties: {yourMom: box, tags: [us]}}")
+    stack.up()
+    stack.resources_are("old: {type: instances:Instance, properties: {yourMom: box}}")
+    stack.up()
+    [there] = instances_api.instances()
+    assert (there["name"], there["tags"]) == ("Old One", [])
+    assert [request.method for request in instances_api.writes] == ["PUT", "PUT"]
+
+
+def test_the_import_option_and_a_reference(stack: NativeStack, instances_api: Emulator) -> None:
+    """Both read by the id; a look-up by the name."""
+    imported = str(instances_api.add(your_mom="box", name="imported", tags=["eu"]))
+    looked_up = str(instances_api.add(your_mom="box", name="there"))
+    stack.resources_are(
+        f"""
+        mine: {{type: instances:Instance, options: {{import: "{imported}"}}, properties: {{yourMom: box}}}}
+        there: {{type: instances:Instance, get: {{id: "{looked_up}"}}}}
+        """,
+        "variables: {found: {fn::invoke: {function: instances:getInstance, arguments: {name: there}}}}\n"
+        "outputs:\n  id: ${found.id}\n  name: ${there.name}",
+    )
+    done = stack.up()
+    assert (done.outputs["id"].value, done.outputs["name"].value) == (looked_up, "there")
+    assert stack.held()["mine"]["id"] == imported
+    assert instances_api.writes == []
+    assert stack.changes() == UNCHANGED
+
+
+def test_a_missing_instance_is_one_line(stack: NativeStack, instances_api: Emulator) -> None:
+    """An import of it, too."""
+    with pytest.raises(auto.CommandError, match="read instance 99: 404 "):
+        stack.run("import", NATIVE_TYPE, "old", "99", "--yes", "--non-interactive")
+    stack.resources_are('bad: {type: instances:Instance, properties: {yourMom: ""}}')
+    with pytest.raises(auto.CommandError, match=r"resource 'bad' has a problem: yourMom is empty; write the key"):
+        stack.preview()
+    stack.unconfigure(["instances:baseUrl", "instances:userSecret"])
+    with pytest.raises(auto.CommandError) as error:
+        stack.preview()
+    # All problems of the settings, once per provider.
+    diagnostics = str(error.value).partition("Diagnostics:")[2]
+    assert diagnostics.count("resource 'default' has a problem: instances:baseUrl is missing") == 1
+    assert diagnostics.count("resource 'default' has a problem: instances:userSecret is missing") == 1
+    assert instances_api.writes == []
+
+
+def test_a_state_of_the_dynamic_provider_goes_on(stack: NativeStack, instances_api: Emulator) -> None:
+    """The same program in YAML: all is unchanged, and nothing is sent."""
+    project = (stack.directory / "Pulumi.yaml").read_text()
+    (stack.directory / "Pulumi.yaml").write_text("name: acceptance\nruntime: python\n")
+    stack.program(
+        """
+        Instance("crm", your_mom="dropbox", tags=["a", "b"], provider_data={"user": "us3r-that-nobody-sees"},
+                 configuration={"oauth.api.key": "k3y-that-nobody-sees", "url": "https://a"})
+        Instance("bare", your_mom="box")
+        """
+    )
+    stack.up()
+    assert len(stack.instances()) == 2
+    (stack.directory / "Pulumi.yaml").write_text(project)
+    stack.resources_are(CRM + "    bare: {type: instances:Instance, properties: {yourMom: box}}\n", TOKEN)
+    writes = len(instances_api.writes)
+    assert stack.changes() == UNCHANGED
+    stack.up()
+    stack.refresh()
+    assert stack.changes() == UNCHANGED
+    assert len(stack.held()) == 2
+    assert len(instances_api.writes) == writes
+
+
+def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: Emulator) -> None:
+    """Its secrets are secret, and rotating one replaces nothing."""
+    other = instances_api.add_account()
+
+    def program(secret: str) -> str:
+        return f"""
+        eu:
+          type: pulumi:providers:instances
+          properties:
+            baseUrl: {instances_api.base_url}
+            userSecret: {{fn::secret: "{secret}"}}
+            organizationSecret: {{fn::secret: "{other.organization_secret}"}}
+            maxRetries: 0
+        crm:
+          type: instances:Instance
+          options: {{provider: "${{eu}}"}}
+          properties: {{yourMom: box}}
+        """
+
+    stack.unconfigure(["instances:baseUrl", "instances:userSecret", "instances:organizationSecret"])
+    stack.resources_are(program(other.user_secret))
+    stack.up()
+    assert [instance["name"] for instance in instances_api.instances(other)] == ["crm"]
+    stack.resources_are(program("r0tated-user-secret"))
+    assert stack.changes() == {"same", "update"}
+    (stack.directory / "Pulumi.yaml").write_text((stack.directory / "Pulumi.yaml").read_text().replace("r0tated-", ""))
+
+
+def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
+    """What it may have created is found by the next `up`."""
+    instances_api.fail("POST", "/instances", Fault.delay(3))
+    program = """
+    crm:
+      type: instances:Instance
+      options: {customTimeouts: {create: 1s}}
+      properties: {yourMom: box}
+    """
+    stack.resources_are(program)
+    with pytest.raises(auto.CommandError, match="the timeout of 1 s in customTimeouts is over"):
+        stack.up()
+    until(instances_api.instances)
+    stack.resources_are(program.replace("1s", "1m"))
+    stack.up()
+    assert len(instances_api.instances()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plugin hears of the end of its engine by poll(2)")
+def test_what_a_killed_engine_has_made_is_taken_over(stack: NativeStack, instances_api: Emulator) -> None:
+    """SIGKILL in the middle of a create: exactly one instance exists after the next `up`."""
+    instances_api.fail("POST", "/instances", Fault.delay(2))
+    stack.resources_are(CRM)
+    up = subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"],
+        cwd=stack.directory,
+        env={**os.environ, **stack.env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: instances_api.writes)
+    os.kill(up.pid, signal.SIGKILL)
+    up.wait()
+    stack.run("cancel", "--yes")
+    stack.up()
+    [there] = instances_api.instances()
+    assert stack.held()["crm"]["id"] == str(there["id"])
+    assert [request.method for request in instances_api.writes] == ["POST"]

@@ -1,0 +1,535 @@
+"""Each RPC of the native package, against its real process: no engine, the emulated API."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2
+
+from pulumi_instances.core.config import SETTINGS
+from pulumi_instances.native.schema import GET_INSTANCE, NATIVE_TYPE
+from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.mocks import secret
+from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
+from tests.support.processes import until
+
+PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
+
+
+def as_dynamic(bag: dict[str, Any]) -> dict[str, Any]:
+    """As the dynamic provider has it in its states."""
+    return {"your_mom" if key == "yourMom" else key: value for key, value in bag.items()} | PICKLED
+
+
+# about the plugin
+
+
+def test_the_handshake_asks_for_plain_values(provider: Native) -> None:
+    answer = provider.call("Handshake", provider_pb2.ProviderHandshakeRequest())
+    assert not any([answer.accept_secrets, answer.accept_resources, answer.accept_outputs])
+
+
+def test_the_plugin_tells_its_version_and_its_schema(provider: Native) -> None:
+    version = provider.call("GetPluginInfo", empty_pb2.Empty()).version
+    document = json.loads(provider.call("GetSchema", provider_pb2.GetSchemaRequest()).schema)
+    assert document["version"] == version
+    assert NATIVE_TYPE in document["resources"]
+    with pytest.raises(NativeError, match="no version 1"):
+        provider.call("GetSchema", provider_pb2.GetSchemaRequest(version=1))
+
+
+def test_what_is_not_implemented_is_refused(provider: Native) -> None:
+    with pytest.raises(NativeError, match="not implemented"):
+        provider.call("Construct", provider_pb2.ConstructRequest())
+    assert provider.log() == ""
+
+
+# about the account
+
+
+def test_check_config_reports_every_problem_at_once(home: dict[str, str]) -> None:
+    """One line each, which says how to set it for this provider."""
+    with Native(home, {"timeout": "-1", "parallelism": 0}) as default:
+        _, failures = default.check_config()
+    assert [line.split()[0] for line in failures] == [
+        "instances:baseUrl",
+        "instances:userSecret",
+        "instances:organizationSecret",
+        "instances:timeout",
+        "instances:parallelism",
+    ]
+    assert 'run "pulumi config set instances:baseUrl <value>", or set INSTANCES_BASE_URL' in failures[0]
+    with Native(home, {}, name="eu") as explicit:
+        _, failures = explicit.check_config()
+    assert failures[1] == (
+        'instances:userSecret is missing; give userSecret to the provider "eu", or set INSTANCES_EU_USER_SECRET'
+    )
+
+
+def test_check_config_marks_the_secrets_and_waits_for_what_is_unknown(api: Emulator, home: dict[str, str]) -> None:
+    """The environment is not written into the state."""
+    with Native({**home, **api.env}, {}) as process:
+        assert process.check_config() == ({}, [])
+        news = {"userSecret": "s3cret-of-user", "organizationSecret": UNKNOWN, "version": "0.1.0"}
+        checked, failures = process.check_config(news)
+    assert failures == []
+    assert checked == {**news, "userSecret": secret("s3cret-of-user"), "organizationSecret": secret(UNKNOWN)}
+
+
+def test_a_provider_whose_variables_are_those_of_the_default_account_is_refused(
+    api: Emulator, home: dict[str, str]
+) -> None:
+    with Native(home, settings_of(api), name="create") as process:
+        [failure] = process.check_config().failures
+    assert "INSTANCES_CREATE_TIMEOUT" in failure
+    assert "choose another name" in failure
+
+
+def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[str, str]) -> None:
+    """The URL of the plugin is not a part of the name; the default account's variables reach no other account."""
+    of_eu = {name.replace("INSTANCES_", "INSTANCES_EU_"): value for name, value in api.env.items()}
+    with Native({**home, **of_eu}, {}, name="eu") as process:
+        assert process.check_config().failures == []
+    with Native({**home, **api.env}, {}, name="eu") as process:
+        assert len(process.check_config().failures) == 3
+    with Native({**home, **api.env}, {}, name="default_0_1_0_https_/example.com") as process:
+        assert process.check_config().failures == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "changes", "replaces"),
+    [
+        ({}, "NONE", []),
+        ({"baseUrl": "https://a/"}, "NONE", []),
+        ({"baseUrl": "https://b"}, "SOME", ["baseUrl"]),
+        ({"baseUrl": None}, "SOME", []),
+        ({"userSecret": "rotated"}, "SOME", []),
+        ({"timeout": "30"}, "NONE", []),
+        ({"timeout": 31}, "SOME", []),
+    ],
+)
+def test_diff_config(provider: Native, changed: dict[str, Any], changes: str, replaces: list[str]) -> None:
+    """Another URL means other instances; a rotated secret does not."""
+    olds = {"baseUrl": "https://a", "userSecret": "one", "timeout": 30}
+    news = {key: value for key, value in {**olds, **changed}.items() if value is not None}
+    found = provider.diff_config(olds, news)
+    assert (found.changes, found.replaces) == (changes, replaces)
+    assert found.detailed.keys() == (changed.keys() if changes == "SOME" else set())
+
+
+def test_without_settings_nothing_is_configured_and_every_call_says_so(home: dict[str, str]) -> None:
+    with Native(home) as process:
+        with pytest.raises(NativeError, match=r"^instances:baseUrl is missing.*INSTANCES_BASE_URL"):
+            process.configure()
+        with pytest.raises(NativeError, match="not configured"):
+            process.refresh("1", inputs(token="t"))
+
+
+def test_every_setting_is_one_of_the_provider(provider: Native) -> None:
+    document = json.loads(provider.call("GetSchema", provider_pb2.GetSchemaRequest()).schema)
+    assert document["provider"]["inputProperties"].keys() == {setting.key for setting in SETTINGS}
+
+
+# Check
+
+
+def test_check_adds_the_default_tags(api: Emulator, home: dict[str, str]) -> None:
+    """The project and the stack are those of the URN."""
+    with Native(home, {**settings_of(api), "defaultTags": "pulumi,{project}/{stack}"}) as process:
+        checked, failures = process.configure().check(inputs())
+    assert failures == []
+    assert checked["tags"] == ["acceptance/dev", "eu", "pulumi"]
+
+
+def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None:
+    news = {
+        "yourMom": "dropbox",
+        "tags": ["b", "a", "b"],
+        "configuration": {"oauth.api.key": "k3y", "url": "https://a", "deep": {"password": "p4ss", "size": 3}},
+        "providerData": {"code": "c0de"},
+    }
+    checked, failures = provider.check(news)
+    assert failures == []
+    assert checked == {
+        "yourMom": "dropbox",
+        "name": "crm",
+        "tags": ["a", "b"],
+        "configuration": {
+            "oauth.api.key": secret("k3y"),
+            "url": "https://a",
+            "deep": {"password": secret("p4ss"), "size": 3.0},
+        },
+        "providerData": secret({"code": "c0de"}),
+    }
+
+
+def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
+    news = {"yourMom": UNKNOWN, "tags": ["a", UNKNOWN], "configuration": {"url": [UNKNOWN]}, "providerData": UNKNOWN}
+    checked, failures = provider.check(news)
+    assert failures == []
+    assert plain(checked) == {**news, "name": "crm"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "line"),
+    [
+        ({"yourMom": None}, 'yourMom is missing; write the key of a connector, such as "dropbox"'),
+        ({"tags": "billing"}, 'tags must be a list of strings, not a string; write tags: ["billing"]'),
+        ({"enabled": "yes"}, "enabled must be a boolean, not a string; write enabled: true or enabled: false"),
+        ({"adoptId": "x"}, "adoptId must be the decimal id of an instance, not another string; write"),
+        ({"extra": {"providerData": {}}}, 'extra["providerData"] has an argument of its own; write providerData'),
+        ({"colour": "red"}, "colour is not a property of an Instance; remove it"),
+    ],
+)
+def test_bad_inputs_are_lines_in_the_words_of_the_package(provider: Native, bad: dict[str, Any], line: str) -> None:
+    [failure] = provider.check(inputs(**bad)).failures
+    assert failure.startswith(line)
+
+
+def test_a_stranger_type_is_refused(provider: Native) -> None:
+    with pytest.raises(NativeError, match="instances:index:Other is not a resource"):
+        provider.check(inputs(), urn=URN.replace("Instance", "Other"))
+
+
+# Diff
+
+
+def test_a_state_of_the_dynamic_provider_is_the_same(provider: Native) -> None:
+    """In its spelling, with the pickled provider."""
+    outputs = inputs(token="t0ken", valid=True, disabled=False, __defaults=[])
+    checked, _ = provider.check(inputs(), as_dynamic(inputs()))
+    assert checked == inputs()
+    assert provider.diff("7", as_dynamic(outputs), checked, as_dynamic(inputs())).changes == "NONE"
+
+
+def test_the_difference_is_told_per_member_and_per_tag(provider: Native) -> None:
+    olds = inputs(
+        tags=["a", "b", "c"],
+        configuration={"oauth.key": "1", "url": "x", "deep": {"size": 1}},
+        token="t0ken",
+        __defaults=[],
+    )
+    news = inputs(tags=["a", "c", "d", "e"], configuration={"oauth.key": "2", "url": "x", "deep": {"more": 1}})
+    found = provider.diff("7", olds, news)
+    assert found.changes == "SOME"
+    assert found.replaces == ["configuration"]
+    assert found.detailed == {
+        "tags[1]": ("DELETE", True),
+        "tags[2]": ("ADD", True),
+        "tags[3]": ("ADD", True),
+        'configuration["oauth.key"]': ("UPDATE_REPLACE", True),
+        "configuration.deep.size": ("DELETE_REPLACE", True),
+        "configuration.deep.more": ("ADD_REPLACE", True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "detailed"),
+    [
+        ({"yourMom": "box"}, {"yourMom": ("UPDATE_REPLACE", True)}),
+        ({"name": "other"}, {"name": ("UPDATE", True)}),
+        ({"tags": None}, {"tags": ("DELETE", True)}),
+        ({"tags": UNKNOWN}, {"tags": ("UPDATE", True)}),
+        ({"yourMom": UNKNOWN}, {"yourMom": ("UPDATE_REPLACE", True)}),
+        ({"configuration": {"a": 1}}, {"configuration": ("ADD", True)}),
+    ],
+)
+def test_one_difference(provider: Native, changed: dict[str, Any], detailed: dict[str, Any]) -> None:
+    olds = inputs(token="t0ken", __defaults=[])
+    assert provider.diff("7", olds, inputs(**changed)).detailed == detailed
+
+
+def test_what_differs_in_the_outputs_alone_is_shown_so(provider: Native) -> None:
+    """A refresh of a state whose inputs were not rewritten leaves such a difference."""
+    olds = inputs(name="renamed there", token="t0ken", __defaults=[])
+    assert provider.diff("7", olds, inputs(), inputs()).detailed == {"name": ("UPDATE", False)}
+
+
+# Create, Update, Read, Delete
+
+
+def test_a_preview_of_a_create_knows_the_inputs_and_sends_nothing(provider: Native, api: Emulator) -> None:
+    found = provider.create(inputs(tags=None, providerData={"code": "c0de"}), preview=True)
+    assert found.id == ""
+    assert found.outputs["name"] == "billing"
+    assert found.outputs["providerData"] == secret({"code": "c0de"})
+    assert found.outputs["token"] == secret(UNKNOWN)
+    assert [found.outputs[key] for key in ("tags", "valid", "disabled")] == [UNKNOWN] * 3
+    assert api.requests == []
+
+
+def test_create_read_update_delete(provider: Native, api: Emulator) -> None:
+    made = provider.create(inputs(configuration={"api.key": "k3y"}))
+    [there] = api.instances()
+    assert made.id == str(there["id"])
+    assert made.outputs["token"] == secret(there["token"])
+    assert made.outputs["configuration"] == {"api.key": secret("k3y")}
+
+    state = plain(made.outputs)
+    read = provider.refresh(made.id, state)
+    assert plain(read.outputs) == state
+    assert plain(read.inputs) == inputs(configuration={"api.key": "k3y"})
+
+    news = inputs(name="sales", configuration={"api.key": "k3y"})
+    preview = provider.update(made.id, state, news, preview=True)
+    writes = len(api.writes)
+    assert preview["token"] == secret(there["token"])
+    assert preview["name"] == "sales"
+    assert provider.update(made.id, state, news) == preview
+    assert len(api.writes) == writes + 1
+
+    provider.delete(made.id, plain(preview))
+    assert api.instances() == []
+
+
+def test_what_is_gone_has_no_id_and_its_outputs_go(provider: Native, api: Emulator) -> None:
+    """One of the state that is still there proves that the API is the right one."""
+    there, made = provider.create(inputs(name="there")), provider.create(inputs(name="gone"))
+    api.remove(made.id)
+    provider.refresh(there.id, plain(there.outputs))
+    found = provider.refresh(made.id, plain(made.outputs))
+    assert found == ("", {}, {})
+
+
+def test_an_error_is_one_line_in_the_words_of_the_package(provider: Native) -> None:
+    with pytest.raises(
+        NativeError, match=r"^adoptId names instance 9999, which does not exist; correct adoptId, or remove it"
+    ):
+        provider.create(inputs(adoptId="9999"))
+    with pytest.raises(NativeError, match=r"^read instance 9999: 404[^\n]*$"):
+        provider.get("9999")
+    assert provider.log() == ""
+
+
+def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
+    request = provider_pb2.CreateRequest(urn=URN, properties=struct({"name": ["s3cret"]}))
+    with pytest.raises(NativeError, match=r"^Create: \w+ in the provider; please report it$"):
+        provider.call("Create", request)
+
+
+def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:
+    """The next `up` reads it: the engine updates what is not complete."""
+    home = {"PULUMI_HOME": str(tmp_path)}
+    with Native(home, {**settings_of(api), "maxRetries": 0}) as process:
+        process.configure()
+        api.fail("POST", "/instances", Fault.drop_after())
+        api.fail("GET", "/instances/{id}", Fault.status(403))
+        with pytest.raises(NativeError, match="its token cannot be read") as error:
+            process.create(inputs())
+        [there] = api.instances()
+        kept = error.value.kept
+        assert kept.id == str(there["id"])
+        state = plain(bag(kept.properties))
+        assert "token" not in state
+    with Native(home, settings_of(api)) as process:
+        process.configure()
+        outputs = process.update(kept.id, state, inputs())
+        assert outputs["token"] == secret(there["token"])
+    assert [request.method for request in api.writes] == ["POST"]
+
+
+def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict[str, str]) -> None:
+    """Every `up` reports it as long as its connection does not work."""
+    instance_id = str(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
+    api.change(instance_id, valid=False)
+    with Native(home, {**settings_of(api), "createTimeout": 1}) as process:
+        process.configure()
+        with pytest.raises(NativeError, match="requireValid asks for it") as error:
+            process.create(inputs(requireValid=True, adoptId=instance_id))
+        assert error.value.kept.id == instance_id
+        state = plain(bag(error.value.kept.properties))
+        with pytest.raises(NativeError, match="requireValid asks for it"):
+            process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))
+        api.change(instance_id, valid=True)
+        assert process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))["valid"] is True
+
+
+def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emulator) -> None:
+    """What the program then leaves out is not managed, and no difference."""
+    instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))
+    found = provider.import_(instance_id)
+    assert found.inputs == {"yourMom": "box", "name": "crm", "tags": ["eu"], "__imported": True}
+
+    whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
+    assert whole == {"yourMom": "box", "name": "crm", "tags": ["eu"]}
+    assert provider.diff(instance_id, plain(found.outputs), whole, found.inputs).changes == "NONE"
+
+    sparse, _ = provider.check({"yourMom": "box"}, plain(found.inputs), URN.replace("crm", "mine"))
+    assert sparse == {"yourMom": "box"}
+    assert provider.diff(instance_id, plain(found.outputs), sparse, found.inputs).changes == "NONE"
+    assert provider.diff(instance_id, plain(found.outputs), sparse, sparse).changes == "NONE"
+    # Tags that the program gave and has dropped are cleared.
+    named = {**sparse, "name": "crm"}
+    assert provider.diff(instance_id, plain(found.outputs), named, whole).detailed.keys() == {"tags"}
+
+    again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))
+    assert again == found
+
+
+def test_a_reference_is_read_without_being_managed(provider: Native, api: Emulator) -> None:
+    instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))
+    found = provider.get(instance_id)
+    assert found.outputs["__defaults"] == ["name", "tags"]
+    assert found.outputs["token"] == secret(api.instance(int(instance_id))["token"])
+
+
+# look-ups
+
+
+def test_look_ups(provider: Native, api: Emulator) -> None:
+    ids = [str(api.add(your_mom="box", name=name, tags=["eu"])) for name in ("crm", "crm", "sales")]
+    found = provider.invoke("getInstance", name="sales")
+    assert found["id"] == ids[2]
+    assert found["token"] == secret(api.instance(int(ids[2]))["token"])
+    assert found["yourMom"] == "box"
+    several = provider.invoke("getInstances", tags=["eu"], yourMom="box")
+    assert [each["id"] for each in several["instances"]] == ids
+    with pytest.raises(NativeError, match=r"^getInstance: 2 instances have name: \"crm\""):
+        provider.invoke("getInstance", name="crm")
+    with pytest.raises(NativeError, match=f"use {GET_INSTANCE}"):
+        provider.invoke("getNothing")
+
+
+# the log, time and the end
+
+
+def test_warnings_reach_the_engine_beside_their_resource(provider: Native, api: Emulator) -> None:
+    api.add(your_mom="dropbox", name="twin", tags=["eu"])
+    with_twin = inputs(name="twin")
+    provider.engine.lines.clear()
+    provider.create(with_twin)
+    provider.create({**with_twin, "providerData": {"user": "another"}})
+    assert provider.log() == ""
+    assert all(urn == URN and "adopt_id" not in line for urn, line in provider.engine.lines)
+
+
+def test_a_timeout_bounds_the_whole_operation(api: Emulator, home: dict[str, str]) -> None:
+    """Retries and waits included, whatever the settings say; the message says which timeout it was."""
+    with Native(home, {**settings_of(api), "timeout": 50, "maxRetries": 100}) as process:
+        process.configure()
+        instance_id = str(api.add(your_mom="box", name="crm"))
+        for _ in range(50):
+            api.fail("GET", "/instances/{id}", Fault.delay(20))
+        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over; increase it"):
+            process.refresh(instance_id, inputs(token="t"), timeout=0.5)
+
+
+def test_a_timeout_may_be_longer_than_the_settings(api: Emulator, home: dict[str, str]) -> None:
+    """`customTimeouts` win over them."""
+    api.fail("POST", "/instances", Fault.delay(1.5))
+    with Native(home, {**settings_of(api), "timeout": 0.5, "createTimeout": 0.5}) as process:
+        made = process.configure().create(inputs(name="slow"), timeout=60)
+    assert made.outputs["token"] == secret(api.instance(made.id)["token"])
+    assert [request.method for request in api.requests] == ["GET", "POST"]
+
+
+def test_cancel_ends_a_wait(api: Emulator, home: dict[str, str]) -> None:
+    with Native(home, {**settings_of(api), "maxRetries": 100}) as process:
+        process.configure()
+        instance_id = str(api.add(your_mom="box", name="crm"))
+        for _ in range(50):
+            api.fail("GET", "/instances/{id}", Fault.status(503, headers={"Retry-After": "1000"}))
+        failed: list[str] = []
+
+        def read() -> None:
+            try:
+                process.get(instance_id)
+            except NativeError as error:
+                failed.append(str(error))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        until(lambda: api.requests)
+        process.cancel()
+        reader.join(20)
+        assert len(failed) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("CheckConfig", provider_pb2.CheckRequest()),
+        ("DiffConfig", provider_pb2.DiffRequest()),
+        ("Check", provider_pb2.CheckRequest()),
+        ("Check", provider_pb2.CheckRequest(urn="::::::", news=struct({"yourMom": [[]], "tags": {"a": None}}))),
+        ("Diff", provider_pb2.DiffRequest()),
+        (
+            "Diff",
+            provider_pb2.DiffRequest(id="x", olds=struct({"tags": "text", "configuration": [1], "__defaults": 3})),
+        ),
+        ("Create", provider_pb2.CreateRequest()),
+        ("Create", provider_pb2.CreateRequest(preview=True)),
+        ("Read", provider_pb2.ReadRequest()),
+        ("Read", provider_pb2.ReadRequest(id="../instances", properties=struct({"token": 1}))),
+        ("Update", provider_pb2.UpdateRequest()),
+        ("Update", provider_pb2.UpdateRequest(preview=True)),
+        ("Delete", provider_pb2.DeleteRequest()),
+        ("Delete", provider_pb2.DeleteRequest(id="..")),
+        ("Invoke", provider_pb2.InvokeRequest()),
+        ("Invoke", provider_pb2.InvokeRequest(tok=GET_INSTANCE, args=struct({"id": {}, "tags": 3}))),
+        ("Configure", provider_pb2.ConfigureRequest(args=struct({"baseUrl": [], "timeout": {}}))),
+    ],
+)
+def test_garbage_is_answered_or_refused_in_one_line(
+    provider: Native, api: Emulator, method: str, request_: Any
+) -> None:
+    """Nothing is written either."""
+    said = "answered"
+    try:
+        provider.call(method, request_)
+    except NativeError as error:
+        said = str(error)
+    assert said.strip()
+    assert "\n" not in said
+    assert provider.log() == ""
+    assert api.writes == []
+
+
+def test_64_calls_at_once(provider: Native, api: Emulator) -> None:
+    with ThreadPoolExecutor(64) as pool:
+        made = list(pool.map(lambda number: provider.create(inputs(name=f"n{number}")).id, range(64)))
+    assert sorted(made) == sorted(str(instance["id"]) for instance in api.instances())
+
+
+def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) -> None:
+    with Native(home, settings_of(api)) as process:
+        process.configure()
+        process.create(inputs())
+        assert process.interrupt() == 0
+        assert process.log() == ""
+
+
+def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:
+    """This is how the process learns that the engine was killed."""
+    with Native(home) as process:
+        assert process.process.stdout is not None
+        process.process.stdout.close()
+        assert process.process.wait(timeout=60) == 0
+
+
+def test_what_a_killed_engine_has_made_is_found_by_the_next_run(api: Emulator, tmp_path: Path) -> None:
+    """The create goes on, unheard, and leaves its note."""
+    home = {"PULUMI_HOME": str(tmp_path)}
+    api.fail("POST", "/instances", Fault.delay(0.5))
+    with Native(home, settings_of(api)) as process:
+        process.configure()
+        create = provider_pb2.CreateRequest(urn=URN, properties=struct(inputs()))
+        call = process.stub.Create.future(create)
+        until(lambda: any(request.method == "POST" for request in api.requests))
+        assert process.process.stdout is not None
+        process.process.stdout.close()
+        assert process.process.wait(timeout=60) == 0
+        assert call.exception() is not None
+    until(api.instances)
+    with Native(home, settings_of(api)) as process:
+        process.configure()
+        made = process.create(inputs())
+    assert [made.id] == [str(instance["id"]) for instance in api.instances()]
+    assert [request.method for request in api.writes] == ["POST"]
