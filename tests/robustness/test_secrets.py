@@ -135,13 +135,16 @@ def _provider(stack: Harness) -> dict[str, Any]:
 
 
 OTHERS = """
-    Instance("kept", your_mom="box", configuration={{"db.url": pulumi.Output.secret("{url}")}})
-    Instance("new", your_mom="dropbox", name="{name}")
+    kept = Instance("kept", your_mom="box", configuration={{"db.url": pulumi.Output.secret("{url}")}})
+    Instance("new", your_mom="dropbox", name="{name}", opts=pulumi.ResourceOptions(depends_on=[kept]))
 """
 
 
 def test_an_answer_about_one_instance_does_not_show_the_secrets_of_another(talkative: Harness, api: Emulator) -> None:
-    """Secrets that are only in the state, because the program has changed them, are not shown either."""
+    """Secrets that are only in the state, because the program has changed them, are not shown either.
+
+    The provider learns of them when the engine has it compare the instance that they belong to, which comes first here.
+    """
     url = "planted-url-6931471805599453"
     talkative.program(OTHERS.format(name="before", url=url))
     talkative.up()
