@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, is_secret_key
+from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, with_secrets
 from .lifecycle import InstanceProvider
 
 
@@ -149,18 +149,9 @@ def _holds_output(value: Any) -> bool:
 
 def _with_secrets(value: Any) -> Any:
     """Mark the values under secret-looking keys, at any depth; whole where the keys are not known yet."""
-    return pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else _with_secret_members(value)
-
-
-def _with_secret_members(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: pulumi.Output.secret(item) if is_secret_key(key) and item is not None else _with_secret_members(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_with_secret_members(item) for item in value]
-    return value
+    return (
+        pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else with_secrets(value, pulumi.Output.secret)
+    )
 
 
 def _demand_valid(name: str, instance_id: str | None, valid: bool | None) -> None:

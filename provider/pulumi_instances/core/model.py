@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pulumi.output import Unknown
@@ -104,6 +104,18 @@ def is_secret_key(key: object) -> bool:
     if _SECRET_WORDS.search(str(key).lower()):
         return True
     return not _SHORT_SECRET_WORDS.isdisjoint(part.lower() for part in _PARTS.findall(str(key)))
+
+
+def with_secrets(value: Any, mark: Callable[[Any], Any]) -> Any:
+    """The value with ``mark`` put on what stands under secret-looking keys, at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            key: mark(item) if is_secret_key(key) and item is not None else with_secrets(item, mark)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [with_secrets(item, mark) for item in value]
+    return value
 
 
 def kind_of(value: object) -> str:
