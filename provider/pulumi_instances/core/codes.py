@@ -95,10 +95,13 @@ class Codes:
 
 def holds_code(data: object) -> bool:
     """Whether the data for an authentication holds a code that works once."""
-    return bool(_codes({"provider_data": data}))
+    return bool(_codes_in(data))
 
 
 def _codes(bag: Mapping[str, Any]) -> set[str]:
-    data = bag.get("provider_data")
+    return _codes_in(bag.get("provider_data"))
+
+
+def _codes_in(data: object) -> set[str]:
     values = [data.get(key) for key in _ONE_TIME] if isinstance(data, Mapping) else []
     return {value for value in values if isinstance(value, str) and value}

@@ -25,23 +25,23 @@ def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -
     Keys that the program has dropped from ``configuration`` are left as they are: see `dropped`.
     """
     name_and_tags = model.to_update(news, olds)
-    met = model.is_met(name_and_tags, olds, dialect)
-    body: dict[str, Any] = {}
-    for key in ("configuration", "provider_data"):
-        value = news.get(key)
-        if key in dialect.in_place and value and not model.same(key, olds.get(key), value):
-            body[model.WIRE_NAMES[key]] = model.plain(value)
-    logs_in = "providerData" in body
-    if "configuration" in body and dialect.merges:
-        body["configuration"] = model.changed_members(olds.get("configuration"), body["configuration"])
-        if not body["configuration"]:
-            del body["configuration"]
-    if met and not body:
+    differing = {key: value for key, value in name_and_tags.items() if not model.is_met({key: value}, olds, dialect)}
+    sent = {key: _sent(key, olds, news, dialect) for key in ("configuration", "provider_data")}
+    body = {model.WIRE_NAMES[key]: value for key, value in sent.items() if value}
+    if not differing and not body:
         return None
+    logs_in = "providerData" in body
     if body and not logs_in and dialect.merges:
-        differing = {key: value for key, value in name_and_tags.items() if not model.same(key, olds.get(key), value)}
-        return Update("PATCH", {**({} if met else differing), **body}, logs_in)
+        return Update("PATCH", {**differing, **body})
     return Update("PUT", {**name_and_tags, **body}, logs_in)
+
+
+def _sent(key: str, olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """What an update has to send of this property; nothing where it is as before, or does not change in place."""
+    old, new = olds.get(key), news.get(key) or {}
+    if key not in dialect.in_place or model.same(key, old, new):
+        return {}
+    return model.changed_members(old, new) if key == "configuration" and dialect.merges else dict(model.plain(new))
 
 
 def dropped(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> list[str]:
