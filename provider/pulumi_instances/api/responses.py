@@ -113,8 +113,10 @@ def several(attempt: Attempt, what: str) -> list[dict[str, Any]]:
 
 def demand_dialect(answer: Mapping[str, Any], what: str, dialect: Dialect) -> None:
     """Raise UnexpectedAnswer where an instance names its connector as another dialect does."""
+    if dialect.connector in answer:  # as nearly always: a listing may hold tens of thousands
+        return
     for name, other in DIALECTS.items():
-        if dialect.connector not in answer and isinstance(answer.get(other.connector), dict):
+        if isinstance(answer.get(other.connector), dict):
             raise UnexpectedAnswer(
                 f'{what}: the answer has "{other.connector}" instead of "{dialect.connector}"',
                 f"set instances:dialect to {name}",
