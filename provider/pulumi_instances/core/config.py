@@ -245,7 +245,7 @@ def _values(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The values that are known, by the fields of `Settings`, and what is wrong with the others."""
     environ = os.environ if environ is None else environ
-    how_to_set = how_to_set or _how_to_set
+    how_to_set = how_to_set or how_to_set_in_python
     account = get(ACCOUNT_KEY)
     prefix = env_prefix(account)
     values: dict[str, Any] = {}
@@ -289,7 +289,8 @@ def variables(account: str | None) -> frozenset[str]:
     return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
 
 
-def _how_to_set(setting: Setting, account: Any) -> str:
+def how_to_set_in_python(setting: Setting, account: Any) -> str:
+    """What a Python program, or the stack, has to do for a setting."""
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
         return f'pass {where} to account("{account}", …)'

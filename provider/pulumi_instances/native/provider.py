@@ -317,8 +317,7 @@ def _problems_of_name(account: str | None) -> list[Problem]:
 def _how_to_set(setting: Setting, account: Any) -> str:
     if account:
         return f'give {setting.key} to the provider "{account}"'
-    words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
-    return f'run "pulumi config set {words}"'
+    return config.how_to_set_in_python(setting, None)  # the stack's configuration is the same
 
 
 def _as_url(value: Any) -> Any:
