@@ -34,6 +34,19 @@ def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
         yield api
 
 
+@pytest.fixture(scope="session")
+def _emulator() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def api(_emulator: Emulator) -> Emulator:
+    """The Instances API on loopback, empty. Its server is started once, as that costs more than the tests."""
+    _emulator.reset()
+    return _emulator
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect."""
     dialect = config.getoption("--dialect")

@@ -11,19 +11,6 @@ from tests.support.plugin import Plugin
 
 
 @pytest.fixture(scope="module")
-def _emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def api(_emulator: Emulator) -> Emulator:
-    """The Instances API on loopback, empty."""
-    _emulator.reset()
-    return _emulator
-
-
-@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment that keeps what the process writes below a directory of the tests."""
     return {"PULUMI_HOME": str(tmp_path_factory.mktemp("pulumi-home"))}

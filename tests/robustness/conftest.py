@@ -22,19 +22,6 @@ settings.register_profile(
 )
 
 
-@pytest.fixture(scope="module")
-def _emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def api(_emulator: Emulator) -> Emulator:
-    """The Instances API on loopback, empty."""
-    _emulator.reset()
-    return _emulator
-
-
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment that keeps what a process writes below a directory of the test's own."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -16,11 +12,11 @@ import grpc
 from google.protobuf import empty_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, status_pb2
 
 from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.native.schema import NATIVE_TYPE
-from tests.support.processes import LIMIT
+from tests.support.provider_process import ProviderProcess
 from tests.support.values import Inputs
 
 COMMAND = [sys.executable, "-c", "from pulumi_instances.native.server import main; main()"]
@@ -80,13 +76,13 @@ class FakeEngine(engine_pb2_grpc.EngineServicer):
         return empty_pb2.Empty()
 
 
-class Native:
+class Native(ProviderProcess):
     """One process. ``env`` joins the environment; ``settings`` are the inputs of the provider called ``name``."""
 
     def __init__(
         self, env: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None, name: str = "default"
     ) -> None:
-        self._env = dict(env or {})
+        super().__init__(env)
         self._settings = dict(settings or {})
         self._name = name
 
@@ -96,30 +92,14 @@ class Native:
         engine_pb2_grpc.add_EngineServicer_to_server(self.engine, self._server)
         address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
-        self._stderr = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [*COMMAND, address],
-            env={**os.environ, **self._env},
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
-        assert self.process.stdout is not None
-        port = int(self.process.stdout.readline())
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-        self.stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
+        self.start([*COMMAND, address])
         self.call("Handshake", provider_pb2.ProviderHandshakeRequest(engine_address=address))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._stderr.close()
+        super().__exit__(kind, error, trace)
         self._server.stop(None).wait()
 
     def configure(self) -> Native:
@@ -190,21 +170,8 @@ class Native:
     def cancel(self) -> None:
         self.call("Cancel", empty_pb2.Empty())
 
-    def interrupt(self) -> int:
-        """Send the signal of the engine's end and wait. Returns the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=LIMIT)
-
-    def log(self) -> str:
-        """What the process has written to stderr so far."""
-        self._stderr.seek(0)
-        return self._stderr.read()
-
-    def call(self, method: str, request: Any) -> Any:
-        try:
-            return getattr(self.stub, method)(request, timeout=LIMIT)
-        except grpc.RpcError as error:
-            raise NativeError(error) from None
+    def failure(self, error: grpc.RpcError) -> NativeError:
+        return NativeError(error)
 
 
 def settings_of(api: Any) -> Bag:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.dynamic.dynamic import serialize_provider
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.lifecycle import InstanceProvider
+from tests.support.provider_process import ProviderProcess
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """An unknown value on the wire (sdk/go/common/resource/plugin/rpc.go)."""
@@ -54,55 +50,36 @@ class Found(NamedTuple):
     inputs: Bag
 
 
-class Plugin:
+class Plugin(ProviderProcess):
     """One process. ``env`` is added to the environment, and ``config`` is passed to Configure."""
 
+    ends_within = 20
+
     def __init__(self, env: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None) -> None:
-        self._env = dict(env or {})
+        super().__init__(env)
         self._config = dict(config or {})
 
     def __enter__(self) -> Plugin:
-        self._stderr = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pulumi.dynamic"],
-            env={**os.environ, **self._env},
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
-        assert self.process.stdout is not None
-        port = int(self.process.stdout.readline())
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-        self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
-        self._call("Configure", provider_pb2.ConfigureRequest(args=_struct(self._config, None)))
+        self.start([sys.executable, "-u", "-m", "pulumi.dynamic"])
+        self.call("Configure", provider_pb2.ConfigureRequest(args=_struct(self._config, None)))
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._stderr.close()
 
     def check(self, news: Bag, olds: Bag | None = None) -> Checked:
         """Check; ``olds`` are the inputs in the state, none for a new resource."""
         request = provider_pb2.CheckRequest(olds=_struct(olds) if olds else Struct(), news=_struct(news))
-        answer = self._call("Check", request)
+        answer = self.call("Check", request)
         return Checked(_bag(answer.inputs), [(failure.property, failure.reason) for failure in answer.failures])
 
     def diff(self, id_: str, olds: Bag, news: Bag, pickled: str = PICKLE) -> Diffed:
         """Diff; ``olds`` are the outputs in the state."""
         request = provider_pb2.DiffRequest(id=id_, olds=_struct(olds), news=_struct(news, pickled))
-        answer = self._call("Diff", request)
+        answer = self.call("Diff", request)
         changes = provider_pb2.DiffResponse.DiffChanges.Name(answer.changes)
         return Diffed(changes.removeprefix("DIFF_"), list(answer.replaces))
 
     def create(self, inputs: Bag) -> Found:
         """Create, from checked inputs."""
-        answer = self._call("Create", provider_pb2.CreateRequest(properties=_struct(inputs)))
+        answer = self.call("Create", provider_pb2.CreateRequest(properties=_struct(inputs)))
         return Found(answer.id, _bag(answer.properties), {})
 
     def refresh(self, id_: str, outputs: Bag) -> Found:
@@ -115,32 +92,19 @@ class Plugin:
 
     def update(self, id_: str, olds: Bag, news: Bag) -> Bag:
         """Update; ``olds`` are the outputs in the state. Returns the new outputs."""
-        answer = self._call("Update", provider_pb2.UpdateRequest(id=id_, olds=_struct(olds), news=_struct(news)))
+        answer = self.call("Update", provider_pb2.UpdateRequest(id=id_, olds=_struct(olds), news=_struct(news)))
         return _bag(answer.properties)
 
     def delete(self, id_: str, outputs: Bag) -> None:
         """Delete."""
-        self._call("Delete", provider_pb2.DeleteRequest(id=id_, properties=_struct(outputs)))
-
-    def interrupt(self) -> int:
-        """Send the signal of Ctrl-C and wait for the end. Returns the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=20)
-
-    def log(self) -> str:
-        """What the process has written to stderr so far."""
-        self._stderr.seek(0)
-        return self._stderr.read()
+        self.call("Delete", provider_pb2.DeleteRequest(id=id_, properties=_struct(outputs)))
 
     def _read(self, request: Any) -> Found:
-        answer = self._call("Read", request)
+        answer = self.call("Read", request)
         return Found(answer.id, _bag(answer.properties), _bag(answer.inputs))
 
-    def _call(self, method: str, request: Any) -> Any:
-        try:
-            return getattr(self._stub, method)(request, timeout=60)
-        except grpc.RpcError as error:
-            raise PluginError(error.details()) from None
+    def failure(self, error: grpc.RpcError) -> PluginError:
+        return PluginError(error.details())
 
 
 def _struct(bag: Bag, pickled: str | None = PICKLE) -> Struct:

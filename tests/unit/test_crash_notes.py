@@ -274,15 +274,11 @@ def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -
 
 
 def test_without_a_home_nobody_is_known_to_keep_anything(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Emulator,
+    no_home: None,  # noqa: ARG001  after `api`, which sets one
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """There is no place for it, which is said once, and no call fails because of it."""
-
-    def no_home() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("PULUMI_HOME")
-    monkeypatch.setattr(Path, "home", no_home)
     nowhere = CrashNotes(settings(api))
     nowhere.keep("7", "word")
     assert nowhere.keeper("7") is None

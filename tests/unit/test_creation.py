@@ -407,14 +407,8 @@ def test_a_masked_token_in_a_listing_is_not_taken_for_the_token() -> None:
         assert scripted(server).create(inputs())["token"] == "true"
 
 
-def test_no_home_costs_the_notes_only(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def no_home() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("PULUMI_HOME")
-    monkeypatch.setattr(Path, "home", no_home)
+@pytest.mark.usefixtures("no_home")
+def test_no_home_costs_the_notes_only(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     assert creations(api).create(inputs())["id"]
     assert "set PULUMI_HOME" in caplog.text
 
