@@ -129,11 +129,20 @@ def test_a_change_that_would_send_a_used_code_is_refused(stack: Harness, live: E
     assert calls(live) == ["POST /instances"]
 
 
-def test_a_login_whose_answer_is_lost_is_not_sent_again(stack: Harness, live: Emulator) -> None:
+LOST = {
+    "connection": Fault.drop_after(),
+    "gateway": Fault.status_after(502),
+    "garbage": Fault.garbage(),
+    "truncated": Fault.truncated(),
+}
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_login_whose_answer_is_lost_is_not_sent_again(stack: Harness, live: Emulator, fault: str) -> None:
     """The code counts as used: a line says so, and the state holds it."""
     stack.program(calendar("c0de-number-1"))
     before = id_and_token(stack.up())
-    live.fail("PUT", "/instances/{id}", Fault.drop_after())
+    live.fail("PUT", "/instances/{id}", LOST[fault])
     stack.program(calendar("c0de-number-2"))
     up = stack.up()
     assert "the code counts as used" in up.stdout

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
-from ..core.errors import InputError, InstancesError, NotFound, UnexpectedAnswer
+from ..core.errors import InputError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
 from . import limits, responses
 from .attempt import Attempt, Clock, Json, backoff
@@ -64,7 +64,7 @@ class Client:
     def get(self, instance_id: str) -> dict[str, Any]:
         """`GET /instances/{id}`."""
         what = f"read instance {instance_id}"
-        found = responses.one(self._checked(self._exchange("GET", _path(instance_id), None), what), what)
+        found = self._one(self._exchange("GET", _path(instance_id), None), what)
         responses.demand_dialect(found, what, self.settings.dialect)
         return found
 
@@ -129,12 +129,12 @@ class Client:
         once = logs_in and holds_code(body.get("providerData"))
         query = "?reAuthenticate=true" if logs_in else ""
         attempt = self._exchange("PUT", _path(instance_id) + query, body, once=once, slow=logs_in)
-        return responses.one(self._checked(attempt, what, once=once), what)
+        return self._one(attempt, what, once=once)
 
     def patch(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
         """`PATCH /instances/{id}`, which merges: the live services have it, the API document does not."""
         what = f"update instance {instance_id}"
-        return responses.one(self._checked(self._exchange("PATCH", _path(instance_id), body), what), what)
+        return self._one(self._exchange("PATCH", _path(instance_id), body), what)
 
     def set_enabled(self, instance_id: str, enabled: bool) -> None:
         """`PUT` or `DELETE /instances/{id}/enabled`, which the live services have."""
@@ -161,16 +161,22 @@ class Client:
         Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        attempt = self._exchange("POST", "/instances", body, once=True, slow=True)
-        self._checked(attempt, what, once=True)
-        try:
-            answer = responses.one(attempt, what)
-            _demand_id(answer, what)
-        except InstancesError as error:
-            raise AnswerLost(error.cause, attempt) from None
-        return answer
+        return self._one(self._exchange("POST", "/instances", body, once=True, slow=True), what, once=True)
 
     # what a request came to
+
+    def _one(self, attempt: Attempt, what: str, *, once: bool = False) -> dict[str, Any]:
+        """The instance in an answer. What must act ``once`` may have acted, whatever the body of a success is."""
+        self._checked(attempt, what, once=once)
+        try:
+            answer = responses.one(attempt, what)
+        except UnexpectedAnswer as error:
+            if once:
+                raise AnswerLost(error.cause, attempt) from None
+            raise
+        if once and _id_of(answer) is None:
+            raise AnswerLost(f"{what}: the answer is an instance without a numeric id", attempt)
+        return answer
 
     def _checked(self, attempt: Attempt, what: str, *, once: bool = False) -> Attempt:
         if attempt.succeeded:
@@ -269,11 +275,6 @@ def _path(instance_id: str) -> str:
 
 def _count(value: str | None) -> int | None:
     return int(value) if value and value.isdecimal() and len(value) < 20 else None
-
-
-def _demand_id(answer: Mapping[str, Any], what: str) -> None:
-    if _id_of(answer) is None:
-        raise UnexpectedAnswer(f"{what}: the answer is an instance without a numeric id")
 
 
 def _id_of(instance: Mapping[str, Any]) -> str | None:
