@@ -17,7 +17,7 @@ from pulumi.output import UNKNOWN, Unknown
 from .api.attempt import Clock
 from .api.operations import Operations
 from .core import config, model, updates, validation
-from .core.codes import Codes
+from .core.codes import Codes, demand_unused
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
@@ -107,7 +107,9 @@ class EngineCalls:
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
             _add_default_tags(inputs, self.settings.default_tags, olds, news)
-        problems = problems or self._problems_of_change(olds, inputs)
+        if not problems:
+            inputs = self._codes.sealed(inputs, olds)
+            problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
@@ -152,10 +154,15 @@ class EngineCalls:
 
     def create(self, inputs: Mapping[str, Any]) -> Created:
         """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
-        api = self._api(inputs)
-        sent = api.concealing(inputs)
-        found: Mapping[str, Any] = api.adopt(sent) if inputs.get("adopt_id") else api.create(sent)
-        self._codes.note_created(inputs)
+        revealed = self._codes.unsealed(inputs)
+        api = self._api(revealed)
+        sent = api.concealing(revealed)
+        if inputs.get("adopt_id"):
+            found: Mapping[str, Any] = api.adopt(sent)
+        else:
+            demand_unused(f"create instance {sent['name']!a}", sent)
+            found = api.create(sent)
+        self._codes.note_used(inputs)
         _say_altered(found, sent, self._dialect)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
         _warn_of_unusable(found)
@@ -233,11 +240,16 @@ class EngineCalls:
         One request (`updates`), or none where nothing that it would send differs: where the dialect does not change
         `configuration` and `provider_data` in place, they are only recorded here.
         """
-        api = self._api(olds, news)
-        update = updates.update(olds, api.concealing(news), self._dialect)
+        revealed = self._codes.unsealed(news)
+        api = self._api(olds, revealed)
+        update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
+            if update.logs_in:
+                demand_unused(f"update instance {instance_id}", revealed)
             found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
+            if update.logs_in:
+                self._codes.note_used(news)
         logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, disabled=disabled)
         return self._updated(found, olds, news)

@@ -76,7 +76,8 @@ class Instance(Resource, module="instances", name="Instance"):
             under keys that look secret are kept secret; if the whole is an Output, all of it is. A change replaces the
             instance, unless the service can change it in place (``instances:dialect``, ``instances:updateInPlace``).
         :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
-            replaces the instance, unless the service can log in again in place.
+            replaces the instance, unless the service can log in again in place. The state, and the output, hold a
+            digest of an OAuth code (``code``, ``oauth_verifier``) instead of the code.
         :param enabled: ``False`` disables the instance, which keeps its id, its token and its configuration. Where it
             is given, an instance that the service has disabled is drift. It needs a service that can do this
             (docs/live-services.md).

@@ -70,6 +70,60 @@ def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instance
     assert_ends_empty(stack, instances_api)
 
 
+def test_the_state_forgets_the_code(stack: Harness, instances_api: Emulator) -> None:
+    """It holds a digest, even decrypted; the service got the code, and nobody is told of a difference."""
+    stack.program(program(""))
+    stack.up()
+
+    assert instances_api.writes[-1].body is not None
+    assert instances_api.writes[-1].body["providerData"] == {"code": "Code on the Return URL"}
+    exported = json.dumps(stack.export().deployment)
+    assert "Code on the Return URL" not in exported
+    assert "used code sha256:" in exported
+    assert "used code sha256:" not in json.dumps(stack.checkpoint().deployment)
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
+
+
+def test_another_instance_cannot_use_what_the_state_knows_of_a_code(stack: Harness, instances_api: Emulator) -> None:
+    """The output `provider_data` of an instance holds a digest, which no service is sent."""
+    text = """
+        box = Instance("box", your_mom="dropbox", provider_data={"code": "c-2645751"})
+        Instance("other", your_mom="dropbox", provider_data=box.provider_data)
+    """
+    stack.program(text)
+
+    with pytest.raises(auto.CommandError, match="create instance 'other': provider_data holds a code that was used"):
+        stack.up()
+
+    assert calls(instances_api) == ["POST /instances"]
+
+
+@pytest.mark.document_dialect
+def test_a_code_that_is_ignored_serves_the_replacement(stack: Harness, instances_api: Emulator) -> None:
+    """With `ignore_changes` the engine hands over the digest of the state, but a replacement gets the new code."""
+    text = """
+        Instance(
+            "box", your_mom="dropbox", tags=["one"], provider_data={"code": "c-2645751"},
+            opts=pulumi.ResourceOptions(ignore_changes=["provider_data"], replace_on_changes=["tags"]),
+        )
+    """
+    stack.program(text)
+    stack.up()
+    assert_settled(stack, instances_api)
+
+    stack.program(text.replace("2645751", "3316624"))
+    assert_settled(stack, instances_api)
+    stack.program(text.replace("one", "two").replace("2645751", "3316624"))
+    stack.up()
+
+    assert [write.body["providerData"] for write in instances_api.writes if write.body] == [
+        {"code": "c-2645751"},
+        {"code": "c-3316624"},
+    ]
+    assert_ends_empty(stack, instances_api)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
     """With `replace_on_changes` the engine decides to replace, and calls Check once more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -166,7 +167,7 @@ def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None
             "url": "https://a",
             "deep": {"password": secret("p4ss"), "size": 3.0},
         },
-        "providerData": secret({"code": "c0de"}),
+        "providerData": secret({"code": f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}"}),
     }
 
 

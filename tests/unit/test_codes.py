@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances.core.codes import Codes
+from pulumi_instances.core.codes import Codes, demand_unused, without_codes
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError
 from tests.support.values import inputs, outputs
 
 DEFAULT = DIALECTS["default"]
 CODE = {"code": "c0de"}
+DIGEST = f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}"
 
 
 @pytest.mark.parametrize(
@@ -56,8 +58,16 @@ def test_nothing_is_deleted_whose_code_is_about_to_be_sent_again() -> None:
     with pytest.raises(InputError, match="delete instance 7: its replacement would send the same code"):
         codes.demand_deletable("7", state)
     codes.demand_deletable("8", outputs())
-    codes.note_created(bag)
+    codes.note_used(bag)
     codes.demand_deletable("7", state)
+
+
+def test_a_used_code_is_forgotten() -> None:
+    """Another resource that gives the same code is refused before a request."""
+    codes = Codes()
+    sealed = codes.sealed(inputs(provider_data=CODE), {})
+    codes.note_used(sealed)
+    assert codes.unsealed(sealed) == sealed
 
 
 def test_what_is_replaced_with_what_it_depends_on_is_not_deleted() -> None:
@@ -68,3 +78,54 @@ def test_what_is_replaced_with_what_it_depends_on_is_not_deleted() -> None:
         codes.demand_deletable("7", state)
     codes.note_diff("7", state, bag, replaces=False)
     codes.demand_deletable("7", state)
+
+
+def test_a_code_is_sealed_and_opened_by_the_same_process_only() -> None:
+    """What stands beside the code stays as it is, and no other process can find the code again."""
+    codes, bag = Codes(), inputs(provider_data={**CODE, "oauth_verifier": "v", "state": "x"})
+    sealed = codes.sealed(bag, {})
+
+    assert "c0de" not in repr(sealed)
+    assert sealed["provider_data"] == {
+        "code": DIGEST,
+        "oauth_verifier": sealed["provider_data"]["oauth_verifier"],
+        "state": "x",
+    }
+    assert codes.unsealed(sealed) == bag
+    assert Codes().unsealed(sealed) == sealed
+    assert (
+        sealed
+        == Codes().sealed(bag, sealed)
+        == codes.sealed(sealed, sealed)
+        == without_codes(bag)
+        == without_codes(sealed)
+    )
+
+
+@pytest.mark.parametrize("data", [None, U, {}, {"code": U}, {"code": 7}, {"code": ""}, {"user": "c0de"}])
+def test_what_is_not_a_code_is_not_sealed(data: Any) -> None:
+    """Unknown values, other types and other members."""
+    bag = inputs(provider_data=data)
+    assert Codes().sealed(bag, {}) == bag
+
+
+def test_a_state_that_holds_the_code_itself_stays() -> None:
+    """It was written by 0.1.0, and must show no difference; a new code is sealed there, too."""
+    old = inputs(provider_data=CODE)
+    assert Codes().sealed(old, old) == old
+    assert Codes().sealed(old, inputs(provider_data={"code": "another"})) == inputs(provider_data={"code": DIGEST})
+
+
+@pytest.mark.parametrize(("old", "new"), [("c0de", DIGEST), (DIGEST, "c0de"), (DIGEST, DIGEST)])
+def test_a_digest_and_its_code_are_the_same_code(old: str, new: str) -> None:
+    """A replacement with it is refused, however the two sides hold it."""
+    before, after = inputs(provider_data={"code": old}), inputs(provider_data={"code": new}, your_mom="box")
+    problems = Codes().check(before, after, DEFAULT)
+    assert "your_mom" in [problem.property for problem in problems]
+
+
+def test_a_digest_is_not_sent() -> None:
+    """A request that needs the code is refused where only its digest is known."""
+    demand_unused("create instance 'crm'", inputs(provider_data=CODE))
+    with pytest.raises(InputError, match="create instance 'crm': provider_data holds a code that was used already"):
+        demand_unused("create instance 'crm'", inputs(provider_data={"code": DIGEST}))

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import process
-from ..core import model
+from ..core import codes, model
 from ..core.config import Settings
 from ..core.errors import InputError
 from ..core.state_format import PROVIDER
@@ -257,7 +257,7 @@ class CrashNotes:
         return [self._digest(self._settings.user_secret), self._digest(self._settings.organization_secret)]
 
     def _inputs_digest(self, inputs: Mapping[str, Any]) -> str:
-        compared = {**inputs, PROVIDER: None, "adopt_id": None}
+        compared = {**codes.without_codes(inputs), PROVIDER: None, "adopt_id": None}
         return self._digest(json.dumps(model.plain(compared), sort_keys=True, default=str))
 
     def _digest(self, text: str) -> str:

@@ -1,11 +1,16 @@
-"""One-time codes: a replacement that would send a used OAuth code is refused before the instance is lost. No I/O.
+"""One-time codes: a used OAuth code is neither kept nor sent again. No I/O.
 
-The old instance of a replacement may be deleted first (`delete_before_replace`), and the create that follows would be
-refused by the API: the code in ``provider_data`` works once.
+A state holds a digest of a code instead of the code (`Codes.sealed`); the code itself stays in the memory of the
+process that checked it, for the request that needs it (`Codes.unsealed`).
+
+A replacement that would send a used code is refused before the instance is lost: the old one may be deleted first
+(`delete_before_replace`), and the create that follows would be refused by the API.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +22,7 @@ from .validation import has_unknown
 
 _ONE_TIME = ("code", "oauth_verifier")
 _ADVICE = "set a new code, undo the change, or list the property in ignore_changes"
+_DIGEST = re.compile(r"used code sha256:[0-9a-f]{64}")
 
 
 class Codes:
@@ -25,9 +31,27 @@ class Codes:
     def __init__(self) -> None:
         """Nothing has been seen yet."""
         self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
         self._used: set[tuple[str, str | None]] = set()
         self._planned: set[str] = set()
         self._doomed: set[str] = set()
+
+    def sealed(self, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs with the digest of each code in its place.
+
+        States of 0.1.0 hold codes as they are: where ``olds``, the inputs in the state, do, an equal one stays.
+        """
+        before = _codes_in(olds.get("provider_data"))
+        given = {key: code for key, code in _codes_in(inputs.get("provider_data")).items() if before.get(key) != code}
+        with self._lock:
+            self._known.update({_digest(code): code for code in given.values() if _digest(code) != code})
+        return _with_codes(inputs, {key: _digest(code) for key, code in given.items()})
+
+    def unsealed(self, bag: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs or outputs with the codes as they are sent, as far as this process has seen them."""
+        with self._lock:
+            known = {key: self._known.get(code, code) for key, code in _codes_in(bag.get("provider_data")).items()}
+        return _with_codes(bag, known)
 
     def check(self, olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
         """Refuse a change that would send an unchanged code again. ``olds`` are the inputs in the state.
@@ -69,10 +93,12 @@ class Codes:
             else:
                 self._doomed.discard(str(instance_id))
 
-    def note_created(self, inputs: Mapping[str, Any]) -> None:
-        """The codes have served: what they replace may go."""
+    def note_used(self, inputs: Mapping[str, Any]) -> None:
+        """The codes have served: what they replace may go, and no request is sent with them again."""
         with self._lock:
             self._planned -= _codes(inputs)
+            for digest in _codes(inputs):
+                self._known.pop(digest, None)
 
     def demand_deletable(self, instance_id: str, outs: Mapping[str, Any]) -> None:
         """Raise InputError where a create with the same code is to follow the deletion of this instance."""
@@ -93,15 +119,39 @@ class Codes:
             )
 
 
+def without_codes(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs with the digest of each code in its place, whichever of the two they hold."""
+    return _with_codes(inputs, {key: _digest(code) for key, code in _codes_in(inputs.get("provider_data")).items()})
+
+
+def demand_unused(what: str, inputs: Mapping[str, Any]) -> None:
+    """Raise InputError where the inputs of a request hold a digest of a code: `Codes.unsealed` did not know it."""
+    if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
+        fault = "provider_data holds a code that was used already; nothing was sent"
+        raise InputError(f"{what}: {fault}", "set a new code")
+
+
 def holds_code(data: object) -> bool:
     """Whether the data for an authentication holds a code that works once."""
     return bool(_codes_in(data))
 
 
 def _codes(bag: Mapping[str, Any]) -> set[str]:
-    return _codes_in(bag.get("provider_data"))
+    """The digests of the codes: those are equal, however the two sides hold the code."""
+    return {_digest(code) for code in _codes_in(bag.get("provider_data")).values()}
 
 
-def _codes_in(data: object) -> set[str]:
-    values = [data.get(key) for key in _ONE_TIME] if isinstance(data, Mapping) else []
-    return {value for value in values if isinstance(value, str) and value}
+def _with_codes(bag: Mapping[str, Any], codes: Mapping[str, str]) -> dict[str, Any]:
+    return {**bag, "provider_data": {**bag["provider_data"], **codes}} if codes else dict(bag)
+
+
+def _codes_in(data: object) -> dict[str, str]:
+    members = {key: data.get(key) for key in _ONE_TIME} if isinstance(data, Mapping) else {}
+    return {key: value for key, value in members.items() if isinstance(value, str) and value}
+
+
+def _digest(code: str) -> str:
+    """What a state holds of a code; a digest is its own."""
+    if _DIGEST.fullmatch(code):
+        return code
+    return f"used code sha256:{hashlib.sha256(code.encode('utf-8', 'surrogatepass')).hexdigest()}"

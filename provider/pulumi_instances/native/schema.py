@@ -68,7 +68,7 @@ _PROPERTIES = {
     ),
     "provider_data": _Property(
         _OBJECT,
-        "The data for the authentication as declared. Secret.",
+        "The data for the authentication as declared, with a digest in place of a code. Secret.",
         f"Such as `code`, which works once. {_MAY_REPLACE}",
         secret=True,
     ),
