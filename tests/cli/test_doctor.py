@@ -94,6 +94,48 @@ def test_what_the_stack_keeps_secret_is_not_shown(
     assert [value for value in ("hunter2", api.user_secret) if value in done.out + done.err] == []
 
 
+@pytest.mark.parametrize(
+    ("held", "found", "todo"),
+    [
+        ([], "no instances", ""),
+        ([0, 1], "2 instances, all of them at the API", ""),
+        ([0, 7, 8], "3 instances, 2 of them not at the API", "run `pulumi-instances drift --stack dev`"),
+        (
+            [7, 8],
+            "2 instances, none of them at the API",
+            "check that instances:baseUrl and the secrets are of the account",
+        ),
+        (None, "stack dev is not an exported state", "check --stack"),
+    ],
+)
+def test_a_state_of_another_account_is_recognised(
+    run: Run,
+    api: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    held: list[int] | None,
+    found: str,
+    todo: str,
+) -> None:
+    """With the secrets of another account every request succeeds, but none of the instances is there."""
+    first = api.add()
+    api.add()
+    urn = "urn:pulumi:dev::x::pulumi-python:dynamic/instances:Instance::box"
+    resources = [
+        {"urn": f"{urn}{number}", "type": urn.split("::")[2], "id": str(first + number)} for number in held or ()
+    ]
+    state = {"version": 3, "deployment": {"resources": resources}} if held is not None else {}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
+    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+
+    state_found = findings(run, "--stack", "dev")["state"]
+
+    assert state_found["found"].startswith(found)
+    assert state_found["todo"].startswith(todo)
+    assert bool(state_found["todo"]) == bool(todo)
+
+
 def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL may contain a password."""
     monkeypatch.setenv("INSTANCES_BASE_URL", "https://user:hunter2@api.example.com")

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -54,7 +54,9 @@ Examples:
 @common.where
 @common.as_json
 def doctor(as_json: bool, **where: Any) -> int:
-    """Check the settings, the API, the versions and the Python environment. Run it in the project's directory.
+    """Check the settings, the API, the state of the stack, the versions and the Python environment.
+
+    Run it in the project's directory.
 
     No secret is shown. One list request is sent to the API.
     """
@@ -88,13 +90,34 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         return
     try:
         with common.progress("Listing instances") as on_page:
-            count = len(client.list_all(on_page))
+            listed = client.list_all(on_page)
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         outcome = "reached, refused" if isinstance(error, Unauthorized) else reached
         yield Finding("API", redacted(f"{outcome}: {error.cause}"), redacted(error.advice))
     else:
-        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(count)}")
+        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(listed))}")
+        if stack:
+            yield from _state(stack, account, {str(found["id"]) for found in listed})
+
+
+def _state(stack: str, account: str | None, listed: Set[str]) -> Iterator[Finding]:
+    """Whether the instances of the stack are this account's: with another one's secrets, none of them is listed."""
+    try:
+        held = common.read_states((), stack)
+    except click.ClickException as error:
+        yield Finding("state", error.message, "check --stack")
+        return
+    ids = {each.id for each in held if each.account == account}
+    gone = len(ids - listed)
+    if not gone:
+        yield Finding("state", f"{common.counted(len(ids))}, all of them at the API" if ids else "no instances")
+    elif gone < len(ids):
+        found = f"{common.counted(len(ids))}, {gone} of them not at the API"
+        yield Finding("state", found, f"run `pulumi-instances drift --stack {stack}`")
+    else:
+        found = f"{common.counted(len(ids))}, none of them at the API"
+        yield Finding("state", found, "check that instances:baseUrl and the secrets are of the account that made them")
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
