@@ -17,7 +17,7 @@ from pulumi.output import UNKNOWN, Unknown
 from .api.attempt import Clock
 from .api.operations import Operations
 from .core import config, model, updates, validation
-from .core.codes import Codes, demand_unused
+from .core.codes import Codes, advising_a_new_code, demand_unused
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
@@ -161,9 +161,11 @@ class EngineCalls:
             found: Mapping[str, Any] = api.adopt(sent)
         else:
             demand_unused(f"create instance {sent['name']!a}", sent)
-            found = api.create(sent)
+            with advising_a_new_code(sent):
+                found = api.create(sent)
         self._codes.note_used(inputs)
         _say_altered(found, sent, self._dialect)
+        _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
         _warn_of_unusable(found)
         return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs), self._dialect))
@@ -247,7 +249,8 @@ class EngineCalls:
         if update is not None:
             if update.logs_in:
                 demand_unused(f"update instance {instance_id}", revealed)
-            found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
+            with advising_a_new_code(revealed if update.logs_in else {}):
+                found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
             if update.logs_in:
                 self._codes.note_used(news)
         logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
@@ -360,6 +363,19 @@ def _say_altered(found: Mapping[str, Any], inputs: Mapping[str, Any], dialect: D
     name, made = inputs.get("name"), found.get("name")
     if isinstance(name, str) and made != name and made == dialect.name_as_made(name):
         log.warning("instance %s: the service stores the name %a as %a", found["id"], name, made)
+
+
+def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    """Say at create which values the service masks in its answer and we would not, going by their keys."""
+    shown, given = found.get(model.SHOWN) or {}, inputs.get("configuration") or {}
+    plain = [key for key in given if shown.get(key) == model.MASK != given[key] and not model.is_secret_key(key)]
+    if plain:
+        log.warning(
+            "instance %s: the service treats the configuration of %s as secret; make it a secret in the program "
+            "(pulumi.Output.secret), or else the state holds it in plain text",
+            found["id"],
+            ", ".join(map(quote, plain)),
+        )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:

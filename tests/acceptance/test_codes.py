@@ -142,7 +142,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
     stack.up()
     [urn] = [resource["urn"] for resource in stack.resources() if resource["urn"].endswith("my_first_instance")]
 
-    with pytest.raises(auto.CommandError, match=r"works only once|already used"):
+    with pytest.raises(auto.CommandError, match=r"works only once|already used.*give a new code if this one was used"):
         stack.up(replace=[urn])
 
     assert len(instances_api.instances()) == 1

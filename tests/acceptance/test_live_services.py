@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pulumi.automation as auto
@@ -98,6 +99,18 @@ def test_a_key_that_the_program_drops_is_kept_by_the_service(stack: Harness, liv
     assert_settled(stack, live)
 
 
+@pytest.mark.parametrize(("key", "said"), [("vault.entry", True), ("password", False)])
+def test_what_the_service_masks_should_be_a_secret(stack: Harness, live: Emulator, key: str, said: bool) -> None:
+    """Its answer masks values of the type PASSWORD, whatever their keys are."""
+    made = live.add(your_mom="sfdc", name="crm")
+    answer = {**live.instance(made), "configuration": {key: "********"}}
+    live.fail("POST", "/instances", Fault.status(200, body=json.dumps(answer).encode()))
+    stack.program(f'Instance("crm", your_mom="sfdc", configuration={{"{key}": "v4lue", "url": "********"}})')
+
+    line = f"instance {made}: the service treats the configuration of {key} as secret; make it a secret in the program"
+    assert (line in stack.up().stdout) == said
+
+
 def test_a_new_code_logs_in_again_in_place(stack: Harness, live: Emulator, issued: Issued) -> None:
     """One PUT; a code that was used fails the update, and leaves the instance, its token and the old inputs."""
     issued.note("c0de-number-1", "c0de-number-2")
@@ -109,7 +122,7 @@ def test_a_new_code_logs_in_again_in_place(stack: Harness, live: Emulator, issue
     assert_settled(stack, live)
 
     stack.program(calendar("c0de-number-1", require_valid=True))
-    with pytest.raises(auto.CommandError, match="already used"):
+    with pytest.raises(auto.CommandError, match=r"already used.*give a new code if this one was used"):
         stack.up()
 
     state = stack.instances()["calendar"]

@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from . import model
 from .dialect import Dialect
-from .errors import InputError, Problem
+from .errors import InputError, Problem, StatusError
 from .validation import has_unknown
 
 _ONE_TIME = ("code", "oauth_verifier")
@@ -129,6 +130,17 @@ def demand_unused(what: str, inputs: Mapping[str, Any]) -> None:
     if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
         fault = "provider_data holds a code that was used already; nothing was sent"
         raise InputError(f"{what}: {fault}", "set a new code")
+
+
+@contextmanager
+def advising_a_new_code(inputs: Mapping[str, Any]) -> Iterator[None]:
+    """A request that the API refuses may have used its code all the same: then the advice says so."""
+    try:
+        yield
+    except StatusError as refusal:
+        if type(refusal) is StatusError and holds_code(inputs.get("provider_data")):
+            refusal.advice = "correct the inputs that it names, give a new code if this one was used, then run again"
+        raise
 
 
 def holds_code(data: object) -> bool:
