@@ -183,6 +183,7 @@ def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.document_dialect
 def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harness, instances_api: Emulator) -> None:
     """The engine deletes it before it knows the new value, and so before anything is checked."""
     there = by_hand(instances_api)
@@ -223,7 +224,9 @@ def test_the_new_resource_of_a_failed_move_deletes_what_it_holds(
     assert (held(stack), ids(instances_api)) == ({}, [])
 
 
-def test_a_move_to_an_explicit_provider_of_the_account(stack: Harness, instances_api: Emulator, first: str) -> None:
+def test_a_move_to_an_explicit_provider_of_the_account(
+    stack: Harness, instances_api: Emulator, instances_dialect: str, first: str
+) -> None:
     """Each provider is a process of its own: one adopts, and the other is asked to delete."""
     program = f"""
         same = account(
@@ -231,6 +234,7 @@ def test_a_move_to_an_explicit_provider_of_the_account(stack: Harness, instances
             base_url="{instances_api.base_url}",
             user_secret=pulumi.Config("instances").require_secret("userSecret"),
             organization_secret=pulumi.Config("instances").require_secret("organizationSecret"),
+            settings={{"dialect": "{instances_dialect}"}},
         )
         Instance(
             "second",

@@ -120,10 +120,10 @@ def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, ap
     assert leaks(watch.texts, SECRETS) == []
     assert "[secret]" in said["0 up fails"], "what the service repeats is blotted out"
 
-    # The search would find them: in the decrypted state they are.
+    # The search would find it: in the decrypted state it is.
     assert json.loads(state["main"]["outputs"]["token"]["plaintext"]) == SECRETS["token"]
     held = {secret for secret, _ in leaks({"state": json.dumps(state)}, SECRETS)}
-    assert held >= {"token", "oauth.api.secret"}
+    assert "token" in held
     assert "code" not in held, "a state holds a digest of a code"
     assert [text for text in said.values() if "https://shown" in text], "what is no secret stays readable"
     assert [text for text in said.values() if "pulumi_instances: POST /instances" in text], "the log was on"

@@ -199,7 +199,7 @@ class _ThriftyStack(auto.Stack):
             environment=record["environment"],
             config={},
             result=record["result"],
-            resource_changes=record["resourceChanges"],
+            resource_changes=record.get("resourceChanges", {}),
         )
 
 

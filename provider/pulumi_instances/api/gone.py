@@ -72,9 +72,11 @@ class Gone:
                 raise UnexpectedAnswer(
                     f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
                 )
+            known = self._seen or self._listed & self._asked
             # Where our own DELETE, whose answer was lost, explains the 404, the others may have gone the same way.
-            unknown = not (missing.repeated or self._seen or self._listed & self._asked)
-            if unknown and (len(self._asked) > 1 or (settings.dialect.empty_is_404 and not self._listed)):
+            surprising = len(self._asked) > 1 and not missing.repeated
+            # A wrong path answers like an account without instances: that explains nothing.
+            if not known and (surprising or (settings.dialect.empty_is_404 and not self._listed)):
                 raise UnexpectedAnswer(
                     f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
                     f"the secrets of {self._client.account_name}, so nothing is dropped",
