@@ -95,5 +95,5 @@ def _run(cell: Cell, variant: str, engine: Engine, operation: str, api: Api) -> 
 
 
 def _state_bytes(resources: list[dict[str, Any]]) -> int:
-    dynamic = [resource for resource in resources if resource["type"].startswith("pulumi-python:dynamic")]
-    return sum(len(json.dumps(resource)) for resource in dynamic) // len(dynamic) if dynamic else 0
+    found = [resource for resource in resources if not resource["type"].startswith("pulumi:")]
+    return sum(len(json.dumps(resource)) for resource in found) // len(found) if found else 0

@@ -16,6 +16,11 @@ from pulumi_instances.testing import StackDouble
 
 PROGRAMS = Path(__file__).parent / "programs"
 PARALLEL = 32
+NATIVE = ("native", "yaml")
+"""The variants that use the native package."""
+
+_PROJECT = "name: bench\nruntime: {runtime}\nplugins: {{providers: [{{name: instances, path: ./plugin}}]}}\n"
+
 LIMIT = 1200
 """Seconds that one operation may take."""
 
@@ -28,6 +33,7 @@ class Engine(ABC):
         shutil.copytree(PROGRAMS / variant, directory, ignore=shutil.ignore_patterns("__pycache__"))
         (directory / "Pulumi.yaml").write_text("name: bench\nruntime: python\n")
         self.directory = directory
+        self.variant = variant
         self.env = {"PULUMI_HOME": str(directory / "home"), **env}
 
     @abstractmethod
@@ -70,10 +76,31 @@ class Cli(Engine):
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **self.extra,
         }
+        if variant in NATIVE:
+            self._add_plugin()
         self._pulumi("stack", "init", "dev")
+
+    def _add_plugin(self) -> None:
+        """Make the native package known to the project, and its SDK to a program in Python."""
+        plugin = self.directory / "plugin" / "pulumi-resource-instances"
+        plugin.parent.mkdir()
+        shutil.copy(Path(sys.executable).parent / plugin.name, plugin)
+        (self.directory / "Pulumi.yaml").write_text(_PROJECT.format(runtime="python"))
+        if self.variant == "native":
+            sdk = self.directory / "sdk"
+            self._pulumi("package", "gen-sdk", str(plugin), "--language", "python", "--out", str(sdk))
+            self.env["PYTHONPATH"] = str(sdk / "python")
+
+    def _write_yaml(self) -> None:
+        """Write the program that has no program."""
+        box = "  box-{}: {{type: instances:Instance, properties: {{yourMom: dropbox, tags: [{}]}}}}\n"
+        boxes = [box.format(number, self.env["BENCH_TAG"]) for number in range(int(self.env["BENCH_COUNT"]))]
+        (self.directory / "Pulumi.yaml").write_text(_PROJECT.format(runtime="yaml") + "resources:\n" + "".join(boxes))
 
     def run(self, operation: str) -> None:
         """See `Engine`."""
+        if self.variant == "yaml":
+            self._write_yaml()
         writes = [] if operation == "preview" else ["--yes", "--skip-preview"]
         self._pulumi(operation, "--stack", "dev", "--parallel", str(PARALLEL), *writes)
 

@@ -15,7 +15,14 @@ from .cells import OPERATIONS, Measurement
 from .growth import most_measured_latency
 from .summary import Summary
 
-_COLOURS = {"floor": "#9aa0a6", "ours": "#1a73e8", "shards": "#12a4af", "textbook": "#e8710a"}
+_COLOURS = {
+    "floor": "#9aa0a6",
+    "ours": "#1a73e8",
+    "native": "#7b3fc4",
+    "yaml": "#c2185b",
+    "shards": "#12a4af",
+    "textbook": "#e8710a",
+}
 
 
 def draw(measurements: Sequence[Measurement], directory: Path) -> None:

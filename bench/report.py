@@ -19,7 +19,7 @@ from .targets import targets
 RESULTS = Path(__file__).parent / "results"
 SCRATCH = Path(__file__).parent.parent / ".cache" / "bench"
 
-_ORDER = ("floor", "ours", "shards", "textbook")
+_ORDER = ("floor", "ours", "native", "yaml", "shards", "textbook")
 _Show = Callable[[Measurement, "Measurement | None"], str]
 
 
@@ -63,6 +63,8 @@ def _document(run: Run) -> Iterable[str]:
     yield "| provider | what it is |\n|---|---|"
     yield "| floor | a dynamic resource that does nothing, with the same keys in a state of about the same size |"
     yield "| ours | `pulumi_instances`, as it comes |"
+    yield "| native | the native package `instances`, with the same program in Python and its generated SDK |"
+    yield "| yaml | the native package with a program in YAML, where no Python program starts |"
     yield (
         "| shards | the same in eight explicit providers of four threads each: what the SDK allows in public. Checks "
         "wait behind creates, and the SDK registers provider by provider, so that fewer than 32 calls are in flight |"

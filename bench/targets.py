@@ -37,6 +37,7 @@ def targets(summary: Summary, figures: Mapping[str, float]) -> Iterator[Target]:
         yield from _previews(summary, engine)
         yield from _creates(summary, engine)
         yield from _refreshes(summary, engine)
+        yield from _native(summary, engine)
     for name, (what, bound) in _FIGURES.items():
         if name in figures:
             yield Target(what, "no engine", figures[name], bound)
@@ -69,6 +70,14 @@ def _creates(summary: Summary, engine: str) -> Iterator[Target]:
         yield Target("calls in flight in an up of 100", engine, ours.peak, WORKERS, least=True)
     if ours and textbook:
         yield Target("textbook ÷ ours, up of 100 at 500 ms", engine, textbook.seconds / ours.seconds, 3, least=True)
+
+
+def _native(summary: Summary, engine: str) -> Iterator[Target]:
+    for found in summary.select(engine=engine, variant="native"):
+        ours = summary.get(engine, found.count, found.latency, "ours", found.operation)
+        if ours:
+            what = f"native ÷ ours, {found.operation} of {found.count:,} at {found.latency} ms"
+            yield Target(what, engine, found.seconds / ours.seconds, 1.05)
 
 
 def _refreshes(summary: Summary, engine: str) -> Iterator[Target]:
