@@ -18,7 +18,7 @@ from . import diff as differ
 from .project import Options, Project
 from .state import STACK_TYPE, ResourceState, is_default_provider, make_urn, urn_name, urn_type
 from .steps import Making, ReadStep, RefreshStep, Step
-from .values import UNKNOWN, Properties, Secret, Value, equal, is_secret, unwrap
+from .values import UNKNOWN, Properties, Secret, Value, equal, unwrap
 
 Severity = Literal["debug", "info", "warning", "error"]
 
@@ -38,7 +38,7 @@ class Display:
         """`write` gets each line. The secrets of the configuration show as `[secret]` wherever they turn up."""
         self.counts: Counter[str] = Counter()
         """Steps by operation, as the CLI counts them."""
-        self._secrets = _pattern(unwrap(value) for value in project.config.values() if is_secret(value))
+        self._secrets = _pattern(unwrap(value) for value in project.config.values() if isinstance(value, Secret))
         self._kind = kind
         self._dry_run = options.dry_run
         self._diff = options.diff

@@ -20,7 +20,7 @@ from pulumi.runtime.proto import (
 
 from .deployment import Deployment, StoppedError
 from .goal import goal_of, lookup_of
-from .values import Properties, UnsupportedFeatureError, contains, from_struct, is_unknown, to_struct
+from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
 
 def _to_program(outputs: Properties, *, partial: bool) -> Any:
     if not partial:
-        outputs = {key: value for key, value in outputs.items() if not contains(value, is_unknown)}
+        outputs = {key: value for key, value in outputs.items() if not contains(value, Unknown)}
     return to_struct(outputs, keep_secrets=True)
 
 

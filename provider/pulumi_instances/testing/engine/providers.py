@@ -18,7 +18,7 @@ from . import lifeline
 from .diff import DiffResult
 from .project import Project
 from .state import UNKNOWN_ID, ResourceState, split_reference, urn_name, urn_type
-from .values import Properties, contains, copy_secretness, from_struct, is_unknown, to_struct, unwrap, without_unknowns
+from .values import Properties, Unknown, contains, copy_secretness, from_struct, to_struct, unwrap, without_unknowns
 
 _CHANGES = {
     provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
@@ -85,7 +85,7 @@ class ProviderProcess:
 
     def configure(self, config: Properties) -> None:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
-        self.config_known = not contains(config, is_unknown)
+        self.config_known = not contains(config, Unknown)
         if self.config_known:
             self._call("Configure", provider_pb2.ConfigureRequest(args=_plain(unwrap(config))))
 

@@ -24,7 +24,7 @@ from .display import Display
 from .operation import Operation
 from .project import Options, make_options, open_project
 from .state import STACK_TYPE
-from .values import Secret, Value, is_secret, unwrap
+from .values import Secret, Value, unwrap
 
 TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
 """Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
@@ -120,7 +120,7 @@ class StackDouble:
         stacks = (resource for resource in self._load()[0].resources if resource.type == STACK_TYPE)
         stack = next(stacks, None)
         outputs = stack.outputs if stack else {}
-        return {key: auto.OutputValue(unwrap(value), is_secret(value)) for key, value in outputs.items()}
+        return {key: auto.OutputValue(unwrap(value), isinstance(value, Secret)) for key, value in outputs.items()}
 
     def export_stack(self) -> auto.Deployment:
         """The state; secrets are marked but in plain, as the Automation API exports them.
@@ -147,9 +147,8 @@ class StackDouble:
 
     def get_all_config(self) -> dict[str, auto.ConfigValue]:
         """The whole configuration, secrets in plain."""
-        return {
-            key: auto.ConfigValue(unwrap(value), secret=is_secret(value)) for key, value in self._project.config.items()
-        }
+        config = self._project.config
+        return {key: auto.ConfigValue(unwrap(value), isinstance(value, Secret)) for key, value in config.items()}
 
     def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
         """Set one configuration value, for as long as this object lives."""

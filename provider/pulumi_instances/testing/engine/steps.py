@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 from .diff import settle
 from .providers import Providers
 from .state import UNKNOWN_ID, ResourceState, now
-from .values import Properties, Secret, equal, is_secret
+from .values import Properties, Secret, equal
 
 Old = TypeVar("Old", ResourceState, "ResourceState | None")
 
@@ -283,7 +283,7 @@ class ForgetStep(Taking):
 
 def mark_secrets(state: ResourceState) -> None:
     """Make secret what options or secret inputs say is secret."""
-    named = [key for key in state.additional_secret_outputs if key != "id"]
-    for key in (*named, *(key for key, value in state.inputs.items() if is_secret(value))):
-        if key in state.outputs and not is_secret(state.outputs[key]):
+    hidden = [key for key, value in state.inputs.items() if isinstance(value, Secret)]
+    for key in {*state.additional_secret_outputs, *hidden} & state.outputs.keys() - {"id"}:
+        if not isinstance(state.outputs[key], Secret):
             state.outputs[key] = Secret(state.outputs[key])
