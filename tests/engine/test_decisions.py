@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto import alias_pb2
 
 from pulumi_instances.testing.engine import graph
 from pulumi_instances.testing.engine.diff import DiffResult, replace_on_changes, settle
-from pulumi_instances.testing.engine.goal import Alias, Identity
+from pulumi_instances.testing.engine.goal import Goal, former_urns
 from pulumi_instances.testing.engine.state import ResourceState
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 
 GROUP = "urn:pulumi:dev::toy::toy:index:Group::app"
+CHILD = ResourceState("urn:pulumi:dev::toy::toy:index:Group$t:m:T::app-x", "t:m:T", custom=True, parent=GROUP)
 STACK = "urn:pulumi:dev::toy::pulumi:pulumi:Stack::toy-dev"
 
 
@@ -62,23 +64,22 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
 @pytest.mark.parametrize(
     ("alias", "expected"),
     [
-        ("urn:x", "urn:x"),
-        ({"name": "old"}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
-        ({"parent": ""}, "urn:pulumi:dev::toy::t:m:T::app-x"),
-        ({"parent": STACK}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"urn": "urn:x"}, "urn:x"),
+        ({"spec": {"name": "old"}}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
+        ({"spec": {"noParent": True}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"spec": {"parentUrn": STACK}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
     ],
 )
-def test_an_alias_fills_in_what_it_does_not_say(alias: Alias, expected: str) -> None:
+def test_an_alias_fills_in_what_it_does_not_say(alias: dict[str, Any], expected: str) -> None:
     """The present identity supplies the rest."""
-    identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
-    assert identity.former_urns([alias], {}) == [expected]
+    goal = Goal(CHILD, [alias_pb2.Alias(**alias)])
+    assert list(former_urns(goal, {})) == [expected]
 
 
 def test_children_inherit_the_aliases_of_their_parent() -> None:
     """Where a child's name begins with the parent's, they inherit the old name as well."""
-    identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     former = {GROUP: "urn:pulumi:dev::toy::toy:index:Group::web"}
-    assert identity.former_urns([], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
+    assert list(former_urns(Goal(CHILD), former)) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
 
 
 def _state(name: str, *needs: str, parent: str = "", custom: bool = True) -> ResourceState:
@@ -116,7 +117,9 @@ def test_dependents_are_found_through_others() -> None:
 
 def test_references_to_what_is_gone_are_dropped() -> None:
     """An orphan gets its grandparent as its parent."""
-    top, child = _state("top"), _state("child", "gone", "top", parent=_urn("gone"))
+    top, gone = _state("top"), _state("gone", parent=_urn("top"))
+    child = _state("child", "gone", "top", parent=gone.urn)
     child.property_dependencies = {"x": [_urn("gone")], "y": [_urn("top")]}
-    graph.drop_dangling([top, child])
-    assert (child.dependencies, child.property_dependencies, child.parent) == ([_urn("top")], {"y": [_urn("top")]}, "")
+    assert graph.drop_dangling([(top, top), (gone, None), (child, child)]) == [top, child]
+    assert (child.dependencies, child.property_dependencies) == ([_urn("top")], {"y": [_urn("top")]})
+    assert child.parent == _urn("top")

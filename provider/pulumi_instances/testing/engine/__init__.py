@@ -20,10 +20,10 @@ Who decides what:
 - `deployment` is the only place with threads. It lets one decision at a time be made and runs the resulting steps in
   parallel; after a failure it begins nothing more.
 - `generator` decides which steps a registration needs, from the old state, the new inputs, the options and what the
-  provider says. `deletions` decides what goes, in which order, and what `--target` leaves alone. `ledger` holds what
-  was decided so far, `diff` says what differs and what follows from it, `graph` who depends on whom.
-- `steps` do one thing to one resource each: a `Making` ends with a state, a `Taking` takes one away, a refresh may
-  do either. A step says what it leaves in the state; nothing else changes the state.
+  provider says; then what goes, in which order, and what `--target` leaves alone. It holds what was decided so far.
+  `diff` says what differs and what follows from it, `graph` who depends on whom.
+- `steps` do one thing to one resource each, and say what they leave in the state; nothing else changes the state. A
+  `Making` ends with a state, a deletion takes one away, a refresh may do either.
 - `providers` calls the provider processes, and knows which one serves which provider resource.
 - `checkpoint` keeps the state on disk: a document that `pulumi stack import` takes, and a journal while an operation
   runs, so that a killed process loses nothing. `crypto` encrypts as the CLI does, `state` and `values` are the form

@@ -9,41 +9,36 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from . import generator, graph
-from .deletions import deletions
+from . import graph
+from .generator import Generator, ProgramError, StoppedError, duplicate
 from .goal import Goal
-from .ledger import Ledger, ProgramError, RejectedError
 from .providers import ProviderError
-from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState
-from .steps import Making, Mark, ProtectedError, RefreshStep, Step, mark_secrets
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState, make_urn
+from .steps import Making, ProtectedError, RefreshStep, SkipStep, Step, mark_secrets
 from .values import Properties, UnsupportedFeatureError
-
-
-class StoppedError(Exception):
-    """The operation has failed elsewhere; nothing more is begun."""
 
 
 class Deployment:
     """Runs one operation. Registrations come in on many threads; decisions are made one at a time."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, generator: Generator) -> None:
         """Nothing runs yet."""
-        self.ledger = ledger
-        self.journal = ledger.journal
-        self.sink = ledger.sink
-        self.options = ledger.options
+        self.generator = generator
+        self.project = generator.project
+        self.journal = generator.journal
+        self.sink = generator.sink
+        self.options = generator.options
         self.failed = False
         self.step_failed = False
         """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
         self.stopped = threading.Event()
         """Set when the operation fails; what has begun is finished, nothing else begins."""
         self._deciding = threading.Lock()
-        self._slots = threading.BoundedSemaphore(ledger.options.width)
+        self._slots = threading.BoundedSemaphore(self.options.width)
         self._running = 0
         self._idle = threading.Condition()
         self._asked_for: Counter[str] = Counter()
         self._default_provider: ResourceState | None = None
-        self._goals: dict[str, Goal] = {}
         self._registered: dict[str, Making[Any]] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
@@ -55,50 +50,37 @@ class Deployment:
 
         Raises StoppedError when the operation has failed, here or elsewhere.
         """
-        urn = self.ledger.identity(goal).urn
-        with self._working(urn):
+        state = goal.state
+        with self._working(state.urn):
             with self._deciding:
                 self._require_running()
-                parent = self._goals.get(goal.state.parent)
-                goal.state.provider = self._provider_for(goal, parent)
-                if goal.state.external:
-                    steps = generator.lookup(self.ledger, goal)
-                else:
-                    goal.inherit(parent)
-                    steps = generator.register(self.ledger, goal)
-                if self._asked_for[urn] > 1:  # the other one waits to be decided on: as with the CLI, none is made
-                    raise self.ledger.duplicate(urn)
+                if state.custom and not state.is_provider and not state.provider:
+                    state.provider = self._default().reference
+                if goal.inherits_retention and state.parent in self._registered:
+                    state.retain_on_delete = self._registered[state.parent].new.retain_on_delete
+                decide = self.generator.lookup if state.external else self.generator.register
+                steps = decide(goal)
+                if self._asked_for[state.urn] > 1:  # the other waits to be decided on: as with the CLI, none is made
+                    raise duplicate(state.urn)
             self._run_chain(steps)
-            self._goals[urn] = goal
             return goal.state
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Set the outputs of a component; those of the stack are kept until the end."""
-        step = self._registered.get(urn)
-        if step is None:
-            self._require_running()
-            raise ProgramError(f"cannot complete a resource '{urn}' whose registration isn't pending")
+        step = self._registered[urn]
         if step.new.type == STACK_TYPE:
             self._stack_outputs = (urn, outputs)
-        elif not (isinstance(step, Mark) and step.op == "same"):
+        elif not isinstance(step, SkipStep):
             step.new.outputs = outputs
             self.journal.end(kept=[step.new])
-
-    def _provider_for(self, goal: Goal, parent: Goal | None) -> str:
-        state = goal.state
-        if not state.custom or state.is_provider:
-            return ""
-        package = state.type.split(":", 1)[0]
-        given = goal.providers.get(package) or (parent.providers.get(package) if parent else "")
-        return state.provider or given or self._default().reference
 
     def _default(self) -> ResourceState:
         """The default provider: made on first use, configured with the stack's whole configuration."""
         if self._default_provider is None:
-            config = dict(self.ledger.project.config)
-            state = ResourceState("", PROVIDER_PREFIX + DYNAMIC_PACKAGE, custom=True, inputs=config)
-            goal = Goal(state, "default")
-            self._run_chain(generator.register(self.ledger, goal))
+            type_ = PROVIDER_PREFIX + DYNAMIC_PACKAGE
+            urn = make_urn(self.project.stack, self.project.name, "", type_, "default")
+            goal = Goal(ResourceState(urn, type_, custom=True, inputs=dict(self.project.config)))
+            self._run_chain(self.generator.register(goal))
             self._default_provider = goal.state
         return self._default_provider
 
@@ -112,7 +94,7 @@ class Deployment:
             self._asked_for[urn] += 1
         try:
             yield
-        except (RejectedError, StoppedError):
+        except StoppedError:
             self.stop()
             raise StoppedError from None
         except (ProviderError, ProgramError, UnsupportedFeatureError) as error:
@@ -149,16 +131,15 @@ class Deployment:
         if step.pending:
             self.journal.begin(step.pending, step.subject)
         try:
-            step.apply(self.ledger.providers)
-        except (ProviderError, ProtectedError) as error:
+            outcome = step.apply(self.generator.providers)
+        except ProviderError as error:
             self.journal.end(step.subject)
             self._fail(step, error)
             raise StoppedError from None
-        outcome = step.outcome()
         for state in outcome.kept:
             mark_secrets(state)
         self.journal.end(step.subject, kept=outcome.kept, gone=outcome.gone)
-        if isinstance(step, Making) and step.logical:
+        if isinstance(step, Making):
             self._registered[step.urn] = step
         self.sink.end(step)
 
@@ -198,29 +179,17 @@ class Deployment:
         targets = self.options.target
         base = self.journal.base.resources
         steps = {state: RefreshStep(state) for state in base if not targets or state.urn in targets}
-        for state in steps:
-            if state.custom and not state.is_provider:
-                self.ledger.ensure_provider(state)
         self._run_group(list(steps.values()))
-        resources = [steps[state].new if state in steps else state for state in base]
-        self.journal.rebase(graph.drop_dangling([state for state in resources if state is not None]))
-
-    def begin(self) -> None:
-        """Take the state as it now is as what registrations are compared with."""
-        self.ledger.start()
+        refreshed = [(state, steps[state].new if state in steps else state) for state in base]
+        self.journal.rebase(graph.drop_dangling(refreshed))
+        self.generator.olds = self.journal.base.current()
 
     def delete_the_rest(self) -> None:
-        """Delete what was not registered and what was replaced: all that is left once the program is done.
-
-        Raises ProviderError, ProgramError.
-        """
+        """Delete what was not registered and what was replaced: all that is left once the program is done."""
         needs = graph.Needs(self.journal.base.resources)
         try:
-            keep, groups = deletions(self.ledger, needs)
+            keep, groups = self.generator.deletions(needs)
             self._run_chain(keep)
-        except RejectedError:
-            self.failed = self.step_failed = True
-            return
         except StoppedError:
             return
         for group in groups:
@@ -231,14 +200,14 @@ class Deployment:
 
     def finish(self) -> None:
         """Set the stack's outputs; after a failure, those that did not come keep their old values."""
-        if self.ledger.errors:
+        if self.generator.errors:
             self.failed = True
             self.step_failed = self.step_failed or not self.stopped.is_set()
         if self._stack_outputs is None:
             return
         urn, outputs = self._stack_outputs
         state = self._registered[urn].new
-        old = self.ledger.olds[urn].outputs if urn in self.ledger.olds else {}
+        old = self.generator.olds[urn].outputs if urn in self.generator.olds else {}
         state.outputs = {**(old if self.failed else {}), **outputs}
         self.sink.outputs(old, state.outputs)
         self.journal.end(kept=[state])

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from . import diff as differ
 from .project import Options, Project
 from .state import STACK_TYPE, ResourceState, is_default_provider, make_urn, urn_name, urn_type
-from .steps import Making, ReadStep, RefreshStep, Step
+from .steps import Making, RefreshStep, Step
 from .values import UNKNOWN, Properties, Secret, Value, equal, unwrap
 
 Severity = Literal["debug", "info", "warning", "error"]
@@ -86,13 +86,15 @@ class Display:
 
     def begin(self, step: Step) -> None:
         """A step begins."""
-        if _is_internal(step) or step.op in _SILENT:
+        ops = [op for op in dict.fromkeys((step.op, _counted(step))) if op and op not in _SILENT]
+        if _is_internal(step) or not ops:
             return
         with self._lock:
             self._started[step.urn] = time.monotonic()
             changes = _changes(step)
-            self._row(step.op, step.urn, _words(step.op)[0 if self._dry_run else 1], _summary(changes))
-            if step.op in ("update", "replace"):
+            for op in ops:
+                self._row(op, step.urn, _words(op)[0 if self._dry_run else 1], _summary(changes))
+            if not {"update", "replace"}.isdisjoint(ops):
                 self._show_changes(changes)
             elif step.op == "create" and self._diff:
                 self._show_members(_visible(step.subject).items(), 2)
@@ -101,13 +103,11 @@ class Display:
         """A step has succeeded; it is counted as the CLI counts it."""
         if _is_internal(step):
             return
-        op, counted = step.op, step.logical
+        op, counted = step.op, _counted(step)
         if isinstance(step, RefreshStep) and self._kind == "refresh":
-            op, counted = step.result, True
-        elif isinstance(step, ReadStep):
-            counted = step.counts()
+            op = counted = step.result
         with self._lock:
-            self.counts[op] += counted
+            self.counts[counted] += 1
             refreshed = isinstance(step, RefreshStep)
             if op in _SILENT or not (refreshed or (step.subject.custom and not self._dry_run)):
                 return
@@ -180,6 +180,11 @@ class Display:
 def _is_internal(step: Step) -> bool:
     """Whether users never see the step: the engine's own default providers, and forgotten replacements."""
     return step.op == "remove-pending-replace" or is_default_provider(step.urn)
+
+
+def _counted(step: Step) -> str:
+    """What the summary counts a step as, "" for nothing: of a replacement, only that something new is made."""
+    return "replace" if step.op.endswith("-replacement") else step.op if step.logical else ""
 
 
 def _title(urn: str) -> str:

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pulumi.runtime.proto import resource_pb2
 
 from . import diff
-from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, urn_name, urn_type
-from .values import UnsupportedFeatureError, from_struct
-
-Alias: TypeAlias = "str | dict[str, str]"
-"""An earlier identity of a resource: a whole URN, or what differs from the present one."""
-
-
-class Identity(NamedTuple):
-    """What makes up a resource's URN."""
-
-    stack: str
-    project: str
-    parent: str
-    type: str
-    name: str
-
-    @property
-    def urn(self) -> str:
-        """The present URN."""
-        return make_urn(*self)
-
-    def former_urns(self, aliases: Iterable[Alias], former: Mapping[str, str]) -> list[str]:
-        """Every URN it may have had: by its own aliases, and through its parent, whose old URN `former` has."""
-        urns = [alias if isinstance(alias, str) else self._before(alias, former).urn for alias in aliases]
-        if old_parent := former.get(self.parent):
-            for urn in (self.urn, *urns):
-                name = urn_name(urn)
-                if name.startswith(urn_name(self.parent)):  # `app-db` in `app` was named after the parent's old name
-                    name = urn_name(old_parent) + name.removeprefix(urn_name(self.parent))
-                urns.append(self._replace(parent=old_parent, type=urn_type(urn), name=name).urn)
-        return list(dict.fromkeys(urns))
-
-    def _before(self, alias: dict[str, str], former: Mapping[str, str]) -> Identity:
-        earlier = self._replace(**alias)
-        return earlier._replace(parent=former.get(earlier.parent, earlier.parent)) if "parent" in alias else earlier
+from .project import Project
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn, moved_urn, urn_name
+from .values import Properties, UnsupportedFeatureError, from_struct
 
 
 @dataclass
@@ -51,74 +19,79 @@ class Goal:
     """The desired state of one resource: to register, or to look up by id (`.get`) where it is external."""
 
     state: ResourceState
-    """Its URN is not known yet."""
-    name: str
-    providers: dict[str, str] = field(default_factory=dict)
-    aliases: Sequence[Alias] = ()
-    protect: bool | None = None
-    retain_on_delete: bool | None = None
+    aliases: Iterable[Any] = ()
+    """Earlier identities, as the SDK sends them."""
+    inherits_retention: bool = False
+    """Whether it says nothing of `retain_on_delete`; the SDK itself passes on what else a child inherits."""
     delete_before_replace: bool | None = None
 
-    def inherit(self, parent: Goal | None) -> None:
-        """Take over what a child has from its parent unless it says otherwise."""
-        if parent is not None:
-            self.protect = parent.protect if self.protect is None else self.protect
-            if self.retain_on_delete is None:
-                self.retain_on_delete = parent.retain_on_delete
-            if not self.state.custom:
-                self.providers = {**parent.providers, **self.providers}
-        self.state.protect = bool(self.protect)
-        self.state.retain_on_delete = bool(self.retain_on_delete)
 
-
-def goal_of(request: resource_pb2.RegisterResourceRequest) -> Goal:
+def goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) -> Goal:
     """Decode a registration. Raises UnsupportedFeatureError for what the local engine leaves out."""
     _reject_unsupported(request)
     for path in (*request.ignoreChanges, *request.replaceOnChanges):
         diff.parse(path)
     defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
-    properties = from_struct(request.object)
+    state = _state_of(request, project, from_struct(request.object))
+    state.custom = request.custom
     by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
-    state = ResourceState(
-        urn="",
-        type=request.type,
-        custom=request.custom,
-        inputs=properties,
-        parent=request.parent,
-        provider=request.provider,
-        dependencies=sorted(request.dependencies),
-        property_dependencies=dict(sorted({**{key: [] for key in properties}, **by_property}.items())),
-        additional_secret_outputs=list(request.additionalSecretOutputs),
-        ignore_changes=list(request.ignoreChanges),
-        replace_on_changes=list(request.replaceOnChanges),
-    )
+    state.property_dependencies = dict(sorted({**{key: [] for key in state.inputs}, **by_property}.items()))
+    state.ignore_changes = list(request.ignoreChanges)
+    state.replace_on_changes = list(request.replaceOnChanges)
+    state.protect = request.protect
+    state.retain_on_delete = request.retainOnDelete
     return Goal(
         state,
-        request.name,
-        dict(request.providers),
-        aliases=[*request.aliasURNs, *map(_alias, request.aliases)],
-        protect=request.protect if request.HasField("protect") else None,
-        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
+        request.aliases,
+        inherits_retention=not request.HasField("retainOnDelete"),
         delete_before_replace=request.deleteBeforeReplace if defined else None,
     )
 
 
-def lookup_of(request: resource_pb2.ReadResourceRequest) -> Goal:
+def lookup_of(request: resource_pb2.ReadResourceRequest, project: Project) -> Goal:
     """Decode a lookup."""
     _require_dynamic(request.type, request.packageRef)
-    state = ResourceState(
-        urn="",
+    state = _state_of(request, project, from_struct(request.properties))
+    state.id = request.id
+    state.external = True
+    return Goal(state)
+
+
+def _state_of(request: Any, project: Project, inputs: Properties) -> ResourceState:
+    return ResourceState(
+        urn=make_urn(project.stack, project.name, request.parent, request.type, request.name),
         type=request.type,
         custom=True,
-        id=request.id,
-        inputs=from_struct(request.properties),
+        inputs=inputs,
         parent=request.parent,
         provider=request.provider,
         dependencies=sorted(request.dependencies),
         additional_secret_outputs=list(request.additionalSecretOutputs),
-        external=True,
     )
-    return Goal(state, request.name)
+
+
+def former_urns(goal: Goal, former: Mapping[str, str]) -> Iterator[str]:
+    """Every URN a resource may have had: by its own aliases, and through its parent, whose old URN `former` has."""
+    urn, parent = goal.state.urn, goal.state.parent
+    aliases = [_alias_urn(alias, urn, parent, former) for alias in goal.aliases]
+    yield from aliases
+    if old_parent := former.get(parent):
+        for each in (urn, *aliases):
+            name = urn_name(each)
+            if name.startswith(urn_name(parent)):  # `app-db` in `app` was named after the parent's old name
+                name = urn_name(old_parent) + name.removeprefix(urn_name(parent))
+            yield moved_urn(each, old_parent, name)
+
+
+def _alias_urn(alias: Any, urn: str, parent: str, former: Mapping[str, str]) -> str:
+    spec = alias.spec
+    if spec.type or spec.stack or spec.project:
+        raise UnsupportedFeatureError("aliases of another type, stack or project")
+    if alias.urn:
+        return str(alias.urn)
+    if spec.parentUrn or spec.noParent:
+        parent = former.get(spec.parentUrn, spec.parentUrn)
+    return moved_urn(urn, parent, spec.name or urn_name(urn))
 
 
 def _reject_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
@@ -148,13 +121,3 @@ def _require_dynamic(type_: str, package_ref: str) -> None:
     package = type_.removeprefix(PROVIDER_PREFIX).split(":", 1)[0]
     if package != DYNAMIC_PACKAGE or package_ref:
         raise UnsupportedFeatureError(f"resources of the package {package!r} ({type_})")
-
-
-def _alias(alias: Any) -> Alias:
-    spec = alias.spec
-    if spec.type or spec.stack or spec.project:
-        raise UnsupportedFeatureError("aliases of another type, stack or project")
-    if alias.urn:
-        return str(alias.urn)
-    given = {"name": spec.name, "parent": spec.parentUrn}
-    return {key: value for key, value in given.items() if value} | ({"parent": ""} if spec.noParent else {})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from graphlib import TopologicalSorter
 
-from .state import ResourceState, make_urn, split_reference
+from .state import ResourceState, moved_urn
 
 
 def dependency_urns(state: ResourceState) -> Iterator[str]:
@@ -77,35 +78,36 @@ def deletion_order(condemned: Iterable[ResourceState], needs: Needs) -> list[lis
     Dependents go before what they depend on. Like the CLI, this peels the graph from the roots and turns
     the result round, so a resource is deleted as late as its own dependencies allow.
     """
-    waiting = {state: needs.direct(state) for state in condemned}
+    wanted = set(condemned)
+    sorter = TopologicalSorter({state: needs.direct(state) & wanted for state in condemned})
+    sorter.prepare()
     groups: list[list[ResourceState]] = []
-    while waiting:
-        free = [state for state, needed in waiting.items() if not needed & waiting.keys()]
-        groups.append(free)
-        for state in free:
-            del waiting[state]
+    while sorter:
+        groups.append(list(sorter.get_ready()))
+        sorter.done(*groups[-1])
     return groups[::-1]
 
 
-def drop_dangling(resources: Iterable[ResourceState]) -> list[ResourceState]:
+def drop_dangling(refreshed: Iterable[tuple[ResourceState, ResourceState | None]]) -> list[ResourceState]:
     """Take away references to resources that are gone; an orphan moves to its grandparent.
 
-    Changes the states in place and returns them as a list.
+    Each state is given with what became of it. Changes those that are left in place, and returns them.
     """
-    present: set[str] = set()
-    new_parent: dict[str, str] = {}
-    kept = list(resources)
-    alive = {state.urn for state in kept}
-    for state in kept:
-        state.dependencies = [urn for urn in state.dependencies if urn in present]
+    standing_for: dict[str, str] = {"": ""}
+    kept: list[ResourceState] = []
+    for before, state in refreshed:
+        if state is None:
+            standing_for.setdefault(before.urn, standing_for.get(before.parent, ""))
+            continue
+        state.dependencies = [urn for urn in state.dependencies if standing_for.get(urn) == urn]
         by_property = {
-            key: [urn for urn in urns if urn in present] for key, urns in state.property_dependencies.items()
+            key: [urn for urn in urns if standing_for.get(urn) == urn]
+            for key, urns in state.property_dependencies.items()
         }
         state.property_dependencies = {key: urns for key, urns in by_property.items() if urns}
-        if state.parent not in alive:
-            state.parent = new_parent.get(state.parent, "")
-        new_parent[state.urn] = state.parent
-        present.add(state.urn)
+        state.parent = standing_for.get(state.parent, "")
+        standing_for[state.urn] = state.urn
+        kept.append(state)
     return kept
 
 
@@ -120,8 +122,7 @@ def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:
         renamed.update(dict.fromkeys(state.aliases, state.urn))
         parent = renamed.get(state.parent)
         if parent and state.urn not in renamed:
-            stack, project = state.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
-            moved = make_urn(stack, project, parent, state.type, state.name)
+            moved = moved_urn(state.urn, parent, state.name)
             if moved != state.urn:
                 renamed[state.urn] = moved
     return [_renamed(state, renamed) for state in resources] if renamed else list(resources)
@@ -131,7 +132,7 @@ def _renamed(state: ResourceState, renamed: dict[str, str]) -> ResourceState:
     def now(urn: str) -> str:
         return renamed.get(urn, urn)
 
-    provider, id_ = split_reference(state.provider)
+    provider, _, id_ = state.provider.rpartition("::")
     return replace(
         state,
         urn=now(state.urn),

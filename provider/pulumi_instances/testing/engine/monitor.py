@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -18,7 +17,8 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from .deployment import Deployment, StoppedError
+from .deployment import Deployment
+from .generator import StoppedError
 from .goal import goal_of, lookup_of
 from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
 
@@ -71,22 +71,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     # ResourceMonitor
 
     def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        if not hasattr(resource_pb2, "DeploymentInfo"):  # an SDK from before this call
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
-        words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
-        return resource_pb2.DeploymentInfo(
-            project=self.deployment.ledger.project.name,
-            stack=self.deployment.ledger.project.stack,
-            dryRun=self.deployment.options.dry_run,
-            parallel=self.deployment.options.width,
-            supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
-        )
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(goal_of(request)))
+        state = self._guard(context, lambda: self.deployment.register(goal_of(request, self.deployment.project)))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
         response = resource_pb2.RegisterResourceResponse(
@@ -97,12 +88,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         return response
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(lookup_of(request)))
+        state = self._guard(context, lambda: self.deployment.register(lookup_of(request, self.deployment.project)))
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        outputs = from_struct(request.outputs)
-        self._guard(context, lambda: self.deployment.register_outputs(request.urn, outputs))
+        self._guard(context, lambda: self.deployment.register_outputs(request.urn, from_struct(request.outputs)))
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102

@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from .checkpoint import Journal
 from .deployment import Deployment
 from .display import Display
-from .ledger import Ledger, ProgramError
+from .generator import Generator, ProgramError
 from .lifeline import Process
 from .monitor import Monitor
 from .program import SHOWN, Run
 from .project import Options, Project
-from .providers import ProviderError, ProviderProcess, Providers
+from .providers import ProviderError, Providers
 from .values import Secret, unwrap
 
 _PROGRAM_MODULE = f"{__package__}.program"
@@ -33,24 +33,20 @@ class Operation:
         self._options = options
         self._exit = ExitStack()
         self._closing = False
-        dry_run = options.dry_run
-        providers = Providers(lambda: ProviderProcess(project, self._show, dry_run=dry_run), dry_run=dry_run)
+        known = {state.reference: state.inputs for state in journal.base.resources if state.is_provider}
+        providers = Providers(project, self._show, known, dry_run=options.dry_run)
         self._exit.callback(providers.close)
-        self._deployment = Deployment(Ledger(project, journal, providers, sink, options))
+        self._deployment = Deployment(Generator(project, journal, providers, sink, options))
 
     def run(self, kind: str) -> bool:
         """Do it, once. Returns whether it succeeded."""
         deployment = self._deployment
-        if kind == "refresh":
-            base = self._journal.base
-            base.pending_operations = [pending for pending in base.pending_operations if pending[0] == "creating"]
-        else:
+        if kind != "refresh":
             self._warn_of_interrupted()
         try:
             if kind == "refresh" or self._options.refresh:
                 deployment.refresh()
             if not deployment.failed:
-                deployment.begin()
                 if kind == "destroy":
                     deployment.delete_the_rest()
                 elif kind != "refresh":

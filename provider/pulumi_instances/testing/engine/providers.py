@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
@@ -17,8 +18,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from . import lifeline
 from .diff import DiffResult
 from .project import Project
-from .state import UNKNOWN_ID, ResourceState, split_reference, urn_name, urn_type
-from .values import Properties, Unknown, contains, copy_secretness, from_struct, to_struct, unwrap, without_unknowns
+from .state import ResourceState, urn_name, urn_type
+from .values import Properties, Unknown, contains, copy_secretness, equal, from_struct, to_struct, without_unknowns
 
 _CHANGES = {
     provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
@@ -46,7 +47,7 @@ class ProviderProcess:
         """Start the server; the first call waits for it. It learns the project, and nothing of the stack."""
         self._dry_run = dry_run
         self._on_line = on_line
-        self._port: Future[int] = Future()
+        self._channel: Future[grpc.Channel] = Future()
         self._process = lifeline.Process(
             [sys.executable, "-u", lifeline.__file__, "pulumi.dynamic", ""],
             cwd=project.cwd,
@@ -54,28 +55,21 @@ class ProviderProcess:
             on_line=self._take_line,
             on_exit=self._ended,
         )
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
         self.config_known = True
 
     def _take_line(self, line: str) -> None:
-        if line.isdecimal() and not self._port.done():
-            self._port.set_result(int(line))
+        if line.isdecimal() and not self._channel.done():
+            self._channel.set_result(grpc.insecure_channel(f"127.0.0.1:{line}", options=_GRPC_CHANNEL_OPTIONS))
         else:  # before the port: an import warning, or the traceback of a server that cannot start
             self._on_line(line)
 
     def _ended(self, code: int) -> None:
-        if not self._port.done():
-            self._port.set_exception(
-                ProviderError(f"the provider process exited with code {code} before it could be used")
-            )
+        if not self._channel.done():
+            text = f"the provider process exited with code {code} before it could be used"
+            self._channel.set_exception(ProviderError(text))
 
     def _call(self, method: str, request: Any) -> Any:
-        port = self._port.result()
-        with self._lock:
-            if self._channel is None:
-                self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
-        stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
+        stub = provider_pb2_grpc.ResourceProviderStub(self._channel.result())
         try:
             return getattr(stub, method)(request)
         except grpc.RpcError as error:
@@ -87,10 +81,12 @@ class ProviderProcess:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
         self.config_known = not contains(config, Unknown)
         if self.config_known:
-            self._call("Configure", provider_pb2.ConfigureRequest(args=_plain(unwrap(config))))
+            self._call("Configure", provider_pb2.ConfigureRequest(args=_plain(config)))
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
+        if not self.config_known:
+            return news, []
         sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
         answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=sent))
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
@@ -103,6 +99,8 @@ class ProviderProcess:
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""
+        if self._dry_run:
+            return "", self._previewed(inputs)
         answer = self._call("Create", provider_pb2.CreateRequest(**_identity(urn), properties=_plain(inputs)))
         if not answer.id:
             raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
@@ -110,6 +108,8 @@ class ProviderProcess:
 
     def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
         """Change the object. Returns its outputs."""
+        if self._dry_run:
+            return self._previewed(inputs)
         sides = {**_olds(old), "news": _plain(inputs)}
         answer = self._call("Update", provider_pb2.UpdateRequest(**_identity(urn), id=old.id, **sides))
         return _marked(answer.properties, inputs)
@@ -123,13 +123,18 @@ class ProviderProcess:
 
     def delete(self, state: ResourceState) -> None:
         """Remove the object."""
-        sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
-        self._call("Delete", provider_pb2.DeleteRequest(**_identity(state.urn), id=state.id, **sides))
+        if not self._dry_run:
+            sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
+            self._call("Delete", provider_pb2.DeleteRequest(**_identity(state.urn), id=state.id, **sides))
+
+    def _previewed(self, inputs: Properties) -> Properties:
+        """In a preview the inputs stand for the outputs, as far as the provider could check them."""
+        return dict(inputs) if self.config_known else {}
 
     def close(self) -> None:
         """End the process."""
-        if self._channel is not None:
-            self._channel.close()
+        if self._channel.done() and not self._channel.exception():
+            self._channel.result().close()
         self._process.stop()
 
 
@@ -158,47 +163,48 @@ class Providers:
     One process is started ahead, since nearly every operation needs one.
     """
 
-    def __init__(self, spawn: Callable[[], ProviderProcess], *, dry_run: bool) -> None:
-        """`spawn` starts a process; the first is started at once."""
-        self._spawn = spawn
-        self.dry_run = dry_run
-        self._lock = threading.RLock()
-        self._spare = [spawn()]
-        self._all = set(self._spare)
-        self._by_reference: dict[tuple[str, str], ProviderProcess] = {}
+    def __init__(
+        self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
+    ) -> None:
+        """`known` are the configurations of the providers in the state, by reference."""
+        self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
+        self._dry_run = dry_run
+        self._configurations = dict(known)
+        self._lock = threading.Lock()
+        self._spare = [self._start()]
+        self._all = [*self._spare]
+        self._in_use: dict[str, ProviderProcess] = {}
+
+    def new_id(self) -> str:
+        """The id of a new provider, made up by the engine."""
+        return "" if self._dry_run else str(uuid.uuid4())
+
+    def register(self, reference: str, configuration: Properties) -> None:
+        """Have a provider ready, in the place of one that was configured otherwise."""
+        with self._lock:
+            if reference in self._in_use and equal(self._configurations[reference], configuration):
+                return
+            self._configurations[reference] = configuration
+            process = self._next(reference)
+        process.configure(configuration)
 
     def get(self, reference: str) -> ProviderProcess:
-        """The configured provider that a resource refers to. Raises ProviderError when there is none."""
+        """The provider that a resource refers to; one that only the state knows is started now."""
         with self._lock:
-            try:
-                return self._by_reference[split_reference(reference)]
-            except KeyError:
-                raise ProviderError(f"unknown provider '{reference}'") from None
+            if reference not in self._configurations:
+                raise ProviderError(f"unknown provider '{reference}'")
+            if reference not in self._in_use:
+                self._next(reference).configure(self._configurations[reference])
+            return self._in_use[reference]
 
-    def create(self, urn: str, config: Properties) -> str:
-        """Configure a new provider. Returns its id, made up by the engine."""
-        id_ = UNKNOWN_ID if self.dry_run else str(uuid.uuid4())
-        self.configure(urn, id_, config)
-        return id_
-
-    def configure(self, urn: str, id_: str, config: Properties) -> None:
-        """Configure a provider under its id, in the place of one that was configured otherwise."""
-        with self._lock:
-            process = self._spare.pop() if self._spare else self._spawn()
-            self._all.add(process)
-            self._by_reference[urn, id_] = process
-        process.configure(config)
-
-    def ensure(self, urn: str, id_: str, config: Properties) -> None:
-        """Configure a provider as it was, unless that was done."""
-        with self._lock:
-            if (urn, id_) not in self._by_reference:
-                self.configure(urn, id_, config)
+    def _next(self, reference: str) -> ProviderProcess:
+        if not self._spare:
+            self._spare.append(self._start())
+            self._all += self._spare
+        self._in_use[reference] = self._spare.pop()
+        return self._in_use[reference]
 
     def close(self) -> None:
         """End all processes, at once."""
-        closers = [threading.Thread(target=process.close) for process in self._all]
-        for closer in closers:
-            closer.start()
-        for closer in closers:
-            closer.join()
+        with ThreadPoolExecutor(max_workers=len(self._all)) as pool:
+            list(pool.map(ProviderProcess.close, self._all))

@@ -177,7 +177,7 @@ class StackDouble:
         sink = Display(kind, self._project, options, write=on_output)
         succeeded = self._run(kind, options, sink)
         sink.finish(time.monotonic() - clock)
-        counts = {op: count for op, count in sink.counts.items() if count}
+        counts = {op: count for op, count in sink.counts.items() if op}
         if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
             proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
