@@ -101,17 +101,18 @@ def check_document(document: Any, origin: str) -> dict[str, Any]:
     return document
 
 
-def read_deployment(path: Path) -> dict[str, Any] | None:
-    """Read the state, what a journal adds to it included; None when there is none. Raises ValueError."""
+def read_deployment(path: Path) -> dict[str, Any]:
+    """Read the state, what a journal adds to it included; {} when there is none. Raises ValueError."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         text = b""
-    deployment = check_document(json.loads(text), str(path))["deployment"] if text else None
+    deployment = check_document(json.loads(text), str(path))["deployment"] if text else {}
     with contextlib.suppress(FileNotFoundError):
-        header, *lines = _journal(path).read_bytes().split(b"\n")
-        if (start := _record(header)) and start["base"] == _fingerprint(text):
-            return _replay(deployment, start["salt"], lines[:-1])  # the last line is cut off, or empty
+        lines = _journal(path).read_bytes().split(b"\n")[:-1]  # what is after the last line's end was cut off
+        start, *records = map(json.loads, lines or [b"{}"])
+        if start.get("base") == _fingerprint(text):
+            return _replay(deployment, start["salt"], records)
     return deployment
 
 
@@ -172,21 +173,12 @@ def _fingerprint(document: bytes) -> str:
     return hashlib.sha256(document).hexdigest()
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]) -> dict[str, Any]:
-    base = dict(enumerate((deployment or {}).get("resources") or []))
+def _replay(deployment: dict[str, Any], salt: str, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    base = dict(enumerate(deployment.get("resources") or []))
     made: dict[int, Any] = {}
     pending: dict[int, Any] = {}
     first = len(base)
-    for line in lines:
-        record = _record(line) or {}
+    for record in records:
         if "pending" in record:
             key, resource = record["pending"]
             pending[key] = {"resource": resource, "type": record["type"]}
@@ -195,12 +187,8 @@ def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]
             (made if key >= first else base)[key] = resource
         for key in record.get("gone", ()):
             (made if key >= first else base).pop(key, None)
-    earlier = (deployment or {}).get("pending_operations") or []
-    return _deployment(salt, [*made.values(), *base.values()], [*pending.values(), *_creating(earlier)])
-
-
-def _creating(pending: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [operation for operation in pending if operation["type"] == "creating"]
+    earlier = deployment.get("pending_operations") or []
+    return _deployment(salt, [*made.values(), *base.values()], [*pending.values(), *earlier])
 
 
 class Journal:
@@ -270,5 +258,5 @@ class Journal:
         """Write the state as a whole: what the next to open it would make of the journal."""
         with self._mutex:
             if self._path is not None:
-                found = Snapshot.decode(read_deployment(self._path) or {}, self._crypter)
+                found = Snapshot.decode(read_deployment(self._path), self._crypter)
                 write_document(self._path, found.encode(self._crypter))
