@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from . import graph
-from .generator import Generator, ProgramError, StoppedError, duplicate
-from .goal import Goal
+from .generator import Generator, Goal, ProgramError, StoppedError, duplicate
 from .providers import ProviderError
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState, make_urn
 from .steps import Making, ProtectedError, RefreshStep, SkipStep, Step, mark_secrets
@@ -98,7 +97,7 @@ class Deployment:
             self.stop()
             raise StoppedError from None
         except (ProviderError, ProgramError, UnsupportedFeatureError) as error:
-            self.sink.error(str(error), urn)
+            self.sink.message("error", str(error), urn)
             self.stop()
             raise StoppedError from None
         finally:

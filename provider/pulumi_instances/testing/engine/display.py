@@ -66,10 +66,6 @@ class Display:
     def _blotted(self, text: str) -> str:
         return self._secrets.sub("[secret]", text) if self._secrets else text
 
-    def error(self, text: str, urn: str = "") -> None:
-        """Tell the user what went wrong."""
-        self.message("error", text, urn)
-
     def message(self, severity: Severity, text: str, urn: str = "") -> None:
         """Show a message at its resource; without a URN it belongs to the stack."""
         if severity == "debug":
@@ -120,7 +116,7 @@ class Display:
         """A step has failed."""
         internal = _is_internal(step)
         with self._lock:
-            self.error(text, "" if internal else step.urn)
+            self.message("error", text, "" if internal else step.urn)
             if not internal and not self._dry_run:
                 self._row(step.op, step.urn, f"**{_words(step.op)[1]} failed**")
 

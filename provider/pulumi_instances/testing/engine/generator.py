@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
 from . import graph
 from .checkpoint import Journal
 from .diff import DiffResult, ignoring_changes, replace_on_changes, settle
 from .display import Display
-from .goal import Goal, former_urns
 from .project import Options, Project
 from .providers import Providers
 from .state import STACK_TYPE, ResourceState
-from .steps import CreateStep, DeleteStep, ReadStep, SameStep, SkipStep, Step, UpdateStep
+from .steps import CreateStep, DeleteStep, ReadStep, SameStep, SkipStep, Step, UpdateStep, how_to_unprotect
 from .values import UNKNOWN, Properties, equal, go_text
 
 
@@ -20,6 +23,18 @@ class StoppedError(Exception):
 
 class ProgramError(Exception):
     """What the program asks for makes no sense; the text says why."""
+
+
+@dataclass
+class Goal:
+    """The desired state of one resource: to register, or to look up by id (`.get`) where it is external."""
+
+    state: ResourceState
+    aliases: Iterable[Any] = ()
+    """Earlier identities, as the SDK sends them."""
+    inherits_retention: bool = False
+    """Whether it says nothing of `retain_on_delete`; the SDK itself passes on what else a child inherits."""
+    delete_before_replace: bool | None = None
 
 
 class Generator:
@@ -69,7 +84,8 @@ class Generator:
         new, given = goal.state, goal.state.inputs
         self._claim(new)
         old = self._old_state(goal)
-        included = self._includes(new)
+        # The stack and providers may change whatever the targets are.
+        included = not self._targets or new.is_provider or new.type == STACK_TYPE or new.urn in self._targets
         if old is None:
             return self._create(new, included)
         new.created, new.modified = old.created, old.modified
@@ -82,8 +98,9 @@ class Generator:
         if recreated:
             return [CreateStep(new, old)]
         if not included:
-            goal.state = old.copy()
-            return self._leave_alone(old, goal.state)
+            steps = self._leave_alone(old)
+            goal.state = steps[-1].subject
+            return steps
         diff = replace_on_changes(self._diff(old, new, forced), new.replace_on_changes)
         if old.pending_replacement or (diff.changes and diff.replaces):
             return self._replace(goal, given, old, diff, forced)
@@ -105,7 +122,8 @@ class Generator:
             raise ProgramError(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'")
         if urn in self.olds:
             return self.olds[urn]
-        alias = next((each for each in former_urns(goal, self._former) if each in self.olds), None)
+        former = graph.former_urns(goal.state, goal.aliases, self._former)
+        alias = next((each for each in former if each in self.olds), None)
         if alias is None:
             return None
         owner = urn if alias in self._seen else self._taken_over_by.get(alias)
@@ -133,10 +151,7 @@ class Generator:
         if invalid:
             text = f'cannot ignore changes in added or removed elements of the path: "{", ".join(invalid)}"'
             self.sink.message("info", text, new.urn)
-        if anew:
-            self._check(new, {}, given)
-        else:
-            self._check(new, old.inputs, inputs)
+        self._check(new, {} if anew else old.inputs, given if anew else inputs)
 
     def _check(self, new: ResourceState, olds: Properties, news: Properties) -> None:
         """Have the provider check inputs and take its version of them over."""
@@ -147,7 +162,7 @@ class Generator:
         for name, reason in failures:
             # The CLI prints the value decrypted: so that tests see what users would see, this does the same.
             where = f": property {name} value {go_text(news.get(name))}" if name else ""
-            self.sink.error(f"{new.type} resource '{new.name}'{where} has a problem: {reason}", new.urn)
+            self.sink.message("error", f"{new.type} resource '{new.name}'{where} has a problem: {reason}", new.urn)
         if failures:
             raise StoppedError
 
@@ -175,7 +190,7 @@ class Generator:
     def _fail(self, text: str, urn: str) -> None:
         """Report what is wrong. A preview goes on, so that all that is wrong is seen; an update does not."""
         self.errors = True
-        self.sink.error(text, urn)
+        self.sink.message("error", text, urn)
         if not self.options.dry_run:
             raise StoppedError
 
@@ -184,12 +199,9 @@ class Generator:
     def _replace(self, goal: Goal, given: Properties, old: ResourceState, diff: DiffResult, forced: bool) -> list[Step]:
         new = goal.state
         if new.protect and old.protect:
-            self._fail(
-                f'unable to replace resource "{new.urn}"\n'
-                "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag "
-                "from the resource in your Pulumi program and run `pulumi up`",
-                new.urn,
-            )
+            advice = how_to_unprotect(new.urn)
+            text = f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. {advice}'
+            self._fail(text, new.urn)
         if not forced:
             self._check(new, {}, given)
         self._require_dependencies(new)
@@ -203,9 +215,7 @@ class Generator:
             if dependent.protect:
                 raise ProgramError(
                     f'unable to replace resource "{dependent.urn}" as part of replacing "{new.urn}" as it is '
-                    "currently marked for protection. To unprotect the resource, remove the `protect` flag from "
-                    "the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
-                    f"`pulumi state unprotect '{dependent.urn}'`"
+                    f"currently marked for protection. {how_to_unprotect(dependent.urn)}"
                 )
             waiting = dependent.delete  # for the deletion that an earlier replacement left
             steps.append(DeleteStep(dependent, replacing=not waiting, before_replacement=not waiting))
@@ -232,24 +242,20 @@ class Generator:
         lost = {key for key, urns in dependent.property_dependencies.items() if replaced.intersection(urns)}
         if not lost & dependent.inputs.keys() or dependent.is_provider:
             return False
-        without = dependent.copy()
-        without.inputs = {key: UNKNOWN if key in lost else value for key, value in dependent.inputs.items()}
-        return replace_on_changes(self._provider_diff(dependent, without), dependent.replace_on_changes).replaces
+        inputs = {key: UNKNOWN if key in lost else value for key, value in dependent.inputs.items()}
+        diff = self._provider_diff(dependent, replace(dependent, inputs=inputs))
+        return replace_on_changes(diff, dependent.replace_on_changes).replaces
 
     # What `--target` leaves alone
 
-    def _includes(self, new: ResourceState) -> bool:
-        """Whether `--target` lets a resource change; the stack and providers always may."""
-        return not self._targets or new.is_provider or new.type == STACK_TYPE or new.urn in self._targets
-
-    def _leave_alone(self, old: ResourceState, new: ResourceState) -> list[Step]:
+    def _leave_alone(self, old: ResourceState) -> list[Step]:
         """Keep what `--target` leaves out, and what it needs, as it is."""
         self._seen.add(old.urn)
         steps: list[Step] = []
         for urn in (old.provider_urn, old.parent, *graph.dependency_urns(old)):
             if urn in self.olds and urn not in self._seen and (needed := self.olds[urn]) not in self._condemned:
-                steps += self._leave_alone(needed, needed.copy())
-        return [*steps, SameStep(new, old)]
+                steps += self._leave_alone(needed)
+        return [*steps, SameStep(replace(old), old)]
 
     def _require_dependencies(self, new: ResourceState) -> None:
         """Make sure that nothing `--target` covers needs a resource it leaves out and that is not there yet."""
@@ -274,7 +280,7 @@ class Generator:
             lives_on = self._taken_over_by.get(state.urn, state.urn) in self._seen
             if included is not None and state.urn not in included:
                 if not state.delete and not lives_on:
-                    keep += self._leave_alone(state, state.copy())
+                    keep += self._leave_alone(state)
             elif state.delete:
                 if state not in self._condemned:
                     doomed[state] = DeleteStep(state, replacing=True)
@@ -282,7 +288,8 @@ class Generator:
                 doomed[state] = DeleteStep(state)
         for state in doomed:
             if self._targets and state.urn not in self._targets:
-                self.sink.error(
+                self.sink.message(
+                    "error",
                     f"Resource '{state.urn}' will be destroyed but was not specified in --target list.\n"
                     "Either include resource in --target list or pass --target-dependents to proceed.",
                     state.urn,

@@ -1,13 +1,15 @@
-"""Who depends on whom in a snapshot. A snapshot lists a resource after everything it depends on."""
+"""Who depends on whom in a snapshot, and who was called what. It lists a resource after everything it depends on."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
+from typing import Any
 
-from .state import ResourceState, moved_urn
+from .state import ResourceState, moved_urn, urn_name
+from .values import UnsupportedFeatureError
 
 
 def dependency_urns(state: ResourceState) -> Iterator[str]:
@@ -99,16 +101,38 @@ def drop_dangling(refreshed: Iterable[tuple[ResourceState, ResourceState | None]
         if state is None:
             standing_for.setdefault(before.urn, standing_for.get(before.parent, ""))
             continue
-        state.dependencies = [urn for urn in state.dependencies if standing_for.get(urn) == urn]
-        by_property = {
-            key: [urn for urn in urns if standing_for.get(urn) == urn]
-            for key, urns in state.property_dependencies.items()
-        }
+        there = {urn for urn in dependency_urns(state) if standing_for.get(urn) == urn}
+        by_property = {key: [urn for urn in urns if urn in there] for key, urns in state.property_dependencies.items()}
+        state.dependencies = [urn for urn in state.dependencies if urn in there]
         state.property_dependencies = {key: urns for key, urns in by_property.items() if urns}
         state.parent = standing_for.get(state.parent, "")
         standing_for[state.urn] = state.urn
         kept.append(state)
     return kept
+
+
+def former_urns(state: ResourceState, aliases: Iterable[Any], former: Mapping[str, str]) -> Iterator[str]:
+    """Every URN a resource may have had: by its own aliases, and through its parent, whose old URN `former` has."""
+    urn, parent = state.urn, state.parent
+    own = [_alias_urn(alias, urn, parent, former) for alias in aliases]
+    yield from own
+    if old_parent := former.get(parent):
+        for each in (urn, *own):
+            name = urn_name(each)
+            if name.startswith(urn_name(parent)):  # `app-db` in `app` was named after the parent's old name
+                name = urn_name(old_parent) + name.removeprefix(urn_name(parent))
+            yield moved_urn(each, old_parent, name)
+
+
+def _alias_urn(alias: Any, urn: str, parent: str, former: Mapping[str, str]) -> str:
+    spec = alias.spec
+    if spec.type or spec.stack or spec.project:
+        raise UnsupportedFeatureError("aliases of another type, stack or project")
+    if alias.urn:
+        return str(alias.urn)
+    if spec.parentUrn or spec.noParent:
+        parent = former.get(spec.parentUrn, spec.parentUrn)
+    return moved_urn(urn, parent, spec.name or urn_name(urn))
 
 
 def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
-from typing import Any, NoReturn, TypeVar
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import (
-    engine_pb2,
-    engine_pb2_grpc,
-    resource_pb2,
-    resource_pb2_grpc,
-)
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
+from . import diff
 from .deployment import Deployment
-from .generator import StoppedError
-from .goal import goal_of, lookup_of
+from .generator import Goal, StoppedError
+from .project import Project
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn
 from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
-
-T = TypeVar("T")
 
 _FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
 """What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
@@ -68,8 +64,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.release()
         self._server.stop(grace=None).wait()
 
-    # ResourceMonitor
-
     def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
 
@@ -77,7 +71,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(goal_of(request, self.deployment.project)))
+        with self._guarded(context):
+            state = self.deployment.register(_goal_of(request, self.deployment.project))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
         response = resource_pb2.RegisterResourceResponse(
@@ -88,11 +83,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         return response
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(lookup_of(request, self.deployment.project)))
+        with self._guarded(context):
+            state = self.deployment.register(_lookup_of(request, self.deployment.project))
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        self._guard(context, lambda: self.deployment.register_outputs(request.urn, from_struct(request.outputs)))
+        with self._guarded(context):
+            self.deployment.register_outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
@@ -101,8 +98,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self._closing.wait()
         return empty_pb2.Empty()
 
-    # Engine
-
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
         # An SDK whose calls we dropped has nothing new to say.
@@ -110,24 +105,94 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             self.deployment.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
-    # Common ground
-
-    def _guard(self, context: Any, work: Callable[[], T]) -> T:
+    @contextmanager
+    def _guarded(self, context: Any) -> Iterator[None]:
         """Do the work of a call; one that cannot be done is answered only when the program is to end.
 
         An answer would make the program fail on its own while other operations are still under way.
         """
         try:
-            return work()
-        except StoppedError:
-            pass
-        except UnsupportedFeatureError as error:
-            self.deployment.sink.error(str(error))
-            self.deployment.stop()
-        self.program_done.set()
-        self._closing.wait()
-        context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
-        raise AssertionError("abort returned")
+            yield
+        except (StoppedError, UnsupportedFeatureError) as error:
+            if isinstance(error, UnsupportedFeatureError):
+                self.deployment.sink.message("error", str(error))
+                self.deployment.stop()
+            self.program_done.set()
+            self._closing.wait()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+
+
+def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) -> Goal:
+    """Decode a registration. Raises UnsupportedFeatureError for what the local engine leaves out."""
+    _reject_unsupported(request)
+    for path in (*request.ignoreChanges, *request.replaceOnChanges):
+        diff.parse(path)
+    defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
+    state = _state_of(request, project, from_struct(request.object))
+    state.custom = request.custom
+    by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
+    state.property_dependencies = dict(sorted({**{key: [] for key in state.inputs}, **by_property}.items()))
+    state.ignore_changes = list(request.ignoreChanges)
+    state.replace_on_changes = list(request.replaceOnChanges)
+    state.protect = request.protect
+    state.retain_on_delete = request.retainOnDelete
+    return Goal(
+        state,
+        request.aliases,
+        inherits_retention=not request.HasField("retainOnDelete"),
+        delete_before_replace=request.deleteBeforeReplace if defined else None,
+    )
+
+
+def _lookup_of(request: resource_pb2.ReadResourceRequest, project: Project) -> Goal:
+    """Decode a lookup."""
+    _require_dynamic(request.type, request.packageRef)
+    state = _state_of(request, project, from_struct(request.properties))
+    state.id = request.id
+    state.external = True
+    return Goal(state)
+
+
+def _state_of(request: Any, project: Project, inputs: Properties) -> ResourceState:
+    return ResourceState(
+        urn=make_urn(project.stack, project.name, request.parent, request.type, request.name),
+        type=request.type,
+        custom=True,
+        inputs=inputs,
+        parent=request.parent,
+        provider=request.provider,
+        dependencies=sorted(request.dependencies),
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+    )
+
+
+def _reject_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
+    if request.remote:
+        raise UnsupportedFeatureError(f"components of other packages ({request.type})")
+    if request.custom:
+        _require_dynamic(request.type, request.packageRef)
+    for feature, used in {
+        "importing resources (`import_`)": request.importId,
+        "transforms": request.transforms,
+        "resource hooks": request.HasField("hooks") and request.hooks.ByteSize(),
+        "environment variable mappings of providers": request.envVarMappings,
+        "state migrations": getattr(request, "state_migrations", ()),
+        "the option 'deleted_with'": request.deletedWith,
+        "the option 'replace_with'": request.replace_with,
+        "the option 'replacement_trigger'": request.HasField("replacement_trigger"),
+        "the option 'hide_diffs'": request.hideDiffs,
+        "the option 'custom_timeouts'": request.customTimeouts.ByteSize(),
+    }.items():
+        if used:
+            raise UnsupportedFeatureError(feature)
+
+
+def _require_dynamic(type_: str, package_ref: str) -> None:
+    if type_ == "pulumi:pulumi:StackReference":
+        raise UnsupportedFeatureError("stack references")
+    package = type_.removeprefix(PROVIDER_PREFIX).split(":", 1)[0]
+    if package != DYNAMIC_PACKAGE or package_ref:
+        raise UnsupportedFeatureError(f"resources of the package {package!r} ({type_})")
 
 
 def _to_program(outputs: Properties, *, partial: bool) -> Any:
@@ -138,10 +203,8 @@ def _to_program(outputs: Properties, *, partial: bool) -> Any:
 
 def _refusal(what: Callable[[Any], str]) -> Callable[[Monitor, Any, Any], NoReturn]:
     def refuse(self: Monitor, request: Any, context: Any) -> NoReturn:
-        def fail() -> NoReturn:
+        with self._guarded(context):
             raise UnsupportedFeatureError(what(request))
-
-        self._guard(context, fail)
 
     return refuse
 

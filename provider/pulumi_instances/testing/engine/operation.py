@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -52,11 +52,11 @@ class Operation:
                 elif kind != "refresh":
                     self._run_program()
         except (ProviderError, ProgramError) as error:
-            self._sink.error(str(error))
+            self._sink.message("error", str(error))
             deployment.stop()
         deployment.finish()
         if deployment.step_failed:
-            self._sink.error("preview failed" if self._options.dry_run else "update failed")
+            self._sink.message("error", "preview failed" if self._options.dry_run else "update failed")
         return not deployment.failed
 
     def close(self) -> None:
@@ -86,36 +86,39 @@ class Operation:
             program.wait()
 
     def _start_program(self, monitor: Monitor) -> Process:
-        inline = self._project.program
-        payload = _pickle(inline) if inline else b""
+        project = self._project
         settings = {
             "monitor": monitor.address,
             "engine": monitor.address,
-            "project": self._project.name,
-            "stack": self._project.stack,
+            "project": project.name,
+            "stack": project.stack,
             "organization": "organization",
-            "root_directory": str(self._project.root),
+            "root_directory": str(project.root),
             "parallel": self._options.width,
             "dry_run": self._options.dry_run,
         }
         run = Run(
             settings=settings,
-            program=None if inline else self._project.entry,
-            path=sys.path if inline else [],
-            payload=len(payload),
+            config=unwrap(project.config),
+            secret_keys=[key for key, value in project.config.items() if isinstance(value, Secret)],
+            program=_pickle(project.program) if project.program else project.entry,
+            path=sys.path,
         )
+        payload = pickle.dumps(run)
 
         def ended(code: int) -> None:
             if code and not monitor.program_done.is_set():
                 if code != SHOWN:
-                    self._sink.error(f"an unhandled error occurred: program exited with non-zero exit code: {code}")
+                    self._sink.message(
+                        "error", f"an unhandled error occurred: program exited with non-zero exit code: {code}"
+                    )
                 self._deployment.stop()
             monitor.program_done.set()
 
         return Process(
-            [sys.executable, "-u", "-m", _PROGRAM_MODULE, json.dumps(run)],
-            cwd=self._project.cwd,
-            env=self._program_environment(),
+            [sys.executable, "-u", "-m", _PROGRAM_MODULE, str(len(payload))],
+            cwd=project.cwd,
+            env={**os.environ, **project.environment},
             on_line=self._show,
             on_exit=ended,
             payload=payload,
@@ -124,17 +127,6 @@ class Operation:
     def _show(self, line: str) -> None:
         if not self._closing:
             self._sink.message("info", line)
-
-    def _program_environment(self) -> dict[str, str]:
-        config = self._project.config
-        return {
-            **os.environ,
-            **self._project.environment,
-            "PULUMI_CONFIG": json.dumps(unwrap(config)),
-            "PULUMI_CONFIG_SECRET_KEYS": json.dumps(
-                [key for key, value in config.items() if isinstance(value, Secret)]
-            ),
-        }
 
     def _warn_of_interrupted(self) -> None:
         pending = self._journal.base.pending_operations

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
@@ -30,14 +29,6 @@ _CHANGES = {
 
 class ProviderError(Exception):
     """A provider call failed; the text is what the provider answered."""
-
-
-class ReadResult(NamedTuple):
-    """What is there now; `id` is "" when nothing is, `inputs` None when the provider has no say on them."""
-
-    id: str
-    outputs: Properties
-    inputs: Properties | None
 
 
 class ProviderProcess:
@@ -68,10 +59,12 @@ class ProviderProcess:
             text = f"the provider process exited with code {code} before it could be used"
             self._channel.set_exception(ProviderError(text))
 
-    def _call(self, method: str, request: Any) -> Any:
+    def _call(self, method: str, urn: str = "", **fields: Any) -> Any:
         stub = provider_pb2_grpc.ResourceProviderStub(self._channel.result())
+        if urn:
+            fields |= {"urn": urn, "name": urn_name(urn), "type": urn_type(urn)}
         try:
-            return getattr(stub, method)(request)
+            return getattr(stub, method)(getattr(provider_pb2, f"{method}Request")(**fields))
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise ProviderError("error reading from server: EOF") from None
@@ -81,27 +74,27 @@ class ProviderProcess:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
         self.config_known = not contains(config, Unknown)
         if self.config_known:
-            self._call("Configure", provider_pb2.ConfigureRequest(args=_plain(config)))
+            self._call("Configure", args=_plain(config))
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
         if not self.config_known:
             return news, []
         sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
-        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=sent))
+        answer = self._call("Check", urn, olds=_plain(olds), news=sent)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
         """Compare the state with new inputs."""
-        sides = {**_olds(state), "news": _plain(new_inputs), "ignoreChanges": ignore_changes}
-        answer = self._call("Diff", provider_pb2.DiffRequest(**_identity(state.urn), id=state.id, **sides))
+        news = _plain(new_inputs)
+        answer = self._call("Diff", state.urn, id=state.id, **_olds(state), news=news, ignoreChanges=ignore_changes)
         return DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""
         if self._dry_run:
             return "", self._previewed(inputs)
-        answer = self._call("Create", provider_pb2.CreateRequest(**_identity(urn), properties=_plain(inputs)))
+        answer = self._call("Create", urn, properties=_plain(inputs))
         if not answer.id:
             raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
         return answer.id, _marked(answer.properties, inputs)
@@ -110,22 +103,21 @@ class ProviderProcess:
         """Change the object. Returns its outputs."""
         if self._dry_run:
             return self._previewed(inputs)
-        sides = {**_olds(old), "news": _plain(inputs)}
-        answer = self._call("Update", provider_pb2.UpdateRequest(**_identity(urn), id=old.id, **sides))
+        answer = self._call("Update", urn, id=old.id, **_olds(old), news=_plain(inputs))
         return _marked(answer.properties, inputs)
 
-    def read(self, urn: str, id_: str, inputs: Properties, state: Properties) -> ReadResult:
-        """Look at the object."""
-        sides = {"inputs": _plain(inputs), "properties": _plain(state)}
-        answer = self._call("Read", provider_pb2.ReadRequest(**_identity(urn), id=id_, **sides))
-        read_inputs = _marked(answer.inputs, inputs) if answer.HasField("inputs") else None
-        return ReadResult(answer.id, _marked(answer.properties, state), read_inputs)
+    def read(self, state: ResourceState) -> tuple[str, Properties, Properties | None]:
+        """Look at the object. Returns its id ("" if it is gone), its outputs, and its inputs, where it has some."""
+        sides = {"inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
+        answer = self._call("Read", state.urn, id=state.id, **sides)
+        inputs = _marked(answer.inputs, state.inputs) if answer.HasField("inputs") else None
+        return answer.id, _marked(answer.properties, state.outputs), inputs
 
     def delete(self, state: ResourceState) -> None:
         """Remove the object."""
         if not self._dry_run:
             sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
-            self._call("Delete", provider_pb2.DeleteRequest(**_identity(state.urn), id=state.id, **sides))
+            self._call("Delete", state.urn, id=state.id, **sides)
 
     def _previewed(self, inputs: Properties) -> Properties:
         """In a preview the inputs stand for the outputs, as far as the provider could check them."""
@@ -153,10 +145,6 @@ def _marked(answer: Any, source: Properties) -> Properties:
     return properties
 
 
-def _identity(urn: str) -> dict[str, Any]:
-    return {"urn": urn, "name": urn_name(urn), "type": urn_type(urn)}
-
-
 class Providers:
     """Starts, configures and ends the provider processes of one operation. Thread-safe.
 
@@ -168,16 +156,12 @@ class Providers:
     ) -> None:
         """`known` are the configurations of the providers in the state, by reference."""
         self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
-        self._dry_run = dry_run
+        self.dry_run = dry_run
         self._configurations = dict(known)
         self._lock = threading.Lock()
         self._spare = [self._start()]
         self._all = [*self._spare]
         self._in_use: dict[str, ProviderProcess] = {}
-
-    def new_id(self) -> str:
-        """The id of a new provider, made up by the engine."""
-        return "" if self._dry_run else str(uuid.uuid4())
 
     def register(self, reference: str, configuration: Properties) -> None:
         """Have a provider ready, in the place of one that was configured otherwise."""

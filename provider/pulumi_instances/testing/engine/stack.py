@@ -200,7 +200,7 @@ class StackDouble:
             try:
                 file = None if options.dry_run else exits.enter_context(checkpoint.exclusive(self.state_file))
             except InUseError as error:
-                sink.error(str(error))
+                sink.message("error", str(error))
                 return False
             journal = Journal(*self._load(), None if options.dry_run else self.state_file, file)
             operation = Operation(self._project, journal, sink, options)
@@ -208,16 +208,11 @@ class StackDouble:
             return operation.run(kind)
 
     def _load(self) -> tuple[Snapshot, Crypter]:
-        deployment = checkpoint.read_deployment(self.state_file)
-        return (
-            (Snapshot(), self._crypter or new_crypter(self._passphrase))
-            if deployment is None
-            else self._decode(deployment)
-        )
+        return self._decode(checkpoint.read_deployment(self.state_file))
 
     def _decode(self, deployment: dict[str, Any]) -> tuple[Snapshot, Crypter]:
         salt = checkpoint.salt_of(deployment)
-        crypter = self._crypter_for(salt) if salt else new_crypter(self._passphrase)
+        crypter = self._crypter_for(salt) if salt else self._crypter or new_crypter(self._passphrase)
         return Snapshot.decode(deployment, crypter), crypter
 
     def _crypter_for(self, salt: str) -> Crypter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
@@ -43,10 +42,6 @@ class ResourceState:
     replace_on_changes: list[str] = field(default_factory=list)
     other: dict[str, Any] = field(default_factory=dict)
     """What a checkpoint of the CLI holds beyond this, kept as it is."""
-
-    def copy(self) -> ResourceState:
-        """Make a state that can be changed without changing this one."""
-        return copy.copy(self)
 
     @property
     def name(self) -> str:

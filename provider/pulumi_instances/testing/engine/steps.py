@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from .diff import settle
@@ -19,12 +21,10 @@ class ProtectedError(ProviderError):
 
 
 class Outcome(NamedTuple):
-    """What a step has done to the state."""
+    """What a step has done to the state: states that are new or have changed, and those that went."""
 
     kept: Sequence[ResourceState] = ()
-    """States that are new or have changed."""
     gone: Sequence[ResourceState] = ()
-    """States that are no longer there."""
 
 
 class Step(ABC):
@@ -108,7 +108,7 @@ class CreateStep(Making["ResourceState | None"]):
         """Create. The old state goes now if its object already went; else it waits for its deletion."""
         new = self.new
         if new.is_provider:
-            new.id, new.outputs = providers.new_id(), dict(new.inputs)
+            new.id, new.outputs = "" if providers.dry_run else str(uuid.uuid4()), dict(new.inputs)
             providers.register(new.reference, new.inputs)
         elif new.custom:
             new.id, new.outputs = providers.get(new.provider).create(new.urn, new.inputs)
@@ -151,8 +151,8 @@ class ReadStep(Making["ResourceState | None"]):
         provider = providers.get(new.provider)
         new.outputs = {}
         if new.id != UNKNOWN_SENTINEL and provider.config_known:
-            found = provider.read(new.urn, new.id, new.inputs, new.inputs)
-            new.id, new.outputs = found.id or new.id, found.outputs
+            id_, new.outputs, _ = provider.read(replace(new, outputs=new.inputs))
+            new.id = id_ or new.id
             mark_secrets(new)
         if old is None or not (equal(old.inputs, new.inputs) and equal(old.outputs, new.outputs)):
             new.modified = now()
@@ -184,13 +184,11 @@ class RefreshStep(Step):
         if not old.custom or old.is_provider or old.pending_replacement:
             return Outcome()
         provider = providers.get(old.provider)
-        found = provider.read(old.urn, old.id, old.inputs, old.outputs)
-        if not found.id:
+        id_, outputs, inputs = provider.read(old)
+        if not id_:
             self.new, self.result = None, "delete"
             return Outcome()
-        self.new = new = old.copy()
-        new.id, new.outputs = found.id, found.outputs
-        new.inputs = old.inputs if found.inputs is None else found.inputs
+        self.new = new = replace(old, id=id_, outputs=outputs, inputs=old.inputs if inputs is None else inputs)
         mark_secrets(new)
         outputs_differ = not equal(old.outputs, new.outputs)
         if outputs_differ or not equal(old.inputs, new.inputs):
@@ -227,10 +225,7 @@ class DeleteStep(Step):
         old = self.old
         if old.protect and self.logical:
             raise ProtectedError(
-                f'resource "{old.urn}" cannot be deleted\n'
-                "because it is protected. To unprotect the resource, either remove the `protect` flag from the "
-                "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
-                f"`pulumi state unprotect '{old.urn}'`"
+                f'resource "{old.urn}" cannot be deleted\nbecause it is protected. {how_to_unprotect(old.urn)}'
             )
         if old.custom and not (old.is_provider or old.external or old.retain_on_delete or self.forgotten):
             providers.get(old.provider).delete(old)
@@ -238,6 +233,14 @@ class DeleteStep(Step):
             return Outcome(gone=[old])
         old.pending_replacement = True
         return Outcome([old])
+
+
+def how_to_unprotect(urn: str) -> str:
+    """Advice on a protected resource that is in the way."""
+    return (
+        "To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program and run "
+        f"`pulumi up`, or use the command:\n`pulumi state unprotect '{urn}'`"
+    )
 
 
 def mark_secrets(state: ResourceState) -> None:

@@ -59,27 +59,23 @@ UNKNOWN = Unknown()
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Decode a gRPC struct. Integral numbers become `int`, as JSON would have them."""
-    return {key: _decoded(value) for key, value in json_format.MessageToDict(struct).items()}
+    return {key: from_state(value) for key, value in json_format.MessageToDict(struct).items()}
 
 
-def from_state(value: Value, decrypt: Callable[[str], str]) -> Value:
-    """Decode from the checkpoint; `decrypt` turns a ciphertext into the JSON that it holds."""
-    return _decoded(value, decrypt)
-
-
-def _decoded(value: Value, decrypt: Callable[[str], str] = str) -> Value:
+def from_state(value: Value, decrypt: Callable[[str], str] = str) -> Value:
+    """Decode JSON, of a gRPC struct or of the checkpoint, where `decrypt` turns a ciphertext into JSON."""
     signature = value.get(SIGNATURE_KEY) if isinstance(value, dict) else None
     if signature in ASSET_SIGNATURES:
         raise UnsupportedFeatureError("assets and archives")
     if signature == SECRET_SIGNATURE and "value" in value:
-        return Secret(_decoded(value["value"]))
+        return Secret(from_state(value["value"]))
     if signature == SECRET_SIGNATURE:
         ciphertext = value.get("ciphertext")
         plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
-        return Secret(_decoded(json.loads(plaintext), decrypt), ciphertext)
+        return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: _decoded(each, decrypt))
+    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: from_state(each, decrypt))
 
 
 def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struct:
