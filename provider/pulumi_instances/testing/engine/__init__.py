@@ -14,11 +14,10 @@ Who decides what:
 
 - `stack` is what users see, with the names of the Automation API. It reads the project and the options (`project`)
   and the state, runs one `Operation`, and makes results of it.
-- `operation` starts and ends the processes, and calls the parts in order: refresh, program, deletions, outputs.
+- `operation` starts and ends the processes, and calls the parts in order: refresh, program, deletions, outputs. It
+  lets one decision at a time be made and runs the resulting steps in parallel; after a failure it begins nothing more.
 - `monitor` serves the program. It decodes what the SDK asks for, refuses what is not supported, and otherwise waits
-  for the deployment.
-- `deployment` is the only place with threads. It lets one decision at a time be made and runs the resulting steps in
-  parallel; after a failure it begins nothing more.
+  for the operation.
 - `generator` decides which steps a registration needs, from the old state, the new inputs, the options and what the
   provider says; then what goes, in which order, and what `--target` leaves alone. It holds what was decided so far.
   `diff` says what differs and what follows from it, `graph` who depends on whom.

@@ -130,21 +130,15 @@ def exclusive(path: Path) -> Iterator[IO[bytes]]:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise InUseError(f"another operation on {path} is under way; wait for its end") from None
-            if not _is_at(file, _journal(path)):
+            if not os.fstat(file.fileno()).st_nlink:
                 continue  # the other operation has just ended, and removed what was opened here
             try:
                 yield file
             finally:
-                if _is_at(file, _journal(path)) and not _journal(path).stat().st_size:
+                now = os.fstat(file.fileno())
+                if now.st_nlink and not now.st_size:
                     _journal(path).unlink()
             return
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def write_document(path: Path, deployment: dict[str, Any]) -> None:

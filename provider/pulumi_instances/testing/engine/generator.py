@@ -10,7 +10,7 @@ from . import graph
 from .checkpoint import Journal
 from .diff import DiffResult, ignoring_changes, replace_on_changes, settle
 from .display import Display
-from .project import Options, Project
+from .project import Options
 from .providers import Providers
 from .state import STACK_TYPE, ResourceState
 from .steps import CreateStep, DeleteStep, ReadStep, SameStep, SkipStep, Step, UpdateStep, how_to_unprotect
@@ -43,11 +43,8 @@ class Generator:
     Decisions raise StoppedError, ProgramError and ProviderError.
     """
 
-    def __init__(
-        self, project: Project, journal: Journal, providers: Providers, sink: Display, options: Options
-    ) -> None:
+    def __init__(self, journal: Journal, providers: Providers, sink: Display, options: Options) -> None:
         """Nothing is decided yet."""
-        self.project = project
         self.journal = journal
         self.providers = providers
         self.sink = sink
@@ -92,7 +89,8 @@ class Generator:
         forced = new.urn in self.options.replace or old.taint
         recreated = old in self._condemned or old.external
         if included:
-            self._check_again(new, given, old, forced or recreated)
+            inputs, anew = self._ignoring_changes(new, old), forced or recreated
+            self._check(new, {} if anew else old.inputs, given if anew else inputs)
         else:
             new.inputs = old.inputs
         if recreated:
@@ -146,12 +144,12 @@ class Generator:
         self._require_dependencies(new)
         return [CreateStep(new)]
 
-    def _check_again(self, new: ResourceState, given: Properties, old: ResourceState, anew: bool) -> None:
-        inputs, invalid = ignoring_changes(given, old.inputs, new.ignore_changes)
+    def _ignoring_changes(self, new: ResourceState, old: ResourceState) -> Properties:
+        inputs, invalid = ignoring_changes(new.inputs, old.inputs, new.ignore_changes)
         if invalid:
             text = f'cannot ignore changes in added or removed elements of the path: "{", ".join(invalid)}"'
             self.sink.message("info", text, new.urn)
-        self._check(new, {} if anew else old.inputs, given if anew else inputs)
+        return inputs
 
     def _check(self, new: ResourceState, olds: Properties, news: Properties) -> None:
         """Have the provider check inputs and take its version of them over."""

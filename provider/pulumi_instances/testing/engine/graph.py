@@ -48,8 +48,8 @@ class Needs:
             self._children[state.parent].append(state)
             self._place[state] = place
 
-    def direct(self, state: ResourceState) -> set[ResourceState]:
-        """What it needs, as far as it is listed before it."""
+    def of(self, state: ResourceState) -> set[ResourceState]:
+        """What this one needs, as far as it is listed before it."""
         found: set[ResourceState] = set(self._by_urn[state.parent])
         for urn in {state.provider_urn, *dependency_urns(state)}:
             for needed in self._by_urn[urn]:
@@ -57,16 +57,6 @@ class Needs:
                 if not needed.custom:
                     found.update(self._descendants(needed))
         return {each for each in found if self._place[each] < self._place.get(state, 0)}
-
-    def all(self, state: ResourceState) -> set[ResourceState]:
-        """Everything that it directly or indirectly needs."""
-        found: set[ResourceState] = set()
-        waiting = [state]
-        while waiting:
-            new = self.direct(waiting.pop()) - found
-            found |= new
-            waiting.extend(new)
-        return found
 
     def _descendants(self, component: ResourceState) -> Iterator[ResourceState]:
         for child in self._children[component.urn]:
@@ -81,7 +71,7 @@ def deletion_order(condemned: Iterable[ResourceState], needs: Needs) -> list[lis
     the result round, so a resource is deleted as late as its own dependencies allow.
     """
     wanted = set(condemned)
-    sorter = TopologicalSorter({state: needs.direct(state) & wanted for state in condemned})
+    sorter = TopologicalSorter({state: needs.of(state) & wanted for state in condemned})
     sorter.prepare()
     groups: list[list[ResourceState]] = []
     while sorter:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
@@ -14,11 +14,13 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from . import diff
-from .deployment import Deployment
 from .generator import Goal, StoppedError
 from .project import Project
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn
 from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
+
+if TYPE_CHECKING:
+    from .operation import Operation
 
 _FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
 """What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
@@ -37,18 +39,18 @@ _REFUSED = {
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
-    """Serves one program. What the SDK asks for is decoded here and done by the Deployment."""
+    """Serves one program. What the SDK asks for is decoded here and done by the Operation."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, operation: Operation) -> None:
         """Serve on a free port of the loopback interface."""
-        self.deployment = deployment
+        self.operation = operation
         self.program_done = threading.Event()
         """Set when the program will register nothing more, and by `close`."""
         self.program_finished = False
         """Whether the program itself said so."""
         self._closing = threading.Event()
         # The SDK has four threads for each parallel operation, and each may wait here.
-        workers = 4 * deployment.options.width + 8
+        workers = 4 * operation.options.width + 8
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(self, self._server)
@@ -72,7 +74,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
-            state = self.deployment.register(_goal_of(request, self.deployment.project))
+            state = self.operation.register(_goal_of(request, self.operation.project))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
         response = resource_pb2.RegisterResourceResponse(
@@ -84,12 +86,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
-            state = self.deployment.register(_lookup_of(request, self.deployment.project))
+            state = self.operation.register(_lookup_of(request, self.operation.project))
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
-            self.deployment.register_outputs(request.urn, from_struct(request.outputs))
+            self.operation.register_outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
@@ -101,8 +103,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
         # An SDK whose calls we dropped has nothing new to say.
-        if not self.deployment.stopped.is_set() and not request.ephemeral:
-            self.deployment.sink.message(severity, request.message, request.urn)
+        if not self.operation.stopped.is_set() and not request.ephemeral:
+            self.operation.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
     @contextmanager
@@ -115,8 +117,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             yield
         except (StoppedError, UnsupportedFeatureError) as error:
             if isinstance(error, UnsupportedFeatureError):
-                self.deployment.sink.message("error", str(error))
-                self.deployment.stop()
+                self.operation.sink.message("error", str(error))
+                self.operation.stop()
             self.program_done.set()
             self._closing.wait()
             context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")

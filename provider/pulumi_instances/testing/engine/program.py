@@ -16,9 +16,12 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from .lifeline import hold
+from .lifeline import Process, hold
+
+if TYPE_CHECKING:
+    from .project import Options, Project
 
 SHOWN = 32
 """Exit code: it failed, and the user was told why."""
@@ -34,6 +37,54 @@ class Run(TypedDict):
     program: str | bytes
     """What is run: a file or directory, or a pickled function, whose modules are on `path`."""
     path: list[str]
+
+
+def start(
+    project: Project, options: Options, monitor: str, on_line: Callable[[str], None], on_exit: Callable[[int], None]
+) -> Process:
+    """Start the process of a program, which talks to the monitor at this address."""
+    from .values import Secret, unwrap
+
+    settings = {
+        "monitor": monitor,
+        "engine": monitor,
+        "project": project.name,
+        "stack": project.stack,
+        "organization": "organization",
+        "root_directory": str(project.root),
+        "parallel": options.width,
+        "dry_run": options.dry_run,
+    }
+    run = Run(
+        settings=settings,
+        config=unwrap(project.config),
+        secret_keys=[key for key, value in project.config.items() if isinstance(value, Secret)],
+        program=_pickle(project.program) if project.program else project.entry,
+        path=sys.path,
+    )
+    payload = pickle.dumps(run)
+    return Process(
+        [sys.executable, "-u", "-m", __name__, str(len(payload))],
+        cwd=project.cwd,
+        env={**os.environ, **project.environment},
+        on_line=on_line,
+        on_exit=on_exit,
+        payload=payload,
+    )
+
+
+def _pickle(program: Callable[[], object]) -> bytes:
+    """Pickle an inline program with all of its module, so that the process need not import a test file."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    module = sys.modules.get(getattr(program, "__module__", "") or "")
+    if module is None or module.__name__ == "__main__":
+        return bytes(cloudpickle.dumps(program))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(program))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 def main(run: Run) -> int:

@@ -61,6 +61,9 @@ class ProviderProcess:
 
     def _call(self, method: str, urn: str = "", **fields: Any) -> Any:
         stub = provider_pb2_grpc.ResourceProviderStub(self._channel.result())
+        for field, value in fields.items():
+            if isinstance(value, dict):
+                fields[field] = to_struct(value, keep_secrets=False)
         if urn:
             fields |= {"urn": urn, "name": urn_name(urn), "type": urn_type(urn)}
         try:
@@ -74,27 +77,27 @@ class ProviderProcess:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
         self.config_known = not contains(config, Unknown)
         if self.config_known:
-            self._call("Configure", args=_plain(config))
+            self._call("Configure", args=config)
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
         if not self.config_known:
             return news, []
-        sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
-        answer = self._call("Check", urn, olds=_plain(olds), news=sent)
+        sent = news if self._dry_run else without_unknowns(news)  # what `--target` leaves out stays unknown
+        answer = self._call("Check", urn, olds=olds, news=sent)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
         """Compare the state with new inputs."""
-        news = _plain(new_inputs)
-        answer = self._call("Diff", state.urn, id=state.id, **_olds(state), news=news, ignoreChanges=ignore_changes)
+        sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
+        answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
         return DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""
         if self._dry_run:
             return "", self._previewed(inputs)
-        answer = self._call("Create", urn, properties=_plain(inputs))
+        answer = self._call("Create", urn, properties=inputs)
         if not answer.id:
             raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
         return answer.id, _marked(answer.properties, inputs)
@@ -103,21 +106,19 @@ class ProviderProcess:
         """Change the object. Returns its outputs."""
         if self._dry_run:
             return self._previewed(inputs)
-        answer = self._call("Update", urn, id=old.id, **_olds(old), news=_plain(inputs))
+        answer = self._call("Update", urn, id=old.id, old_inputs=old.inputs, olds=old.outputs, news=inputs)
         return _marked(answer.properties, inputs)
 
     def read(self, state: ResourceState) -> tuple[str, Properties, Properties | None]:
         """Look at the object. Returns its id ("" if it is gone), its outputs, and its inputs, where it has some."""
-        sides = {"inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
-        answer = self._call("Read", state.urn, id=state.id, **sides)
+        answer = self._call("Read", state.urn, id=state.id, inputs=state.inputs, properties=state.outputs)
         inputs = _marked(answer.inputs, state.inputs) if answer.HasField("inputs") else None
         return answer.id, _marked(answer.properties, state.outputs), inputs
 
     def delete(self, state: ResourceState) -> None:
         """Remove the object."""
         if not self._dry_run:
-            sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
-            self._call("Delete", state.urn, id=state.id, **sides)
+            self._call("Delete", state.urn, id=state.id, old_inputs=state.inputs, properties=state.outputs)
 
     def _previewed(self, inputs: Properties) -> Properties:
         """In a preview the inputs stand for the outputs, as far as the provider could check them."""
@@ -128,14 +129,6 @@ class ProviderProcess:
         if self._channel.done() and not self._channel.exception():
             self._channel.result().close()
         self._process.stop()
-
-
-def _plain(properties: Properties) -> Any:
-    return to_struct(properties, keep_secrets=False)
-
-
-def _olds(state: ResourceState) -> dict[str, Any]:
-    return {"old_inputs": _plain(state.inputs), "olds": _plain(state.outputs)}
 
 
 def _marked(answer: Any, source: Properties) -> Properties:

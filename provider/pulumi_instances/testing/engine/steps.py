@@ -108,7 +108,8 @@ class CreateStep(Making["ResourceState | None"]):
         """Create. The old state goes now if its object already went; else it waits for its deletion."""
         new = self.new
         if new.is_provider:
-            new.id, new.outputs = "" if providers.dry_run else str(uuid.uuid4()), dict(new.inputs)
+            new.id = "" if providers.dry_run else str(uuid.uuid4())
+            new.outputs = dict(new.inputs)
             providers.register(new.reference, new.inputs)
         elif new.custom:
             new.id, new.outputs = providers.get(new.provider).create(new.urn, new.inputs)

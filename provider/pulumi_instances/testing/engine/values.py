@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeAlias
 
 from google.protobuf import json_format, struct_pb2
@@ -45,16 +46,13 @@ class Secret:
         return "[secret]"
 
 
-class Unknown:
-    """The type of `UNKNOWN`."""
+class Unknown(Enum):
+    """The type of `UNKNOWN`, which its copies are as well."""
 
-    def __deepcopy__(self, memo: object) -> Unknown:
-        """There is only one, also in copies."""
-        return self
+    UNKNOWN = "a value that is not known before the update"
 
 
-UNKNOWN = Unknown()
-"""A value that is not known before the update."""
+UNKNOWN = Unknown.UNKNOWN
 
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
