@@ -40,8 +40,7 @@ class Display:
         """Steps by operation, as the CLI counts them."""
         self._secrets = _pattern(unwrap(value) for value in project.config.values() if isinstance(value, Secret))
         self._kind = kind
-        self._dry_run = options.dry_run
-        self._diff = options.diff
+        self._options = options
         self._write = write
         self._lock = threading.RLock()
         self._lines: list[str] = []
@@ -89,10 +88,10 @@ class Display:
             self._started[step.urn] = time.monotonic()
             changes = _changes(step)
             for op in ops:
-                self._row(op, step.urn, _words(op)[0 if self._dry_run else 1], _summary(changes))
+                self._row(op, step.urn, _words(op)[0 if self._options.dry_run else 1], _summary(changes))
             if not {"update", "replace"}.isdisjoint(ops):
                 self._show_changes(changes)
-            elif step.op == "create" and self._diff:
+            elif step.op == "create" and self._options.diff:
                 self._show_members(_visible(step.subject).items(), 2)
 
     def end(self, step: Step) -> None:
@@ -105,11 +104,11 @@ class Display:
         with self._lock:
             self.counts[counted] += 1
             refreshed = isinstance(step, RefreshStep)
-            if op in _SILENT or not (refreshed or (step.subject.custom and not self._dry_run)):
+            if op in _SILENT or not (refreshed or (step.subject.custom and not self._options.dry_run)):
                 return
             changes = _changes(step) if refreshed else []
-            took = "" if self._dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
-            self._row(op, step.urn, _words(op)[0 if self._dry_run else 2], took, _summary(changes))
+            took = "" if self._options.dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
+            self._row(op, step.urn, _words(op)[0 if self._options.dry_run else 2], took, _summary(changes))
             self._show_changes(changes)
 
     def failed(self, step: Step, text: str) -> None:
@@ -117,7 +116,7 @@ class Display:
         internal = _is_internal(step)
         with self._lock:
             self.message("error", text, "" if internal else step.urn)
-            if not internal and not self._dry_run:
+            if not internal and not self._options.dry_run:
                 self._row(step.op, step.urn, f"**{_words(step.op)[1]} failed**")
 
     def outputs(self, old: Properties, new: Properties) -> None:
@@ -128,14 +127,14 @@ class Display:
         """Print what comes last: outputs, counts and the time it took."""
         if self._outputs is not None:
             old, new = self._outputs
-            if new and not (self._dry_run and equal(old, {**old, **new})):
+            if new and not (self._options.dry_run and equal(old, {**old, **new})):
                 self.line("Outputs:")
                 self._show_members(sorted(new.items()), 1)
                 self.line()
         self.line("Resources:")
         shown = [op for op in _SUMMARIZED if self.counts[op]]
         for op in shown:
-            self.line(f"    {_SYMBOLS[op]}{self.counts[op]} {f'to {op}' if self._dry_run else _words(op)[2]}")
+            self.line(f"    {_SYMBOLS[op]}{self.counts[op]} {f'to {op}' if self._options.dry_run else _words(op)[2]}")
         pieces = [f"{sum(self.counts[op] for op in shown)} changes"] if len(shown) > 1 else []
         if same := self.counts["same"]:
             pieces.append(f"{same} unchanged")
@@ -143,7 +142,7 @@ class Display:
             self.line("    " + ". ".join(pieces))
         if self._errored:
             self.line(f"    {len(self._errored)} errored")
-        if not self._dry_run:
+        if not self._options.dry_run:
             self.line()
             self.line(f"Duration: {math.ceil(seconds)}s")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import graph
 from .checkpoint import Journal
-from .diff import DiffResult, ignoring_changes, replace_on_changes, settle
+from .diff import DiffResult, ignoring_changes, replace_on_changes
 from .display import Display
 from .project import Options
 from .providers import Providers
@@ -172,7 +172,6 @@ class Generator:
         return self._provider_diff(old, new)
 
     def _provider_diff(self, old: ResourceState, new: ResourceState) -> DiffResult:
-        """Ask the provider, and compare where it leaves that to the engine."""
         process = self.providers.get(new.provider)
         if not process.config_known:
             self.sink.message(
@@ -182,8 +181,7 @@ class Generator:
                 old.urn,
             )
             return DiffResult(changes=True)
-        diff = process.diff(old, new.inputs, new.ignore_changes)
-        return settle(diff, old.inputs, new.inputs, new.ignore_changes)
+        return process.diff(old, new.inputs, new.ignore_changes)
 
     def _fail(self, text: str, urn: str) -> None:
         """Report what is wrong. A preview goes on, so that all that is wrong is seen; an update does not."""
@@ -271,12 +269,12 @@ class Generator:
         Returns steps that keep what `--target` leaves out, and the deletions: groups of steps that may run
         at once, one group after the other.
         """
-        included = self._deletable()
+        deletable = self._deletable()
         keep: list[Step] = []
         doomed: dict[ResourceState, Step] = {}
         for state in self.journal.base.resources:
             lives_on = self._taken_over_by.get(state.urn, state.urn) in self._seen
-            if included is not None and state.urn not in included:
+            if state.urn not in deletable:
                 if not state.delete and not lives_on:
                     keep += self._leave_alone(state)
             elif state.delete:
@@ -297,11 +295,11 @@ class Generator:
             raise StoppedError
         return keep, [[doomed[state] for state in group] for group in graph.deletion_order(doomed, needs)]
 
-    def _deletable(self) -> set[str] | None:
-        """URNs that may be deleted: with targets, those and what depends on them; None for everything."""
-        if not self._targets:
-            return None
+    def _deletable(self) -> set[str]:
+        """URNs that may be deleted: with targets, those and what depends on them."""
         resources = self.journal.base.resources
+        if not self._targets:
+            return {state.urn for state in resources}
         roots = [state for state in resources if state.urn in self._targets]
         dependents = [state for root in roots for state in graph.dependents_of(root, resources, children=True)]
         return {state.urn for state in (*roots, *dependents)}

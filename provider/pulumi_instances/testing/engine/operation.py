@@ -101,9 +101,8 @@ class Operation:
             "warning",
             f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
             f"deployment.\n{listed}"
-            "These resources are in an unknown state because the operation was interrupted while waiting for "
-            "changes to these resources to complete. Confirm in the provider whether they completed, then "
-            "refresh; a pending creation is cleared by editing the exported state.",
+            "Nobody knows whether these operations were completed. Look in the provider, then refresh; a pending "
+            "creation is cleared by editing the exported state.",
         )
 
     def _refresh(self) -> None:

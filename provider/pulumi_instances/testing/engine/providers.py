@@ -15,7 +15,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from . import lifeline
-from .diff import DiffResult
+from .diff import DiffResult, settle
 from .project import Project
 from .state import ResourceState, urn_name, urn_type
 from .values import Properties, Unknown, contains, copy_secretness, equal, from_struct, to_struct, without_unknowns
@@ -88,10 +88,11 @@ class ProviderProcess:
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
-        """Compare the state with new inputs."""
+        """Compare the state with new inputs; where the provider leaves that to the engine, inputs with inputs."""
         sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
         answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
-        return DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
+        diff = DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
+        return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""

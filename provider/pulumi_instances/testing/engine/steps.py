@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
-from .diff import settle
 from .providers import ProviderError, Providers
 from .state import ResourceState, now
 from .values import UNKNOWN_SENTINEL, Secret, equal
@@ -196,8 +195,7 @@ class RefreshStep(Step):
             new.modified = now()
         changed: bool | None = outputs_differ
         if not old.external:  # an update would go from what is there to what the program said
-            diff = provider.diff(new, old.inputs, old.ignore_changes)
-            changed = settle(diff, new.inputs, old.inputs, old.ignore_changes).changes
+            changed = provider.diff(new, old.inputs, old.ignore_changes).changes
         self.result = "update" if changed else "same"
         return Outcome()
 
