@@ -32,7 +32,8 @@ Who decides what:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .stack import StackDouble
@@ -41,14 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["StackDouble", "UnsupportedFeatureError"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Import on first use: the program's own process is in this package and needs none of it."""
-    if name == "StackDouble":
-        from .stack import StackDouble
-
-        return StackDouble
-    if name == "UnsupportedFeatureError":
-        from .values import UnsupportedFeatureError
-
-        return UnsupportedFeatureError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".stack" if name == "StackDouble" else ".values", __name__), name)

@@ -16,26 +16,25 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from . import graph
 from . import state as states
 from .crypto import Crypter
 from .state import ResourceState
-from .values import UnsupportedFeatureError
+from .values import FailedError, UnsupportedFeatureError
 
 try:
     import fcntl
 except ImportError:  # Windows: nothing keeps two operations apart
     fcntl = None  # type: ignore[assignment]
 
+States: TypeAlias = Iterable[ResourceState]
+
 CLI_VERSION = "v3.260.0"
 """The CLI whose behaviour is reproduced; the manifest of a checkpoint names the version that wrote it."""
-
-
-class InUseError(Exception):
-    """Another operation on the same state is under way."""
 
 
 @dataclass
@@ -51,32 +50,21 @@ class Snapshot:
 
     def encode(self, crypter: Crypter, *, show_secrets: bool = False) -> dict[str, Any]:
         """Write a version-3 deployment (the `deployment` of an export document)."""
-        encrypt = None if show_secrets else crypter.encrypt
-        resources = [states.to_json(resource, encrypt) for resource in self.resources]
-        pending = [
-            {"resource": states.to_json(resource, encrypt), "type": operation}
-            for operation, resource in self.pending_operations
-        ]
-        return _deployment(crypter.state, resources, pending)
+        write = partial(states.to_json, encrypt=None if show_secrets else crypter.encrypt)
+        pending = [{"resource": write(state), "type": operation} for operation, state in self.pending_operations]
+        return _deployment(crypter.state, list(map(write, self.resources)), pending)
 
     @staticmethod
     def decode(deployment: dict[str, Any], crypter: Crypter) -> Snapshot:
         """Read a version-3 deployment."""
-        resources = [states.from_json(resource, crypter.decrypt) for resource in deployment.get("resources") or []]
-        pending = [
-            (operation["type"], states.from_json(operation["resource"], crypter.decrypt))
-            for operation in deployment.get("pending_operations") or []
-        ]
-        return Snapshot(graph.follow_aliases(resources), pending)
+        read = partial(states.from_json, decrypt=crypter.decrypt)
+        pending = [(each["type"], read(each["resource"])) for each in deployment.get("pending_operations") or []]
+        return Snapshot(graph.follow_aliases(list(map(read, deployment.get("resources") or []))), pending)
 
 
 def _deployment(salt: str, resources: list[Any], pending: list[Any]) -> dict[str, Any]:
     return {
-        "manifest": {
-            "time": states.now(),
-            "magic": hashlib.sha256(CLI_VERSION.encode()).hexdigest(),
-            "version": CLI_VERSION,
-        },
+        "manifest": {"time": states.now(), "magic": _sha256(CLI_VERSION.encode()), "version": CLI_VERSION},
         "secrets_providers": {"type": "passphrase", "state": {"salt": salt}},
         "resources": resources,
         **({"pending_operations": pending} if pending else {}),
@@ -111,14 +99,14 @@ def read_deployment(path: Path) -> dict[str, Any]:
     with contextlib.suppress(FileNotFoundError):
         lines = _journal(path).read_bytes().split(b"\n")[:-1]  # what is after the last line's end was cut off
         start, *records = map(json.loads, lines or [b"{}"])
-        if start.get("base") == _fingerprint(text):
+        if start.get("base") == _sha256(text):
             return _replay(deployment, start["salt"], records)
     return deployment
 
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[IO[bytes]]:
-    """Keep other operations away from a state, also when this process is killed. Raises InUseError.
+    """Keep other operations away from a state, also when this process is killed. Raises FailedError.
 
     Gives the journal, with what a killed operation may have left in it.
     """
@@ -129,7 +117,7 @@ def exclusive(path: Path) -> Iterator[IO[bytes]]:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise InUseError(f"another operation on {path} is under way; wait for its end") from None
+                raise FailedError(f"another operation on {path} is under way; wait for its end") from None
             if not os.fstat(file.fileno()).st_nlink:
                 continue  # the other operation has just ended, and removed what was opened here
             try:
@@ -163,8 +151,8 @@ def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}.journal")
 
 
-def _fingerprint(document: bytes) -> str:
-    return hashlib.sha256(document).hexdigest()
+def _sha256(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def _replay(deployment: dict[str, Any], salt: str, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -207,7 +195,7 @@ class Journal:
             _write(self._path, Snapshot(self.base.resources, pending).encode(self._crypter))
             self._file.seek(0)
             self._file.truncate()
-            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._crypter.state})
+            self._append({"base": _sha256(self._path.read_bytes()), "salt": self._crypter.state})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
@@ -229,13 +217,7 @@ class Journal:
             if self._file is not None:
                 self._append({"type": operation, "pending": self._entry(resource)})
 
-    def end(
-        self,
-        resource: ResourceState | None = None,
-        *,
-        kept: Iterable[ResourceState] = (),
-        gone: Iterable[ResourceState] = (),
-    ) -> None:
+    def end(self, resource: ResourceState | None = None, *, kept: States = (), gone: States = ()) -> None:
         """Record the end of an operation: what it made or changed, and what it replaced or removed."""
         with self._mutex:
             if self._file is not None:

@@ -32,9 +32,7 @@ _SILENT = ("same", "read", "read-replacement")
 class Display:
     """Takes what happens in one operation. Thread-safe."""
 
-    def __init__(
-        self, kind: str, project: Project, options: Options, *, write: Callable[[str], Any] | None = None
-    ) -> None:
+    def __init__(self, kind: str, project: Project, options: Options, write: Callable[[str], Any] | None) -> None:
         """`write` gets each line. The secrets of the configuration show as `[secret]` wherever they turn up."""
         self.counts: Counter[str] = Counter()
         """Steps by operation, as the CLI counts them."""
@@ -102,7 +100,7 @@ class Display:
         if isinstance(step, RefreshStep) and self._kind == "refresh":
             op = counted = step.result
         with self._lock:
-            self.counts[counted] += 1
+            self.counts.update([counted] if counted else [])
             refreshed = isinstance(step, RefreshStep)
             if op in _SILENT or not (refreshed or (step.subject.custom and not self._options.dry_run)):
                 return
@@ -110,6 +108,11 @@ class Display:
             took = "" if self._options.dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
             self._row(op, step.urn, _words(op)[0 if self._options.dry_run else 2], took, _summary(changes))
             self._show_changes(changes)
+
+    def skipped(self) -> None:
+        """A create is left out because of `--target`; it is counted as unchanged."""
+        with self._lock:
+            self.counts["same"] += 1
 
     def failed(self, step: Step, text: str) -> None:
         """A step has failed."""

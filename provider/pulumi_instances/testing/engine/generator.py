@@ -13,16 +13,12 @@ from .display import Display
 from .project import Options
 from .providers import Providers
 from .state import STACK_TYPE, ResourceState
-from .steps import CreateStep, DeleteStep, ReadStep, SameStep, SkipStep, Step, UpdateStep, how_to_unprotect
-from .values import UNKNOWN, Properties, equal, go_text
+from .steps import CreateStep, DeleteStep, ReadStep, SameStep, Step, UpdateStep, how_to_unprotect
+from .values import UNKNOWN, FailedError, Properties, equal, go_text
 
 
 class StoppedError(Exception):
     """The operation has failed, and the user was told why; nothing more is begun."""
-
-
-class ProgramError(Exception):
-    """What the program asks for makes no sense; the text says why."""
 
 
 @dataclass
@@ -38,10 +34,7 @@ class Goal:
 
 
 class Generator:
-    """The decisions of one operation, and what was decided so far. Used by one thread at a time.
-
-    Decisions raise StoppedError, ProgramError and ProviderError.
-    """
+    """The decisions of one operation, and what was decided so far. Used by one thread at a time."""
 
     def __init__(self, journal: Journal, providers: Providers, sink: Display, options: Options) -> None:
         """Nothing is decided yet."""
@@ -65,21 +58,12 @@ class Generator:
 
     # What the program asks for
 
-    def lookup(self, goal: Goal) -> list[Step]:
-        """Decide on a resource the program looks up by id."""
-        new = goal.state
-        self._claim(new)
-        if not new.id:
-            raise ProgramError(f"Expected an ID for {new.urn}")
-        old = self.olds.get(new.urn)
-        if old is not None:
-            new.created, new.modified = old.created, old.modified
-        return [ReadStep(new, old, replacing=old is not None and not old.external and old.id != new.id)]
-
     def register(self, goal: Goal) -> list[Step]:
-        """Decide on a resource the program registers."""
+        """Decide on a resource the program registers, or looks up by id. Raises StoppedError, FailedError."""
         new, given = goal.state, goal.state.inputs
         self._claim(new)
+        if new.external:
+            return self._lookup(new)
         old = self._old_state(goal)
         # The stack and providers may change whatever the targets are.
         included = not self._targets or new.is_provider or new.type == STACK_TYPE or new.urn in self._targets
@@ -105,10 +89,18 @@ class Generator:
         self._require_dependencies(new)
         return [UpdateStep(new, old) if diff.changes else SameStep(new, old)]
 
+    def _lookup(self, new: ResourceState) -> list[Step]:
+        if not new.id:
+            raise FailedError(f"Expected an ID for {new.urn}")
+        old = self.olds.get(new.urn)
+        if old is not None:
+            new.created, new.modified = old.created, old.modified
+        return [ReadStep(new, old)]
+
     def _claim(self, new: ResourceState) -> None:
         """Make sure that a resource has a parent, and its URN for itself."""
         if new.parent and new.parent not in self._seen:
-            raise ProgramError(f"could not find parent resource {new.parent}")
+            raise FailedError(f"could not find parent resource {new.parent}")
         if new.urn in self._seen:
             raise duplicate(new.urn)
         self._seen.add(new.urn)
@@ -117,7 +109,7 @@ class Generator:
         """Find the resource in the state before, by its URN or an alias."""
         urn = goal.state.urn
         if other := self._taken_over_by.get(urn):
-            raise ProgramError(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'")
+            raise FailedError(f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{other}'")
         if urn in self.olds:
             return self.olds[urn]
         former = graph.former_urns(goal.state, goal.aliases, self._former)
@@ -126,7 +118,7 @@ class Generator:
             return None
         owner = urn if alias in self._seen else self._taken_over_by.get(alias)
         if owner:
-            raise ProgramError(
+            raise FailedError(
                 f"Duplicate resource alias '{alias}' applied to resource with URN '{urn}' "
                 f"conflicting with resource with URN '{owner}'"
             )
@@ -138,8 +130,9 @@ class Generator:
     def _create(self, new: ResourceState, included: bool) -> list[Step]:
         if not included:
             self._skipped_creates.add(new.urn)
+            self.sink.skipped()
             new.inputs = {}
-            return [SkipStep(new, None)]
+            return []
         self._check(new, {}, new.inputs)
         self._require_dependencies(new)
         return [CreateStep(new)]
@@ -209,7 +202,7 @@ class Generator:
         steps: list[Step] = []
         for dependent in reversed(self._dependents_to_replace(old)):
             if dependent.protect:
-                raise ProgramError(
+                raise FailedError(
                     f'unable to replace resource "{dependent.urn}" as part of replacing "{new.urn}" as it is '
                     f"currently marked for protection. {how_to_unprotect(dependent.urn)}"
                 )
@@ -305,6 +298,6 @@ class Generator:
         return {state.urn for state in (*roots, *dependents)}
 
 
-def duplicate(urn: str) -> ProgramError:
+def duplicate(urn: str) -> FailedError:
     """Two resources have one URN."""
-    return ProgramError(f"Duplicate resource URN '{urn}'; try giving it a unique name")
+    return FailedError(f"Duplicate resource URN '{urn}'; try giving it a unique name")

@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 from . import graph, program
 from .checkpoint import Journal
 from .display import Display
-from .generator import Generator, Goal, ProgramError, StoppedError, duplicate
+from .generator import Generator, Goal, StoppedError, duplicate
 from .monitor import Monitor
 from .project import Options, Project
-from .providers import ProviderError, Providers
+from .providers import Providers
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, STACK_TYPE, ResourceState, make_urn
-from .steps import Making, ProtectedError, RefreshStep, SkipStep, Step, mark_secrets
-from .values import Properties, UnsupportedFeatureError
+from .steps import Making, ProtectedError, RefreshStep, Step, mark_secrets
+from .values import FailedError, Properties, UnsupportedFeatureError
 
 
 class Operation:
@@ -49,7 +50,6 @@ class Operation:
         self._running = 0
         self._idle = threading.Condition()
         self._asked_for: Counter[str] = Counter()
-        self._default_provider: ResourceState | None = None
         self._registered: dict[str, Making[Any]] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
@@ -68,7 +68,7 @@ class Operation:
                     self._delete_the_rest()
                 elif kind != "refresh":
                     self._run_program()
-        except (ProviderError, ProgramError) as error:
+        except FailedError as error:
             self.sink.message("error", str(error))
             self.stop()
         if self._generator.errors:
@@ -178,11 +178,10 @@ class Operation:
             with self._deciding:
                 self._require_running()
                 if state.custom and not state.is_provider and not state.provider:
-                    state.provider = self._default().reference
+                    state.provider = self._default_provider.reference
                 if goal.inherits_retention and state.parent in self._registered:
                     state.retain_on_delete = self._registered[state.parent].new.retain_on_delete
-                decide = self._generator.lookup if state.external else self._generator.register
-                steps = decide(goal)
+                steps = self._generator.register(goal)
                 if self._asked_for[state.urn] > 1:  # the other waits to be decided on: as with the CLI, none is made
                     raise duplicate(state.urn)
             self._run_chain(steps)
@@ -190,22 +189,21 @@ class Operation:
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Set the outputs of a component; those of the stack are kept until the end."""
-        step = self._registered[urn]
-        if step.new.type == STACK_TYPE:
+        step = self._registered.get(urn)  # None where `--target` leaves it out
+        if step and step.new.type == STACK_TYPE:
             self._stack_outputs = (urn, outputs)
-        elif not isinstance(step, SkipStep):
+        elif step:
             step.new.outputs = outputs
             self.journal.end(kept=[step.new])
 
-    def _default(self) -> ResourceState:
-        """The default provider: made on first use, configured with the stack's whole configuration."""
-        if self._default_provider is None:
-            type_ = PROVIDER_PREFIX + DYNAMIC_PACKAGE
-            urn = make_urn(self.project.stack, self.project.name, "", type_, "default")
-            goal = Goal(ResourceState(urn, type_, custom=True, inputs=dict(self.project.config)))
-            self._run_chain(self._generator.register(goal))
-            self._default_provider = goal.state
-        return self._default_provider
+    @cached_property
+    def _default_provider(self) -> ResourceState:
+        """Made on first use, and configured with the stack's whole configuration."""
+        type_ = PROVIDER_PREFIX + DYNAMIC_PACKAGE
+        urn = make_urn(self.project.stack, self.project.name, "", type_, "default")
+        goal = Goal(ResourceState(urn, type_, custom=True, inputs=dict(self.project.config)))
+        self._run_chain(self._generator.register(goal))
+        return goal.state
 
     # Running
 
@@ -217,11 +215,9 @@ class Operation:
             self._asked_for[urn] += 1
         try:
             yield
-        except StoppedError:
-            self.stop()
-            raise StoppedError from None
-        except (ProviderError, ProgramError, UnsupportedFeatureError) as error:
-            self.sink.message("error", str(error), urn)
+        except (StoppedError, FailedError, UnsupportedFeatureError) as error:
+            if not isinstance(error, StoppedError):
+                self.sink.message("error", str(error), urn)
             self.stop()
             raise StoppedError from None
         finally:
@@ -254,14 +250,14 @@ class Operation:
         if step.pending:
             self.journal.begin(step.pending, step.subject)
         try:
-            outcome = step.apply(self._providers)
-        except ProviderError as error:
+            kept = step.apply(self._providers)
+        except FailedError as error:
             self.journal.end(step.subject)
             self._fail(step, error)
             raise StoppedError from None
-        for state in outcome.kept:
+        for state in kept:
             mark_secrets(state)
-        self.journal.end(step.subject, kept=outcome.kept, gone=outcome.gone)
+        self.journal.end(step.subject, kept=kept, gone=[step.old] if step.old and step.old not in kept else [])
         if isinstance(step, Making):
             self._registered[step.urn] = step
         self.sink.end(step)

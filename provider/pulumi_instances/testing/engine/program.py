@@ -133,9 +133,7 @@ def _entry(run: Run) -> Callable[[], Any]:
 
 def _user_traceback(error: Exception) -> str:
     """The traceback from the program's own first line on; all of it where that cannot be told."""
-    import pulumi
-
-    packages = (directory + os.sep for package in (pulumi, asyncio) for directory in package.__path__)
+    packages = (directory + os.sep for name in ("pulumi", "asyncio") for directory in sys.modules[name].__path__)
     machinery = (__file__, runpy.__file__, "<frozen runpy>", *packages)
     frames = traceback.extract_tb(error.__traceback__)
     own = (index for index, frame in enumerate(frames) if not frame.filename.startswith(machinery))

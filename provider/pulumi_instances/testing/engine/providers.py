@@ -18,17 +18,19 @@ from . import lifeline
 from .diff import DiffResult, settle
 from .project import Project
 from .state import ResourceState, urn_name, urn_type
-from .values import Properties, Unknown, contains, copy_secretness, equal, from_struct, to_struct, without_unknowns
+from .values import (
+    FailedError,
+    Properties,
+    Unknown,
+    contains,
+    copy_secretness,
+    equal,
+    from_struct,
+    to_struct,
+    without_unknowns,
+)
 
-_CHANGES = {
-    provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
-    provider_pb2.DiffResponse.DIFF_NONE: False,
-    provider_pb2.DiffResponse.DIFF_SOME: True,
-}
-
-
-class ProviderError(Exception):
-    """A provider call failed; the text is what the provider answered."""
+_CHANGES = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffResponse.DIFF_SOME: True}
 
 
 class ProviderProcess:
@@ -57,7 +59,7 @@ class ProviderProcess:
     def _ended(self, code: int) -> None:
         if not self._channel.done():
             text = f"the provider process exited with code {code} before it could be used"
-            self._channel.set_exception(ProviderError(text))
+            self._channel.set_exception(FailedError(text))
 
     def _call(self, method: str, urn: str = "", **fields: Any) -> Any:
         stub = provider_pb2_grpc.ResourceProviderStub(self._channel.result())
@@ -70,8 +72,8 @@ class ProviderProcess:
             return getattr(stub, method)(getattr(provider_pb2, f"{method}Request")(**fields))
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise ProviderError("error reading from server: EOF") from None
-            raise ProviderError(error.details()) from None
+                raise FailedError("error reading from server: EOF") from None
+            raise FailedError(error.details()) from None
 
     def configure(self, config: Properties) -> None:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
@@ -91,7 +93,7 @@ class ProviderProcess:
         """Compare the state with new inputs; where the provider leaves that to the engine, inputs with inputs."""
         sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
         answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
-        diff = DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
+        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces), answer.deleteBeforeReplace)
         return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
@@ -100,7 +102,7 @@ class ProviderProcess:
             return "", self._previewed(inputs)
         answer = self._call("Create", urn, properties=inputs)
         if not answer.id:
-            raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
+            raise FailedError(f"plugin returned empty resource.ID from create '{urn}'")
         return answer.id, _marked(answer.properties, inputs)
 
     def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
@@ -140,10 +142,7 @@ def _marked(answer: Any, source: Properties) -> Properties:
 
 
 class Providers:
-    """Starts, configures and ends the provider processes of one operation. Thread-safe.
-
-    One process is started ahead, since nearly every operation needs one.
-    """
+    """Starts, configures and ends the provider processes of one operation. Thread-safe."""
 
     def __init__(
         self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
@@ -153,7 +152,7 @@ class Providers:
         self.dry_run = dry_run
         self._configurations = dict(known)
         self._lock = threading.Lock()
-        self._spare = [self._start()]
+        self._spare = [self._start()]  # ahead, since nearly every operation needs one
         self._all = [*self._spare]
         self._in_use: dict[str, ProviderProcess] = {}
 
@@ -170,7 +169,7 @@ class Providers:
         """The provider that a resource refers to; one that only the state knows is started now."""
         with self._lock:
             if reference not in self._configurations:
-                raise ProviderError(f"unknown provider '{reference}'")
+                raise FailedError(f"unknown provider '{reference}'")
             if reference not in self._in_use:
                 self._next(reference).configure(self._configurations[reference])
             return self._in_use[reference]

@@ -8,7 +8,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -18,13 +18,13 @@ from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import OpMap
 
 from . import checkpoint
-from .checkpoint import InUseError, Journal, Snapshot
+from .checkpoint import Journal, Snapshot
 from .crypto import Crypter, new_crypter
 from .display import Display
 from .operation import Operation
 from .project import Options, make_options, open_project
 from .state import STACK_TYPE
-from .values import Secret, Value, unwrap
+from .values import FailedError, Secret, Value, unwrap
 
 TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
 """Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
@@ -33,7 +33,7 @@ Config = Mapping[str, "str | auto.ConfigValue"]
 OnOutput = Callable[[str], Any]
 
 
-class StackDouble:
+class StackDouble(AbstractContextManager["StackDouble"]):
     """A stack on the local engine: a test double of the Pulumi engine for Python dynamic resources.
 
     Runs a Python program with the real SDK and provider code in the real `python -m pulumi.dynamic`, each in
@@ -83,12 +83,8 @@ class StackDouble:
         if hasattr(self, "_finalizer"):
             self._finalizer()
 
-    def __enter__(self) -> StackDouble:
-        """Close at the end of a `with`."""
-        return self
-
     def __exit__(self, *_: object) -> None:
-        """See `close`."""
+        """Close at the end of a `with`."""
         self.close()
 
     # Operations
@@ -165,8 +161,6 @@ class StackDouble:
         """Unset a configuration value."""
         self._project.config.pop(self._project.key(key), None)
 
-    # How
-
     def _operate(
         self, kind: str, *, on_output: OnOutput | None = None, color: str | None = None, **given: Any
     ) -> tuple[str, auto.UpdateSummary]:
@@ -174,10 +168,10 @@ class StackDouble:
         del color  # nothing is coloured
         options = make_options(**given)
         started, clock = datetime.now(timezone.utc), time.monotonic()
-        sink = Display(kind, self._project, options, write=on_output)
+        sink = Display(kind, self._project, options, on_output)
         succeeded = self._run(kind, options, sink)
         sink.finish(time.monotonic() - clock)
-        counts = {op: count for op, count in sink.counts.items() if op}
+        counts = dict(sink.counts)
         if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
             proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
@@ -199,7 +193,7 @@ class StackDouble:
         with ExitStack() as exits:
             try:
                 file = None if options.dry_run else exits.enter_context(checkpoint.exclusive(self.state_file))
-            except InUseError as error:
+            except FailedError as error:
                 sink.message("error", str(error))
                 return False
             journal = Journal(*self._load(), None if options.dry_run else self.state_file, file)

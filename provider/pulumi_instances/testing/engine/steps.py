@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
-from .providers import ProviderError, Providers
+from .providers import Providers
 from .state import ResourceState, now
-from .values import UNKNOWN_SENTINEL, Secret, equal
+from .values import UNKNOWN_SENTINEL, FailedError, Secret, equal
 
 Old = TypeVar("Old", ResourceState, "ResourceState | None")
 
 
-class ProtectedError(ProviderError):
+class ProtectedError(FailedError):
     """A protected resource would be deleted. Other deletions go on, so that all such errors are seen at once."""
-
-
-class Outcome(NamedTuple):
-    """What a step has done to the state: states that are new or have changed, and those that went."""
-
-    kept: Sequence[ResourceState] = ()
-    gone: Sequence[ResourceState] = ()
 
 
 class Step(ABC):
@@ -36,6 +28,7 @@ class Step(ABC):
     """What the checkpoint calls the operation while it runs; "" for none."""
     subject: ResourceState
     """The state this step is about: the new one, if there is one."""
+    old: ResourceState | None
 
     @property
     def urn(self) -> str:
@@ -43,8 +36,8 @@ class Step(ABC):
         return self.subject.urn
 
     @abstractmethod
-    def apply(self, providers: Providers) -> Outcome:
-        """Do it. Raises ProviderError."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Do it. Returns which of the new and the old state are there now. Raises FailedError."""
 
 
 class Making(Step, Generic[Old]):
@@ -55,34 +48,13 @@ class Making(Step, Generic[Old]):
         self.subject = self.new = new
         self.old: Old = old
 
-    def _in_its_place(self) -> Outcome:
-        """The new state takes the place of the old one."""
-        return Outcome([self.new], [self.old] if self.old else [])
-
-    def _beside_it(self) -> Outcome:
-        """The new state, and the old one, which waits for its deletion."""
-        if self.old is None:
-            return Outcome([self.new])
-        self.old.delete = True
-        return Outcome([self.new, self.old])
-
-
-class SkipStep(Making["ResourceState | None"]):
-    """A create that `--target` leaves out: it is counted, and does nothing."""
-
-    op = "same"
-
-    def apply(self, providers: Providers) -> Outcome:  # noqa: ARG002
-        """Leave the state as it is."""
-        return Outcome()
-
 
 class SameStep(Making[ResourceState]):
     """Nothing changes but what the engine notes of the resource: options, inputs the provider finds equal."""
 
     op = "same"
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Carry id and outputs over, and inputs that are equal, so that their secrets keep their ciphertexts."""
         old, new = self.old, self.new
         new.id, new.outputs = old.id, old.outputs
@@ -90,7 +62,7 @@ class SameStep(Making[ResourceState]):
             new.inputs = old.inputs
         if new.is_provider:
             providers.register(new.reference, new.inputs)
-        return self._in_its_place()
+        return [new]
 
 
 class CreateStep(Making["ResourceState | None"]):
@@ -103,7 +75,7 @@ class CreateStep(Making["ResourceState | None"]):
         super().__init__(new, old)
         self.op = "create-replacement" if old else "create"
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Create. The old state goes now if its object already went; else it waits for its deletion."""
         new = self.new
         if new.is_provider:
@@ -113,7 +85,10 @@ class CreateStep(Making["ResourceState | None"]):
         elif new.custom:
             new.id, new.outputs = providers.get(new.provider).create(new.urn, new.inputs)
         new.created = new.modified = now()
-        return self._in_its_place() if self.old and self.old.pending_replacement else self._beside_it()
+        if self.old is None or self.old.pending_replacement:
+            return [new]
+        self.old.delete = True
+        return [new, self.old]
 
 
 class UpdateStep(Making[ResourceState]):
@@ -122,7 +97,7 @@ class UpdateStep(Making[ResourceState]):
     op = "update"
     pending = "updating"
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Update. The provider knows the object under the new URN from now on."""
         old, new = self.old, self.new
         new.id = old.id
@@ -132,7 +107,7 @@ class UpdateStep(Making[ResourceState]):
         elif new.custom:
             new.outputs = providers.get(new.provider).update(new.urn, old, new.inputs)
         new.modified = now()
-        return self._in_its_place()
+        return [new]
 
 
 class ReadStep(Making["ResourceState | None"]):
@@ -140,12 +115,12 @@ class ReadStep(Making["ResourceState | None"]):
 
     pending = "reading"
 
-    def __init__(self, new: ResourceState, old: ResourceState | None, *, replacing: bool = False) -> None:
-        """`replacing`: the URN was ours under another id, which is now to be deleted."""
+    def __init__(self, new: ResourceState, old: ResourceState | None) -> None:
+        """A resource of ours that had the URN under another id is now to be deleted."""
         super().__init__(new, old)
-        self.op = "read-replacement" if replacing else "read"
+        self.op = "read-replacement" if old and not old.external and old.id != new.id else "read"
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Read, with the inputs as the only state there is. It is counted when it gives something new."""
         old, new = self.old, self.new
         provider = providers.get(new.provider)
@@ -156,10 +131,11 @@ class ReadStep(Making["ResourceState | None"]):
             mark_secrets(new)
         if old is None or not (equal(old.inputs, new.inputs) and equal(old.outputs, new.outputs)):
             new.modified = now()
-        if self.op == "read-replacement":
-            return self._beside_it()
+        if old is not None and self.op == "read-replacement":
+            old.delete = True
+            return [new, old]
         self.logical = old is not None and not equal(old.outputs, new.outputs)
-        return self._in_its_place()
+        return [new]
 
 
 class RefreshStep(Step):
@@ -167,6 +143,7 @@ class RefreshStep(Step):
 
     op = "refresh"
     logical = False
+    old: ResourceState
 
     def __init__(self, old: ResourceState) -> None:
         """Until it is applied, the state is what it was."""
@@ -175,19 +152,19 @@ class RefreshStep(Step):
         self.result = "same"
         """What became of the resource: "delete", "update" or "same"."""
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Read, take outputs and inputs over, and compare as the next update would.
 
         Refreshed states are taken over all at once, as the base of what follows.
         """
         old = self.old
         if not old.custom or old.is_provider or old.pending_replacement:
-            return Outcome()
+            return [old]
         provider = providers.get(old.provider)
         id_, outputs, inputs = provider.read(old)
         if not id_:
             self.new, self.result = None, "delete"
-            return Outcome()
+            return [old]
         self.new = new = replace(old, id=id_, outputs=outputs, inputs=old.inputs if inputs is None else inputs)
         mark_secrets(new)
         outputs_differ = not equal(old.outputs, new.outputs)
@@ -197,13 +174,14 @@ class RefreshStep(Step):
         if not old.external:  # an update would go from what is there to what the program said
             changed = provider.diff(new, old.inputs, old.ignore_changes).changes
         self.result = "update" if changed else "same"
-        return Outcome()
+        return [old]
 
 
 class DeleteStep(Step):
     """Remove a resource."""
 
     pending = "deleting"
+    old: ResourceState
 
     def __init__(self, old: ResourceState, *, replacing: bool = False, before_replacement: bool = False) -> None:
         """`replacing`: as part of a replacement; `before_replacement`: its replacement is still to come."""
@@ -216,7 +194,7 @@ class DeleteStep(Step):
         if self.forgotten:
             self.op = "remove-pending-replace"
 
-    def apply(self, providers: Providers) -> Outcome:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Delete, unless the object is not ours to delete. Raises ProtectedError.
 
         A state whose replacement is still to come stays, so that a failure in between is repaired.
@@ -229,9 +207,9 @@ class DeleteStep(Step):
         if old.custom and not (old.is_provider or old.external or old.retain_on_delete or self.forgotten):
             providers.get(old.provider).delete(old)
         if not self.before_replacement:
-            return Outcome(gone=[old])
+            return []
         old.pending_replacement = True
-        return Outcome([old])
+        return [old]
 
 
 def how_to_unprotect(urn: str) -> str:

@@ -20,6 +20,10 @@ Value: TypeAlias = Any
 Properties: TypeAlias = dict[str, Value]
 
 
+class FailedError(Exception):
+    """The operation cannot go on, because of the program or of a provider; the text says why."""
+
+
 class UnsupportedFeatureError(Exception):
     """A Pulumi feature that the local engine leaves out."""
 
