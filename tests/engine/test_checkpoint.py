@@ -12,7 +12,7 @@ from pulumi import automation as auto
 from pulumi_instances.testing.engine import StackDouble, checkpoint
 from pulumi_instances.testing.engine.checkpoint import Journal, Snapshot
 from pulumi_instances.testing.engine.crypto import new_crypter
-from pulumi_instances.testing.engine.state import ResourceState
+from pulumi_instances.testing.engine.state import ResourceState, urn_name
 from pulumi_instances.testing.engine.values import FailedError, Secret
 
 from .conftest import NewStack
@@ -31,7 +31,8 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     deployment = checkpoint.read_deployment(path)
     assert deployment is not None
     found = Snapshot.decode(deployment, CRYPTER)
-    return [each.name for each in found.resources], [f"{what} {each.name}" for what, each in found.pending_operations]
+    names = [urn_name(each.urn) for each in found.resources]
+    return names, [f"{what} {urn_name(each.urn)}" for what, each in found.pending_operations]
 
 
 @pytest.fixture

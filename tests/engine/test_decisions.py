@@ -9,7 +9,7 @@ from pulumi.runtime.proto import alias_pb2
 
 from pulumi_instances.testing.engine import graph
 from pulumi_instances.testing.engine.diff import DiffResult, replace_on_changes, settle
-from pulumi_instances.testing.engine.state import ResourceState
+from pulumi_instances.testing.engine.state import ResourceState, urn_name
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 
 GROUP = "urn:pulumi:dev::toy::toy:index:Group::app"
@@ -93,7 +93,7 @@ def test_dependents_are_deleted_first_and_independents_at_once() -> None:
     a, b, c = _state("a"), _state("b", "a"), _state("c", "a")
     d = _state("d", "b", "c")
     groups = graph.deletion_order([a, b, c, d], graph.Needs([a, b, c, d]))
-    assert [sorted(state.name for state in group) for group in groups] == [["d"], ["b", "c"], ["a"]]
+    assert [sorted(urn_name(state.urn) for state in group) for group in groups] == [["d"], ["b", "c"], ["a"]]
 
 
 def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
@@ -102,7 +102,7 @@ def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
     child = _state("child", parent=component.urn)
     user = _state("user", "group")
     groups = graph.deletion_order([child, user], graph.Needs([component, child, user]))
-    assert [[state.name for state in group] for group in groups] == [["user"], ["child"]]
+    assert [[urn_name(state.urn) for state in group] for group in groups] == [["user"], ["child"]]
 
 
 def test_dependents_are_found_through_others() -> None:

@@ -91,10 +91,7 @@ def check_document(document: Any, origin: str) -> dict[str, Any]:
 
 def read_deployment(path: Path) -> dict[str, Any]:
     """Read the state, what a journal adds to it included; {} when there is none. Raises ValueError."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        text = b""
+    text = path.read_bytes() if path.exists() else b""
     deployment = check_document(json.loads(text), str(path))["deployment"] if text else {}
     with contextlib.suppress(FileNotFoundError):
         lines = _journal(path).read_bytes().split(b"\n")[:-1]  # what is after the last line's end was cut off
@@ -176,26 +173,26 @@ def _replay(deployment: dict[str, Any], salt: str, records: Iterable[dict[str, A
 class Journal:
     """Writes down what an operation does to the state. Thread-safe; a preview has no file and writes nothing."""
 
-    def __init__(
-        self, base: Snapshot, crypter: Crypter, path: Path | None = None, journal: IO[bytes] | None = None
-    ) -> None:
+    def __init__(self, base: Snapshot, crypter: Crypter, path: Path | None, journal: IO[bytes] | None) -> None:
         """Begin from `base`, the state before. `journal` is the file that `exclusive` gave."""
         self.base = base
         self._crypter = crypter
         self._path = path
         self._file = journal
         self._mutex = threading.Lock()
-        self._begin()
+        self.rebase(base.resources)
 
-    def _begin(self) -> None:
-        """Write the base as a whole, and start the journal of what is done to it."""
-        self._keys = {resource: key for key, resource in enumerate(self.base.resources)}
-        if self._path is not None and self._file is not None:
-            pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
-            _write(self._path, Snapshot(self.base.resources, pending).encode(self._crypter))
-            self._file.seek(0)
-            self._file.truncate()
-            self._append({"base": _sha256(self._path.read_bytes()), "salt": self._crypter.state})
+    def rebase(self, resources: list[ResourceState]) -> None:
+        """Go on from these resources: write them as a whole, and start the journal of what is done to them."""
+        with self._mutex:
+            self.base.resources = resources
+            self._keys = {resource: key for key, resource in enumerate(resources)}
+            if self._path is not None and self._file is not None:
+                pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
+                _write(self._path, Snapshot(resources, pending).encode(self._crypter))
+                self._file.seek(0)
+                self._file.truncate()
+                self._append({"base": _sha256(self._path.read_bytes()), "salt": self._crypter.state})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
@@ -223,12 +220,6 @@ class Journal:
             if self._file is not None:
                 record: dict[str, Any] = {"kept": list(map(self._entry, kept)), "gone": list(map(self._key, gone))}
                 self._append({**record, "done": self._key(resource) if resource else None})
-
-    def rebase(self, resources: list[ResourceState]) -> None:
-        """Take over refreshed states as the new base."""
-        with self._mutex:
-            self.base.resources = resources
-            self._begin()
 
     def close(self) -> None:
         """Write the state as a whole: what the next to open it would make of the journal."""

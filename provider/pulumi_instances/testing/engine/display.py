@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from . import diff as differ
 from .project import Options, Project
-from .state import STACK_TYPE, ResourceState, is_default_provider, make_urn, urn_name, urn_type
+from .state import PROVIDER_PREFIX, STACK_TYPE, ResourceState, make_urn, urn_name, urn_type
 from .steps import Making, RefreshStep, Step
 from .values import UNKNOWN, Properties, Secret, Value, equal, unwrap
 
@@ -177,7 +177,8 @@ class Display:
 
 def _is_internal(step: Step) -> bool:
     """Whether users never see the step: the engine's own default providers, and forgotten replacements."""
-    return step.op == "remove-pending-replace" or is_default_provider(step.urn)
+    default = urn_type(step.urn).startswith(PROVIDER_PREFIX) and urn_name(step.urn).startswith("default")
+    return default or step.op == "remove-pending-replace"
 
 
 def _counted(step: Step) -> str:

@@ -12,7 +12,7 @@ from .diff import DiffResult, ignoring_changes, replace_on_changes
 from .display import Display
 from .project import Options
 from .providers import Providers
-from .state import STACK_TYPE, ResourceState
+from .state import STACK_TYPE, ResourceState, urn_name
 from .steps import CreateStep, DeleteStep, ReadStep, SameStep, Step, UpdateStep, how_to_unprotect
 from .values import UNKNOWN, FailedError, Properties, equal, go_text
 
@@ -67,8 +67,15 @@ class Generator:
         old = self._old_state(goal)
         # The stack and providers may change whatever the targets are.
         included = not self._targets or new.is_provider or new.type == STACK_TYPE or new.urn in self._targets
+        if old is None and not included:
+            self._skipped_creates.add(new.urn)
+            self.sink.skipped()
+            new.inputs = {}
+            return []
         if old is None:
-            return self._create(new, included)
+            self._check(new, {}, given)
+            self._require_dependencies(new)
+            return [CreateStep(new)]
         new.created, new.modified = old.created, old.modified
         forced = new.urn in self.options.replace or old.taint
         recreated = old in self._condemned or old.external
@@ -127,16 +134,6 @@ class Generator:
         goal.state.aliases = [alias]
         return self.olds[alias]
 
-    def _create(self, new: ResourceState, included: bool) -> list[Step]:
-        if not included:
-            self._skipped_creates.add(new.urn)
-            self.sink.skipped()
-            new.inputs = {}
-            return []
-        self._check(new, {}, new.inputs)
-        self._require_dependencies(new)
-        return [CreateStep(new)]
-
     def _ignoring_changes(self, new: ResourceState, old: ResourceState) -> Properties:
         inputs, invalid = ignoring_changes(new.inputs, old.inputs, new.ignore_changes)
         if invalid:
@@ -153,7 +150,8 @@ class Generator:
         for name, reason in failures:
             # The CLI prints the value decrypted: so that tests see what users would see, this does the same.
             where = f": property {name} value {go_text(news.get(name))}" if name else ""
-            self.sink.message("error", f"{new.type} resource '{new.name}'{where} has a problem: {reason}", new.urn)
+            text = f"{new.type} resource '{urn_name(new.urn)}'{where} has a problem: {reason}"
+            self.sink.message("error", text, new.urn)
         if failures:
             raise StoppedError
 

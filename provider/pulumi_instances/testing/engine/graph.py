@@ -136,7 +136,7 @@ def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:
         renamed.update(dict.fromkeys(state.aliases, state.urn))
         parent = renamed.get(state.parent)
         if parent and state.urn not in renamed:
-            moved = moved_urn(state.urn, parent, state.name)
+            moved = moved_urn(state.urn, parent, urn_name(state.urn))
             if moved != state.urn:
                 renamed[state.urn] = moved
     return [_renamed(state, renamed) for state in resources] if renamed else list(resources)

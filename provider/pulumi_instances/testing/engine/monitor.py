@@ -77,9 +77,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             state = self.operation.register(_goal_of(request, self.operation.project))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
-        response = resource_pb2.RegisterResourceResponse(
-            urn=state.urn, id=state.id, object=_to_program(outputs, partial=request.supportsPartialValues)
-        )
+        if not request.supportsPartialValues:
+            outputs = {key: value for key, value in outputs.items() if not contains(value, Unknown)}
+        struct = to_struct(outputs, keep_secrets=True)
+        response = resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=struct)
         if request.custom and not state.id and hasattr(response, "unknown"):  # left out by `--target`
             response.unknown = True
         return response
@@ -87,7 +88,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
             state = self.operation.register(_lookup_of(request, self.operation.project))
-        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
+        struct = to_struct(state.outputs, keep_secrets=True)
+        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=struct)
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
@@ -195,12 +197,6 @@ def _require_dynamic(type_: str, package_ref: str) -> None:
     package = type_.removeprefix(PROVIDER_PREFIX).split(":", 1)[0]
     if package != DYNAMIC_PACKAGE or package_ref:
         raise UnsupportedFeatureError(f"resources of the package {package!r} ({type_})")
-
-
-def _to_program(outputs: Properties, *, partial: bool) -> Any:
-    if not partial:
-        outputs = {key: value for key, value in outputs.items() if not contains(value, Unknown)}
-    return to_struct(outputs, keep_secrets=True)
 
 
 def _refusal(what: Callable[[Any], str]) -> Callable[[Monitor, Any, Any], NoReturn]:

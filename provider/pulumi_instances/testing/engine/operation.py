@@ -23,10 +23,7 @@ from .values import FailedError, Properties, UnsupportedFeatureError
 
 
 class Operation:
-    """One preview, update, refresh or destroy. Registrations come in on many threads; decisions are made one at a time.
-
-    After `close` every process has ended.
-    """
+    """One preview, update, refresh or destroy. Registrations come on many threads; decisions are made one at a time."""
 
     def __init__(self, project: Project, journal: Journal, sink: Display, options: Options) -> None:
         """Start the first provider process."""
@@ -53,8 +50,6 @@ class Operation:
         self._registered: dict[str, Making[Any]] = {}
         self._stack_outputs: tuple[str, Properties] | None = None
         self._failed_steps: list[Step] = []
-
-    # From its beginning to its end
 
     def run(self, kind: str) -> bool:
         """Do it, once. Returns whether it succeeded."""
@@ -169,10 +164,7 @@ class Operation:
     # What the program asks for
 
     def register(self, goal: Goal) -> ResourceState:
-        """Bring one resource into the state the program wants, or look it up; returns when that is done.
-
-        Raises StoppedError when the operation has failed, here or elsewhere.
-        """
+        """Make one resource what the program wants, or look it up. Raises StoppedError if anything has failed."""
         state = goal.state
         with self._working(state.urn):
             with self._deciding:

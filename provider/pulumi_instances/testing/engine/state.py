@@ -44,11 +44,6 @@ class ResourceState:
     """What a checkpoint of the CLI holds beyond this, kept as it is."""
 
     @property
-    def name(self) -> str:
-        """The logical name."""
-        return urn_name(self.urn)
-
-    @property
     def is_provider(self) -> bool:
         """Whether this is an (explicit or default) provider."""
         return self.type.startswith(PROVIDER_PREFIX)
@@ -125,11 +120,6 @@ def qualified_type(urn: str) -> str:
 def urn_type(urn: str) -> str:
     """The resource's own type."""
     return qualified_type(urn).rsplit("$", 1)[-1]
-
-
-def is_default_provider(urn: str) -> bool:
-    """Whether a URN is that of a provider the engine made by itself; users never see those."""
-    return urn_type(urn).startswith(PROVIDER_PREFIX) and urn_name(urn).startswith("default")
 
 
 def now() -> str:

@@ -190,9 +190,8 @@ class DeleteStep(Step):
         self.forgotten = old.pending_replacement and not replacing
         """Whether the object is long gone, and its replacement never came."""
         self.logical = not replacing and not self.forgotten
-        self.op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
-        if self.forgotten:
-            self.op = "remove-pending-replace"
+        op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
+        self.op = "remove-pending-replace" if self.forgotten else op
 
     def apply(self, providers: Providers) -> list[ResourceState]:
         """Delete, unless the object is not ours to delete. Raises ProtectedError.

@@ -92,10 +92,7 @@ def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struc
 
 
 def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
-    """Encode for the checkpoint.
-
-    `encrypt` turns the JSON of a secret into its ciphertext; without it, secrets are written in plain, marked.
-    """
+    """Encode for the checkpoint. `encrypt` makes a ciphertext of a secret's JSON; None leaves that in plain, marked."""
 
     def sealed(secret: Secret) -> Value:
         if encrypt is None or secret.ciphertext is None:
