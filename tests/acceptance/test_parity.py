@@ -259,7 +259,11 @@ class Player:
             "outputs": outputs,
             "state": self.named(comparable(state.get("resources") or [])),
             "pending": [(each["type"], each["resource"]["urn"]) for each in state.get("pending_operations", [])],
-            "writes": sorted(self.named(f"{one.method} {one.path} {one.body}") for one in self.api.writes[seen:]),
+            "writes": sorted(
+                # protobuf does not keep the order of keys
+                self.named(f"{one.method} {one.path} {json.dumps(one.body, sort_keys=True)}")
+                for one in self.api.writes[seen:]
+            ),
             "objects": sorted(self.named(f"{one['name']} {one['your_mom']}") for one in self.api.instances()),
         }
 

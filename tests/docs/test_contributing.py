@@ -64,5 +64,5 @@ def test_what_the_local_engine_refuses_is_where_the_steps_say() -> None:
     """Each module that the steps name refuses something."""
     engine = PACKAGE / "testing" / "engine"
     named = re.findall(r"`(\w+\.py)`", how_to("an engine feature"))
-    assert len(named) == 4
+    assert len(named) == 3
     assert [name for name in named if "raise UnsupportedFeatureError(" not in (engine / name).read_text()] == []

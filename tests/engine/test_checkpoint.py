@@ -10,10 +10,10 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_instances.testing.engine import StackDouble, checkpoint
-from pulumi_instances.testing.engine.checkpoint import InUseError, Journal, Snapshot
+from pulumi_instances.testing.engine.checkpoint import Journal, Snapshot
 from pulumi_instances.testing.engine.crypto import new_crypter
-from pulumi_instances.testing.engine.state import ResourceState
-from pulumi_instances.testing.engine.values import Secret
+from pulumi_instances.testing.engine.state import ResourceState, urn_name
+from pulumi_instances.testing.engine.values import FailedError, Secret
 
 from .conftest import NewStack
 from .toy_cloud import Cloud
@@ -31,7 +31,8 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     deployment = checkpoint.read_deployment(path)
     assert deployment is not None
     found = Snapshot.decode(deployment, CRYPTER)
-    return [each.name for each in found.resources], [f"{what} {each.name}" for what, each in found.pending_operations]
+    names = [urn_name(each.urn) for each in found.resources]
+    return names, [f"{what} {urn_name(each.urn)}" for what, each in found.pending_operations]
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_journal_of_another_document_is_of_no_account(path: Path) -> None:
 def test_one_operation_at_a_time(path: Path) -> None:
     """The lock is the journal itself, and is released with it or with its process."""
     with checkpoint.exclusive(path):
-        refusal = pytest.raises(InUseError, match=r"another operation on .*state.json is under way; wait for its end")
+        refusal = pytest.raises(FailedError, match=r"another operation on .*state.json is under way; wait for its end")
         with refusal, checkpoint.exclusive(path):
             pass
         with StackDouble(state_file=path) as stack, pytest.raises(auto.CommandError, match="another operation"):

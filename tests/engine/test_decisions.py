@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto import alias_pb2
 
 from pulumi_instances.testing.engine import graph
 from pulumi_instances.testing.engine.diff import DiffResult, replace_on_changes, settle
-from pulumi_instances.testing.engine.goal import Alias, Identity
-from pulumi_instances.testing.engine.state import ResourceState
+from pulumi_instances.testing.engine.state import ResourceState, urn_name
 from pulumi_instances.testing.engine.values import UNKNOWN, Secret
 
 GROUP = "urn:pulumi:dev::toy::toy:index:Group::app"
+CHILD = ResourceState("urn:pulumi:dev::toy::toy:index:Group$t:m:T::app-x", "t:m:T", custom=True, parent=GROUP)
 STACK = "urn:pulumi:dev::toy::pulumi:pulumi:Stack::toy-dev"
 
 
@@ -62,23 +63,21 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
 @pytest.mark.parametrize(
     ("alias", "expected"),
     [
-        ("urn:x", "urn:x"),
-        ({"name": "old"}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
-        ({"parent": ""}, "urn:pulumi:dev::toy::t:m:T::app-x"),
-        ({"parent": STACK}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"urn": "urn:x"}, "urn:x"),
+        ({"spec": {"name": "old"}}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
+        ({"spec": {"noParent": True}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
+        ({"spec": {"parentUrn": STACK}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
     ],
 )
-def test_an_alias_fills_in_what_it_does_not_say(alias: Alias, expected: str) -> None:
+def test_an_alias_fills_in_what_it_does_not_say(alias: dict[str, Any], expected: str) -> None:
     """The present identity supplies the rest."""
-    identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
-    assert identity.former_urns([alias], {}) == [expected]
+    assert list(graph.former_urns(CHILD, [alias_pb2.Alias(**alias)], {})) == [expected]
 
 
 def test_children_inherit_the_aliases_of_their_parent() -> None:
     """Where a child's name begins with the parent's, they inherit the old name as well."""
-    identity = Identity("dev", "toy", GROUP, "t:m:T", "app-x")
     former = {GROUP: "urn:pulumi:dev::toy::toy:index:Group::web"}
-    assert identity.former_urns([], former) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
+    assert list(graph.former_urns(CHILD, [], former)) == ["urn:pulumi:dev::toy::toy:index:Group$t:m:T::web-x"]
 
 
 def _state(name: str, *needs: str, parent: str = "", custom: bool = True) -> ResourceState:
@@ -94,7 +93,7 @@ def test_dependents_are_deleted_first_and_independents_at_once() -> None:
     a, b, c = _state("a"), _state("b", "a"), _state("c", "a")
     d = _state("d", "b", "c")
     groups = graph.deletion_order([a, b, c, d], graph.Needs([a, b, c, d]))
-    assert [sorted(state.name for state in group) for group in groups] == [["d"], ["b", "c"], ["a"]]
+    assert [sorted(urn_name(state.urn) for state in group) for group in groups] == [["d"], ["b", "c"], ["a"]]
 
 
 def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
@@ -103,7 +102,7 @@ def test_what_depends_on_a_component_depends_on_what_is_in_it() -> None:
     child = _state("child", parent=component.urn)
     user = _state("user", "group")
     groups = graph.deletion_order([child, user], graph.Needs([component, child, user]))
-    assert [[state.name for state in group] for group in groups] == [["user"], ["child"]]
+    assert [[urn_name(state.urn) for state in group] for group in groups] == [["user"], ["child"]]
 
 
 def test_dependents_are_found_through_others() -> None:
@@ -116,7 +115,9 @@ def test_dependents_are_found_through_others() -> None:
 
 def test_references_to_what_is_gone_are_dropped() -> None:
     """An orphan gets its grandparent as its parent."""
-    top, child = _state("top"), _state("child", "gone", "top", parent=_urn("gone"))
+    top, gone = _state("top"), _state("gone", parent=_urn("top"))
+    child = _state("child", "gone", "top", parent=gone.urn)
     child.property_dependencies = {"x": [_urn("gone")], "y": [_urn("top")]}
-    graph.drop_dangling([top, child])
-    assert (child.dependencies, child.property_dependencies, child.parent) == ([_urn("top")], {"y": [_urn("top")]}, "")
+    assert graph.drop_dangling([(top, top), (gone, None), (child, child)]) == [top, child]
+    assert (child.dependencies, child.property_dependencies) == ([_urn("top")], {"y": [_urn("top")]})
+    assert child.parent == _urn("top")

@@ -149,7 +149,7 @@ def test_lines_come_as_they_happen(new_stack: NewStack) -> None:
 )
 def test_outputs_are_written_as_the_cli_writes_them(value: Any, lines: list[str]) -> None:
     """They stand one below the other, indented."""
-    display = Display("update", open_project(None, "toy", "dev", None, None), Options())
+    display = Display("update", open_project(None, "toy", "dev", None, None), Options(), None)
     display.outputs({}, {"k": value})
     display.finish(0)
     shown = display.text.splitlines()

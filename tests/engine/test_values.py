@@ -15,7 +15,6 @@ from pulumi_instances.testing.engine.values import (
     equal,
     from_state,
     from_struct,
-    is_secret,
     to_state,
     to_struct,
     unwrap,
@@ -40,7 +39,7 @@ def test_a_bag_survives_the_wire() -> None:
 
     assert equal(unwrap(back), unwrap(BAG))
     assert isinstance(back["number"], int)
-    assert is_secret(back["list"][2]["deep"])
+    assert isinstance(back["list"][2]["deep"], Secret)
     assert back["unknown"] is UNKNOWN
 
 
@@ -48,7 +47,7 @@ def test_a_provider_is_sent_plain_values() -> None:
     """Secrets are unwrapped at any depth."""
     back = from_struct(to_struct(BAG, keep_secrets=False))
 
-    assert not contains(back, is_secret)
+    assert not contains(back, Secret)
     assert back["list"][2]["deep"] == [1, "s"]
 
 

@@ -14,16 +14,15 @@ Who decides what:
 
 - `stack` is what users see, with the names of the Automation API. It reads the project and the options (`project`)
   and the state, runs one `Operation`, and makes results of it.
-- `operation` starts and ends the processes, and calls the parts in order: refresh, program, deletions, outputs.
-- `monitor` serves the program. It decodes what the SDK asks for (`goal`), refuses what is not supported, and
-  otherwise waits for the deployment.
-- `deployment` is the only place with threads. It lets one decision at a time be made and runs the resulting steps in
-  parallel; after a failure it begins nothing more.
+- `operation` starts and ends the processes, and calls the parts in order: refresh, program, deletions, outputs. It
+  lets one decision at a time be made and runs the resulting steps in parallel; after a failure it begins nothing more.
+- `monitor` serves the program. It decodes what the SDK asks for, refuses what is not supported, and otherwise waits
+  for the operation.
 - `generator` decides which steps a registration needs, from the old state, the new inputs, the options and what the
-  provider says. `deletions` decides what goes, in which order, and what `--target` leaves alone. `ledger` holds what
-  was decided so far, `diff` says what differs and what follows from it, `graph` who depends on whom.
-- `steps` do one thing to one resource each: a `Making` ends with a state, a `Taking` takes one away, a refresh may
-  do either. A step says what it leaves in the state; nothing else changes the state.
+  provider says; then what goes, in which order, and what `--target` leaves alone. It holds what was decided so far.
+  `diff` says what differs and what follows from it, `graph` who depends on whom.
+- `steps` do one thing to one resource each, and say what they leave in the state; nothing else changes the state. A
+  `Making` ends with a state, a deletion takes one away, a refresh may do either.
 - `providers` calls the provider processes, and knows which one serves which provider resource.
 - `checkpoint` keeps the state on disk: a document that `pulumi stack import` takes, and a journal while an operation
   runs, so that a killed process loses nothing. `crypto` encrypts as the CLI does, `state` and `values` are the form
@@ -33,7 +32,8 @@ Who decides what:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .stack import StackDouble
@@ -42,14 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["StackDouble", "UnsupportedFeatureError"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Import on first use: the program's own process is in this package and needs none of it."""
-    if name == "StackDouble":
-        from .stack import StackDouble
-
-        return StackDouble
-    if name == "UnsupportedFeatureError":
-        from .values import UnsupportedFeatureError
-
-        return UnsupportedFeatureError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".stack" if name == "StackDouble" else ".values", __name__), name)

@@ -16,26 +16,25 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from . import graph
 from . import state as states
 from .crypto import Crypter
 from .state import ResourceState
-from .values import UnsupportedFeatureError
+from .values import FailedError, UnsupportedFeatureError
 
 try:
     import fcntl
 except ImportError:  # Windows: nothing keeps two operations apart
     fcntl = None  # type: ignore[assignment]
 
+States: TypeAlias = Iterable[ResourceState]
+
 CLI_VERSION = "v3.260.0"
 """The CLI whose behaviour is reproduced; the manifest of a checkpoint names the version that wrote it."""
-
-
-class InUseError(Exception):
-    """Another operation on the same state is under way."""
 
 
 @dataclass
@@ -51,32 +50,21 @@ class Snapshot:
 
     def encode(self, crypter: Crypter, *, show_secrets: bool = False) -> dict[str, Any]:
         """Write a version-3 deployment (the `deployment` of an export document)."""
-        encrypt = None if show_secrets else crypter.encrypt
-        resources = [states.to_json(resource, encrypt) for resource in self.resources]
-        pending = [
-            {"resource": states.to_json(resource, encrypt), "type": operation}
-            for operation, resource in self.pending_operations
-        ]
-        return _deployment(crypter.state, resources, pending)
+        write = partial(states.to_json, encrypt=None if show_secrets else crypter.encrypt)
+        pending = [{"resource": write(state), "type": operation} for operation, state in self.pending_operations]
+        return _deployment(crypter.state, list(map(write, self.resources)), pending)
 
     @staticmethod
     def decode(deployment: dict[str, Any], crypter: Crypter) -> Snapshot:
         """Read a version-3 deployment."""
-        resources = [states.from_json(resource, crypter.decrypt) for resource in deployment.get("resources") or []]
-        pending = [
-            (operation["type"], states.from_json(operation["resource"], crypter.decrypt))
-            for operation in deployment.get("pending_operations") or []
-        ]
-        return Snapshot(graph.follow_aliases(resources), pending)
+        read = partial(states.from_json, decrypt=crypter.decrypt)
+        pending = [(each["type"], read(each["resource"])) for each in deployment.get("pending_operations") or []]
+        return Snapshot(graph.follow_aliases(list(map(read, deployment.get("resources") or []))), pending)
 
 
 def _deployment(salt: str, resources: list[Any], pending: list[Any]) -> dict[str, Any]:
     return {
-        "manifest": {
-            "time": states.now(),
-            "magic": hashlib.sha256(CLI_VERSION.encode()).hexdigest(),
-            "version": CLI_VERSION,
-        },
+        "manifest": {"time": states.now(), "magic": _sha256(CLI_VERSION.encode()), "version": CLI_VERSION},
         "secrets_providers": {"type": "passphrase", "state": {"salt": salt}},
         "resources": resources,
         **({"pending_operations": pending} if pending else {}),
@@ -101,23 +89,21 @@ def check_document(document: Any, origin: str) -> dict[str, Any]:
     return document
 
 
-def read_deployment(path: Path) -> dict[str, Any] | None:
-    """Read the state, what a journal adds to it included; None when there is none. Raises ValueError."""
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        text = b""
-    deployment = check_document(json.loads(text), str(path))["deployment"] if text else None
+def read_deployment(path: Path) -> dict[str, Any]:
+    """Read the state, what a journal adds to it included; {} when there is none. Raises ValueError."""
+    text = path.read_bytes() if path.exists() else b""
+    deployment = check_document(json.loads(text), str(path))["deployment"] if text else {}
     with contextlib.suppress(FileNotFoundError):
-        header, *lines = _journal(path).read_bytes().split(b"\n")
-        if (start := _record(header)) and start["base"] == _fingerprint(text):
-            return _replay(deployment, start["salt"], lines[:-1])  # the last line is cut off, or empty
+        lines = _journal(path).read_bytes().split(b"\n")[:-1]  # what is after the last line's end was cut off
+        start, *records = map(json.loads, lines or [b"{}"])
+        if start.get("base") == _sha256(text):
+            return _replay(deployment, start["salt"], records)
     return deployment
 
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[IO[bytes]]:
-    """Keep other operations away from a state, also when this process is killed. Raises InUseError.
+    """Keep other operations away from a state, also when this process is killed. Raises FailedError.
 
     Gives the journal, with what a killed operation may have left in it.
     """
@@ -128,22 +114,16 @@ def exclusive(path: Path) -> Iterator[IO[bytes]]:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise InUseError(f"another operation on {path} is under way; wait for its end") from None
-            if not _is_at(file, _journal(path)):
+                raise FailedError(f"another operation on {path} is under way; wait for its end") from None
+            if not os.fstat(file.fileno()).st_nlink:
                 continue  # the other operation has just ended, and removed what was opened here
             try:
                 yield file
             finally:
-                if _is_at(file, _journal(path)) and not _journal(path).stat().st_size:
+                now = os.fstat(file.fileno())
+                if now.st_nlink and not now.st_size:
                     _journal(path).unlink()
             return
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def write_document(path: Path, deployment: dict[str, Any]) -> None:
@@ -168,25 +148,16 @@ def _journal(path: Path) -> Path:
     return path.with_name(f"{path.name}.journal")
 
 
-def _fingerprint(document: bytes) -> str:
-    return hashlib.sha256(document).hexdigest()
+def _sha256(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]) -> dict[str, Any]:
-    base = dict(enumerate((deployment or {}).get("resources") or []))
+def _replay(deployment: dict[str, Any], salt: str, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    base = dict(enumerate(deployment.get("resources") or []))
     made: dict[int, Any] = {}
     pending: dict[int, Any] = {}
     first = len(base)
-    for line in lines:
-        record = _record(line) or {}
+    for record in records:
         if "pending" in record:
             key, resource = record["pending"]
             pending[key] = {"resource": resource, "type": record["type"]}
@@ -195,37 +166,33 @@ def _replay(deployment: dict[str, Any] | None, salt: str, lines: Iterable[bytes]
             (made if key >= first else base)[key] = resource
         for key in record.get("gone", ()):
             (made if key >= first else base).pop(key, None)
-    earlier = (deployment or {}).get("pending_operations") or []
-    return _deployment(salt, [*made.values(), *base.values()], [*pending.values(), *_creating(earlier)])
-
-
-def _creating(pending: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [operation for operation in pending if operation["type"] == "creating"]
+    earlier = deployment.get("pending_operations") or []
+    return _deployment(salt, [*made.values(), *base.values()], [*pending.values(), *earlier])
 
 
 class Journal:
     """Writes down what an operation does to the state. Thread-safe; a preview has no file and writes nothing."""
 
-    def __init__(
-        self, base: Snapshot, crypter: Crypter, path: Path | None = None, journal: IO[bytes] | None = None
-    ) -> None:
+    def __init__(self, base: Snapshot, crypter: Crypter, path: Path | None, journal: IO[bytes] | None) -> None:
         """Begin from `base`, the state before. `journal` is the file that `exclusive` gave."""
         self.base = base
         self._crypter = crypter
         self._path = path
         self._file = journal
         self._mutex = threading.Lock()
-        self._begin()
+        self.rebase(base.resources)
 
-    def _begin(self) -> None:
-        """Write the base as a whole, and start the journal of what is done to it."""
-        self._keys = {resource: key for key, resource in enumerate(self.base.resources)}
-        if self._path is not None and self._file is not None:
-            pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
-            _write(self._path, Snapshot(self.base.resources, pending).encode(self._crypter))
-            self._file.seek(0)
-            self._file.truncate()
-            self._append({"base": _fingerprint(self._path.read_bytes()), "salt": self._crypter.state})
+    def rebase(self, resources: list[ResourceState]) -> None:
+        """Go on from these resources: write them as a whole, and start the journal of what is done to them."""
+        with self._mutex:
+            self.base.resources = resources
+            self._keys = {resource: key for key, resource in enumerate(resources)}
+            if self._path is not None and self._file is not None:
+                pending = [operation for operation in self.base.pending_operations if operation[0] == "creating"]
+                _write(self._path, Snapshot(resources, pending).encode(self._crypter))
+                self._file.seek(0)
+                self._file.truncate()
+                self._append({"base": _sha256(self._path.read_bytes()), "salt": self._crypter.state})
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._file is not None:
@@ -247,28 +214,16 @@ class Journal:
             if self._file is not None:
                 self._append({"type": operation, "pending": self._entry(resource)})
 
-    def end(
-        self,
-        resource: ResourceState | None = None,
-        *,
-        kept: Iterable[ResourceState] = (),
-        gone: Iterable[ResourceState] = (),
-    ) -> None:
+    def end(self, resource: ResourceState | None = None, *, kept: States = (), gone: States = ()) -> None:
         """Record the end of an operation: what it made or changed, and what it replaced or removed."""
         with self._mutex:
             if self._file is not None:
                 record: dict[str, Any] = {"kept": list(map(self._entry, kept)), "gone": list(map(self._key, gone))}
                 self._append({**record, "done": self._key(resource) if resource else None})
 
-    def rebase(self, resources: list[ResourceState]) -> None:
-        """Take over refreshed states as the new base."""
-        with self._mutex:
-            self.base.resources = resources
-            self._begin()
-
     def close(self) -> None:
         """Write the state as a whole: what the next to open it would make of the journal."""
         with self._mutex:
             if self._path is not None:
-                found = Snapshot.decode(read_deployment(self._path) or {}, self._crypter)
+                found = Snapshot.decode(read_deployment(self._path), self._crypter)
                 write_document(self._path, found.encode(self._crypter))

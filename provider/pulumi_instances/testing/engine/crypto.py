@@ -46,9 +46,7 @@ class Crypter:
 
     def decrypt(self, ciphertext: str) -> str:
         """Decrypt. Raises ValueError or cryptography's InvalidTag for what this stack did not encrypt."""
-        version, nonce, sealed = ciphertext.split(":")
-        if version != "v1":
-            raise ValueError(f"unknown ciphertext version {version!r}")
+        _, nonce, sealed = ciphertext.split(":")
         return self._cipher.decrypt(b64decode(nonce), b64decode(sealed), None).decode()
 
 

@@ -57,14 +57,12 @@ class DiffResult:
     changed: tuple[Path, ...] = ()
 
 
-def settle(
-    diff: DiffResult, old_inputs: Properties, new_inputs: Properties, ignore_changes: Iterable[str]
-) -> DiffResult:
+def settle(diff: DiffResult, old: Properties, new: Properties, ignore_changes: Iterable[str]) -> DiffResult:
     """Answer an undecided diff by comparing inputs with inputs, secrets unwrapped."""
     if diff.changes is not None:
         return diff
-    new_inputs, _ = ignoring_changes(new_inputs, old_inputs, ignore_changes)
-    changed = tuple(change.path for change in changes(unwrap(old_inputs), unwrap(new_inputs)))
+    new, _ = ignoring_changes(new, old, ignore_changes)
+    changed = tuple(change.path for change in changes(unwrap(old), unwrap(new)))
     return replace(diff, changes=bool(changed), changed=changed)
 
 
@@ -78,15 +76,13 @@ def replace_on_changes(diff: DiffResult, options: Iterable[str]) -> DiffResult:
     return replace(diff, replaces=diff.replaces or named) if diff.changes else diff
 
 
-def ignoring_changes(
-    inputs: Properties, old_inputs: Properties, ignore_changes: Iterable[str]
-) -> tuple[Properties, list[str]]:
+def ignoring_changes(new: Properties, old: Properties, ignored: Iterable[str]) -> tuple[Properties, list[str]]:
     """Set the ignored properties back to their old inputs.
 
     Returns the new inputs and the paths that could not be ignored, because only one side has them.
     """
-    result: Properties = copy.deepcopy(inputs)
-    return result, [path for path in ignore_changes if not _reset(parse(path), old_inputs, result)]
+    result: Properties = copy.deepcopy(new)
+    return result, [path for path in ignored if not _reset(parse(path), old, result)]
 
 
 def parse(text: str) -> tuple[str, ...]:

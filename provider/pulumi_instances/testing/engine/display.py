@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from . import diff as differ
 from .project import Options, Project
-from .state import STACK_TYPE, ResourceState, is_default_provider, make_urn, urn_name, urn_type
-from .steps import Making, ReadStep, RefreshStep, Step
-from .values import UNKNOWN, Properties, Secret, Value, equal, is_secret, unwrap
+from .state import PROVIDER_PREFIX, STACK_TYPE, ResourceState, make_urn, urn_name, urn_type
+from .steps import Making, RefreshStep, Step
+from .values import UNKNOWN, Properties, Secret, Value, equal, unwrap
 
 Severity = Literal["debug", "info", "warning", "error"]
 
@@ -32,16 +32,13 @@ _SILENT = ("same", "read", "read-replacement")
 class Display:
     """Takes what happens in one operation. Thread-safe."""
 
-    def __init__(
-        self, kind: str, project: Project, options: Options, *, write: Callable[[str], Any] | None = None
-    ) -> None:
+    def __init__(self, kind: str, project: Project, options: Options, write: Callable[[str], Any] | None) -> None:
         """`write` gets each line. The secrets of the configuration show as `[secret]` wherever they turn up."""
         self.counts: Counter[str] = Counter()
         """Steps by operation, as the CLI counts them."""
-        self._secrets = _pattern(unwrap(value) for value in project.config.values() if is_secret(value))
+        self._secrets = _pattern(unwrap(value) for value in project.config.values() if isinstance(value, Secret))
         self._kind = kind
-        self._dry_run = options.dry_run
-        self._diff = options.diff
+        self._options = options
         self._write = write
         self._lock = threading.RLock()
         self._lines: list[str] = []
@@ -66,10 +63,6 @@ class Display:
     def _blotted(self, text: str) -> str:
         return self._secrets.sub("[secret]", text) if self._secrets else text
 
-    def error(self, text: str, urn: str = "") -> None:
-        """Tell the user what went wrong."""
-        self.message("error", text, urn)
-
     def message(self, severity: Severity, text: str, urn: str = "") -> None:
         """Show a message at its resource; without a URN it belongs to the stack."""
         if severity == "debug":
@@ -86,42 +79,47 @@ class Display:
 
     def begin(self, step: Step) -> None:
         """A step begins."""
-        if _is_internal(step) or step.op in _SILENT:
+        ops = [op for op in dict.fromkeys((step.op, _counted(step))) if op and op not in _SILENT]
+        if _is_internal(step) or not ops:
             return
         with self._lock:
             self._started[step.urn] = time.monotonic()
             changes = _changes(step)
-            self._row(step.op, step.urn, _words(step.op)[0 if self._dry_run else 1], _summary(changes))
-            if step.op in ("update", "replace"):
+            for op in ops:
+                self._row(op, step.urn, _words(op)[0 if self._options.dry_run else 1], _summary(changes))
+            if not {"update", "replace"}.isdisjoint(ops):
                 self._show_changes(changes)
-            elif step.op == "create" and self._diff:
+            elif step.op == "create" and self._options.diff:
                 self._show_members(_visible(step.subject).items(), 2)
 
     def end(self, step: Step) -> None:
         """A step has succeeded; it is counted as the CLI counts it."""
         if _is_internal(step):
             return
-        op, counted = step.op, step.logical
+        op, counted = step.op, _counted(step)
         if isinstance(step, RefreshStep) and self._kind == "refresh":
-            op, counted = step.result, True
-        elif isinstance(step, ReadStep):
-            counted = step.counts()
+            op = counted = step.result
         with self._lock:
-            self.counts[op] += counted
+            self.counts.update([counted] if counted else [])
             refreshed = isinstance(step, RefreshStep)
-            if op in _SILENT or not (refreshed or (step.subject.custom and not self._dry_run)):
+            if op in _SILENT or not (refreshed or (step.subject.custom and not self._options.dry_run)):
                 return
             changes = _changes(step) if refreshed else []
-            took = "" if self._dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
-            self._row(op, step.urn, _words(op)[0 if self._dry_run else 2], took, _summary(changes))
+            took = "" if self._options.dry_run else f"({time.monotonic() - self._started[step.urn]:.2f}s)"
+            self._row(op, step.urn, _words(op)[0 if self._options.dry_run else 2], took, _summary(changes))
             self._show_changes(changes)
+
+    def skipped(self) -> None:
+        """A create is left out because of `--target`; it is counted as unchanged."""
+        with self._lock:
+            self.counts["same"] += 1
 
     def failed(self, step: Step, text: str) -> None:
         """A step has failed."""
         internal = _is_internal(step)
         with self._lock:
-            self.error(text, "" if internal else step.urn)
-            if not internal and not self._dry_run:
+            self.message("error", text, "" if internal else step.urn)
+            if not internal and not self._options.dry_run:
                 self._row(step.op, step.urn, f"**{_words(step.op)[1]} failed**")
 
     def outputs(self, old: Properties, new: Properties) -> None:
@@ -132,14 +130,14 @@ class Display:
         """Print what comes last: outputs, counts and the time it took."""
         if self._outputs is not None:
             old, new = self._outputs
-            if new and not (self._dry_run and equal(old, {**old, **new})):
+            if new and not (self._options.dry_run and equal(old, {**old, **new})):
                 self.line("Outputs:")
                 self._show_members(sorted(new.items()), 1)
                 self.line()
         self.line("Resources:")
         shown = [op for op in _SUMMARIZED if self.counts[op]]
         for op in shown:
-            self.line(f"    {_SYMBOLS[op]}{self.counts[op]} {f'to {op}' if self._dry_run else _words(op)[2]}")
+            self.line(f"    {_SYMBOLS[op]}{self.counts[op]} {f'to {op}' if self._options.dry_run else _words(op)[2]}")
         pieces = [f"{sum(self.counts[op] for op in shown)} changes"] if len(shown) > 1 else []
         if same := self.counts["same"]:
             pieces.append(f"{same} unchanged")
@@ -147,7 +145,7 @@ class Display:
             self.line("    " + ". ".join(pieces))
         if self._errored:
             self.line(f"    {len(self._errored)} errored")
-        if not self._dry_run:
+        if not self._options.dry_run:
             self.line()
             self.line(f"Duration: {math.ceil(seconds)}s")
 
@@ -179,7 +177,13 @@ class Display:
 
 def _is_internal(step: Step) -> bool:
     """Whether users never see the step: the engine's own default providers, and forgotten replacements."""
-    return step.op == "remove-pending-replace" or is_default_provider(step.urn)
+    default = urn_type(step.urn).startswith(PROVIDER_PREFIX) and urn_name(step.urn).startswith("default")
+    return default or step.op == "remove-pending-replace"
+
+
+def _counted(step: Step) -> str:
+    """What the summary counts a step as, "" for nothing: of a replacement, only that something new is made."""
+    return "replace" if step.op.endswith("-replacement") else step.op if step.logical else ""
 
 
 def _title(urn: str) -> str:

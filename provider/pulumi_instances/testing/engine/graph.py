@@ -1,12 +1,15 @@
-"""Who depends on whom in a snapshot. A snapshot lists a resource after everything it depends on."""
+"""Who depends on whom in a snapshot, and who was called what. It lists a resource after everything it depends on."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from graphlib import TopologicalSorter
+from typing import Any
 
-from .state import ResourceState, make_urn, split_reference
+from .state import ResourceState, moved_urn, urn_name
+from .values import UnsupportedFeatureError
 
 
 def dependency_urns(state: ResourceState) -> Iterator[str]:
@@ -45,8 +48,8 @@ class Needs:
             self._children[state.parent].append(state)
             self._place[state] = place
 
-    def direct(self, state: ResourceState) -> set[ResourceState]:
-        """What it needs, as far as it is listed before it."""
+    def of(self, state: ResourceState) -> set[ResourceState]:
+        """What this one needs, as far as it is listed before it."""
         found: set[ResourceState] = set(self._by_urn[state.parent])
         for urn in {state.provider_urn, *dependency_urns(state)}:
             for needed in self._by_urn[urn]:
@@ -54,16 +57,6 @@ class Needs:
                 if not needed.custom:
                     found.update(self._descendants(needed))
         return {each for each in found if self._place[each] < self._place.get(state, 0)}
-
-    def all(self, state: ResourceState) -> set[ResourceState]:
-        """Everything that it directly or indirectly needs."""
-        found: set[ResourceState] = set()
-        waiting = [state]
-        while waiting:
-            new = self.direct(waiting.pop()) - found
-            found |= new
-            waiting.extend(new)
-        return found
 
     def _descendants(self, component: ResourceState) -> Iterator[ResourceState]:
         for child in self._children[component.urn]:
@@ -77,36 +70,59 @@ def deletion_order(condemned: Iterable[ResourceState], needs: Needs) -> list[lis
     Dependents go before what they depend on. Like the CLI, this peels the graph from the roots and turns
     the result round, so a resource is deleted as late as its own dependencies allow.
     """
-    waiting = {state: needs.direct(state) for state in condemned}
+    wanted = set(condemned)
+    sorter = TopologicalSorter({state: needs.of(state) & wanted for state in condemned})
+    sorter.prepare()
     groups: list[list[ResourceState]] = []
-    while waiting:
-        free = [state for state, needed in waiting.items() if not needed & waiting.keys()]
-        groups.append(free)
-        for state in free:
-            del waiting[state]
+    while sorter:
+        groups.append(list(sorter.get_ready()))
+        sorter.done(*groups[-1])
     return groups[::-1]
 
 
-def drop_dangling(resources: Iterable[ResourceState]) -> list[ResourceState]:
+def drop_dangling(refreshed: Iterable[tuple[ResourceState, ResourceState | None]]) -> list[ResourceState]:
     """Take away references to resources that are gone; an orphan moves to its grandparent.
 
-    Changes the states in place and returns them as a list.
+    Each state is given with what became of it. Changes those that are left in place, and returns them.
     """
-    present: set[str] = set()
-    new_parent: dict[str, str] = {}
-    kept = list(resources)
-    alive = {state.urn for state in kept}
-    for state in kept:
-        state.dependencies = [urn for urn in state.dependencies if urn in present]
-        by_property = {
-            key: [urn for urn in urns if urn in present] for key, urns in state.property_dependencies.items()
-        }
+    standing_for: dict[str, str] = {"": ""}
+    kept: list[ResourceState] = []
+    for before, state in refreshed:
+        if state is None:
+            standing_for.setdefault(before.urn, standing_for.get(before.parent, ""))
+            continue
+        there = {urn for urn in dependency_urns(state) if standing_for.get(urn) == urn}
+        by_property = {key: [urn for urn in urns if urn in there] for key, urns in state.property_dependencies.items()}
+        state.dependencies = [urn for urn in state.dependencies if urn in there]
         state.property_dependencies = {key: urns for key, urns in by_property.items() if urns}
-        if state.parent not in alive:
-            state.parent = new_parent.get(state.parent, "")
-        new_parent[state.urn] = state.parent
-        present.add(state.urn)
+        state.parent = standing_for.get(state.parent, "")
+        standing_for[state.urn] = state.urn
+        kept.append(state)
     return kept
+
+
+def former_urns(state: ResourceState, aliases: Iterable[Any], former: Mapping[str, str]) -> Iterator[str]:
+    """Every URN a resource may have had: by its own aliases, and through its parent, whose old URN `former` has."""
+    urn, parent = state.urn, state.parent
+    own = [_alias_urn(alias, urn, parent, former) for alias in aliases]
+    yield from own
+    if old_parent := former.get(parent):
+        for each in (urn, *own):
+            name = urn_name(each)
+            if name.startswith(urn_name(parent)):  # `app-db` in `app` was named after the parent's old name
+                name = urn_name(old_parent) + name.removeprefix(urn_name(parent))
+            yield moved_urn(each, old_parent, name)
+
+
+def _alias_urn(alias: Any, urn: str, parent: str, former: Mapping[str, str]) -> str:
+    spec = alias.spec
+    if spec.type or spec.stack or spec.project:
+        raise UnsupportedFeatureError("aliases of another type, stack or project")
+    if alias.urn:
+        return str(alias.urn)
+    if spec.parentUrn or spec.noParent:
+        parent = former.get(spec.parentUrn, spec.parentUrn)
+    return moved_urn(urn, parent, spec.name or urn_name(urn))
 
 
 def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:
@@ -120,8 +136,7 @@ def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:
         renamed.update(dict.fromkeys(state.aliases, state.urn))
         parent = renamed.get(state.parent)
         if parent and state.urn not in renamed:
-            stack, project = state.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
-            moved = make_urn(stack, project, parent, state.type, state.name)
+            moved = moved_urn(state.urn, parent, urn_name(state.urn))
             if moved != state.urn:
                 renamed[state.urn] = moved
     return [_renamed(state, renamed) for state in resources] if renamed else list(resources)
@@ -131,7 +146,7 @@ def _renamed(state: ResourceState, renamed: dict[str, str]) -> ResourceState:
     def now(urn: str) -> str:
         return renamed.get(urn, urn)
 
-    provider, id_ = split_reference(state.provider)
+    provider, _, id_ = state.provider.rpartition("::")
     return replace(
         state,
         urn=now(state.urn),

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
-from typing import Any, NoReturn, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import (
-    engine_pb2,
-    engine_pb2_grpc,
-    resource_pb2,
-    resource_pb2_grpc,
-)
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
-from .deployment import Deployment, StoppedError
-from .goal import goal_of, lookup_of
-from .values import Properties, UnsupportedFeatureError, contains, from_struct, is_unknown, to_struct
+from . import diff
+from .generator import Goal, StoppedError
+from .project import Project
+from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn
+from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from .operation import Operation
 
 _FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
 """What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
@@ -41,18 +39,18 @@ _REFUSED = {
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
-    """Serves one program. What the SDK asks for is decoded here and done by the Deployment."""
+    """Serves one program. What the SDK asks for is decoded here and done by the Operation."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, operation: Operation) -> None:
         """Serve on a free port of the loopback interface."""
-        self.deployment = deployment
+        self.operation = operation
         self.program_done = threading.Event()
         """Set when the program will register nothing more, and by `close`."""
         self.program_finished = False
         """Whether the program itself said so."""
         self._closing = threading.Event()
         # The SDK has four threads for each parallel operation, and each may wait here.
-        workers = 4 * deployment.options.width + 8
+        workers = 4 * operation.options.width + 8
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(self, self._server)
@@ -68,41 +66,34 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.release()
         self._server.stop(grace=None).wait()
 
-    # ResourceMonitor
-
     def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        if not hasattr(resource_pb2, "DeploymentInfo"):  # an SDK from before this call
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
-        words = (re.sub("([A-Z])", r"_\1", feature).upper() for feature in _FEATURES)
-        return resource_pb2.DeploymentInfo(
-            project=self.deployment.ledger.project.name,
-            stack=self.deployment.ledger.project.stack,
-            dryRun=self.deployment.options.dry_run,
-            parallel=self.deployment.options.width,
-            supportedFeatures=[getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{word}") for word in words],
-        )
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(goal_of(request)))
+        with self._guarded(context):
+            state = self.operation.register(_goal_of(request, self.operation.project))
         # A component's outputs are those of the last run until it registers new ones.
         outputs = state.outputs if request.custom else {}
-        response = resource_pb2.RegisterResourceResponse(
-            urn=state.urn, id=state.id, object=_to_program(outputs, partial=request.supportsPartialValues)
-        )
+        if not request.supportsPartialValues:
+            outputs = {key: value for key, value in outputs.items() if not contains(value, Unknown)}
+        struct = to_struct(outputs, keep_secrets=True)
+        response = resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=struct)
         if request.custom and not state.id and hasattr(response, "unknown"):  # left out by `--target`
             response.unknown = True
         return response
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        state = self._guard(context, lambda: self.deployment.register(lookup_of(request)))
-        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=_to_program(state.outputs, partial=True))
+        with self._guarded(context):
+            state = self.operation.register(_lookup_of(request, self.operation.project))
+        struct = to_struct(state.outputs, keep_secrets=True)
+        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=struct)
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        outputs = from_struct(request.outputs)
-        self._guard(context, lambda: self.deployment.register_outputs(request.urn, outputs))
+        with self._guarded(context):
+            self.operation.register_outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
@@ -111,47 +102,107 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self._closing.wait()
         return empty_pb2.Empty()
 
-    # Engine
-
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
         # An SDK whose calls we dropped has nothing new to say.
-        if not self.deployment.stopped.is_set() and not request.ephemeral:
-            self.deployment.sink.message(severity, request.message, request.urn)
+        if not self.operation.stopped.is_set() and not request.ephemeral:
+            self.operation.sink.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
-    # Common ground
-
-    def _guard(self, context: Any, work: Callable[[], T]) -> T:
+    @contextmanager
+    def _guarded(self, context: Any) -> Iterator[None]:
         """Do the work of a call; one that cannot be done is answered only when the program is to end.
 
         An answer would make the program fail on its own while other operations are still under way.
         """
         try:
-            return work()
-        except StoppedError:
-            pass
-        except UnsupportedFeatureError as error:
-            self.deployment.sink.error(str(error))
-            self.deployment.stop()
-        self.program_done.set()
-        self._closing.wait()
-        context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
-        raise AssertionError("abort returned")
+            yield
+        except (StoppedError, UnsupportedFeatureError) as error:
+            if isinstance(error, UnsupportedFeatureError):
+                self.operation.sink.message("error", str(error))
+                self.operation.stop()
+            self.program_done.set()
+            self._closing.wait()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
 
 
-def _to_program(outputs: Properties, *, partial: bool) -> Any:
-    if not partial:
-        outputs = {key: value for key, value in outputs.items() if not contains(value, is_unknown)}
-    return to_struct(outputs, keep_secrets=True)
+def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) -> Goal:
+    """Decode a registration. Raises UnsupportedFeatureError for what the local engine leaves out."""
+    _reject_unsupported(request)
+    for path in (*request.ignoreChanges, *request.replaceOnChanges):
+        diff.parse(path)
+    defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
+    state = _state_of(request, project, from_struct(request.object))
+    state.custom = request.custom
+    by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
+    state.property_dependencies = dict(sorted({**{key: [] for key in state.inputs}, **by_property}.items()))
+    state.ignore_changes = list(request.ignoreChanges)
+    state.replace_on_changes = list(request.replaceOnChanges)
+    state.protect = request.protect
+    state.retain_on_delete = request.retainOnDelete
+    return Goal(
+        state,
+        request.aliases,
+        inherits_retention=not request.HasField("retainOnDelete"),
+        delete_before_replace=request.deleteBeforeReplace if defined else None,
+    )
+
+
+def _lookup_of(request: resource_pb2.ReadResourceRequest, project: Project) -> Goal:
+    """Decode a lookup."""
+    _require_dynamic(request.type, request.packageRef)
+    state = _state_of(request, project, from_struct(request.properties))
+    state.id = request.id
+    state.external = True
+    return Goal(state)
+
+
+def _state_of(request: Any, project: Project, inputs: Properties) -> ResourceState:
+    return ResourceState(
+        urn=make_urn(project.stack, project.name, request.parent, request.type, request.name),
+        type=request.type,
+        custom=True,
+        inputs=inputs,
+        parent=request.parent,
+        provider=request.provider,
+        dependencies=sorted(request.dependencies),
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+    )
+
+
+def _reject_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
+    if request.remote:
+        raise UnsupportedFeatureError(f"components of other packages ({request.type})")
+    if request.custom:
+        _require_dynamic(request.type, request.packageRef)
+    for feature, used in {
+        "importing resources (`import_`)": request.importId,
+        "transforms": request.transforms,
+        "resource hooks": request.HasField("hooks") and request.hooks.ByteSize(),
+        "environment variable mappings of providers": request.envVarMappings,
+        "state migrations": getattr(request, "state_migrations", ()),
+        "the option 'deleted_with'": request.deletedWith,
+        "the option 'replace_with'": request.replace_with,
+        "the option 'replacement_trigger'": request.HasField("replacement_trigger"),
+        "the option 'hide_diffs'": request.hideDiffs,
+        "the option 'custom_timeouts'": request.customTimeouts.ByteSize(),
+    }.items():
+        if used:
+            raise UnsupportedFeatureError(feature)
+
+
+def _require_dynamic(type_: str, package_ref: str) -> None:
+    if type_ == "pulumi:pulumi:StackReference":
+        raise UnsupportedFeatureError("stack references")
+    package = type_.removeprefix(PROVIDER_PREFIX).split(":", 1)[0]
+    if package != DYNAMIC_PACKAGE or package_ref:
+        raise UnsupportedFeatureError(f"resources of the package {package!r} ({type_})")
 
 
 def _refusal(what: Callable[[Any], str]) -> Callable[[Monitor, Any, Any], NoReturn]:
     def refuse(self: Monitor, request: Any, context: Any) -> NoReturn:
-        def fail() -> NoReturn:
+        with self._guarded(context):
             raise UnsupportedFeatureError(what(request))
-
-        self._guard(context, fail)
 
     return refuse
 

@@ -1,46 +1,98 @@
-"""The program's own process: `python -m pulumi_instances.testing.engine.program <run>`.
+"""The program's own process: `python -m pulumi_instances.testing.engine.program <length>`.
 
 What the Python language host of the CLI does: connect the SDK, run the program in a stack, report what it
-raises. `<run>` is a JSON object, the fields of `Run`; an inline program comes pickled on standard input.
+raises. How to run it is a pickled `Run` on standard input, of `<length>` bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
+import pickle
 import runpy
 import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from .lifeline import hold
+from .lifeline import Process, hold
+
+if TYPE_CHECKING:
+    from .project import Options, Project
 
 SHOWN = 32
 """Exit code: it failed, and the user was told why."""
 
 
 class Run(TypedDict):
-    """How to run the program; `program` is None for an inline one, `path` is then where its modules are."""
+    """How to run the program."""
 
     settings: dict[str, Any]
     """Those of the SDK."""
-    program: str | None
+    config: dict[str, str]
+    secret_keys: list[str]
+    program: str | bytes
+    """What is run: a file or directory, or a pickled function, whose modules are on `path`."""
     path: list[str]
-    payload: int
-    """The length of the pickled program."""
 
 
-def main(run: Run, payload: bytes) -> int:
+def start(
+    project: Project, options: Options, monitor: str, on_line: Callable[[str], None], on_exit: Callable[[int], None]
+) -> Process:
+    """Start the process of a program, which talks to the monitor at this address."""
+    from .values import Secret, unwrap
+
+    settings = {
+        "monitor": monitor,
+        "engine": monitor,
+        "project": project.name,
+        "stack": project.stack,
+        "organization": "organization",
+        "root_directory": str(project.root),
+        "parallel": options.width,
+        "dry_run": options.dry_run,
+    }
+    run = Run(
+        settings=settings,
+        config=unwrap(project.config),
+        secret_keys=[key for key, value in project.config.items() if isinstance(value, Secret)],
+        program=_pickle(project.program) if project.program else project.entry,
+        path=sys.path,
+    )
+    payload = pickle.dumps(run)
+    return Process(
+        [sys.executable, "-u", "-m", __name__, str(len(payload))],
+        cwd=project.cwd,
+        env={**os.environ, **project.environment},
+        on_line=on_line,
+        on_exit=on_exit,
+        payload=payload,
+    )
+
+
+def _pickle(program: Callable[[], object]) -> bytes:
+    """Pickle an inline program with all of its module, so that the process need not import a test file."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    module = sys.modules.get(getattr(program, "__module__", "") or "")
+    if module is None or module.__name__ == "__main__":
+        return bytes(cloudpickle.dumps(program))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(program))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def main(run: Run) -> int:
     """Run the program to its end. Returns the exit code of the process."""
     import pulumi
     import pulumi.runtime
 
-    pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
+    pulumi.runtime.set_all_config(run["config"], run["secret_keys"])
     pulumi.runtime.configure(pulumi.runtime.Settings(**run["settings"]))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -49,7 +101,7 @@ def main(run: Run, payload: bytes) -> int:
     executor = ThreadPoolExecutor(max_workers=run["settings"]["parallel"] * 4)
     loop.set_default_executor(executor)
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run, payload)))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run)))
     except KeyboardInterrupt:
         # The operation has ended without us. Threads still wait for answers that will not come: leave them.
         sys.stdout.flush()
@@ -58,7 +110,7 @@ def main(run: Run, payload: bytes) -> int:
         pulumi.log.error(str(error))
         return 1
     except Exception as error:
-        pulumi.log.error(f"Program failed with an unhandled exception:\n{_user_traceback(error, run)}")
+        pulumi.log.error(f"Program failed with an unhandled exception:\n{_user_traceback(error)}")
         return SHOWN
     finally:
         executor.shutdown(wait=True)
@@ -66,42 +118,30 @@ def main(run: Run, payload: bytes) -> int:
     return 0
 
 
-def _entry(run: Run, payload: bytes) -> Callable[[], Any]:
+def _entry(run: Run) -> Callable[[], Any]:
     import pulumi
 
     entry = run["program"]
-    if entry is None:
-        import pickle
-
-        sys.path.extend(entry for entry in run["path"] if entry not in sys.path)
-        program: Callable[[], Any] = pickle.loads(payload)  # noqa: S301 -- our parent sent it
+    if isinstance(entry, bytes):
+        sys.path.extend(each for each in run["path"] if each not in sys.path)
+        program: Callable[[], Any] = pickle.loads(entry)  # noqa: S301 -- our parent sent it
         return program
     if Path(entry).is_dir() and not (Path(entry) / "__main__.py").is_file():
         raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(entry).resolve()}`")
     return lambda: runpy.run_path(entry, run_name="__main__") and None
 
 
-def _user_traceback(error: Exception, run: Run) -> str:
+def _user_traceback(error: Exception) -> str:
     """The traceback from the program's own first line on; all of it where that cannot be told."""
+    packages = (directory + os.sep for name in ("pulumi", "asyncio") for directory in sys.modules[name].__path__)
+    machinery = (__file__, runpy.__file__, "<frozen runpy>", *packages)
     frames = traceback.extract_tb(error.__traceback__)
-    if run["program"] is not None:
-        entry = Path(run["program"]).resolve()
-        main_file = entry / "__main__.py" if entry.is_dir() else entry
-        start = next((i for i, frame in enumerate(frames) if Path(frame.filename).resolve() == main_file), None)
-    else:
-        start = next((i for i, frame in enumerate(frames) if not _is_machinery(frame.filename)), None)
-    limit = None if start is None else start - len(frames)
+    own = (index for index, frame in enumerate(frames) if not frame.filename.startswith(machinery))
+    limit = next(own, 0) - len(frames)
     return "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=limit))
-
-
-def _is_machinery(filename: str) -> bool:
-    import pulumi
-
-    return filename == __file__ or Path(filename).is_relative_to(Path(pulumi.__file__).parent) or "asyncio" in filename
 
 
 if __name__ == "__main__":
     # `-m` put the directory we were started in on the path; the CLI leaves that to the program.
     del sys.path[0]
-    arguments: Run = json.loads(sys.argv[1])
-    sys.exit(main(arguments, hold(arguments["payload"])))
+    sys.exit(main(pickle.loads(hold(int(sys.argv[1])))))  # noqa: S301 -- our parent sent it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,8 @@ class Options:
     dry_run: bool = False
     parallel: int | None = None
     message: str | None = None
-    target: tuple[str, ...] = ()
-    replace: tuple[str, ...] = ()
+    target: Sequence[str] = ()
+    replace: Sequence[str] = ()
     expect_no_changes: bool = False
     refresh: bool = False
     diff: bool = False
@@ -103,6 +103,4 @@ def make_options(*, dry_run: bool = False, **given: Any) -> Options:
     known: dict[str, Any] = {name: value for name, value in given.items() if value}
     for name in known.keys() - Options.__dataclass_fields__.keys():
         raise UnsupportedFeatureError(f"the option {name!r}")
-    for name in {"target", "replace"} & known.keys():
-        known[name] = tuple(known[name])
     return Options(dry_run=dry_run, **known)

@@ -5,38 +5,32 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import uuid
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from . import lifeline
-from .diff import DiffResult
+from .diff import DiffResult, settle
 from .project import Project
-from .state import UNKNOWN_ID, ResourceState, split_reference, urn_name, urn_type
-from .values import Properties, contains, copy_secretness, from_struct, is_unknown, to_struct, unwrap, without_unknowns
+from .state import ResourceState, urn_name, urn_type
+from .values import (
+    FailedError,
+    Properties,
+    Unknown,
+    contains,
+    copy_secretness,
+    equal,
+    from_struct,
+    to_struct,
+    without_unknowns,
+)
 
-_CHANGES = {
-    provider_pb2.DiffResponse.DIFF_UNKNOWN: None,
-    provider_pb2.DiffResponse.DIFF_NONE: False,
-    provider_pb2.DiffResponse.DIFF_SOME: True,
-}
-
-
-class ProviderError(Exception):
-    """A provider call failed; the text is what the provider answered."""
-
-
-class ReadResult(NamedTuple):
-    """What is there now; `id` is "" when nothing is, `inputs` None when the provider has no say on them."""
-
-    id: str
-    outputs: Properties
-    inputs: Properties | None
+_CHANGES = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffResponse.DIFF_SOME: True}
 
 
 class ProviderProcess:
@@ -46,7 +40,7 @@ class ProviderProcess:
         """Start the server; the first call waits for it. It learns the project, and nothing of the stack."""
         self._dry_run = dry_run
         self._on_line = on_line
-        self._port: Future[int] = Future()
+        self._channel: Future[grpc.Channel] = Future()
         self._process = lifeline.Process(
             [sys.executable, "-u", lifeline.__file__, "pulumi.dynamic", ""],
             cwd=project.cwd,
@@ -54,91 +48,90 @@ class ProviderProcess:
             on_line=self._take_line,
             on_exit=self._ended,
         )
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
         self.config_known = True
 
     def _take_line(self, line: str) -> None:
-        if line.isdecimal() and not self._port.done():
-            self._port.set_result(int(line))
+        if line.isdecimal() and not self._channel.done():
+            self._channel.set_result(grpc.insecure_channel(f"127.0.0.1:{line}", options=_GRPC_CHANNEL_OPTIONS))
         else:  # before the port: an import warning, or the traceback of a server that cannot start
             self._on_line(line)
 
     def _ended(self, code: int) -> None:
-        if not self._port.done():
-            self._port.set_exception(
-                ProviderError(f"the provider process exited with code {code} before it could be used")
-            )
+        if not self._channel.done():
+            text = f"the provider process exited with code {code} before it could be used"
+            self._channel.set_exception(FailedError(text))
 
-    def _call(self, method: str, request: Any) -> Any:
-        port = self._port.result()
-        with self._lock:
-            if self._channel is None:
-                self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
-        stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
+    def _call(self, method: str, urn: str = "", **fields: Any) -> Any:
+        stub = provider_pb2_grpc.ResourceProviderStub(self._channel.result())
+        for field, value in fields.items():
+            if isinstance(value, dict):
+                fields[field] = to_struct(value, keep_secrets=False)
+        if urn:
+            fields |= {"urn": urn, "name": urn_name(urn), "type": urn_type(urn)}
         try:
-            return getattr(stub, method)(request)
+            return getattr(stub, method)(getattr(provider_pb2, f"{method}Request")(**fields))
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                raise ProviderError("error reading from server: EOF") from None
-            raise ProviderError(error.details()) from None
+                raise FailedError("error reading from server: EOF") from None
+            raise FailedError(error.details()) from None
 
     def configure(self, config: Properties) -> None:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
-        self.config_known = not contains(config, is_unknown)
+        self.config_known = not contains(config, Unknown)
         if self.config_known:
-            self._call("Configure", provider_pb2.ConfigureRequest(args=_plain(unwrap(config))))
+            self._call("Configure", args=config)
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
-        sent = _plain(news if self._dry_run else without_unknowns(news))  # what `--target` leaves out stays unknown
-        answer = self._call("Check", provider_pb2.CheckRequest(**_identity(urn), olds=_plain(olds), news=sent))
+        if not self.config_known:
+            return news, []
+        sent = news if self._dry_run else without_unknowns(news)  # what `--target` leaves out stays unknown
+        answer = self._call("Check", urn, olds=olds, news=sent)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
-        """Compare the state with new inputs."""
-        sides = {**_olds(state), "news": _plain(new_inputs), "ignoreChanges": ignore_changes}
-        answer = self._call("Diff", provider_pb2.DiffRequest(**_identity(state.urn), id=state.id, **sides))
-        return DiffResult(_CHANGES[answer.changes], bool(answer.replaces), answer.deleteBeforeReplace)
+        """Compare the state with new inputs; where the provider leaves that to the engine, inputs with inputs."""
+        sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
+        answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
+        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces), answer.deleteBeforeReplace)
+        return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Make the object. Returns its id and outputs."""
-        answer = self._call("Create", provider_pb2.CreateRequest(**_identity(urn), properties=_plain(inputs)))
+        if self._dry_run:
+            return "", self._previewed(inputs)
+        answer = self._call("Create", urn, properties=inputs)
         if not answer.id:
-            raise ProviderError(f"plugin returned empty resource.ID from create '{urn}'")
+            raise FailedError(f"plugin returned empty resource.ID from create '{urn}'")
         return answer.id, _marked(answer.properties, inputs)
 
     def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
         """Change the object. Returns its outputs."""
-        sides = {**_olds(old), "news": _plain(inputs)}
-        answer = self._call("Update", provider_pb2.UpdateRequest(**_identity(urn), id=old.id, **sides))
+        if self._dry_run:
+            return self._previewed(inputs)
+        answer = self._call("Update", urn, id=old.id, old_inputs=old.inputs, olds=old.outputs, news=inputs)
         return _marked(answer.properties, inputs)
 
-    def read(self, urn: str, id_: str, inputs: Properties, state: Properties) -> ReadResult:
-        """Look at the object."""
-        sides = {"inputs": _plain(inputs), "properties": _plain(state)}
-        answer = self._call("Read", provider_pb2.ReadRequest(**_identity(urn), id=id_, **sides))
-        read_inputs = _marked(answer.inputs, inputs) if answer.HasField("inputs") else None
-        return ReadResult(answer.id, _marked(answer.properties, state), read_inputs)
+    def read(self, state: ResourceState) -> tuple[str, Properties, Properties | None]:
+        """Look at the object. Returns its id ("" if it is gone), its outputs, and its inputs, where it has some."""
+        answer = self._call("Read", state.urn, id=state.id, inputs=state.inputs, properties=state.outputs)
+        inputs = _marked(answer.inputs, state.inputs) if answer.HasField("inputs") else None
+        return answer.id, _marked(answer.properties, state.outputs), inputs
 
     def delete(self, state: ResourceState) -> None:
         """Remove the object."""
-        sides = {"old_inputs": _plain(state.inputs), "properties": _plain(state.outputs)}
-        self._call("Delete", provider_pb2.DeleteRequest(**_identity(state.urn), id=state.id, **sides))
+        if not self._dry_run:
+            self._call("Delete", state.urn, id=state.id, old_inputs=state.inputs, properties=state.outputs)
+
+    def _previewed(self, inputs: Properties) -> Properties:
+        """In a preview the inputs stand for the outputs, as far as the provider could check them."""
+        return dict(inputs) if self.config_known else {}
 
     def close(self) -> None:
         """End the process."""
-        if self._channel is not None:
-            self._channel.close()
+        if self._channel.done() and not self._channel.exception():
+            self._channel.result().close()
         self._process.stop()
-
-
-def _plain(properties: Properties) -> Any:
-    return to_struct(properties, keep_secrets=False)
-
-
-def _olds(state: ResourceState) -> dict[str, Any]:
-    return {"old_inputs": _plain(state.inputs), "olds": _plain(state.outputs)}
 
 
 def _marked(answer: Any, source: Properties) -> Properties:
@@ -148,57 +141,47 @@ def _marked(answer: Any, source: Properties) -> Properties:
     return properties
 
 
-def _identity(urn: str) -> dict[str, Any]:
-    return {"urn": urn, "name": urn_name(urn), "type": urn_type(urn)}
-
-
 class Providers:
-    """Starts, configures and ends the provider processes of one operation. Thread-safe.
+    """Starts, configures and ends the provider processes of one operation. Thread-safe."""
 
-    One process is started ahead, since nearly every operation needs one.
-    """
-
-    def __init__(self, spawn: Callable[[], ProviderProcess], *, dry_run: bool) -> None:
-        """`spawn` starts a process; the first is started at once."""
-        self._spawn = spawn
+    def __init__(
+        self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
+    ) -> None:
+        """`known` are the configurations of the providers in the state, by reference."""
+        self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
         self.dry_run = dry_run
-        self._lock = threading.RLock()
-        self._spare = [spawn()]
-        self._all = set(self._spare)
-        self._by_reference: dict[tuple[str, str], ProviderProcess] = {}
+        self._configurations = dict(known)
+        self._lock = threading.Lock()
+        self._spare = [self._start()]  # ahead, since nearly every operation needs one
+        self._all = [*self._spare]
+        self._in_use: dict[str, ProviderProcess] = {}
+
+    def register(self, reference: str, configuration: Properties) -> None:
+        """Have a provider ready, in the place of one that was configured otherwise."""
+        with self._lock:
+            if reference in self._in_use and equal(self._configurations[reference], configuration):
+                return
+            self._configurations[reference] = configuration
+            process = self._next(reference)
+        process.configure(configuration)
 
     def get(self, reference: str) -> ProviderProcess:
-        """The configured provider that a resource refers to. Raises ProviderError when there is none."""
+        """The provider that a resource refers to; one that only the state knows is started now."""
         with self._lock:
-            try:
-                return self._by_reference[split_reference(reference)]
-            except KeyError:
-                raise ProviderError(f"unknown provider '{reference}'") from None
+            if reference not in self._configurations:
+                raise FailedError(f"unknown provider '{reference}'")
+            if reference not in self._in_use:
+                self._next(reference).configure(self._configurations[reference])
+            return self._in_use[reference]
 
-    def create(self, urn: str, config: Properties) -> str:
-        """Configure a new provider. Returns its id, made up by the engine."""
-        id_ = UNKNOWN_ID if self.dry_run else str(uuid.uuid4())
-        self.configure(urn, id_, config)
-        return id_
-
-    def configure(self, urn: str, id_: str, config: Properties) -> None:
-        """Configure a provider under its id, in the place of one that was configured otherwise."""
-        with self._lock:
-            process = self._spare.pop() if self._spare else self._spawn()
-            self._all.add(process)
-            self._by_reference[urn, id_] = process
-        process.configure(config)
-
-    def ensure(self, urn: str, id_: str, config: Properties) -> None:
-        """Configure a provider as it was, unless that was done."""
-        with self._lock:
-            if (urn, id_) not in self._by_reference:
-                self.configure(urn, id_, config)
+    def _next(self, reference: str) -> ProviderProcess:
+        if not self._spare:
+            self._spare.append(self._start())
+            self._all += self._spare
+        self._in_use[reference] = self._spare.pop()
+        return self._in_use[reference]
 
     def close(self) -> None:
         """End all processes, at once."""
-        closers = [threading.Thread(target=process.close) for process in self._all]
-        for closer in closers:
-            closer.start()
-        for closer in closers:
-            closer.join()
+        with ThreadPoolExecutor(max_workers=len(self._all)) as pool:
+            list(pool.map(ProviderProcess.close, self._all))

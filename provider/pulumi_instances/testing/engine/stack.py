@@ -8,7 +8,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -18,13 +18,13 @@ from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import OpMap
 
 from . import checkpoint
-from .checkpoint import InUseError, Journal, Snapshot
+from .checkpoint import Journal, Snapshot
 from .crypto import Crypter, new_crypter
 from .display import Display
 from .operation import Operation
 from .project import Options, make_options, open_project
 from .state import STACK_TYPE
-from .values import Secret, Value, is_secret, unwrap
+from .values import FailedError, Secret, Value, unwrap
 
 TEST_PASSPHRASE = "pulumi-instances-test"  # noqa: S105 -- documented, for stacks of tests only
 """Encrypts the secrets of a stack when neither an argument nor PULUMI_CONFIG_PASSPHRASE gives a passphrase."""
@@ -33,7 +33,7 @@ Config = Mapping[str, "str | auto.ConfigValue"]
 OnOutput = Callable[[str], Any]
 
 
-class StackDouble:
+class StackDouble(AbstractContextManager["StackDouble"]):
     """A stack on the local engine: a test double of the Pulumi engine for Python dynamic resources.
 
     Runs a Python program with the real SDK and provider code in the real `python -m pulumi.dynamic`, each in
@@ -83,12 +83,8 @@ class StackDouble:
         if hasattr(self, "_finalizer"):
             self._finalizer()
 
-    def __enter__(self) -> StackDouble:
-        """Close at the end of a `with`."""
-        return self
-
     def __exit__(self, *_: object) -> None:
-        """See `close`."""
+        """Close at the end of a `with`."""
         self.close()
 
     # Operations
@@ -120,7 +116,7 @@ class StackDouble:
         stacks = (resource for resource in self._load()[0].resources if resource.type == STACK_TYPE)
         stack = next(stacks, None)
         outputs = stack.outputs if stack else {}
-        return {key: auto.OutputValue(unwrap(value), is_secret(value)) for key, value in outputs.items()}
+        return {key: auto.OutputValue(unwrap(value), isinstance(value, Secret)) for key, value in outputs.items()}
 
     def export_stack(self) -> auto.Deployment:
         """The state; secrets are marked but in plain, as the Automation API exports them.
@@ -147,9 +143,8 @@ class StackDouble:
 
     def get_all_config(self) -> dict[str, auto.ConfigValue]:
         """The whole configuration, secrets in plain."""
-        return {
-            key: auto.ConfigValue(unwrap(value), secret=is_secret(value)) for key, value in self._project.config.items()
-        }
+        config = self._project.config
+        return {key: auto.ConfigValue(unwrap(value), isinstance(value, Secret)) for key, value in config.items()}
 
     def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
         """Set one configuration value, for as long as this object lives."""
@@ -166,8 +161,6 @@ class StackDouble:
         """Unset a configuration value."""
         self._project.config.pop(self._project.key(key), None)
 
-    # How
-
     def _operate(
         self, kind: str, *, on_output: OnOutput | None = None, color: str | None = None, **given: Any
     ) -> tuple[str, auto.UpdateSummary]:
@@ -175,10 +168,10 @@ class StackDouble:
         del color  # nothing is coloured
         options = make_options(**given)
         started, clock = datetime.now(timezone.utc), time.monotonic()
-        sink = Display(kind, self._project, options, write=on_output)
+        sink = Display(kind, self._project, options, on_output)
         succeeded = self._run(kind, options, sink)
         sink.finish(time.monotonic() - clock)
-        counts = {op: count for op, count in sink.counts.items() if count}
+        counts = dict(sink.counts)
         if succeeded and options.expect_no_changes and counts.keys() - {"same"}:
             succeeded = False
             proposed = "for preview but changes were proposed" if options.dry_run else "but changes occurred"
@@ -200,8 +193,8 @@ class StackDouble:
         with ExitStack() as exits:
             try:
                 file = None if options.dry_run else exits.enter_context(checkpoint.exclusive(self.state_file))
-            except InUseError as error:
-                sink.error(str(error))
+            except FailedError as error:
+                sink.message("error", str(error))
                 return False
             journal = Journal(*self._load(), None if options.dry_run else self.state_file, file)
             operation = Operation(self._project, journal, sink, options)
@@ -209,16 +202,11 @@ class StackDouble:
             return operation.run(kind)
 
     def _load(self) -> tuple[Snapshot, Crypter]:
-        deployment = checkpoint.read_deployment(self.state_file)
-        return (
-            (Snapshot(), self._crypter or new_crypter(self._passphrase))
-            if deployment is None
-            else self._decode(deployment)
-        )
+        return self._decode(checkpoint.read_deployment(self.state_file))
 
     def _decode(self, deployment: dict[str, Any]) -> tuple[Snapshot, Crypter]:
         salt = checkpoint.salt_of(deployment)
-        crypter = self._crypter_for(salt) if salt else new_crypter(self._passphrase)
+        crypter = self._crypter_for(salt) if salt else self._crypter or new_crypter(self._passphrase)
         return Snapshot.decode(deployment, crypter), crypter
 
     def _crypter_for(self, salt: str) -> Crypter:

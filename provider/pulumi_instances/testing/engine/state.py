@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any
 
-from .values import Properties, UnsupportedFeatureError, from_state, to_state
+from .values import UNKNOWN_SENTINEL, Properties, UnsupportedFeatureError, from_state, to_state
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
 DYNAMIC_PACKAGE = "pulumi-python"
-UNKNOWN_ID = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 @dataclass(eq=False)
@@ -45,15 +43,6 @@ class ResourceState:
     other: dict[str, Any] = field(default_factory=dict)
     """What a checkpoint of the CLI holds beyond this, kept as it is."""
 
-    def copy(self) -> ResourceState:
-        """Make a state that can be changed without changing this one."""
-        return copy.copy(self)
-
-    @property
-    def name(self) -> str:
-        """The logical name."""
-        return urn_name(self.urn)
-
     @property
     def is_provider(self) -> bool:
         """Whether this is an (explicit or default) provider."""
@@ -62,12 +51,12 @@ class ResourceState:
     @property
     def provider_urn(self) -> str:
         """The URN of the provider that manages this resource, or ""."""
-        return split_reference(self.provider)[0]
+        return self.provider.rpartition("::")[0]
 
     @property
     def reference(self) -> str:
         """How resources refer to this provider."""
-        return f"{self.urn}::{self.id or UNKNOWN_ID}"
+        return f"{self.urn}::{self.id or UNKNOWN_SENTINEL}"
 
 
 def _camel(name: str) -> str:
@@ -112,6 +101,12 @@ def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> st
     return f"urn:pulumi:{stack}::{project}::{type_}::{name}"
 
 
+def moved_urn(urn: str, parent: str, name: str) -> str:
+    """The URN that a resource would have under another parent, by another name."""
+    stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
+    return make_urn(stack, project, parent, urn_type(urn), name)
+
+
 def urn_name(urn: str) -> str:
     """The logical name in a URN; it may itself contain `::`."""
     return urn.split("::", 3)[3]
@@ -125,17 +120,6 @@ def qualified_type(urn: str) -> str:
 def urn_type(urn: str) -> str:
     """The resource's own type."""
     return qualified_type(urn).rsplit("$", 1)[-1]
-
-
-def split_reference(reference: str) -> tuple[str, str]:
-    """Split a provider reference into URN and id; ("", "") for none."""
-    urn, _, id_ = reference.rpartition("::")
-    return urn, id_
-
-
-def is_default_provider(urn: str) -> bool:
-    """Whether a URN is that of a provider the engine made by itself; users never see those."""
-    return urn_type(urn).startswith(PROVIDER_PREFIX) and urn_name(urn).startswith("default")
 
 
 def now() -> str:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import Generic, TypeVar
 
-from .diff import settle
 from .providers import Providers
-from .state import UNKNOWN_ID, ResourceState, now
-from .values import Properties, Secret, equal, is_secret
+from .state import ResourceState, now
+from .values import UNKNOWN_SENTINEL, FailedError, Secret, equal
 
 Old = TypeVar("Old", ResourceState, "ResourceState | None")
 
 
-class ProtectedError(Exception):
+class ProtectedError(FailedError):
     """A protected resource would be deleted. Other deletions go on, so that all such errors are seen at once."""
-
-
-class Outcome(NamedTuple):
-    """What a step has done to the state."""
-
-    kept: Sequence[ResourceState] = ()
-    """States that are new or have changed."""
-    gone: Sequence[ResourceState] = ()
-    """States that are no longer there."""
 
 
 class Step(ABC):
@@ -32,23 +23,21 @@ class Step(ABC):
 
     op: str
     logical: bool = True
-    """Whether the summary counts it: of a replacement only its `Mark` is counted."""
+    """Whether the summary counts it."""
     pending: str = ""
     """What the checkpoint calls the operation while it runs; "" for none."""
     subject: ResourceState
     """The state this step is about: the new one, if there is one."""
+    old: ResourceState | None
 
     @property
     def urn(self) -> str:
         """The resource's URN."""
         return self.subject.urn
 
-    def apply(self, providers: Providers) -> None:  # noqa: B027 -- some steps do nothing but count
-        """Do it. Raises ProviderError."""
-
     @abstractmethod
-    def outcome(self) -> Outcome:
-        """What it has done to the state, once it is applied."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Do it. Returns which of the new and the old state are there now. Raises FailedError."""
 
 
 class Making(Step, Generic[Old]):
@@ -59,63 +48,25 @@ class Making(Step, Generic[Old]):
         self.subject = self.new = new
         self.old: Old = old
 
-    def outcome(self) -> Outcome:
-        """The new state takes the place of the old one."""
-        return Outcome([self.new], [self.old] if self.old else [])
-
-    def _beside(self) -> Outcome:
-        """The new state, and the old one, which waits for its deletion."""
-        if self.old is None:
-            return Outcome([self.new])
-        self.old.delete = True
-        return Outcome([self.new, self.old])
-
-
-class Taking(Step):
-    """A step that takes a state away."""
-
-    def __init__(self, old: ResourceState) -> None:
-        """`old` is what goes."""
-        self.subject = self.old = old
-
-    def outcome(self) -> Outcome:
-        """The state is gone."""
-        return Outcome(gone=[self.old])
-
-
-class Mark(Making["ResourceState | None"]):
-    """Stands for something in the display and in the counts, and does nothing.
-
-    A replacement as a whole (`replace`), whose parts are other steps, or a create that `--target` leaves out (`same`).
-    """
-
-    def __init__(self, op: str, new: ResourceState, old: ResourceState | None = None) -> None:
-        """`op` is what is counted."""
-        super().__init__(new, old)
-        self.op = op
-
-    def outcome(self) -> Outcome:
-        """Nothing."""
-        return Outcome()
-
 
 class SameStep(Making[ResourceState]):
     """Nothing changes but what the engine notes of the resource: options, inputs the provider finds equal."""
 
     op = "same"
 
-    def apply(self, providers: Providers) -> None:
+    def apply(self, providers: Providers) -> list[ResourceState]:
         """Carry id and outputs over, and inputs that are equal, so that their secrets keep their ciphertexts."""
         old, new = self.old, self.new
         new.id, new.outputs = old.id, old.outputs
         if equal(old.inputs, new.inputs):
             new.inputs = old.inputs
         if new.is_provider:
-            providers.ensure(new.urn, new.id, old.inputs)
+            providers.register(new.reference, new.inputs)
+        return [new]
 
 
 class CreateStep(Making["ResourceState | None"]):
-    """Make a resource, or its replacement; the old one is then pending deletion unless it went before."""
+    """Make a resource, or its replacement."""
 
     pending = "creating"
 
@@ -123,23 +74,21 @@ class CreateStep(Making["ResourceState | None"]):
         """With `old`, it is a replacement."""
         super().__init__(new, old)
         self.op = "create-replacement" if old else "create"
-        self.logical = old is None
 
-    def apply(self, providers: Providers) -> None:
-        """Call the provider's create."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Create. The old state goes now if its object already went; else it waits for its deletion."""
         new = self.new
         if new.is_provider:
-            new.id = providers.create(new.urn, new.inputs)
+            new.id = "" if providers.dry_run else str(uuid.uuid4())
             new.outputs = dict(new.inputs)
-        elif new.custom and providers.dry_run:
-            new.outputs = previewed(new, providers)
+            providers.register(new.reference, new.inputs)
         elif new.custom:
             new.id, new.outputs = providers.get(new.provider).create(new.urn, new.inputs)
         new.created = new.modified = now()
-
-    def outcome(self) -> Outcome:
-        """The old state goes now if its object already went; else it waits for its deletion."""
-        return super().outcome() if self.old and self.old.pending_replacement else self._beside()
+        if self.old is None or self.old.pending_replacement:
+            return [new]
+        self.old.delete = True
+        return [new, self.old]
 
 
 class UpdateStep(Making[ResourceState]):
@@ -148,23 +97,17 @@ class UpdateStep(Making[ResourceState]):
     op = "update"
     pending = "updating"
 
-    def apply(self, providers: Providers) -> None:
-        """Call the provider's update. The provider knows the object under the new URN from now on."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Update. The provider knows the object under the new URN from now on."""
         old, new = self.old, self.new
         new.id = old.id
         if new.is_provider:
-            providers.configure(new.urn, new.id, new.inputs)
+            providers.register(new.reference, new.inputs)
             new.outputs = dict(new.inputs)
-        elif new.custom and providers.dry_run:
-            new.outputs = previewed(new, providers)
         elif new.custom:
             new.outputs = providers.get(new.provider).update(new.urn, old, new.inputs)
         new.modified = now()
-
-
-def previewed(new: ResourceState, providers: Providers) -> Properties:
-    """In a preview the inputs stand for the outputs, as far as the provider could check them."""
-    return dict(new.inputs) if providers.get(new.provider).config_known else {}
+        return [new]
 
 
 class ReadStep(Making["ResourceState | None"]):
@@ -172,31 +115,27 @@ class ReadStep(Making["ResourceState | None"]):
 
     pending = "reading"
 
-    def __init__(self, new: ResourceState, old: ResourceState | None, *, replacing: bool = False) -> None:
-        """`replacing`: the URN was ours under another id, which is now to be deleted."""
+    def __init__(self, new: ResourceState, old: ResourceState | None) -> None:
+        """A resource of ours that had the URN under another id is now to be deleted."""
         super().__init__(new, old)
-        self.replacing = replacing
-        self.logical = not replacing
-        self.op = "read-replacement" if replacing else "read"
+        self.op = "read-replacement" if old and not old.external and old.id != new.id else "read"
 
-    def apply(self, providers: Providers) -> None:
-        """Call the provider's read with the inputs as the only state there is."""
-        new = self.new
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Read, with the inputs as the only state there is. It is counted when it gives something new."""
+        old, new = self.old, self.new
         provider = providers.get(new.provider)
         new.outputs = {}
-        if new.id != UNKNOWN_ID and provider.config_known:
-            found = provider.read(new.urn, new.id, new.inputs, new.inputs)
-            new.id, new.outputs = found.id or new.id, found.outputs
-        if self.old is None or not (equal(self.old.inputs, new.inputs) and equal(self.old.outputs, new.outputs)):
+        if new.id != UNKNOWN_SENTINEL and provider.config_known:
+            id_, new.outputs, _ = provider.read(replace(new, outputs=new.inputs))
+            new.id = id_ or new.id
+            mark_secrets(new)
+        if old is None or not (equal(old.inputs, new.inputs) and equal(old.outputs, new.outputs)):
             new.modified = now()
-
-    def counts(self) -> bool:
-        """Whether the summary counts it: only when a lookup gives something new."""
-        return self.logical and self.old is not None and not equal(self.old.outputs, self.new.outputs)
-
-    def outcome(self) -> Outcome:
-        """The earlier lookup goes; a resource of ours waits for its deletion."""
-        return self._beside() if self.replacing else super().outcome()
+        if old is not None and self.op == "read-replacement":
+            old.delete = True
+            return [new, old]
+        self.logical = old is not None and not equal(old.outputs, new.outputs)
+        return [new]
 
 
 class RefreshStep(Step):
@@ -204,6 +143,7 @@ class RefreshStep(Step):
 
     op = "refresh"
     logical = False
+    old: ResourceState
 
     def __init__(self, old: ResourceState) -> None:
         """Until it is applied, the state is what it was."""
@@ -212,78 +152,76 @@ class RefreshStep(Step):
         self.result = "same"
         """What became of the resource: "delete", "update" or "same"."""
 
-    def apply(self, providers: Providers) -> None:
-        """Read, take outputs and inputs over, and compare as the next update would."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Read, take outputs and inputs over, and compare as the next update would.
+
+        Refreshed states are taken over all at once, as the base of what follows.
+        """
         old = self.old
         if not old.custom or old.is_provider or old.pending_replacement:
-            return
+            return [old]
         provider = providers.get(old.provider)
-        found = provider.read(old.urn, old.id, old.inputs, old.outputs)
-        if not found.id:
+        id_, outputs, inputs = provider.read(old)
+        if not id_:
             self.new, self.result = None, "delete"
-            return
-        self.new = new = old.copy()
-        new.id, new.outputs = found.id, found.outputs
-        new.inputs = old.inputs if found.inputs is None else found.inputs
+            return [old]
+        self.new = new = replace(old, id=id_, outputs=outputs, inputs=old.inputs if inputs is None else inputs)
         mark_secrets(new)
         outputs_differ = not equal(old.outputs, new.outputs)
         if outputs_differ or not equal(old.inputs, new.inputs):
             new.modified = now()
         changed: bool | None = outputs_differ
         if not old.external:  # an update would go from what is there to what the program said
-            diff = provider.diff(new, old.inputs, old.ignore_changes)
-            changed = settle(diff, new.inputs, old.inputs, old.ignore_changes).changes
+            changed = provider.diff(new, old.inputs, old.ignore_changes).changes
         self.result = "update" if changed else "same"
-
-    def outcome(self) -> Outcome:
-        """Nothing: refreshed states are taken over all at once, as the base of what follows."""
-        return Outcome()
+        return [old]
 
 
-class DeleteStep(Taking):
+class DeleteStep(Step):
     """Remove a resource."""
 
     pending = "deleting"
+    old: ResourceState
 
     def __init__(self, old: ResourceState, *, replacing: bool = False, before_replacement: bool = False) -> None:
         """`replacing`: as part of a replacement; `before_replacement`: its replacement is still to come."""
-        super().__init__(old)
+        self.subject = self.old = old
         self.before_replacement = before_replacement
-        self.logical = not replacing
-        self.op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
+        self.forgotten = old.pending_replacement and not replacing
+        """Whether the object is long gone, and its replacement never came."""
+        self.logical = not replacing and not self.forgotten
+        op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
+        self.op = "remove-pending-replace" if self.forgotten else op
 
-    def apply(self, providers: Providers) -> None:
-        """Call the provider's delete, unless the object is not ours to delete. Raises ProtectedError."""
+    def apply(self, providers: Providers) -> list[ResourceState]:
+        """Delete, unless the object is not ours to delete. Raises ProtectedError.
+
+        A state whose replacement is still to come stays, so that a failure in between is repaired.
+        """
         old = self.old
         if old.protect and self.logical:
             raise ProtectedError(
-                f'resource "{old.urn}" cannot be deleted\n'
-                "because it is protected. To unprotect the resource, either remove the `protect` flag from the "
-                "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
-                f"`pulumi state unprotect '{old.urn}'`"
+                f'resource "{old.urn}" cannot be deleted\nbecause it is protected. {how_to_unprotect(old.urn)}'
             )
-        ours = old.custom and not old.is_provider and not old.external and not old.retain_on_delete
-        if ours and not providers.dry_run:
+        if old.custom and not (old.is_provider or old.external or old.retain_on_delete or self.forgotten):
             providers.get(old.provider).delete(old)
-
-    def outcome(self) -> Outcome:
-        """A state whose replacement is still to come stays, so that a failure in between is repaired."""
         if not self.before_replacement:
-            return super().outcome()
-        self.old.pending_replacement = True
-        return Outcome([self.old])
+            return []
+        old.pending_replacement = True
+        return [old]
 
 
-class ForgetStep(Taking):
-    """Drop the state of a replaced resource whose replacement never came; the object is long gone."""
-
-    op = "remove-pending-replace"
-    logical = False
+def how_to_unprotect(urn: str) -> str:
+    """Advice on a protected resource that is in the way."""
+    return (
+        "To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program and run "
+        f"`pulumi up`, or use the command:\n`pulumi state unprotect '{urn}'`"
+    )
 
 
 def mark_secrets(state: ResourceState) -> None:
     """Make secret what options or secret inputs say is secret."""
-    named = [key for key in state.additional_secret_outputs if key != "id"]
-    for key in (*named, *(key for key, value in state.inputs.items() if is_secret(value))):
-        if key in state.outputs and not is_secret(state.outputs[key]):
+    hidden = [key for key, value in state.inputs.items() if isinstance(value, Secret)]
+    for key in {*state.additional_secret_outputs, *hidden} & state.outputs.keys() - {"id"}:
+        if not isinstance(state.outputs[key], Secret):
             state.outputs[key] = Secret(state.outputs[key])

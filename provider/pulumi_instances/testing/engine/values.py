@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeAlias
 
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 
 from ...core.state_format import SECRET_SIGNATURE, SIGNATURE_KEY
 
@@ -17,6 +18,10 @@ UNKNOWN_SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 Value: TypeAlias = Any
 """None, bool, int, float, str, list, dict, Secret or UNKNOWN."""
 Properties: TypeAlias = dict[str, Value]
+
+
+class FailedError(Exception):
+    """The operation cannot go on, because of the program or of a provider; the text says why."""
 
 
 class UnsupportedFeatureError(Exception):
@@ -45,69 +50,72 @@ class Secret:
         return "[secret]"
 
 
-class _Unknown:
-    def __repr__(self) -> str:
-        return "[unknown]"
+class Unknown(Enum):
+    """The type of `UNKNOWN`, which its copies are as well."""
 
-    def __deepcopy__(self, memo: object) -> _Unknown:
-        return self
+    UNKNOWN = "a value that is not known before the update"
 
 
-UNKNOWN = _Unknown()
-"""A value that is not known before the update."""
+UNKNOWN = Unknown.UNKNOWN
 
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Decode a gRPC struct. Integral numbers become `int`, as JSON would have them."""
-    return {key: _from_wire(value) for key, value in struct.fields.items()}
+    return {key: from_state(value) for key, value in json_format.MessageToDict(struct).items()}
 
 
-def _from_wire(value: struct_pb2.Value) -> Value:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return UNKNOWN if value.string_value == UNKNOWN_SENTINEL else value.string_value
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    if kind == "bool_value":
-        return value.bool_value
-    if kind == "list_value":
-        return [_from_wire(item) for item in value.list_value.values]
-    return _from_tagged(from_struct(value.struct_value)) if kind == "struct_value" else None
-
-
-def _from_tagged(fields: Properties) -> Value:
-    signature = fields.get(SIGNATURE_KEY)
-    if signature == SECRET_SIGNATURE:
-        return Secret(fields.get("value"))
+def from_state(value: Value, decrypt: Callable[[str], str] = str) -> Value:
+    """Decode JSON, of a gRPC struct or of the checkpoint, where `decrypt` turns a ciphertext into JSON."""
+    signature = value.get(SIGNATURE_KEY) if isinstance(value, dict) else None
     if signature in ASSET_SIGNATURES:
         raise UnsupportedFeatureError("assets and archives")
-    return fields
+    if signature == SECRET_SIGNATURE and "value" in value:
+        return Secret(from_state(value["value"]))
+    if signature == SECRET_SIGNATURE:
+        ciphertext = value.get("ciphertext")
+        plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
+        return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: from_state(each, decrypt))
 
 
 def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struct:
     """Encode a property bag; secrets that may not be kept are unwrapped."""
+
+    def marked(secret: Secret) -> Value:
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": _encoded(secret.value, marked)}
+
     struct = struct_pb2.Struct()
-    struct.update(_to_plain(properties, keep_secrets=keep_secrets))
+    struct.update(_encoded(properties if keep_secrets else unwrap(properties), marked))
     return struct
 
 
-def _to_plain(value: Value, *, keep_secrets: bool) -> Value:
+def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
+    """Encode for the checkpoint. `encrypt` makes a ciphertext of a secret's JSON; None leaves that in plain, marked."""
+
+    def sealed(secret: Secret) -> Value:
+        if encrypt is None or secret.ciphertext is None:
+            plain = json.dumps(_encoded(secret.value, sealed), separators=(",", ":"), ensure_ascii=False)
+            if encrypt is None:
+                return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
+            secret.ciphertext = encrypt(plain)
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": secret.ciphertext}
+
+    return _encoded(value, sealed)
+
+
+def _encoded(value: Value, seal: Callable[[Secret], Value]) -> Value:
     if isinstance(value, Secret):
-        plain = _to_plain(value.value, keep_secrets=keep_secrets)
-        return {SIGNATURE_KEY: SECRET_SIGNATURE, "value": plain} if keep_secrets else plain
-    return (
-        UNKNOWN_SENTINEL
-        if value is UNKNOWN
-        else _inside(value, lambda each: _to_plain(each, keep_secrets=keep_secrets))
-    )
+        return seal(value)
+    return UNKNOWN_SENTINEL if value is UNKNOWN else _inside(value, lambda each: _encoded(each, seal))
 
 
 def _inside(value: Value, change: Callable[[Value], Value]) -> Value:
-    """Change each member of a list or an object; any other value is as it was."""
+    """Change each member of a list or an object, whose keys are then in order; any other value is as it was."""
     if isinstance(value, list):
         return [change(item) for item in value]
-    return {key: change(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return {key: change(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
 
 
 def without_unknowns(value: Value) -> Value:
@@ -117,31 +125,6 @@ def without_unknowns(value: Value) -> Value:
     elif isinstance(value, dict):
         value = {key: item for key, item in value.items() if item is not UNKNOWN}
     return Secret(without_unknowns(value.value)) if isinstance(value, Secret) else _inside(value, without_unknowns)
-
-
-def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
-    """Encode for the checkpoint.
-
-    `encrypt` turns the JSON of a secret into its ciphertext; without it, secrets are written in plain, marked.
-    """
-    if isinstance(value, Secret):
-        if encrypt is None or value.ciphertext is None:
-            plain = json.dumps(to_state(value.value, encrypt), separators=(",", ":"), ensure_ascii=False)
-            if encrypt is None:
-                return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
-            value.ciphertext = encrypt(plain)
-        return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": value.ciphertext}
-    value = dict(sorted(value.items())) if isinstance(value, dict) else value
-    return UNKNOWN_SENTINEL if value is UNKNOWN else _inside(value, lambda each: to_state(each, encrypt))
-
-
-def from_state(value: Value, decrypt: Callable[[str], str]) -> Value:
-    """Decode from the checkpoint; `decrypt` turns a ciphertext into the JSON that it holds."""
-    if isinstance(value, dict) and value.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
-        ciphertext = value.get("ciphertext")
-        plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
-        return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
-    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: from_state(each, decrypt))
 
 
 def equal(left: Value, right: Value) -> bool:
@@ -162,24 +145,14 @@ def unwrap(value: Value) -> Value:
     return unwrap(value.value) if isinstance(value, Secret) else _inside(value, unwrap)
 
 
-def contains(value: Value, wanted: Callable[[Value], bool]) -> bool:
-    """Tell whether `value` or anything in it is `wanted`."""
-    if wanted(value):
+def contains(value: Value, kind: type[Secret | Unknown]) -> bool:
+    """Tell whether `value` or anything in it is a secret, or is unknown."""
+    if isinstance(value, kind):
         return True
     if isinstance(value, Secret):
-        return contains(value.value, wanted)
+        return contains(value.value, kind)
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(contains(item, wanted) for item in inside)
-
-
-def is_secret(value: Value) -> bool:
-    """Tell whether the value itself is a secret."""
-    return isinstance(value, Secret)
-
-
-def is_unknown(value: Value) -> bool:
-    """Tell whether the value itself is not known yet."""
-    return value is UNKNOWN
+    return any(contains(item, kind) for item in inside)
 
 
 def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
@@ -193,7 +166,7 @@ def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
             continue
         if isinstance(value, dict) and isinstance(target[key], dict):
             copy_secretness(value, target[key])
-        elif not is_secret(target[key]) and contains(value, is_secret):
+        elif contains(value, Secret):
             target[key] = Secret(target[key])
 
 
@@ -216,10 +189,7 @@ def go_text(value: Value) -> str:
 
 def _go_number(number: float) -> str:
     """A double as Go's `%v` prints it: as short as can be, with an exponent from seven digits on."""
-    sign, digits, _ = (exact := Decimal(repr(float(number))).normalize()).as_tuple()
-    exponent = exact.adjusted()
-    if not exact or -5 < exponent < 6:
+    exact = Decimal(repr(float(number))).normalize()
+    if not exact or -5 < exact.adjusted() < 6:
         return format(exact, "f")
-    text = "".join(map(str, digits))
-    point = f".{text[1:]}" if len(text) > 1 else ""
-    return f"{'-' * sign}{text[0]}{point}e{exponent:+03d}"
+    return f"{number:.{len(exact.as_tuple().digits) - 1}e}"
