@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
@@ -35,6 +35,15 @@ _OBJECT: Spec = {"type": "object", "additionalProperties": {"$ref": "pulumi.json
 def version_of_plugin() -> str:
     """The version of this distribution, which is that of the plugin and of the package."""
     return version("pulumi-instances")
+
+
+def _download_url() -> str:
+    """Where the engine downloads the plugin if it finds none on this machine: what `make release` made, as published.
+
+    Without it the engine would look for another package of this name. It fills in the version by itself.
+    """
+    urls = dict(entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", []))
+    return f"{urls['Repository']}/releases/download/v${{VERSION}}"
 
 
 class _Property(NamedTuple):
@@ -139,6 +148,7 @@ def document() -> Spec:
         "name": PACKAGE,
         "displayName": "Instances",
         "version": version_of_plugin(),
+        "pluginDownloadURL": _download_url(),
         "description": "Declare authenticated connections of the Instances API, and keep their tokens secret.",
         "keywords": ["pulumi", "instances", "category/infrastructure"],
         "license": "Apache-2.0",
