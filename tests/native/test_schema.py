@@ -26,6 +26,7 @@ def test_the_schema_is_the_golden_one() -> None:
 def test_the_plugin_is_downloaded_from_the_releases_of_the_repository() -> None:
     """The engine fills in the version. Without a URL it would take another package of the same name."""
     [repository] = re.findall(r'^Repository = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert schema.document()["repository"] == repository  # Go's import path begins with it
     assert schema.document()["pluginDownloadURL"] == f"{repository}/releases/download/v${{VERSION}}"
 
 

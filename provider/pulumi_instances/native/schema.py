@@ -37,13 +37,10 @@ def version_of_plugin() -> str:
     return version("pulumi-instances")
 
 
-def _download_url() -> str:
-    """Where the engine downloads the plugin if it finds none on this machine: what `make release` made, as published.
-
-    Without it the engine would look for another package of this name. It fills in the version by itself.
-    """
+def _repository() -> str:
+    """Where the project is published, as its metadata say."""
     urls = dict(entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", []))
-    return f"{urls['Repository']}/releases/download/v${{VERSION}}"
+    return urls["Repository"]
 
 
 class _Property(NamedTuple):
@@ -144,11 +141,15 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 def document() -> Spec:
     """The schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
+    repository = _repository()
     return {
         "name": PACKAGE,
         "displayName": "Instances",
         "version": version_of_plugin(),
-        "pluginDownloadURL": _download_url(),
+        "repository": repository,
+        # The archives that `make release` builds; the engine fills in the version. Without a URL it would look for
+        # another package of this name.
+        "pluginDownloadURL": f"{repository}/releases/download/v${{VERSION}}",
         "description": "Declare authenticated connections of the Instances API, and keep their tokens secret.",
         "keywords": ["pulumi", "instances", "category/infrastructure"],
         "license": "Apache-2.0",
