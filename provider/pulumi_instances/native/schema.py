@@ -144,6 +144,8 @@ def document() -> Spec:
     repository = _repository()
     return {
         "name": PACKAGE,
+        # The SDKs are called the same wherever the plugin comes from. The engine makes one up for a git repository.
+        "namespace": "pulumi",
         "displayName": "Instances",
         "version": version_of_plugin(),
         "repository": repository,
