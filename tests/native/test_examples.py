@@ -13,7 +13,7 @@ from tests.docs.markdown import ROOT, blocks
 from tests.support.shell import Shell
 
 HOSTS = {"yaml": "yaml", "typescript": "nodejs", "go": "go", "native-python": "python"}
-CREATED = {"yaml": {"crm"}, "typescript": {"sales-crm", "sales-hook"}, "go": {"crm"}, "native-python": {"crm"}}
+CREATED = {"yaml": {"crm"}, "typescript": {"sales-crm", "sales-desk"}, "go": {"crm"}, "native-python": {"crm"}}
 NOT_KEPT = re.compile("ENOTCACHED|module lookup disabled by GOPROXY=off|verifying module")
 """What npm and Go say of a package that is not on this machine."""
 
