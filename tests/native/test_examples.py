@@ -32,7 +32,7 @@ def example(request: pytest.FixtureRequest) -> str:
 def test_what_the_readme_says_to_type(example: str, shell: Shell, api: Emulator, attempts: list[str]) -> None:
     """It prints what the README shows; then a preview is empty, and destroy leaves only what was there before."""
     files = api.add(your_mom="dropbox", name="Team files", tags=["quickstart"])
-    _copy(example, shell.directory)
+    copy(example, shell.directory)
     [script] = blocks(f"examples/{example}/README.md", "sh")
     if "pip install pulumi-instances\n" in script:  # `test_from_pip_install_to_an_instance` does that
         shell.put_plugin_on_path()
@@ -53,7 +53,8 @@ def test_what_the_readme_says_to_type(example: str, shell: Shell, api: Emulator,
     assert attempts == []
 
 
-def _copy(example: str, directory: Path) -> None:
+def copy(example: str, directory: Path) -> None:
+    """Copy an example, without what its commands have made there."""
     made = shutil.ignore_patterns("node_modules", "sdks", ".venv", "package-lock.json", "Pulumi.*.yaml")
     shutil.copytree(ROOT / "examples" / example, directory, ignore=made, dirs_exist_ok=True)
 

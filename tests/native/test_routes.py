@@ -61,8 +61,8 @@ def test_a_plugin_on_path(python: Shell, api: Emulator, attempts: list[str]) -> 
     python.run('pulumi package add "$(which pulumi-resource-instances)"')
     assert ON_PATH in python.run(UP)
     assert [instance["name"] for instance in api.instances()] == ["crm"]
-    sdk = json.loads((python.directory / "sdks/pulumi-instances/pulumi_instances_native/pulumi-plugin.json").read_text())
-    assert sdk["server"].endswith("/releases/download/v${VERSION}")
+    [metadata] = python.directory.glob("sdks/*/pulumi_instances_native/pulumi-plugin.json")
+    assert json.loads(metadata.read_text())["server"].endswith("/releases/download/v${VERSION}")
     python.run("pulumi destroy --yes --skip-preview --stack dev")
     assert attempts == []
 
@@ -92,16 +92,12 @@ def test_a_path_in_the_project(shell: Shell, api: Emulator, attempts: list[str])
 class Static(Handler):
     """A server of what `make release` builds."""
 
-    def do_GET(self) -> None:
-        content = release.archive(version_of_plugin())
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+    def answer(self) -> None:
+        self.send(release.archive(version_of_plugin()))
 
 
 def test_an_archive_on_a_static_server(python: Shell, api: Emulator, attempts: list[str]) -> None:
-    """The project keeps the URL, so that `pulumi install` suffices in a fresh clone, on a machine without the plugin."""
+    """The project keeps the URL: `pulumi install` suffices in a fresh clone, on a machine without the plugin."""
     with Server(Static).running() as server:
         python.run(f"pulumi package add instances@{version_of_plugin()} --server {server.url}")
         assert server.url in (python.directory / "Pulumi.yaml").read_text()
@@ -121,7 +117,7 @@ class Git(Handler):
 
     root: Path
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         path, _, query = self.path.partition("?")
         length = int(self.headers.get("Content-Length", 0))
         env = {
@@ -143,13 +139,7 @@ class Git(Handler):
         )
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        self.send_response(int(headers.pop("Status", "200")[:3]))
-        for header, value in headers.items():
-            self.send_header(header, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET
+        self.send(body, int(headers.pop("Status", "200")[:3]), headers)
 
 
 def test_a_directory_of_a_git_repository(python: Shell, api: Emulator, tmp_path: Path) -> None:

@@ -100,9 +100,26 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What all servers here have in common."""
+    """What all servers here have in common: every method is answered alike."""
 
     server: Server
+
+    def answer(self) -> None:
+        """Answer a request."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    do_POST = do_HEAD = do_CONNECT = do_GET  # noqa: N815  the names of the base class
+
+    def send(self, content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """Send an answer."""
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
     def parse_request(self) -> bool:
         """Keep what was asked for."""
@@ -111,17 +128,15 @@ class Handler(BaseHTTPRequestHandler):
             self.server.asked.append(self.path)
         return parsed
 
-    def log_message(self, format: str, *_: object) -> None:  # noqa: A002  the name of the base class
+    def log_message(self, format: str, *_: object) -> None:
         """Print nothing."""
 
 
 class Refusing(Handler):
     """A proxy that lets nothing through."""
 
-    def do_CONNECT(self) -> None:  # noqa: N802  the names of the base class
-        self.send_error(503)
-
-    do_GET = do_POST = do_HEAD = do_CONNECT
+    def answer(self) -> None:
+        self.send(b"", 503)
 
 
 class Tunnel(Handler):
@@ -129,7 +144,7 @@ class Tunnel(Handler):
 
     port: int
 
-    def do_CONNECT(self) -> None:  # noqa: N802  the name of the base class
+    def answer(self) -> None:
         with socket.create_connection(("127.0.0.1", self.port)) as there:
             self.send_response(200)
             self.end_headers()
