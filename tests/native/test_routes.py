@@ -23,6 +23,8 @@ needs_yaml = pytest.mark.skipif(
     shutil.which("pulumi-language-yaml") is None,
     reason="no `pulumi-language-yaml` on PATH: it comes with the releases of the Pulumi CLI",
 )
+slow = pytest.mark.timeout(900)
+"""The CLI makes environments and fills them with pip: minutes where others share the processor."""
 
 YAML = """\
 name: routes
@@ -96,12 +98,13 @@ class Static(Handler):
         self.send(release.archive(version_of_plugin()))
 
 
+@slow
 def test_an_archive_on_a_static_server(python: Shell, api: Emulator, attempts: list[str]) -> None:
     """The project keeps the URL: `pulumi install` suffices in a fresh clone, on a machine without the plugin."""
     with Server(Static).running() as server:
         python.run(f"pulumi package add instances@{version_of_plugin()} --server {server.url}")
         assert server.url in (python.directory / "Pulumi.yaml").read_text()
-        for made in (python.directory / ".venv", python.directory / "sdks", python.env["PULUMI_HOME"]):
+        for made in (python.directory / "sdks", python.env["PULUMI_HOME"]):
             shutil.rmtree(made)
         python.run("pulumi install")
         name = f"/pulumi-resource-instances-v{version_of_plugin()}"
@@ -142,6 +145,7 @@ class Git(Handler):
         self.send(body, int(headers.pop("Status", "200")[:3]), headers)
 
 
+@slow
 def test_a_directory_of_a_git_repository(python: Shell, api: Emulator, tmp_path: Path) -> None:
     """It installs the package of the very commit: nothing has to be released."""
     repository = tmp_path / "pulumi-instances.git"

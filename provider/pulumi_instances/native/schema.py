@@ -39,7 +39,9 @@ def version_of_plugin() -> str:
 
 def _repository() -> str:
     """Where the project is published, as its metadata say."""
-    urls = dict(entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", []))
+    urls: dict[str, str] = dict(
+        entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
+    )
     return urls["Repository"]
 
 
