@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,11 +13,10 @@ import pytest
 
 from pulumi_instances.native.schema import version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
+from tests.docs.markdown import ROOT, blocks, document
 from tests.support.certificates import self_signed
 from tests.support.shell import PLUGIN, Handler, Server, Shell, Tunnel
 from tools import release
-
-ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
 needs_yaml = pytest.mark.skipif(
@@ -58,7 +58,7 @@ def python(shell: Shell) -> Shell:
 
 
 def test_a_plugin_on_path(python: Shell, api: Emulator, attempts: list[str]) -> None:
-    """The SDK says where the plugin could be downloaded; as it is there, nobody asks."""
+    """The SDK says where the plugin is to be downloaded. As long as it is there, nobody asks."""
     python.put_plugin_on_path()
     python.run('pulumi package add "$(which pulumi-resource-instances)"')
     assert ON_PATH in python.run(UP)
@@ -67,6 +67,9 @@ def test_a_plugin_on_path(python: Shell, api: Emulator, attempts: list[str]) -> 
     assert json.loads(metadata.read_text())["server"].endswith("/releases/download/v${VERSION}")
     python.run("pulumi destroy --yes --skip-preview --stack dev")
     assert attempts == []
+    python.take_plugin_from_path()
+    assert "failed to download plugin: instances-" in python.try_to(UP).stdout
+    assert set(attempts) == {"git.example.com:443"}
 
 
 @needs_yaml
@@ -84,7 +87,7 @@ def test_a_path_in_the_project(shell: Shell, api: Emulator, attempts: list[str])
     """It is relative to the project, such as that of its own environment; there is no warning."""
     (shell.directory / ".venv/bin").mkdir(parents=True)
     (shell.directory / ".venv/bin" / PLUGIN.name).symlink_to(PLUGIN)
-    plugins = "plugins: {providers: [{name: instances, path: .venv/bin}]}\n"
+    [plugins] = blocks("docs/native.md", "yaml")
     (shell.directory / "Pulumi.yaml").write_text(YAML + plugins)
     assert ON_PATH not in shell.run(f"pulumi stack init dev && {UP}")
     assert [instance["name"] for instance in api.instances()] == ["crm"]
@@ -162,7 +165,8 @@ def test_a_directory_of_a_git_repository(python: Shell, api: Emulator, tmp_path:
     python.env["SSL_CERT_FILE"] = str(certificate)
     with repositories.running(), tunnel.running():
         python.use_proxy(tunnel.url)
-        python.run("pulumi package add https://git.example.com/pulumi-instances.git/provider/plugin@9.9.9")
+        [url] = re.findall(r"`(pulumi package add https://\S+@)", document("docs/native.md"))
+        python.run(f"{url}9.9.9")
         assert "pulumi-instances.git/provider/plugin@9.9.9" in (python.directory / "Pulumi.yaml").read_text()
         python.run(UP)
     assert [instance["name"] for instance in api.instances()] == ["crm"]

@@ -55,6 +55,10 @@ class Shell:
         """As `pip install pulumi-instances` does in an active environment."""
         self._put_on_path(PLUGIN.name, f'#!/bin/sh\nexec "{PLUGIN}" "$@"\n')
 
+    def take_plugin_from_path(self) -> None:
+        """As another terminal is, in which the environment is not active."""
+        (self._tools / PLUGIN.name).unlink()
+
     def _put_on_path(self, name: str, script: str) -> None:
         (self._tools / name).write_text(script)
         (self._tools / name).chmod(0o755)
