@@ -9,7 +9,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo check test emulator up destroy lint matrix soak bench audit build lock clean
+.PHONY: help demo check test emulator up destroy lint matrix soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ audit: $(READY) ## known vulnerabilities in what the lock pins; asks the advisor
 
 build: $(READY) ## wheel and sdist, into dist/
 	@$(BIN)/python -m build --no-isolation
+
+release: build ## what a release publishes: build, and the archives of the native package
+	@$(BIN)/python -m tools.release dist
 
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml

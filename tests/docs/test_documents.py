@@ -94,7 +94,7 @@ def test_commands_exist(name: str) -> None:
     text = document(name)
     for target in re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-    for key in re.findall(rf"{NAMESPACE}:[a-z]\w+", text):
+    for key in re.findall(rf"{NAMESPACE}:[a-z]\w+\b(?!:)", text):
         assert key in keys, key
     for variable in re.findall(r"\bINSTANCES_[A-Z_]+\b", text):
         attribute = variable.removeprefix("INSTANCES_").removeprefix("EU_").lower()

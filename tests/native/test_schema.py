@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,19 @@ from pulumi_instances.native import schema
 from pulumi_instances.native.names import camel, from_engine, in_words, problem_in_words, to_engine
 
 GOLDEN = Path(__file__).with_name("schema.json")
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_schema_is_the_golden_one() -> None:
     """Run `python -m tests.native.test_schema` to write it anew."""
     assert {**schema.document(), "version": ""} == json.loads(GOLDEN.read_text())
+
+
+def test_the_plugin_is_downloaded_from_the_releases_of_the_repository() -> None:
+    """The engine fills in the version. Without a URL it would take another package of the same name."""
+    [repository] = re.findall(r'^Repository = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert schema.document()["repository"] == repository  # Go's import path begins with it
+    assert schema.document()["pluginDownloadURL"] == f"{repository}/releases/download/v${{VERSION}}"
 
 
 def test_every_property_is_described() -> None:

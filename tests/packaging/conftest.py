@@ -7,11 +7,12 @@ import sys
 import sysconfig
 import venv
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+
+from tests.support.distributions import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,29 +47,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("fresh")
     venv.create(home)
     purelib = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
-    for top in {top for needed in _closure(["pulumi-instances", "pytest"]) for top in _top_levels(needed)}:
+    for top in {top for needed in closure(["pulumi-instances", "pytest"]) for top in _top_levels(needed)}:
         (purelib / top.name).symlink_to(top)
     python = home / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel)], check=True)
     subprocess.run([*pip, "check"], check=True)
     return python.parent
-
-
-def _closure(names: list[str]) -> list[Distribution]:
-    """The distributions that these require, directly or not, without extras; not pulumi-instances itself."""
-    found: dict[str, Distribution] = {}
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = distribution(name)
-        for requirement in map(Requirement, found[name].requires or []):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement.name)
-    del found["pulumi-instances"]
-    return list(found.values())
 
 
 def _top_levels(needed: Distribution) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from .conftest import ROOT
 
 TARGETS = [
     *("help", "demo", "check", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
-    *("bench", "audit", "build", "lock", "clean"),
+    *("bench", "audit", "build", "release", "lock", "clean"),
 ]
 
 

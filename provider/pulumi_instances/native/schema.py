@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
@@ -35,6 +35,14 @@ _OBJECT: Spec = {"type": "object", "additionalProperties": {"$ref": "pulumi.json
 def version_of_plugin() -> str:
     """The version of this distribution, which is that of the plugin and of the package."""
     return version("pulumi-instances")
+
+
+def _repository() -> str:
+    """Where the project is published, as its metadata say."""
+    urls: dict[str, str] = dict(
+        entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
+    )
+    return urls["Repository"]
 
 
 class _Property(NamedTuple):
@@ -135,10 +143,17 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 def document() -> Spec:
     """The schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
+    repository = _repository()
     return {
         "name": PACKAGE,
+        # The SDKs are called the same wherever the plugin comes from. The engine makes one up for a git repository.
+        "namespace": "pulumi",
         "displayName": "Instances",
         "version": version_of_plugin(),
+        "repository": repository,
+        # The archives that `make release` builds; the engine fills in the version. Without a URL it would look for
+        # another package of this name.
+        "pluginDownloadURL": f"{repository}/releases/download/v${{VERSION}}",
         "description": "Declare authenticated connections of the Instances API, and keep their tokens secret.",
         "keywords": ["pulumi", "instances", "category/infrastructure"],
         "license": "Apache-2.0",

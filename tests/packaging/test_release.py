@@ -1,0 +1,38 @@
+"""The archives from which the Pulumi CLI installs the native package."""
+
+from __future__ import annotations
+
+import tarfile
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from tools import release
+
+from .conftest import ROOT
+
+
+def test_the_archives_are_named_as_the_engine_asks(tmp_path: Path) -> None:
+    """One for each platform of the CLI, all with the same bytes (engine: sdk/go/common/workspace/plugins.go)."""
+    release.main(str(tmp_path))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert f"pulumi-resource-instances-v{version('pulumi-instances')}-darwin-arm64.tar.gz" in names
+    assert len(names) == 6
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {release.archive(version("pulumi-instances"))}
+
+
+def test_an_archive_holds_three_files_and_pins_the_package() -> None:
+    """Nothing in it depends on when and where it was made."""
+    with tarfile.open(fileobj=BytesIO(release.archive("1.2.3"))) as archive:
+        members = {member.name: member for member in archive.getmembers()}
+        assert members.keys() == {"PulumiPlugin.yaml", "requirements.txt", "__main__.py"}
+        pinned = archive.extractfile("requirements.txt")
+        assert pinned is not None
+        assert pinned.read() == b"pulumi-instances==1.2.3\n"
+    assert {(member.mtime, member.uid, member.uname, member.mode) for member in members.values()} == {(0, 0, "", 0o644)}
+
+
+def test_the_plugin_directory_installs_the_package_of_its_clone() -> None:
+    """So that `package add` by a git URL needs no release."""
+    [requirement] = [line for line in (release.PLUGIN / "requirements.txt").read_text().splitlines() if line[0] != "#"]
+    assert (release.PLUGIN / requirement).resolve() == ROOT
