@@ -74,7 +74,7 @@ def test_a_thousand_instances_are_imported(stack: Harness, instances_api: Emulat
 
 @on_the_cli
 def test_the_documents_lead_from_three_hundred_instances_to_an_empty_preview(
-    stack: Harness, instances_api: Emulator, tmp_path: Path
+    stack: Harness, instances_api: Emulator, instances_dialect: str, tmp_path: Path
 ) -> None:
     """Each line runs in a fresh directory, and nothing is written to the API until the program changes something."""
     fill(instances_api, 300)
@@ -86,22 +86,23 @@ def test_the_documents_lead_from_three_hundred_instances_to_an_empty_preview(
         "userSecret": instances_api.user_secret,
         "organizationSecret": instances_api.organization_secret,
     }
+    env = {**stack.env, "INSTANCES_DIALECT": instances_dialect}
     said = ""
     for line in lines:
         command = line.replace("https://api.example.com/your_moms/api-v2", instances_api.base_url)
         # A reader answers its question at a terminal.
         command = command.replace("pulumi-instances import ", "pulumi-instances import --yes ")
         stdin = next((answer for words, answer in answers.items() if words in line), "")
-        done = _shell(command, tmp_path, stack.env, stdin)
+        done = _shell(command, tmp_path, env, stdin)
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
         said = done.stdout
 
     assert "301 unchanged" in said
     assert instances_api.writes == []
-    assert "301 unchanged" in _shell("pulumi refresh --yes --stack dev", tmp_path, stack.env).stdout
+    assert "301 unchanged" in _shell("pulumi refresh --yes --stack dev", tmp_path, env).stdout
     program = tmp_path / "__main__.py"
     program.write_text(program.read_text().replace('tags=["QA"]', 'tags=["QA", "new"]', 1))
-    _shell("pulumi up --yes --stack dev", tmp_path, stack.env)
+    _shell("pulumi up --yes --stack dev", tmp_path, env)
     assert [request.method for request in instances_api.writes] == ["PUT"]
 
 

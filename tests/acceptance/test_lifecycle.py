@@ -62,7 +62,7 @@ def test_an_inline_program_works_like_a_project(stack: Harness, instances_api: E
 def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) -> None:
     """One PUT sends the whole name and tags; id and token stay."""
     stack.program(BOX)
-    before = stack.up().outputs
+    before = dict(stack.up().outputs)
     stack.program(BOX.replace("first", "second").replace('"b"', '"c"'))
 
     up = stack.up()

@@ -166,7 +166,11 @@ class Walk:
         )
 
     def objects(self, account: Account) -> list[Object]:
+        """What is at the API. An instance without tags has its name for one at the live services."""
         made = self.api.instances(account)
+        for one in made:
+            if account.env.get("INSTANCES_DIALECT") == "elements" and one["tags"] == [one["name"]]:
+                one["tags"] = []
         return sorted((one["your_mom"], one["name"], tuple(sorted(one["tags"]))) for one in made)
 
     def end(self) -> None:
@@ -190,6 +194,7 @@ def test_a_random_walk_ends_the_same_everywhere(
     seed: int,
     steps: int,
     instances_api: Emulator,
+    instances_dialect: str,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -205,6 +210,8 @@ def test_a_random_walk_ends_the_same_everywhere(
             stack = CliHarness(directory, request.getfixturevalue("cli_template"))
         stack.program(PROGRAM)
         stack.env.update(account.env, INSTANCES_BATCH_READS="false")  # see Player
+        if instances_dialect == "elements":  # where an account whose only instance was removed looks like a wrong path
+            stack.env["INSTANCES_CONFIRM_GONE"] = "true"
         return stack, account
 
     walk = Walk(instances_api, {engine: start(engine) for engine in engines}, seed)
