@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.harness import CliHarness, Harness, LocalHarness, NativeHarness, native_sdk, settings
+from tests.support.harness import CliHarness, Harness, LocalHarness, settings
 from tests.support.watching import Issued, files, leaks
 
 needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
@@ -17,11 +17,9 @@ needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulum
 NewStack = Callable[[], Harness]
 
 
-@pytest.fixture(params=["local", pytest.param("cli", marks=needs_cli), pytest.param("cli-native", marks=needs_cli)])
+@pytest.fixture(params=["local", pytest.param("cli", marks=needs_cli)])
 def engine(request: pytest.FixtureRequest) -> str:
-    """Each test that uses it runs on the local engine and on the real CLI, there with the native package as well."""
-    if request.param == "cli-native" and (mark := request.node.get_closest_marker("dynamic_door")):
-        pytest.skip(f"of the dynamic provider: {mark.args[0]}")
+    """Each test that uses it runs on the local engine and on the real CLI."""
     return str(request.param)
 
 
@@ -40,12 +38,11 @@ def new_stack(
 
     def make() -> Harness:
         directory = tmp_path_factory.mktemp(engine)
-        if engine == "local":
-            made.append(LocalHarness(directory))
-        elif engine == "cli":
-            made.append(CliHarness(directory, request.getfixturevalue("cli_template")))
-        else:
-            made.append(NativeHarness(directory, *map(request.getfixturevalue, ("cli_template", "sdk_of_native"))))
+        made.append(
+            LocalHarness(directory)
+            if engine == "local"
+            else CliHarness(directory, request.getfixturevalue("cli_template"))
+        )
         return made[-1]
 
     yield make
@@ -62,12 +59,6 @@ def stack(new_stack: NewStack, instances_api: Emulator, issued: Issued) -> Harne
     stack = new_stack()
     stack.configure(settings(instances_api))
     return stack
-
-
-@pytest.fixture(scope="session")
-def sdk_of_native(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The generated SDK for Python, made once."""
-    return native_sdk(tmp_path_factory.mktemp("sdk"))
 
 
 @pytest.fixture(scope="session")

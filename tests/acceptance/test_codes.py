@@ -62,7 +62,7 @@ def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instance
 
     for key, edit in EDITS.items():
         stack.program(program(opts, *edit))
-        assert_survives(stack, instances_api, stack.words(f"{key} cannot change with the same code in provider_data"))
+        assert_survives(stack, instances_api, f"{key} cannot change with the same code in provider_data")
 
     stack.program(program(opts, *EDITS["configuration"]).replace("Code on the Return URL", "a-new-code-2236067"))
     assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
@@ -93,8 +93,7 @@ def test_another_instance_cannot_use_what_the_state_knows_of_a_code(stack: Harne
     """
     stack.program(text)
 
-    message = stack.words("create instance 'other': provider_data holds a code that was used already")
-    with pytest.raises(auto.CommandError, match=message):
+    with pytest.raises(auto.CommandError, match="create instance 'other': provider_data holds a code that was used"):
         stack.up()
 
     assert calls(instances_api) == ["POST /instances"]
@@ -133,7 +132,7 @@ def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instan
     stack.up()
     stack.program(program(opts, "my_first_tag", "another"))
 
-    assert_survives(stack, instances_api, stack.words("provider_data holds a code that was used already"))
+    assert_survives(stack, instances_api, "provider_data holds a code that was used already")
 
 
 @pytest.mark.parametrize("order", ORDERS)

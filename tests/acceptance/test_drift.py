@@ -95,7 +95,7 @@ def test_a_refresh_of_many_tells_the_health_of_each(stack: Harness, instances_ap
 def test_the_token_survives_answers_without_one(stack: Harness, instances_api: Emulator) -> None:
     """Refresh and update carry forward a token that an answer omits."""
     stack.program(BOX)
-    before = dict(stack.up().outputs)
+    before = stack.up().outputs
     made, token = before["id"].value, before["token"].value
     without_token = f'{{"id": {made}, "name": "first", "tags": ["a"], "valid": true}}'
     instances_api.fail("GET", "/instances/{id}", Fault.status(200, body=without_token), times=1)

@@ -27,8 +27,7 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
         'configuration["a"][0] is too large to stay exact',
         "adopt_id must be the decimal id of an instance",
     ):
-        line = f"has a problem: {stack.words(problem)}"
-        assert f"{line}; " in said or f"{line}, not" in said, problem
+        assert f"has a problem: {problem}; " in said or f"has a problem: {problem}, not" in said, problem
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 

@@ -116,7 +116,7 @@ def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: 
     """The new instance is there before the old one is deleted."""
     after = REPLACING[change]
     stack.program(after.replace("two", "one") if "two" in after else BOX)
-    before = dict(stack.up().outputs)
+    before = stack.up().outputs
     stack.program(after)
 
     up = stack.up()
@@ -246,9 +246,7 @@ def test_adopting_what_does_not_exist_fails(stack: Harness, instances_api: Emula
     """The error names the id and what to do, and nothing is created instead."""
     stack.program(BOX.replace("tags=", 'adopt_id="99", tags='))
 
-    with pytest.raises(
-        auto.CommandError, match=stack.words("adopt_id names instance 99, which does not exist; correct adopt_id")
-    ):
+    with pytest.raises(auto.CommandError, match="adopt_id names instance 99, which does not exist; correct adopt_id"):
         stack.up()
 
     assert instances_api.writes == []

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.acceptance.conftest import (  # noqa: F401  fixtures here too
-    cli_template,
-    engine,
-    issued,
-    new_stack,
-    sdk_of_native,
-    stack,
-)
+from tests.acceptance.conftest import cli_template, engine, issued, new_stack, stack  # noqa: F401  fixtures here too
 from tests.support.plugin import Plugin
 
 # The same examples on every run: a failure is a failure of the code, not of the day.

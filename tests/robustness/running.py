@@ -27,7 +27,7 @@ def providers(home: str) -> list[int]:
             ours = mark in (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if ours and (b"pulumi.dynamic" in command or any(b"/pulumi-resource-instances" in word for word in command)):
+        if ours and b"pulumi.dynamic" in command:
             found.append(int(process.name))
     return found
 
@@ -47,8 +47,7 @@ class Up:
                 str(stack.directory),
                 str(stack.directory / "state.json"),
             ]
-        path = os.pathsep.join(filter(None, [str(ROOT), stack.env.get("PYTHONPATH")]))
-        env = {**os.environ, **stack.env, "PYTHONPATH": path}
+        env = {**os.environ, **stack.env, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             command,
             cwd=stack.directory,

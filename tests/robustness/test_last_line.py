@@ -20,7 +20,6 @@ FAILURES: dict[str, tuple[str, str, Callable[[Harness], object]]] = {
 }
 
 
-@pytest.mark.dynamic_door("the SDK's server of dynamic providers sends a traceback")
 @pytest.mark.parametrize("operation", FAILURES)
 def test_the_last_line_of_an_error_says_it_all(stack: Harness, instances_api: Emulator, operation: str) -> None:
     """Two frames of the SDK and one of ours come before it, which the SDK always sends; no cause and no body."""

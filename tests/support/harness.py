@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,8 +21,6 @@ import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
-from pulumi_instances.native.names import from_engine, in_words
-from pulumi_instances.native.schema import NATIVE_TYPE, document
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter
@@ -32,17 +29,6 @@ PROJECT = "acceptance"
 STACK = "dev"
 PASSPHRASE = "acceptance"
 HEADER = "import pulumi\nfrom pulumi_instances import Instance, account\n\n"
-NATIVE_HEADER = """\
-import pulumi
-from pulumi_instances_native import Instance, Provider
-
-
-def account(name, *, base_url, user_secret, organization_secret, settings=None, opts=None):
-    secrets = {"user_secret": user_secret, "organization_secret": organization_secret}
-    return Provider(name, base_url=base_url, **secrets, **(settings or {}), opts=opts)
-
-
-"""
 
 Program = Callable[[], None]
 Stack = auto.Stack | StackDouble
@@ -54,8 +40,6 @@ class Harness(ABC):
     """A stack for a test. ``env`` is added to the environment of the program and the provider; change it at will."""
 
     engine: str
-    header = HEADER
-    type = INSTANCE_TYPE
     env: dict[str, str]
 
     def __init__(self, directory: Path) -> None:
@@ -66,12 +50,12 @@ class Harness(ABC):
         self._inline: Program | None = None
 
     def program(self, program: str | Program) -> None:
-        """Make this the program: source text for `__main__.py` without its imports, or a function to run inline."""
+        """Make this the program: source text for `__main__.py`, `HEADER` before it, or a function to run inline."""
         if callable(program):
             self._inline = program
         else:
             self._inline = None
-            (self.directory / "__main__.py").write_text(self.header + textwrap.dedent(program))
+            (self.directory / "__main__.py").write_text(HEADER + textwrap.dedent(program))
 
     def preview(self, **options: Any) -> auto.PreviewResult:
         return self._heard(lambda stack: stack.preview(**options))
@@ -110,12 +94,8 @@ class Harness(ABC):
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """The instances of the exported state by their resource names."""
-        found = [resource for resource in self.resources() if resource["type"] == self.type]
+        found = [resource for resource in self.resources() if resource["type"] == INSTANCE_TYPE]
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
-
-    def words(self, message: str) -> str:
-        """A message, or a pattern for it, in the words of the door that speaks."""
-        return message
 
     @abstractmethod
     def checkpoint(self) -> auto.Deployment:
@@ -270,47 +250,6 @@ class CliHarness(Harness):
         self._stack.workspace.program = self._inline
         self._stack.operations += 1
         return nullcontext(self._stack)
-
-
-class NativeHarness(CliHarness):
-    """The real CLI with the native package, and the same programs over the SDK that is generated for it."""
-
-    engine = "cli-native"
-    header = NATIVE_HEADER
-    type = NATIVE_TYPE
-
-    def __init__(self, directory: Path, template: Path, sdk: Path) -> None:
-        """``sdk`` is what `native_sdk` has made."""
-        super().__init__(directory, template)
-        plugin = directory / "plugin" / "pulumi-resource-instances"
-        plugin.parent.mkdir()
-        plugin.write_text(f"#!{sys.executable}\nfrom pulumi_instances.native.server import main\nmain()\n")
-        plugin.chmod(0o755)
-        plugins = "plugins: {providers: [{name: instances, path: ./plugin}]}\n"
-        (directory / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n{plugins}")
-        self.env["PYTHONPATH"] = str(sdk)
-
-    def instances(self) -> dict[str, dict[str, Any]]:
-        """The instances of the state, their properties spelled as by the other door."""
-        found = super().instances()
-        for resource in found.values():
-            resource.update({side: from_engine(resource[side]) for side in ("inputs", "outputs") if side in resource})
-        return found
-
-    def words(self, message: str) -> str:
-        return in_words(message)
-
-
-def native_sdk(directory: Path) -> Path:
-    """Generate the SDK of the native package for Python, and answer where it can be imported from."""
-    schema = directory / "schema.json"
-    schema.write_text(json.dumps(document()))
-    command = ["package", "gen-sdk", str(schema), "--language", "python", "--out", str(directory)]
-    _command().run(command, str(directory), {"PULUMI_HOME": str(directory / "home")})
-    installed = directory / "python" / "pulumi_instances_native.dist-info"  # it looks for its version
-    installed.mkdir()
-    (installed / "METADATA").write_text(f"Name: pulumi_instances_native\nVersion: {version('pulumi-instances')}\n")
-    return installed.parent
 
 
 ANSWERING_PYTHON = """\
