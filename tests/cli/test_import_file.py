@@ -356,6 +356,14 @@ def test_what_a_native_state_holds_already_is_left_out(native: Run, api: Emulato
     assert (written["id"], written["logicalName"]) == (str(new), f"crm-{new}")
 
 
+def test_what_the_generated_program_may_get_wrong_is_told(native: Run, api: Emulator) -> None:
+    """The CLI guesses references, and a rename would then replace another instance."""
+    for name in ("box", "crm"):
+        api.add(your_mom="box", name=name)
+    expected = "In the program, `pulumi import` may write references to other instances for box, since these have "
+    assert native().err == expected + "such a name or id; write the text instead\n"
+
+
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize(
     ("options", "problem"),

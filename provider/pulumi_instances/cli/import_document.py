@@ -71,10 +71,20 @@ def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def mistaken(instances: Sequence[Found]) -> list[str]:
+    """Connectors and tags that are also the name or the id of an instance.
+
+    The generator of `pulumi import` may write a reference to that instance for them (pulumi/pulumi: pkg/importer,
+    createImportState). To rename it would then replace, or change, another one.
+    """
+    texts = {text for found in instances for text in (found["your_mom"], *found.get("tags", ()))}
+    return sorted(texts & {found[key] for found in instances for key in ("id", "name")})
+
+
 def _variables(names: Mapping[str, str]) -> dict[str, str]:
     """A variable for each id. Generators write it as their language does: only letters and digits tell two apart."""
     variables: dict[str, str] = {}
-    used = set(_IMPORTED)
+    used = set(_RESERVED)
     for instance_id, name in names.items():
         variable = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
         if not variable[:1].isalpha():
@@ -90,8 +100,8 @@ def _core(variable: str) -> str:
     return variable.lower().replace("_", "")
 
 
-_IMPORTED = ("pulumi", "instances")
-"""Names that generated programs begin with."""
+_RESERVED = ("pulumi", "instances", "true", "false", "null")
+"""What generated programs import, and the literals of the language that they are generated from."""
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:

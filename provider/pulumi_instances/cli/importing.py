@@ -15,6 +15,7 @@ import click
 
 from ..api import selection
 from ..api.selection import Found
+from ..core.errors import quote
 from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
 
@@ -130,14 +131,19 @@ def import_file(
 def _write_native(out: Path, plan: _Plan, stack: str | None, *, as_json: bool) -> None:
     if plan.instances:
         files.write(out, json.dumps(import_document.native_import_file(plan.names), indent=1))
+    if texts := import_document.mistaken(plan.instances):
+        common.note(
+            f"In the program, `pulumi import` may write references to other instances for {quote(', '.join(texts))}, "
+            "since these have such a name or id; write the text instead"
+        )
     if as_json:
         common.write_json(plan.report(out=str(out)) if plan.instances else plan.report())
     elif plan.instances:
         click.echo(f"Wrote {common.counted(len(plan.instances))} to {out}. Now run, in a project of any language:")
         click.echo(f"pulumi import{_of(stack)} --file {shlex.quote(str(out))} --protect=false --out generated")
         click.echo(
-            "Copy what it writes to the file `generated` into your program: the next `pulumi up` deletes instances that it "
-            "does not declare."
+            "Copy what it writes to `generated` into your program: the next `pulumi up` deletes instances that it does "
+            "not declare."
         )
 
 
