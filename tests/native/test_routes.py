@@ -64,7 +64,7 @@ def test_a_plugin_on_path(python: Shell, api: Emulator, attempts: list[str]) -> 
     assert ON_PATH in python.run(UP)
     assert [instance["name"] for instance in api.instances()] == ["crm"]
     [metadata] = python.directory.glob("sdks/*/pulumi_instances_native/pulumi-plugin.json")
-    assert json.loads(metadata.read_text())["server"].endswith("/releases/download/v${VERSION}")
+    assert json.loads(metadata.read_text())["server"].endswith(f"/releases/download/v{version_of_plugin()}")
     python.run("pulumi destroy --yes --skip-preview --stack dev")
     assert attempts == []
     python.take_plugin_from_path()

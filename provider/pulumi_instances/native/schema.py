@@ -150,9 +150,9 @@ def document() -> Spec:
         "displayName": "Instances",
         "version": version_of_plugin(),
         "repository": repository,
-        # The archives that `make release` builds; the engine fills in the version. Without a URL it would look for
-        # another package of this name.
-        "pluginDownloadURL": f"{repository}/releases/download/v${{VERSION}}",
+        # The archives that `make release` builds. Without a URL the engine would look for another package of this name;
+        # with its ${VERSION} in the URL, `pulumi import` cannot read the program that it generates.
+        "pluginDownloadURL": f"{repository}/releases/download/v{version_of_plugin()}",
         "description": "Declare authenticated connections of the Instances API, and keep their tokens secret.",
         "keywords": ["pulumi", "instances", "category/infrastructure"],
         "license": "Apache-2.0",
