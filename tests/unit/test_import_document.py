@@ -41,6 +41,9 @@ def found(instance_id: int, name: str, tags: list[str] | None = None, your_mom: 
         ("漢字", "漢字"),
         ("***", "instance"),
         ("..", "instance"),
+        ("1st: yes", "instance-1st-yes"),
+        ("2026-11-26", "instance-2026-11-26"),
+        ("Null", "instance-Null"),
     ],
 )
 def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name: str) -> None:

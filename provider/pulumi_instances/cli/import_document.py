@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -36,8 +37,9 @@ def obstacle(found: Found, *, needs_token: bool = True) -> str | None:
 def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:
     """A resource name for each id: the instance's own name where it can be one, else made from it.
 
-    Letters, digits, ``_``, ``.`` and ``-`` stay. Where two instances would have the same name, or ``taken`` has it,
-    the id follows it. So a name hangs neither on the order of the instances nor on a counter.
+    Letters, digits, ``_``, ``.`` and ``-`` stay; what YAML may read as a number, or as another literal, gets a word
+    before it. Where two instances would have the same name, or ``taken`` has it, the id follows it. So a name hangs
+    neither on the order of the instances nor on a counter.
     """
     bases = {found["id"]: _base(found["name"]) for found in instances}
     counts = Counter(bases.values())
@@ -54,7 +56,10 @@ def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> d
 
 
 def _base(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "instance"
+    base = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    # The CLI writes YAML without quotes.
+    is_text = base and base[0] not in string.digits and base.lower() not in ("true", "false", "null")
+    return base if is_text else f"instance-{base}".rstrip("-")
 
 
 def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
