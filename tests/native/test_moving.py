@@ -16,6 +16,7 @@ from pulumi_instances.core.model import HEALTH
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from pulumi_instances.native.schema import document
 from pulumi_instances.testing.emulator import Account, Emulator
+from tests.docs.markdown import blocks
 from tests.native.test_cli import NativeStack
 from tests.support.checks import assert_settled
 from tests.support.harness import HEADER, settings
@@ -231,6 +232,57 @@ def test_a_program_in_python_moves_by_its_import_line(stack: MovingStack, instan
         stack.up()
         assert stack.raw() == before
         assert_settled(stack, instances_api)
+    assert len(instances_api.writes) == writes
+
+
+def test_the_programs_of_the_document_are_one(
+    stack: MovingStack, instances_api: Emulator, instances_dialect: str, sdk: Path
+) -> None:
+    """Those of docs/moving.md: nothing is written after the first of them."""
+    in_python, in_native_python = blocks("docs/moving.md", "python")
+    [in_yaml] = blocks("docs/moving.md", "yaml")
+    stack.write_python(protect=False)
+    stack.up()
+    stack.destroy()
+    account = instances_api.add_account()
+    stack.env["INSTANCES_EU_DIALECT"] = instances_dialect
+    stack.configure(
+        {
+            "acceptance:euBaseUrl": auto.ConfigValue(instances_api.base_url),
+            "acceptance:euUserSecret": auto.ConfigValue(account.user_secret, secret=True),
+            "acceptance:euOrganizationSecret": auto.ConfigValue(account.organization_secret, secret=True),
+        }
+    )
+    stack.import_from(in_python, None, "pass")
+    stack.up()
+    [there], writes = instances_api.instances(account), len(instances_api.writes)
+    moved = {"same": 2, "create": 1, "delete": 1}
+
+    stack.import_from(in_native_python, sdk, "pass")
+    assert stack.preview().change_summary == moved
+    stack.up()
+    stack.resources_are("")
+    project = stack.directory / "Pulumi.yaml"
+    project.write_text(project.read_text().replace("runtime: yaml\n", in_yaml))
+    assert stack.changes() == {"same"}
+    stack.up()
+    assert_settled(stack, instances_api)
+    stack.import_from(in_python, None, "pass")
+    assert stack.preview().change_summary == {"same": 1, "update": 1, "create": 1, "delete": 1}
+    stack.up()
+    assert_settled(stack, instances_api)
+    assert instances_api.instances(account) == [there]
+    assert len(instances_api.writes) == writes
+
+
+def test_two_resources_of_one_name_are_refused(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """Each is an alias of the other."""
+    both = "import pulumi_instances_native as native\n"
+    program = f'{both}Instance("crm", your_mom="box")\nnative.Instance("crm", your_mom="box")\n'
+    stack.import_from(HEADER, sdk, program)
+    writes = len(instances_api.writes)
+    with pytest.raises(auto.CommandError, match="[Dd]uplicate resource"):
+        stack.preview()
     assert len(instances_api.writes) == writes
 
 
