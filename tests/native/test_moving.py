@@ -281,7 +281,7 @@ def test_two_resources_of_one_name_are_refused(stack: MovingStack, instances_api
     program = f'{both}Instance("crm", your_mom="box")\nnative.Instance("crm", your_mom="box")\n'
     stack.import_from(HEADER, sdk, program)
     writes = len(instances_api.writes)
-    with pytest.raises(auto.CommandError, match="[Dd]uplicate resource"):
+    with pytest.raises(auto.CommandError, match=r"[Dd]uplicate resource"):
         stack.preview()
     assert len(instances_api.writes) == writes
 
