@@ -39,7 +39,8 @@ def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emul
     stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
 
     with pytest.raises(
-        auto.CommandError, match=rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'
+        auto.CommandError,
+        match=stack.say(rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'),
     ):
         stack.up()
 
@@ -57,7 +58,8 @@ def test_of_two_that_adopt_one_instance_the_second_fails(
         + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
     )
 
-    with pytest.raises(auto.CommandError, match=f"adopt_id names instance {existing}, as it does for another resource"):
+    said = stack.say(f"adopt_id names instance {existing}, as it does for another resource")
+    with pytest.raises(auto.CommandError, match=said):
         stack.up()
 
     assert list(stack.instances()) == ["box"]
@@ -68,7 +70,7 @@ def test_what_an_earlier_run_adopted_is_not_adopted_again(
     stack: Harness, instances_api: Emulator, existing: int
 ) -> None:
     """In a later run, the preview refuses another resource in any order, and so does `up` after the first."""
-    refusal = f"adopt_id names instance {existing}, which another resource of this stack already manages"
+    refusal = stack.say(f"adopt_id names instance {existing}, which another resource of this stack already manages")
     stack.program(ADOPT.format(id=existing))
     stack.up()
 
@@ -97,7 +99,7 @@ def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
     stack.program(f"\n{other}{box}")
     with pytest.raises(
         auto.CommandError,
-        match=f"adopt_id names instance {existing}, which another resource of this stack already manages",
+        match=stack.say(f"adopt_id names instance {existing}, which another resource of this stack already manages"),
     ):
         stack.up()
 
@@ -128,7 +130,7 @@ def test_what_adopt_id_names_is_not_replaced(stack: Harness, instances_api: Emul
     stack.up()
     stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match="cannot change while adopt_id names the instance"):
+    with pytest.raises(auto.CommandError, match=stack.say("cannot change while adopt_id names the instance")):
         stack.preview()
 
     assert calls(instances_api) == []
