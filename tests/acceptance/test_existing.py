@@ -152,7 +152,10 @@ LOOKUP = """
 
 
 def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """It uses the stack's settings, the token is a secret, and a look-up with unknown arguments waits for `up`."""
+    """It uses the stack's settings, the token is a secret, and a look-up with unknown arguments waits for `up`.
+
+    To the SDK of the native package all that the output form finds beside the token is a secret as well.
+    """
     for number in range(1000):
         instances_api.add(name=f"box-{number}")
     stack.program(LOOKUP)
@@ -168,7 +171,8 @@ def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, e
         "names": ["mine"],
         "late": "copy",
     }
-    assert [key for key, output in up.outputs.items() if output.secret] == ["token"]
+    secret = {key for key, output in up.outputs.items() if output.secret}
+    assert secret == ({"token", "late"} if stack.engine == "cli-native" else {"token"})
     assert token not in str(stack.checkpoint().deployment)
     assert set(stack.preview().change_summary) == {"same"}
     assert calls(instances_api) == ["POST /instances"]
@@ -176,7 +180,7 @@ def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, e
 
 @pytest.mark.document_dialect
 def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emulator) -> None:
-    """The account's secrets may be outputs."""
+    """The account's secrets may be outputs. To the SDK of the native package all that is found is a secret."""
     eu = instances_api.add_account()
     there = instances_api.add(name="there", account=eu)
     stack.configure({"eu:secret": auto.ConfigValue(eu.user_secret, secret=True)})
@@ -195,7 +199,7 @@ def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emul
 
     output = stack.up().outputs["id"]
 
-    assert (output.value, output.secret) == (str(there), False)
+    assert (output.value, output.secret) == (str(there), stack.engine == "cli-native")
 
 
 def test_a_look_up_without_a_match_stops_a_preview(stack: Harness, instances_api: Emulator, existing: int) -> None:
