@@ -51,7 +51,9 @@ def refused(stack: Harness) -> str:
 
 def test_a_bad_input_shows_no_secret(stack: Harness, instances_api: Emulator) -> None:
     """Each property is bad in each possible way, and the text of the failure names it."""
-    for key, value in BAD.values():
+    for what, (key, value) in BAD.items():
+        if what == "name, a list" and stack.engine == "cli-native":
+            continue  # its SDK knows the types, and stops the program
         given = {"your_mom": '"dropbox"', key: value}
         stack.program(f'{HEADER}    Instance("box", {", ".join(f"{name}={text}" for name, text in given.items())})\n')
 
