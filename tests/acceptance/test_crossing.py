@@ -48,8 +48,10 @@ def test_a_state_crosses_without_a_difference(
     there.import_(here.checkpoint() if encrypted else here.export())
 
     writes = len(instances_api.writes)
-    assert set(there.preview().change_summary) == {"same"}
-    assert set(there.up().summary.resource_changes or {}) == {"same"}
+    # The state forgets what `get` has read under the other type: references have no aliases.
+    expected = {"same", "discard"} if to == "cli-native" else {"same"}
+    assert set(there.preview().change_summary) == expected
+    assert set(there.up().summary.resource_changes or {}) == expected
     assert len(instances_api.writes) == writes
     token = here.instances()["first"]["outputs"]["token"]
     assert there.instances()["first"]["outputs"]["token"] == token

@@ -385,6 +385,9 @@ def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict
             process.create(inputs(requireValid=True, adoptId=instance_id))
         assert error.value.kept.id == instance_id
         state = plain(bag(error.value.kept.properties))
+        process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id), preview=True)
+        [(_, line)] = [(urn, line) for urn, line in process.engine.lines if "requireValid asks for it" in line]
+        assert line.startswith(f"instance {instance_id}: its connection does not work")
         with pytest.raises(NativeError, match="requireValid asks for it"):
             process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))
         api.change(instance_id, valid=True)

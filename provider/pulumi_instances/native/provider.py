@@ -257,6 +257,8 @@ class InstancesServicer(ResourceProviderServicer):
         olds = _state(wire.decode(request.olds), old_inputs, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
+            if _is_unmet(outputs):
+                log.warning(_UNMET.format(request.id))  # no error: the login may be on its way
             return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}, request.news))
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
@@ -368,13 +370,13 @@ def _is_unmet(outputs: Mapping[str, Any]) -> bool:
 
 def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
     if _is_unmet(outputs):
-        raise Incomplete(
-            instance_id,
-            outputs,
-            f"instance {instance_id}: its connection does not work (valid: false), and require_valid asks for it. It "
-            "is in the state. Log in again at the service and run `pulumi up` again, or give new provider_data",
-            given,
-        )
+        raise Incomplete(instance_id, outputs, _UNMET.format(instance_id), given)
+
+
+_UNMET = (
+    "instance {}: its connection does not work (valid: false), and require_valid asks for it. It is in the state. Log in "
+    "again at the service and run `pulumi up` again, or give new provider_data"
+)
 
 
 # answers
