@@ -89,7 +89,10 @@ class Cli(Engine):
         if self.variant == "native":
             sdk = self.directory / "sdk"
             self._pulumi("package", "gen-sdk", str(plugin), "--language", "python", "--out", str(sdk))
-            self.env["PYTHONPATH"] = str(sdk / "python")
+            installed = sdk / "python" / "pulumi_instances_native.dist-info"  # it looks for its version
+            installed.mkdir()
+            (installed / "METADATA").write_text("Name: pulumi_instances_native\nVersion: 0.1.0\n")
+            self.env["PYTHONPATH"] = str(installed.parent)
 
     def _write_yaml(self) -> None:
         """Write the program that has no program."""

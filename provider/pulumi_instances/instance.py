@@ -9,6 +9,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, with_secrets
+from .core.state_format import NATIVE_TYPE
 from .lifecycle import InstanceProvider
 
 
@@ -139,7 +140,9 @@ _OUTPUTS = dict.fromkeys(OUTPUTS)
 
 
 def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS])
+    ours = pulumi.ResourceOptions(
+        additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[pulumi.Alias(type_=NATIVE_TYPE)]
+    )
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 

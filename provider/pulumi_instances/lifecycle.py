@@ -18,6 +18,7 @@ from pulumi.dynamic import (
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import process
+from .core import spelling
 from .core.errors import InstancesError
 from .core.model import SECRET_OUTPUTS, SWITCHED
 
@@ -53,7 +54,7 @@ class InstanceProvider(ResourceProvider):
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
-        inputs, problems = self._calls.check(_olds, news)
+        inputs, problems = self._calls.check(spelling.old_inputs(_olds), news)
         return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -61,11 +62,16 @@ class InstanceProvider(ResourceProvider):
 
         The engine then compares inputs with inputs itself, shows the property that changed and honours
         `replace_on_changes` (docs/engine.md, E2 and E3). What a create could not switch differs from the outputs only.
+
+        A state that the native package wrote is updated, even where nothing differs and nothing is to be sent: the SDK
+        needs what `update` writes into it (docs/moving.md).
         """
         try:
-            changed, replaces = self._calls.diff(_id, _olds, _news)
+            changed, replaces = self._calls.diff(_id, spelling.old_outputs(_olds, _news), _news)
         except InstancesError as error:
             raise error.with_traceback(None) from None
+        if spelling.is_native(_olds):
+            return DiffResult(changes=True, replaces=replaces)
         if not changed:
             return DiffResult(changes=False)
         return DiffResult(changes=True if {*changed} <= {*SWITCHED} else None, replaces=replaces)
@@ -89,7 +95,7 @@ class InstanceProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change an instance in place."""
         try:
-            return UpdateResult(_marked(self._calls.update(_id, _olds, _news)))
+            return UpdateResult(_marked(self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)))
         except InstancesError as error:
             raise error.with_traceback(None) from None
 

@@ -227,7 +227,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         ("Thing('a', opts=pulumi.ResourceOptions(import_='1'))", "importing resources"),
         ("Thing('a', file=pulumi.StringAsset('x'))", "assets and archives"),
         ("Thing('a', opts=pulumi.ResourceOptions(ignore_changes=['tags[*]']))", "property paths with list elements"),
-        ("Thing('a', opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(type_='t')]))", "aliases of another type"),
+        ("Thing('a', opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(stack='s')]))", "aliases of another stack"),
         ("Thing('a', opts=pulumi.ResourceOptions(deleted_with=Thing('b')))", "the option 'deleted_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replace_with=[Thing('b')]))", "the option 'replace_with'"),
         ("Thing('a', opts=pulumi.ResourceOptions(replacement_trigger='1'))", "the option 'replacement_trigger'"),

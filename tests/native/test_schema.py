@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.core import spelling
 from pulumi_instances.core.errors import Problem
 from pulumi_instances.core.model import INPUTS, OUTPUTS
+from pulumi_instances.core.spelling import camel
 from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.native import schema
-from pulumi_instances.native.names import camel, from_engine, in_words, problem_in_words, to_engine
+from pulumi_instances.native.names import in_words, problem_in_words, to_engine
 
 GOLDEN = Path(__file__).with_name("schema.json")
 ROOT = Path(__file__).parents[2]
@@ -40,8 +42,8 @@ def test_every_property_is_described() -> None:
 
 def test_names_go_there_and_back() -> None:
     ours = dict.fromkeys((*INPUTS, *OUTPUTS, "__defaults"), 1)
-    assert from_engine(to_engine(ours)) == ours
-    assert from_engine({**ours, "__provider": 1, "__imported": 1}) == ours
+    assert spelling.ours(to_engine(ours)) == ours
+    assert spelling.ours({**ours, "__provider": 1, "__imported": 1}) == ours
     assert {"yourMom", "retrieveObjectsAfterInstantiation", "__defaults"} <= to_engine(ours).keys()
 
 

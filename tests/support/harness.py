@@ -20,8 +20,9 @@ from typing import Any, TypeVar, cast
 import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
 
+from pulumi_instances.core import spelling
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
-from pulumi_instances.native.names import from_engine, in_words
+from pulumi_instances.native.names import in_words
 from pulumi_instances.native.schema import NATIVE_TYPE, text, version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
@@ -286,7 +287,10 @@ class NativeHarness(CliHarness):
     def instances(self) -> dict[str, dict[str, Any]]:
         """The instances with their inputs and outputs under the keys that the dynamic provider has for them."""
         return {
-            name: {**resource, **{bag: from_engine(resource[bag]) for bag in ("inputs", "outputs") if bag in resource}}
+            name: {
+                **resource,
+                **{bag: spelling.ours(resource[bag]) for bag in ("inputs", "outputs") if bag in resource},
+            }
             for name, resource in super().instances().items()
         }
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 """The type of an `Instance`, which is part of its URN."""
 
+NATIVE_TYPE = "instances:index:Instance"
+"""The type of an instance of the native package."""
+
 PROVIDER = "__provider"
 """The property that holds the pickle of `lifecycle.InstanceProvider`."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from pulumi.runtime.proto import provider_pb2
 
 from ..core import model
-from .names import camel
+from ..core.spelling import camel
 
 ADD, DELETE, UPDATE = "ADD", "DELETE", "UPDATE"
 

@@ -7,39 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import Problem
-from ..core.model import INPUTS, OUTPUTS
-from ..core.state_format import PROVIDER
-
-IMPORTED = "__imported"
-"""Marks what was read to be imported: no program has said yet which of name and tags it manages."""
-
-
-def camel(key: str) -> str:
-    """A property of ours as the native package spells it: ``your_mom`` is ``yourMom``."""
-    first, *rest = key.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-_NAMES = {key: camel(key) for key in dict.fromkeys((*INPUTS, *OUTPUTS))}
-_OURS = {name: key for key, name in _NAMES.items()}
-
-
-def from_engine(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties under our keys.
-
-    A state that the dynamic provider made holds our keys already, and the pickled provider, which means nothing here.
-    """
-    return {_OURS.get(key, key): value for key, value in bag.items() if key not in (PROVIDER, IMPORTED)}
+from ..core.spelling import NAMES, camel
 
 
 def to_engine(bag: Mapping[str, Any]) -> dict[str, Any]:
     """Properties under the keys of the native package. Hidden keys of the state are the same on both sides."""
-    return {_NAMES.get(key, key): value for key, value in bag.items()}
+    return {NAMES.get(key, key): value for key, value in bag.items()}
 
 
-_SPELLED = {key: name for key, name in _NAMES.items() if key != name}
+_SPELLED = {key: name for key, name in NAMES.items() if key != name}
 _SPELLED.update({"get_instances": "getInstances", "get_instance": "getInstance"})
-_ARGUMENT = re.compile(rf"\b({'|'.join(_NAMES)})=(?=\S)")
+_ARGUMENT = re.compile(rf"\b({'|'.join(NAMES)})=(?=\S)")
 _WORD = re.compile(rf"\b({'|'.join(_SPELLED)})\b(?!/)")
 _CONSTANT = re.compile(r"(?<=: )(True|False)\b")
 
@@ -47,7 +25,7 @@ _CONSTANT = re.compile(r"(?<=: )(True|False)\b")
 def problem_in_words(problem: Problem) -> Problem:
     """A problem of a property, as the native package says it. Those of settings read the same in all languages."""
     head = re.split(r"[.\[]", problem.property, maxsplit=1)[0]
-    if head not in _NAMES:
+    if head not in NAMES:
         return problem
     path = camel(head) + problem.property[len(head) :]
     return Problem(path, in_words(problem.fault), in_words(problem.advice))

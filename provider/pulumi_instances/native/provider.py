@@ -22,7 +22,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from ..api.attempt import Clock
-from ..core import config, model
+from ..core import config, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     Cancelled,
@@ -33,9 +33,10 @@ from ..core.errors import (
     Problem,
     SettingError,
 )
+from ..core.spelling import IMPORTED, camel
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, engine_log, schema, wire
-from .names import IMPORTED, camel, from_engine, in_words, problem_in_words, to_engine
+from .names import in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES, NATIVE_TYPE
 
 log = logging.getLogger("pulumi_instances")
@@ -185,27 +186,27 @@ class InstancesServicer(ResourceProviderServicer):
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         _demand_instance(request.type or _type_of(request.urn))
-        olds, news = wire.decode(request.olds), from_engine(wire.decode(request.news))
+        olds, news = wire.decode(request.olds), spelling.ours(wire.decode(request.news))
         if news.get("name") is None:
             news = {**news, "name": request.name or _name_of(request.urn), model.DEFAULTS: ["name"]}
-        secret = from_engine({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
+        secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
         hidden = {model.STACK: _stack_of(request.urn), model.FROM_OUTPUTS: [*secret]}
-        inputs, problems = self._calls.check(_checked_olds(olds), {**news, **hidden})
+        inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
     def Diff(self, request: Any) -> Any:
         """What differs, per member and per tag, and what of it replaces the instance."""
-        old_inputs, news = wire.decode(request.old_inputs), from_engine(wire.decode(request.news))
+        old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
-        detailed = detailed_diff.of(changed, replaces, olds, from_engine(old_inputs), news)
+        detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
 
     @_rpc
     def Create(self, request: Any) -> Any:
         """Create or adopt an instance. A preview answers what is known, and sends nothing."""
-        inputs = from_engine(wire.decode(request.properties))
+        inputs = spelling.ours(wire.decode(request.properties))
         if request.preview:
             return provider_pb2.CreateResponse(
                 properties=_answer(self._calls.preview_create(inputs), request.properties)
@@ -253,7 +254,7 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Update(self, request: Any) -> Any:
         """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
-        old_inputs, news = wire.decode(request.old_inputs), from_engine(wire.decode(request.news))
+        old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
@@ -271,13 +272,13 @@ class InstancesServicer(ResourceProviderServicer):
     def Delete(self, request: Any) -> Any:
         """Delete an instance."""
         with self._calls.within(request.timeout):
-            self._calls.delete(request.id, from_engine(wire.decode(request.properties)))
+            self._calls.delete(request.id, spelling.ours(wire.decode(request.properties)))
         return empty_pb2.Empty()
 
     @_rpc
     def Invoke(self, request: Any) -> Any:
         """The two look-ups. They ask at once, in previews too."""
-        arguments = from_engine(wire.decode(request.args))
+        arguments = spelling.ours(wire.decode(request.args))
         if request.tok == GET_INSTANCE:
             return _returned(_found(self._calls.find_one(arguments)), request.args)
         if request.tok == GET_INSTANCES:
@@ -351,17 +352,7 @@ def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapp
     Those of an imported instance do not say which of name and tags are managed. The inputs beside them do, and until
     the first program comes, that program.
     """
-    olds = from_engine(outputs)
-    if IMPORTED not in outputs:
-        return olds
-    decides = from_engine(old_inputs) if IMPORTED not in old_inputs else news
-    return {**olds, model.DEFAULTS: model.not_given(decides or {})}
-
-
-def _checked_olds(olds: Mapping[str, Any]) -> Bag:
-    """The old inputs. Those of an import do not count as what a program has given."""
-    ours = from_engine(olds)
-    return {key: value for key, value in ours.items() if IMPORTED not in olds or key not in model.UPDATABLE}
+    return spelling.old_outputs(outputs, spelling.ours(old_inputs) if IMPORTED not in old_inputs else news)
 
 
 def _is_unmet(outputs: Mapping[str, Any]) -> bool:
@@ -374,8 +365,8 @@ def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
 
 
 _UNMET = (
-    "instance {}: its connection does not work (valid: false), and require_valid asks for it. It is in the state. Log in "
-    "again at the service and run `pulumi up` again, or give new provider_data"
+    "instance {}: its connection does not work (valid: false), and require_valid asks for it. It is in the state. Log "
+    "in again at the service and run `pulumi up` again, or give new provider_data"
 )
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
 from ..core.model import INPUTS, OUTPUTS, SECRET_OUTPUTS
+from ..core.spelling import camel
 from ..core.state_format import INSTANCE_TYPE
-from .names import camel
+from ..core.state_format import NATIVE_TYPE as NATIVE_TYPE
 
 PACKAGE = NAMESPACE
-NATIVE_TYPE = f"{PACKAGE}:index:Instance"
 GET_INSTANCE = f"{PACKAGE}:index:getInstance"
 GET_INSTANCES = f"{PACKAGE}:index:getInstances"
 

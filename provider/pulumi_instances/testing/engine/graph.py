@@ -116,13 +116,13 @@ def former_urns(state: ResourceState, aliases: Iterable[Any], former: Mapping[st
 
 def _alias_urn(alias: Any, urn: str, parent: str, former: Mapping[str, str]) -> str:
     spec = alias.spec
-    if spec.type or spec.stack or spec.project:
-        raise UnsupportedFeatureError("aliases of another type, stack or project")
+    if spec.stack or spec.project:
+        raise UnsupportedFeatureError("aliases of another stack or project")
     if alias.urn:
         return str(alias.urn)
     if spec.parentUrn or spec.noParent:
         parent = former.get(spec.parentUrn, spec.parentUrn)
-    return moved_urn(urn, parent, spec.name or urn_name(urn))
+    return moved_urn(urn, parent, spec.name or urn_name(urn), spec.type)
 
 
 def follow_aliases(resources: Sequence[ResourceState]) -> list[ResourceState]:

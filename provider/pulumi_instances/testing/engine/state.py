@@ -101,10 +101,10 @@ def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> st
     return f"urn:pulumi:{stack}::{project}::{type_}::{name}"
 
 
-def moved_urn(urn: str, parent: str, name: str) -> str:
-    """The URN that a resource would have under another parent, by another name."""
+def moved_urn(urn: str, parent: str, name: str, type_: str = "") -> str:
+    """The URN that a resource would have under another parent, by another name, and maybe of another type."""
     stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
-    return make_urn(stack, project, parent, urn_type(urn), name)
+    return make_urn(stack, project, parent, type_ or urn_type(urn), name)
 
 
 def urn_name(urn: str) -> str:
