@@ -38,8 +38,8 @@ HELPERS = textwrap.dedent("""
         return pulumi.ResourceOptions(**options)
 
     class Team(pulumi.ComponentResource):
-        def __init__(self, name, opts=None):
-            super().__init__("acceptance:index:Team", name, None, opts)
+        def __init__(self, name, opts=None, kind="acceptance:index:Team"):
+            super().__init__(kind, name, None, opts)
             child = pulumi.ResourceOptions(parent=self)
             self.box = Instance(f"{name}-box", your_mom="dropbox", name="in a team", opts=child)
             self.second = Instance(f"{name}-second", your_mom="box", name=self.box.id, opts=child)
@@ -245,6 +245,11 @@ SCENARIOS: dict[str, list[Do]] = {
                 "aliases=[pulumi.Alias(parent=team)]",
             ),
         ),
+    ],
+    "of another type": [
+        Do("up", 'Team("team")'),
+        Do("up", 'Team("team", opts(aliases=[pulumi.Alias(type_="acceptance:index:Team")]), "acceptance:index:Crew")'),
+        Do("up", 'Team("crew", opts(aliases=[pulumi.Alias("team", type_="acceptance:index:Crew")]))'),
     ],
     "given up": [
         Do("up", HELD.format("box", True)),

@@ -65,6 +65,7 @@ def test_replace_on_changes_needs_to_know_what_changed(options: list[str], diff:
     [
         ({"urn": "urn:x"}, "urn:x"),
         ({"spec": {"name": "old"}}, "urn:pulumi:dev::toy::toy:index:Group$t:m:T::old"),
+        ({"spec": {"type": "t:m:Old"}}, "urn:pulumi:dev::toy::toy:index:Group$t:m:Old::app-x"),
         ({"spec": {"noParent": True}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
         ({"spec": {"parentUrn": STACK}}, "urn:pulumi:dev::toy::t:m:T::app-x"),
     ],

@@ -15,7 +15,7 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.native.schema import NATIVE_TYPE
+from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.harness import CliHarness, settings
 from tests.support.processes import until

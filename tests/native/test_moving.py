@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import textwrap
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.core.model import HEALTH
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
+from pulumi_instances.native.schema import document
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.native.test_cli import NativeStack
 from tests.support.checks import assert_settled
-from tests.support.harness import settings
+from tests.support.harness import HEADER, settings
 
 _HOST = "pulumi-language-yaml"
 
@@ -81,10 +87,21 @@ configuration:
 outputs:
   token: ${crm.token}
 """
+NATIVE_HEADER = """\
+import pulumi
+from pulumi_instances_native import Instance, Provider
+
+
+def account(name, settings, **secrets):
+    return Provider(name, **secrets, **settings)
+
+
+"""
+"""The import line of the native package's SDK, and an account as a `Provider`."""
 
 
 class MovingStack(NativeStack):
-    """A project that is written in Python, for the dynamic provider, or in YAML, for the native package."""
+    """A project that is written in Python or YAML, for the dynamic provider or the native package."""
 
     def __init__(self, directory: Path, api: Emulator, eu: Account, dialect: str) -> None:
         super().__init__(directory)
@@ -107,6 +124,24 @@ class MovingStack(NativeStack):
         """Use the native package."""
         self.resources_are(YAML.format(**self.values, protect="true"), CONFIGURATION)
 
+    def import_from(self, header: str, sdk: Path | None, program: str = "") -> None:
+        """Use what this import line names. All else of the program stays as it is, unless there is a new one."""
+        self.resources_are("")
+        project = self.directory / "Pulumi.yaml"
+        project.write_text(project.read_text().replace("runtime: yaml", "runtime: python"))
+        file = self.directory / "__main__.py"
+        body = file.read_text().removeprefix(HEADER).removeprefix(NATIVE_HEADER)
+        file.write_text(header + (textwrap.dedent(program) or body))
+        self.env["PYTHONPATH"] = str(sdk or "")
+
+    def raw(self) -> dict[str, dict[str, Any]]:
+        """What the state says of each instance, as it spells it, without what an answer may leave out."""
+        kept = ("id", "inputs", "outputs", "protect", "retainOnDelete", "additionalSecretOutputs")
+        found = [resource for resource in self.resources() if resource["type"].endswith("Instance")]
+        for resource in found:
+            resource["outputs"] = {key: value for key, value in resource["outputs"].items() if key not in HEALTH}
+        return {each["urn"].rpartition("::")[2]: {key: each.get(key) for key in kept} for each in found}
+
     def types(self) -> set[str]:
         """The types of the instances in the state."""
         return {resource["type"] for resource in self.resources() if resource["type"].endswith("Instance")}
@@ -115,6 +150,19 @@ class MovingStack(NativeStack):
         """The ids of the instances in the state."""
         found = [resource for resource in self.resources() if resource["type"].endswith("Instance")]
         return {resource["urn"].rpartition("::")[2]: resource["id"] for resource in found}
+
+
+@pytest.fixture(scope="module")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the generated SDK for Python can be imported from."""
+    directory = tmp_path_factory.mktemp("sdk")
+    (directory / "schema.json").write_text(json.dumps(document()))
+    command = ["package", "gen-sdk", "schema.json", "--language", "python", "--out", "."]
+    auto.PulumiCommand().run(command, str(directory), {"PULUMI_HOME": str(directory / "home")})
+    installed = directory / "python" / "pulumi_instances_native.dist-info"  # it looks for its version
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Name: pulumi_instances_native\nVersion: {version('pulumi-instances')}\n")
+    return installed.parent
 
 
 @pytest.fixture
@@ -164,3 +212,81 @@ def test_what_changes_on_the_way_is_changed_in_place(stack: MovingStack, instanc
         stack.up()
         assert [request.method for request in instances_api.writes[before:]] == ["PUT"]
         assert_settled(stack, instances_api)
+
+
+def test_a_program_in_python_moves_by_its_import_line(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """What the native package has only declared goes back unseen; what it has read is rewritten, by no request."""
+    stack.up()  # it gives adopt_id again, which a refresh has dropped
+    before, writes = stack.raw(), len(instances_api.writes)
+    for is_read, back in ((False, {"same": 6}), (True, {"same": 1, "update": 5})):
+        stack.import_from(NATIVE_HEADER, sdk)
+        assert stack.preview().change_summary == {"same": 6, "create": 1, "delete": 1}
+        stack.up()
+        if is_read:
+            stack.refresh()
+        assert stack.changes() == {"same"}
+        assert ("yourMom" in stack.raw()["crm"]["outputs"]) is is_read
+        stack.import_from(HEADER, None)
+        assert stack.preview().change_summary == {**back, "create": 1, "delete": 1}
+        stack.up()
+        assert stack.raw() == before
+        assert_settled(stack, instances_api)
+    assert len(instances_api.writes) == writes
+
+
+BORN_NATIVE = """
+    opts = pulumi.ResourceOptions
+    Instance("made", your_mom="box", tags=["{tag}"], provider_data={{"code": "c0de-number-2"}})
+    Instance("imported", your_mom="box", opts=opts({imports}))
+    Instance("pinned", your_mom="dropbox", provider_data={{"user": "{user}"}}, opts=opts(ignore_changes=["{ignored}"]))
+    Instance("moved", your_mom="{connector}")
+"""
+
+
+def test_what_the_native_package_has_made_moves_as_well(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """What the program changes on the way is done, and no more; what it no longer declares is deleted."""
+    stack.write_python(protect=False)
+    stack.up()
+    stack.destroy()
+    imported = instances_api.add(your_mom="box", name="imported", tags=["of-dev"])
+    given = {"tag": "a", "user": "one", "ignored": "provider_data", "connector": "box"}
+    made = BORN_NATIVE.format(**given, imports=f'import_="{imported}"') + '    Instance("gone", your_mom="box")\n'
+    stack.import_from(NATIVE_HEADER, sdk, made)
+    stack.up()
+    ids, writes = stack.ids(), len(instances_api.writes)
+
+    changed = {**given, "tag": "b", "user": "two", "connector": "sfdc"}
+    stack.import_from(HEADER, None, BORN_NATIVE.format(**changed, imports=""))
+    assert stack.preview().change_summary == {"same": 1, "update": 3, "replace": 1, "delete": 1}
+    stack.up()
+    sent = sorted(request.method for request in instances_api.writes[writes:])
+    assert sent == ["DELETE", "DELETE", "POST", "PUT"], "of gone, of moved (twice), and of the tags of made"
+    stay = {"made", "imported", "pinned"}
+    assert {name for name, each in stack.ids().items() if each == ids[name]} == stay
+    assert_settled(stack, instances_api)
+    stack.destroy()
+    assert instances_api.instances() == []
+
+
+@pytest.mark.soak
+def test_three_hundred_instances_move(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """There and back, without a write."""
+    stack.write_python(protect=False)
+    stack.up()
+    many = """
+    for number in range(300):
+        Instance(f"crm-{number}", your_mom="box", tags=["a"], provider_data={"code": f"c0de-number-{number}"})
+    """
+    stack.import_from(HEADER, None, many)
+    stack.up()
+    before, writes = stack.raw(), len(instances_api.writes)
+    stack.import_from(NATIVE_HEADER, sdk)
+    assert stack.preview().change_summary == {"same": 301}
+    stack.up()
+    stack.refresh()
+    stack.import_from(HEADER, None)
+    assert stack.preview().change_summary == {"same": 1, "update": 300}
+    stack.up()
+    assert stack.raw() == before
+    assert_settled(stack, instances_api)
+    assert len(instances_api.writes) == writes

@@ -14,7 +14,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
-from pulumi_instances.native.schema import GET_INSTANCE, NATIVE_TYPE
+from pulumi_instances.core.state_format import NATIVE_TYPE
+from pulumi_instances.native.schema import GET_INSTANCE
 from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret

@@ -14,8 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, status_pb2
 
-from pulumi_instances.core.state_format import SECRET
-from pulumi_instances.native.schema import NATIVE_TYPE
+from pulumi_instances.core.state_format import NATIVE_TYPE, SECRET
 from tests.support.provider_process import ProviderProcess
 from tests.support.values import Inputs
 

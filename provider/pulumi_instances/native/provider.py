@@ -34,10 +34,11 @@ from ..core.errors import (
     SettingError,
 )
 from ..core.spelling import IMPORTED, camel
+from ..core.state_format import NATIVE_TYPE
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, engine_log, schema, wire
 from .names import in_words, problem_in_words, to_engine
-from .schema import GET_INSTANCE, GET_INSTANCES, NATIVE_TYPE
+from .schema import GET_INSTANCE, GET_INSTANCES
 
 log = logging.getLogger("pulumi_instances")
 

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
 from ..core.model import INPUTS, OUTPUTS, SECRET_OUTPUTS
 from ..core.spelling import camel
-from ..core.state_format import INSTANCE_TYPE
-from ..core.state_format import NATIVE_TYPE as NATIVE_TYPE
+from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 
 PACKAGE = NAMESPACE
 GET_INSTANCE = f"{PACKAGE}:index:getInstance"
