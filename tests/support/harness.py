@@ -21,9 +21,9 @@ import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from pulumi_instances.core import spelling
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
 from pulumi_instances.native.names import in_words
-from pulumi_instances.native.schema import NATIVE_TYPE, text, version_of_plugin
+from pulumi_instances.native.schema import text, version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter
