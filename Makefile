@@ -21,8 +21,8 @@ check: lint ## the inner loop: lint, types, unit tests; half a minute
 	@$(BIN)/pytest --quiet -n auto tests/unit
 
 test: lint matrix ## lint, types, every supported SDK and Python, all tests
+	@$(BIN)/pytest --quiet -n auto --dialect elements tests/acceptance/test_lifecycle.py tests/robustness/test_{gone,lost_answers}.py
 	@$(BIN)/pytest -n auto
-	@$(BIN)/pytest -n auto --dialect elements tests/acceptance/test_lifecycle.py tests/robustness/test_{gone,lost_answers}.py
 
 dialects: ## all tests with an engine, against the dialect of the live services
 	@$(BIN)/pytest -n auto --dialect elements tests/acceptance tests/robustness
