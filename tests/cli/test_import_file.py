@@ -14,6 +14,7 @@ import click
 import pytest
 
 from pulumi_instances.cli import files
+from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
@@ -307,3 +308,72 @@ def test_an_api_that_fails_leaves_no_file(write: Run, api: Emulator, tmp_path: P
     done = write()
     assert (done.code, list(tmp_path.iterdir())) == (1, [])
     assert "403" in done.err
+
+
+# for the native package
+
+
+@pytest.fixture
+def native(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `import-file --native` in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *more: run("import-file", "--native", "--out", "resources.json", *more)
+
+
+def test_the_file_for_the_native_package_has_ids_and_no_tokens(native: Run, api: Emulator, tmp_path: Path) -> None:
+    """The command says what to run next."""
+    box = api.add(your_mom="box", name="QA Box", tags=["QA"])
+    done = native("--your-mom", "box")
+    assert (done.code, done.err) == (0, "")
+    assert "\npulumi import --file resources.json --protect=false --out generated\n" in done.out
+    expected = {"type": NATIVE_TYPE, "name": "QA_Box", "logicalName": "QA-Box", "id": str(box)}
+    assert json.loads((tmp_path / "resources.json").read_text()) == {"resources": [expected]}
+    assert [path.name for path in tmp_path.iterdir()] == ["resources.json"]
+    assert [(request.method, request.path) for request in api.requests] == [("GET", "/instances")]
+    assert json.loads(native("--json").out) == {
+        "instances": 1,
+        "held_already": 0,
+        "left_out": [],
+        "out": "resources.json",
+    }
+
+
+def test_what_no_program_can_declare_is_left_out_of_the_native_package(native: Run, api: Emulator) -> None:
+    """As of the dynamic provider; nothing is written if that is all."""
+    odd = api.add(name="a\x07b")
+    done = native()
+    assert done.err.startswith(f"instance {odd} left out: name contains a control character")
+    assert (done.code, done.out) == (0, "")
+
+
+def test_what_a_native_state_holds_already_is_left_out(native: Run, api: Emulator, tmp_path: Path) -> None:
+    """So is what one of the dynamic provider holds. Their names are taken in both: each is an alias of the other."""
+    held, other, new = (api.add(your_mom="box", name="crm") for _ in range(3))
+    moved = {**resource(api.instance(other)), "type": NATIVE_TYPE}
+    (tmp_path / "state.json").write_text(state(resource(api.instance(held)), moved))
+    native("--exclude-state", "state.json")
+    [written] = json.loads((tmp_path / "resources.json").read_text())["resources"]
+    assert (written["id"], written["logicalName"]) == (str(new), f"crm-{new}")
+
+
+def test_what_the_generated_program_may_get_wrong_is_told(native: Run, api: Emulator) -> None:
+    """The CLI guesses references, and a rename would then replace another instance."""
+    for name in ("box", "crm"):
+        api.add(your_mom="box", name=name)
+    expected = "In the program, `pulumi import` may write references to other instances for box, since these have "
+    assert native().err == expected + "such a name or id; write the text instead\n"
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--native", "--program", "p.py"], "--native and --program exclude each other"),
+        ([], "Missing option '--program'; give the path of the program to write, or --native"),
+    ],
+)
+def test_a_program_is_written_for_one_of_the_two_only(run: Run, options: list[str], problem: str) -> None:
+    """`pulumi import` writes it for the native package."""
+    done = run("import-file", "--out", "resources.json", *options)
+    assert (done.code, done.out) == (1, "")
+    assert problem in done.err

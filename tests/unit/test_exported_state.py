@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances.cli.exported_state import HIDDEN, held
 from pulumi_instances.core.errors import InputError
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET
 
 EU = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::eu"
 URN = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
@@ -37,6 +37,29 @@ def test_the_account_is_told_by_the_provider() -> None:
     default = instance(provider="urn:pulumi:dev::p::pulumi:providers:pulumi-python::default::1")
     found = held(document(provider, instance(provider=f"{EU}::2"), default, instance()))
     assert [each.account for each in found] == ["eu", None, None]
+
+
+def test_what_the_native_package_has_written_is_read_alike() -> None:
+    """Its accounts are its providers by their names, but for the one that the engine makes."""
+    prefix = "urn:pulumi:dev::p::pulumi:providers:instances::"
+    others = [{"urn": prefix + name, "type": "pulumi:providers:instances"} for name in ("eu", "default_0_1_0")]
+    written = {"yourMom": {**SECRET, "plaintext": '"box"'}, "name": "crm", "__defaults": ["tags"]}
+    native = {**instance(), "type": NATIVE_TYPE, "outputs": written}
+    found = held(document(*others, *({**native, "provider": f"{each['urn']}::1"} for each in others)))
+    assert [each.account for each in found] == ["eu", None]
+    assert found[0].outputs == {"your_mom": "box", "name": "crm", "__defaults": ["tags"]}
+    assert found[0].secrets == {"your_mom"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "left"),
+    [({"name": "crm"}, ["tags"]), ({"name": "crm", "tags": [], "__imported": True}, ["name", "tags"])],
+)
+def test_what_an_import_manages_is_told_by_the_inputs(inputs: dict[str, Any], left: list[str]) -> None:
+    """Those of the import itself tell nothing."""
+    outputs = {"yourMom": "box", "name": "crm", "tags": ["a"], "__defaults": ["name", "tags"], "__imported": True}
+    [found] = held(document({**instance(), "type": NATIVE_TYPE, "inputs": inputs, "outputs": outputs}))
+    assert found.outputs["__defaults"] == left
 
 
 def test_what_is_referred_to_or_on_its_way_out_is_marked() -> None:

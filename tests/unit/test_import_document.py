@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,41 @@ def test_names_are_unique_and_hang_on_no_order(names: list[str], taken: set[str]
     assert len(set(made.values())) == len(instances)
     assert not set(made.values()) & taken
     assert import_document.resource_names(instances[::-1], taken) == made
+
+
+# names of variables
+
+
+@pytest.mark.parametrize(
+    ("names", "variables"),
+    [
+        (["crm", "QA-Box.1", "漢字", "1st", "é-a"], ["crm", "QA_Box_1", "instance", "instance_1st", "a"]),
+        (["crm", "c-rm", "CRM"], ["crm", "c_rm_2", "CRM_3"]),
+        (["crm-3", "crm", "c.rm"], ["crm_3", "crm", "c_rm_3_3"]),
+        (["instances", "Pulumi", "null"], ["instances_1", "Pulumi_2", "null_3"]),
+    ],
+)
+def test_a_variable_is_one_in_every_language(names: list[str], variables: list[str]) -> None:
+    """What differs in case and separators alone may be one variable there."""
+    numbered = {str(number): name for number, name in enumerate(names, 1)}
+    written = import_document.native_import_file(numbered)["resources"]
+    assert [each["name"] for each in written] == variables
+    assert [each["logicalName"] for each in written] == names
+
+
+@given(st.lists(LIKELY, max_size=12))
+def test_variables_are_unique_in_every_language(names: list[str]) -> None:
+    """Whatever the instances are called."""
+    numbered = {str(number): name for number, name in enumerate(names, 1)}
+    written = [each["name"] for each in import_document.native_import_file(numbered)["resources"]]
+    assert all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in written)
+    assert len({name.lower().replace("_", "") for name in written}) == len(names)
+
+
+def test_what_a_generator_may_take_for_a_reference_is_told() -> None:
+    """A connector or a tag that another instance is called, or that is its id."""
+    instances = [found(1, "box", ["2", "x"], "dropbox"), found(2, "crm", ["y"]), found(3, "z", ["z?"])]
+    assert import_document.mistaken(instances) == ["2", "box"]
 
 
 # the import file

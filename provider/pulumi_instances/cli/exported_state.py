@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import model
+from ..core import model, spelling
 from ..core.config import ACCOUNT_KEY
 from ..core.errors import InputError
-from ..core.state_format import INSTANCE_TYPE, SECRET
+from ..core.state_format import INSTANCE_TYPE, NATIVE_PROVIDER, NATIVE_TYPE, SECRET, account_of
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""
@@ -64,7 +64,7 @@ def held(document: Any) -> list[Held]:
     found = []
     for number, resource in enumerate(resources, 1):
         with _intact(number):
-            if resource["type"] == INSTANCE_TYPE:
+            if resource["type"] in (INSTANCE_TYPE, NATIVE_TYPE):
                 found.append(_held(resource, accounts))
     return found
 
@@ -81,14 +81,18 @@ def _intact(number: int) -> Iterator[None]:
 
 
 def _account(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    account: Any = None
     if resource["type"] == "pulumi:providers:pulumi-python":
         account = _plain((resource.get("inputs") or {}).get(ACCOUNT_KEY))
-        if isinstance(account, str):
-            yield resource["urn"], account
+    elif resource["type"] == NATIVE_PROVIDER:
+        account = account_of(resource["urn"].split("::", 3)[3])
+    if isinstance(account, str):
+        yield resource["urn"], account
 
 
 def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
-    inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
+    inputs = spelling.old_inputs(resource.get("inputs") or {})
+    outputs = spelling.old_outputs(resource.get("outputs") or {}, inputs)
     found = Held(
         urn=resource["urn"],
         id=_id(resource["id"]),

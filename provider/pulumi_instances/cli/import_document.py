@@ -1,7 +1,8 @@
 """Bringing many existing instances into a stack: names for them, and the file for `pulumi import`. Pure.
 
 `pulumi import` cannot read dynamic resources (pulumi/pulumi#16175). Since 3.254 it need not, where the file gives the
-whole state of each resource (docs/engine.md, E13): then nothing is sent to the API either.
+whole state of each resource (docs/engine.md, E13): then nothing is sent to the API either. What it reads by the native
+package needs no more in the file than an id.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from ..core import model, validation
 from ..core.dialect import DIALECTS
-from ..core.state_format import INSTANCE_TYPE, PROVIDER, SECRET
+from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE, PROVIDER, SECRET
 
 Found = Mapping[str, Any]
 
@@ -22,9 +23,9 @@ OLDEST_CLI = (3, 254, 0)
 """The first CLI that takes whole states in an import file (pulumi/pulumi#23984)."""
 
 
-def obstacle(found: Found) -> str | None:
+def obstacle(found: Found, *, needs_token: bool = True) -> str | None:
     """Why an instance cannot be brought into a state, and what to do; None where it can."""
-    if "token" not in found:
+    if needs_token and "token" not in found:
         return "the API does not report its token"
     _, problems = validation.check(inputs(found))
     # What `check` advises is for programs: here it is the account that is to be corrected.
@@ -54,6 +55,53 @@ def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> d
 
 def _base(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "instance"
+
+
+def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
+    """The document for `pulumi import --file F` by the native package, which reads each instance. It has no tokens.
+
+    ``name`` is that of a variable in the generated program, and ``logicalName`` that of the resource.
+    """
+    variables = _variables(names)
+    return {
+        "resources": [
+            {"type": NATIVE_TYPE, "name": variables[instance_id], "logicalName": name, "id": instance_id}
+            for instance_id, name in names.items()
+        ]
+    }
+
+
+def mistaken(instances: Sequence[Found]) -> list[str]:
+    """Connectors and tags that are also the name or the id of an instance.
+
+    The generator of `pulumi import` may write a reference to that instance for them (pulumi/pulumi: pkg/importer,
+    createImportState). To rename it would then replace, or change, another one.
+    """
+    texts = {text for found in instances for text in (found["your_mom"], *found.get("tags", ()))}
+    return sorted(texts & {found[key] for found in instances for key in ("id", "name")})
+
+
+def _variables(names: Mapping[str, str]) -> dict[str, str]:
+    """A variable for each id. Generators write it as their language does: only letters and digits tell two apart."""
+    variables: dict[str, str] = {}
+    used = set(_RESERVED)
+    for instance_id, name in names.items():
+        variable = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
+        if not variable[:1].isalpha():
+            variable = f"instance_{variable}".strip("_")
+        while _core(variable) in used:
+            variable = f"{variable}_{instance_id}"
+        used.add(_core(variable))
+        variables[instance_id] = variable
+    return variables
+
+
+def _core(variable: str) -> str:
+    return variable.lower().replace("_", "")
+
+
+_RESERVED = ("pulumi", "instances", "true", "false", "null")
+"""What generated programs import, and the literals of the language that they are generated from."""
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import click
 
 from ..api import selection
 from ..api.selection import Found
+from ..core.errors import quote
 from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
 
@@ -29,13 +30,16 @@ _exclude_state = click.option(
     metavar="FILE",
     help="Leave out the instances of this exported state; repeat for several. Those of --stack are left out anyway.",
 )
-_program = click.option(
-    "--program",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Where to write the program that declares them. Another program is never overwritten.",
-)
+
+
+def _program(*, required: bool) -> Callable[[common.Command], common.Command]:
+    return click.option(
+        "--program",
+        required=required,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Where to write the program that declares them. Another program is never overwritten.",
+    )
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,11 @@ Examples:
   pulumi-instances import-file --stack dev --out resources.json --program instances.py
   pulumi import --stack dev --file resources.json --generate-code=false --protect=false
   rm resources.json
+  pulumi-instances import-file --native --stack dev --out resources.json
+  pulumi import --stack dev --file resources.json --protect=false --out generated
 
 The file has the tokens in plain text (mode 0600): remove it afterwards. `pulumi-instances import` does all of this.
+With --native it has no tokens, and `pulumi import` writes the program in the language of the project.
 
 {common.EXIT_CODES}""",
 )
@@ -76,23 +83,33 @@ The file has the tokens in plain text (mode 0600): remove it afterwards. `pulumi
     type=click.Path(path_type=Path),
     help="Where to write the file for `pulumi import`.",
 )
-@_program
+@_program(required=False)
+@click.option("--native", is_flag=True, help="Import into the native package; `pulumi import` writes the program.")
 @common.as_json
 def import_file(
     stack: str | None,
     overrides: tuple[str, ...],
     excluded: tuple[str, ...],
     out: Path,
-    program: Path,
+    program: Path | None,
+    native: bool,
     as_json: bool,
     **which: Any,
 ) -> None:
     """Write the file for `pulumi import` that imports existing instances, and a program that declares them.
 
     Instances that are already in a given state are left out. The API is only read. Only the default account is
-    supported: the program has no `opts=ResourceOptions(provider=…)`.
+    supported: the program has no `opts=ResourceOptions(provider=…)`. With --native they are imported into the native
+    package, for programs in every Pulumi language, and no program is written.
     """
     files.demand_file(out)
+    if native:
+        if program:
+            raise click.UsageError("--native and --program exclude each other: `pulumi import` writes the program")
+        _write_native(out, _plan(stack, overrides, excluded, which, with_tokens=False), stack, as_json=as_json)
+        return
+    if program is None:
+        raise click.UsageError("Missing option '--program'; give the path of the program to write, or --native")
     files.demand_file(program)
     if os.path.realpath(out) == os.path.realpath(program):
         raise click.UsageError("--out and --program must be different files")
@@ -106,10 +123,32 @@ def import_file(
         click.echo(
             f"Wrote {common.counted(len(plan.instances))} with tokens to {out}, and a program to {program}. Now run:"
         )
-        stack_words = f" --stack {shlex.quote(stack)}" if stack else ""
         file = shlex.quote(str(out))
-        click.echo(f"pulumi import{stack_words} --file {file} --generate-code=false --protect=false && rm {file}")
+        click.echo(f"pulumi import{_of(stack)} --file {file} --generate-code=false --protect=false && rm {file}")
         _advise_to_import(program)
+
+
+def _write_native(out: Path, plan: _Plan, stack: str | None, *, as_json: bool) -> None:
+    if plan.instances:
+        files.write(out, json.dumps(import_document.native_import_file(plan.names), indent=1))
+    if texts := import_document.mistaken(plan.instances):
+        common.note(
+            f"In the program, `pulumi import` may write references to other instances for {quote(', '.join(texts))}, "
+            "since these have such a name or id; write the text instead"
+        )
+    if as_json:
+        common.write_json(plan.report(out=str(out)) if plan.instances else plan.report())
+    elif plan.instances:
+        click.echo(f"Wrote {common.counted(len(plan.instances))} to {out}. Now run, in a project of any language:")
+        click.echo(f"pulumi import{_of(stack)} --file {shlex.quote(str(out))} --protect=false --out generated")
+        click.echo(
+            "Copy what it writes to `generated` into your program: the next `pulumi up` deletes instances that it does "
+            "not declare."
+        )
+
+
+def _of(stack: str | None) -> str:
+    return f" --stack {shlex.quote(stack)}" if stack else ""
 
 
 @click.command(
@@ -126,7 +165,7 @@ Examples:
 @common.set_option
 @common.which
 @_exclude_state
-@_program
+@_program(required=True)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @common.as_json
 def import_(
@@ -225,15 +264,24 @@ def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
 # planning
 
 
-def _plan(stack: str | None, overrides: Sequence[str], excluded: Sequence[str], which: dict[str, Any]) -> _Plan:
+def _plan(
+    stack: str | None,
+    overrides: Sequence[str],
+    excluded: Sequence[str],
+    which: dict[str, Any],
+    *,
+    with_tokens: bool = True,
+) -> _Plan:
     """Ask the API and the states, and say on stderr what is not going to be imported."""
     held = common.read_states(excluded, stack)
     owned = {each.id for each in held if not each.external}
     client = common.open_client(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
         found = selection.select(client, common.selection_of(**which), on_page)
-    new = _with_tokens(client, [each for each in found if each["id"] not in owned])
-    obstacles = [(each, import_document.obstacle(each)) for each in new]
+    new = [each for each in found if each["id"] not in owned]
+    if with_tokens:
+        new = _with_tokens(client, new)
+    obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
     plan = _Plan(

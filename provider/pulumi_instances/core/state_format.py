@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 """The type of an `Instance`, which is part of its URN."""
 
 NATIVE_TYPE = "instances:index:Instance"
 """The type of an instance of the native package."""
+
+NATIVE_PROVIDER = "pulumi:providers:instances"
+"""The type of an account in the native package."""
 
 PROVIDER = "__provider"
 """The property that holds the pickle of `lifecycle.InstanceProvider`."""
@@ -16,3 +21,11 @@ SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  it marks se
 SECRET = {SIGNATURE_KEY: SECRET_SIGNATURE}
 """What marks an object as a secret: beside it is ``value`` on the wire, and in a state ``ciphertext``, or ``plaintext``
 in JSON (pulumi/pulumi: sdk/go/common/resource/properties.go, pkg/resource/stack/deployment.go)."""
+
+
+def account_of(provider: str) -> str | None:
+    """The name of an account from that of its native provider; None for the one that the engine makes by itself.
+
+    The engine calls that one ``default``, and adds the version and the URL of the plugin, if there are any.
+    """
+    return None if not provider or re.fullmatch(r"default(_.*)?", provider) else provider

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +33,7 @@ from ..core.errors import (
     SettingError,
 )
 from ..core.spelling import IMPORTED, camel
-from ..core.state_format import NATIVE_TYPE
+from ..core.state_format import NATIVE_TYPE, account_of
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, engine_log, schema, wire
 from .names import in_words, problem_in_words, to_engine
@@ -136,7 +135,7 @@ class InstancesServicer(ResourceProviderServicer):
     def CheckConfig(self, request: Any) -> Any:
         """All problems of the settings at once; the two secrets come back marked."""
         news = wire.decode(request.news)
-        account = _account_of(request.name or _name_of(request.urn))
+        account = account_of(request.name or _name_of(request.urn))
         get = _reader(news, account)
         problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
@@ -169,7 +168,7 @@ class InstancesServicer(ResourceProviderServicer):
 
         Bad settings are an error here too: refresh and destroy come without a CheckConfig.
         """
-        settings, account = wire.decode(request.args), _account_of(request.name or _name_of(request.urn))
+        settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(clock=Clock(sleep=self._sleep))
         calls.configure(_reader(settings, account), _how_to_set)
         if calls.setting_problems:
@@ -302,14 +301,6 @@ def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str],
         return account if key == config.ACCOUNT_KEY else settings.get(key.removeprefix(f"{NAMESPACE}:"))
 
     return get
-
-
-def _account_of(provider: str) -> str | None:
-    """The name of an account from that of its provider; None for the one that the engine makes by itself.
-
-    The engine calls that one ``default``, and adds the version and the URL of the plugin, if there are any.
-    """
-    return None if not provider or re.fullmatch(r"default(_.*)?", provider) else provider
 
 
 def _problems_of_name(account: str | None) -> list[Problem]:

@@ -1,0 +1,106 @@
+"""`pulumi-instances import-file --native` on the CLI: from existing instances to a program with an empty preview."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pulumi_instances.testing.emulator import Emulator
+from tests.native import test_moving
+from tests.native.test_moving import MovingStack, sdk
+from tests.support.processes import COMMAND
+
+__all__ = ["sdk"]
+
+pytestmark = test_moving.pytestmark
+
+NAMES = ("QA Box", "box", "class", "instances", "漢字 'q' \"x\"", "${crm.token}", "1st: yes", "null", "Class", "cl-ass")
+"""As people choose them: no identifiers, words of languages, one variable in some of them, one a connector too."""
+
+
+class ImportingStack(MovingStack):
+    """A stack of the native package, without resources."""
+
+    def __init__(self, directory: Path, api: Emulator, dialect: str) -> None:
+        super().__init__(directory, api, api.add_account(), dialect)
+        api.remove(self.values["adopted"])
+        self.unconfigure(["instances:defaultTags"])
+        self.resources_are("")
+
+    def import_all(self) -> tuple[str, str]:
+        """Run the two commands as they are printed. Returns the generated code, and what was noted."""
+        done = subprocess.run(
+            [*COMMAND, "import-file", "--native", "--stack", "dev", "--out", "resources.json"],
+            cwd=self.directory,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        command = done.stdout.splitlines()[1].split()
+        assert command[0] == "pulumi"
+        self.run(*command[1:], "--yes", "--skip-preview", "--non-interactive")
+        return (self.directory / "generated").read_text(), done.stderr
+
+    def add_to_program(self, code: str) -> None:
+        """Add what was generated to the program in YAML."""
+        project = self.directory / "Pulumi.yaml"
+        project.write_text(project.read_text() + code)
+
+    def assert_holds(self, api: Emulator) -> None:
+        """The stack manages every instance, a preview is empty, tokens are secret, and nothing was written."""
+        assert self.changes() == {"same"}
+        assert set(self.ids().values()) == {str(each["id"]) for each in api.instances()}
+        state = json.dumps(self.checkpoint().deployment)
+        written = (self.directory / "resources.json").read_text() + (self.directory / "generated").read_text()
+        assert [each["name"] for each in api.instances() if each["token"] in state + written] == []
+        assert api.writes == []
+
+
+@pytest.fixture
+def stack(tmp_path: Path, instances_api: Emulator, instances_dialect: str) -> ImportingStack:
+    return ImportingStack(tmp_path / "stack", instances_api, instances_dialect)
+
+
+def fill(api: Emulator) -> None:
+    for number, name in enumerate(NAMES):
+        api.add(your_mom=("dropbox", "box")[number % 2], name=name, tags=["QA", "eu"][: number % 3])
+
+
+def test_instances_become_a_program_in_yaml(stack: ImportingStack, instances_api: Emulator) -> None:
+    """What the generator takes for a reference was told, and is written as a text instead."""
+    fill(instances_api)
+    code, note = stack.import_all()
+    references = set(re.findall(r" \$\{.*\}$", code, re.MULTILINE))
+    assert references == {" ${box.name}"}
+    assert "references to other instances for box, since" in note
+    stack.add_to_program(code.replace(" ${box.name}", " box"))
+    stack.assert_holds(instances_api)
+    stack.up()
+    stack.refresh()
+    stack.assert_holds(instances_api)
+
+
+def test_instances_become_a_program_in_python(stack: ImportingStack, instances_api: Emulator, sdk: Path) -> None:
+    """The CLI generates it in the language of the project."""
+    fill(instances_api)
+    stack.import_from("", sdk, "pass")
+    code, _ = stack.import_all()
+    stack.import_from("", sdk, code)
+    stack.assert_holds(instances_api)
+
+
+@pytest.mark.soak
+def test_a_thousand_at_once(stack: ImportingStack, instances_api: Emulator) -> None:
+    """In one run of each command."""
+    for number in range(1000):
+        instances_api.add(your_mom="dropbox", name=f"box {number % 400}", tags=["QA"][: number % 2])
+    code, note = stack.import_all()
+    assert note == ""
+    stack.add_to_program(code)
+    stack.assert_holds(instances_api)
