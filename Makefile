@@ -9,7 +9,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo check test emulator up destroy lint matrix soak bench audit build release lock clean
+.PHONY: help demo check test dialects emulator up destroy lint matrix soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,11 @@ check: lint ## the inner loop: lint, types, unit tests; half a minute
 	@$(BIN)/pytest --quiet -n auto tests/unit
 
 test: lint matrix ## lint, types, every supported SDK and Python, all tests
+	@$(BIN)/pytest --quiet -n auto --dialect elements tests/acceptance/test_lifecycle.py tests/robustness/test_{gone,lost_answers}.py
 	@$(BIN)/pytest -n auto
+
+dialects: ## all tests with an engine, against the dialect of the live services
+	@$(BIN)/pytest -n auto --dialect elements tests/acceptance tests/robustness
 
 emulator: $(READY) ## run the emulator in the foreground, on the instances of `make up`
 	@mkdir -p .demo

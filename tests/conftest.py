@@ -48,9 +48,18 @@ def api(_emulator: Emulator) -> Emulator:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect."""
+    """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect or another door."""
+    of_the_other_door = [item for item in items if _is_of_the_other_door(item)]
+    items[:] = [item for item in items if item not in of_the_other_door]
+    config.hook.pytest_deselected(items=of_the_other_door)
     dialect = config.getoption("--dialect")
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
         if dialect != "default" and item.get_closest_marker("document_dialect"):
             item.add_marker(pytest.mark.skip(reason=f"not of the dialect {dialect}"))
+
+
+def _is_of_the_other_door(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    native = parameters is not None and parameters.params.get("engine") == "cli-native"
+    return native and item.get_closest_marker("dynamic_door") is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, with_secrets
+from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, with_secrets
 from .core.state_format import NATIVE_TYPE
 from .lifecycle import InstanceProvider
 
@@ -113,7 +113,8 @@ class Instance(Resource, module="instances", name="Instance"):
             inputs[DEFAULTS] = ["name"]
         if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
-        super().__init__(InstanceProvider(), resource_name, {**_OUTPUTS, **inputs}, _options(opts))
+        given = {key: value for key, value in inputs.items() if value is not None}
+        super().__init__(InstanceProvider(), resource_name, {**_ANSWERED, **given}, _options(resource_name, opts))
         if require_valid:
             pulumi.Output.all(self.id, self.valid).apply(lambda known: _demand_valid(resource_name, *known))
 
@@ -125,8 +126,16 @@ class Instance(Resource, module="instances", name="Instance"):
         """
         instance = cls.__new__(cls)
         reference = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
-        Resource.__init__(instance, InstanceProvider(), resource_name, dict(_OUTPUTS), _options(reference))
+        Resource.__init__(
+            instance, InstanceProvider(), resource_name, dict(_OUTPUTS), _options(resource_name, reference)
+        )
         return instance
+
+    def __getattr__(self, name: str) -> pulumi.Output[None]:
+        """What the program has not given is None. To the SDK it would be as expensive as a value."""
+        if name in _OUTPUTS:
+            return pulumi.Output.from_input(None)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def token(self) -> pulumi.Output[str]:
@@ -137,12 +146,15 @@ class Instance(Resource, module="instances", name="Instance"):
 
 # The SDK resolves only those outputs whose keys it is given.
 _OUTPUTS = dict.fromkeys(OUTPUTS)
+_ANSWERED = dict.fromkeys(ANSWERED)
 
 
-def _options(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    ours = pulumi.ResourceOptions(
-        additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[pulumi.Alias(type_=NATIVE_TYPE)]
-    )
+def _options(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+    """The program's options, and ours: the type in the native package is another name of ours (docs/moving.md)."""
+    alias: str | pulumi.Alias = pulumi.Alias(type_=NATIVE_TYPE)
+    if opts is None or opts.parent is None:  # a text costs the SDK a quarter
+        alias = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{NATIVE_TYPE}::{name}"
+    ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[alias])
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 

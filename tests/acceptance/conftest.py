@@ -1,4 +1,4 @@
-"""The fixture `stack`: a stack on each of the two engines, configured for the emulated API."""
+"""The fixture `stack`: a stack on each of the engines, configured for the emulated API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+from tests.support.harness import CliHarness, Harness, LocalHarness, NativeHarness, generated_sdk, settings
 from tests.support.watching import Issued, files, leaks
 
 needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
@@ -17,9 +17,12 @@ needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulum
 NewStack = Callable[[], Harness]
 
 
-@pytest.fixture(params=["local", pytest.param("cli", marks=needs_cli)])
+@pytest.fixture(params=["local", pytest.param("cli", marks=needs_cli), pytest.param("cli-native", marks=needs_cli)])
 def engine(request: pytest.FixtureRequest) -> str:
-    """Each test that uses it runs on the local engine and on the real CLI."""
+    """Each test that uses it runs on the local engine, on the real CLI, and there with the native package as well.
+
+    Tests with the marker `dynamic_door` do not run with the native package.
+    """
     return str(request.param)
 
 
@@ -38,11 +41,13 @@ def new_stack(
 
     def make() -> Harness:
         directory = tmp_path_factory.mktemp(engine)
-        made.append(
-            LocalHarness(directory)
-            if engine == "local"
-            else CliHarness(directory, request.getfixturevalue("cli_template"))
-        )
+        if engine == "local":
+            made.append(LocalHarness(directory))
+        elif engine == "cli":
+            made.append(CliHarness(directory, request.getfixturevalue("cli_template")))
+        else:
+            fixtures = [request.getfixturevalue(name) for name in ("cli_template", "native_sdk")]
+            made.append(NativeHarness(directory, *fixtures))
         return made[-1]
 
     yield make
@@ -65,3 +70,9 @@ def stack(new_stack: NewStack, instances_api: Emulator, issued: Issued) -> Harne
 def cli_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a stack of the CLI, made once and copied for each test."""
     return CliHarness(tmp_path_factory.mktemp("template")).directory
+
+
+@pytest.fixture(scope="session")
+def native_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SDK of the native package, generated once."""
+    return generated_sdk(tmp_path_factory.mktemp("native-sdk"))

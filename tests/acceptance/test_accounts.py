@@ -62,7 +62,7 @@ def test_an_accounts_secrets_are_secret_in_the_state(stack: Harness, eu: Account
 
     written = str(stack.checkpoint().deployment)
 
-    assert "'instances:account': 'eu'" in written
+    assert f"{stack.provider_type}::eu" in written
     assert eu.user_secret not in written
     assert eu.organization_secret not in written
 

@@ -44,7 +44,7 @@ def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
     """Preview and up refuse in one line, and nothing was sent."""
     writes, state = calls(api), stack.instances()
     for operation in (stack.preview, stack.up):
-        with pytest.raises(auto.CommandError, match=problem) as failure:
+        with pytest.raises(auto.CommandError, match=stack.say(problem)) as failure:
             operation()
         assert "Code on the Return URL" not in str(failure.value)
     assert calls(api) == writes
@@ -93,7 +93,8 @@ def test_another_instance_cannot_use_what_the_state_knows_of_a_code(stack: Harne
     """
     stack.program(text)
 
-    with pytest.raises(auto.CommandError, match="create instance 'other': provider_data holds a code that was used"):
+    said = stack.say("create instance 'other': provider_data holds a code that was used")
+    with pytest.raises(auto.CommandError, match=said):
         stack.up()
 
     assert calls(instances_api) == ["POST /instances"]

@@ -10,6 +10,7 @@ from pulumi_instances.testing.emulator import Emulator
 from tests.support.harness import Harness
 
 
+@pytest.mark.dynamic_door("it is about the pickled provider in the state")
 @pytest.mark.usefixtures("instances_api")
 def test_the_state_holds_what_users_read_and_nothing_else(stack: Harness) -> None:
     """The file backend writes the whole state at every step, so the state has no connector object and no code."""

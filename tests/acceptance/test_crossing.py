@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.checks import assert_ends_empty, assert_settled
-from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+from tests.support.harness import CliHarness, Harness, LocalHarness, NativeHarness, settings
 
 from .conftest import needs_cli
 
@@ -29,24 +29,30 @@ PROGRAM = """
 
 @needs_cli
 @pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted", "in plain"])
-@pytest.mark.parametrize("to", ["cli", "local"])
+@pytest.mark.parametrize(("origin", "to"), [("local", "cli"), ("cli", "local"), ("local", "cli-native")])
 def test_a_state_crosses_without_a_difference(
-    to: str, encrypted: bool, instances_api: Emulator, tmp_path: Path, cli_template: Path
+    origin: str, to: str, encrypted: bool, instances_api: Emulator, tmp_path: Path, cli_template: Path, native_sdk: Path
 ) -> None:
-    """After the import a preview and a refresh are empty, and destroy leaves nothing."""
+    """After the import a preview, an update and a refresh are empty, and destroy leaves nothing."""
     stacks: dict[str, Harness] = {
         "local": LocalHarness(tmp_path / "local"),
         "cli": CliHarness(tmp_path / "cli", cli_template),
+        "cli-native": NativeHarness(tmp_path / "cli-native", cli_template, native_sdk),
     }
-    for stack in stacks.values():
+    here, there = stacks[origin], stacks[to]
+    for stack in (here, there):
         stack.configure(settings(instances_api))
         stack.program(PROGRAM)
-    there = stacks.pop(to)
-    [(_, here)] = stacks.items()
     here.up()
 
     there.import_(here.checkpoint() if encrypted else here.export())
 
+    writes = len(instances_api.writes)
+    # The state forgets what `get` has read under the other type: references have no aliases.
+    expected = {"same", "discard"} if to == "cli-native" else {"same"}
+    assert set(there.preview().change_summary) == expected
+    assert set(there.up().summary.resource_changes or {}) == expected
+    assert len(instances_api.writes) == writes
     token = here.instances()["first"]["outputs"]["token"]
     assert there.instances()["first"]["outputs"]["token"] == token
     assert_settled(there, instances_api)

@@ -27,7 +27,8 @@ def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator)
         'configuration["a"][0] is too large to stay exact',
         "adopt_id must be the decimal id of an instance",
     ):
-        assert f"has a problem: {problem}; " in said or f"has a problem: {problem}, not" in said, problem
+        line = f"has a problem: {stack.say(problem)}"
+        assert f"{line}; " in said or f"{line}, not" in said, problem
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 

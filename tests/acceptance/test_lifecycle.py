@@ -42,6 +42,7 @@ def test_up_creates_what_the_program_declares(stack: Harness, instances_api: Emu
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.dynamic_door("the program imports the package in this process, which has no SDK of the native package")
 def test_an_inline_program_works_like_a_project(stack: Harness, instances_api: Emulator) -> None:
     """A Python function is as good as a `__main__.py`."""
 
@@ -116,7 +117,7 @@ def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: 
     """The new instance is there before the old one is deleted."""
     after = REPLACING[change]
     stack.program(after.replace("two", "one") if "two" in after else BOX)
-    before = stack.up().outputs
+    before = dict(stack.up().outputs)
     stack.program(after)
 
     up = stack.up()
@@ -246,7 +247,8 @@ def test_adopting_what_does_not_exist_fails(stack: Harness, instances_api: Emula
     """The error names the id and what to do, and nothing is created instead."""
     stack.program(BOX.replace("tags=", 'adopt_id="99", tags='))
 
-    with pytest.raises(auto.CommandError, match="adopt_id names instance 99, which does not exist; correct adopt_id"):
+    said = stack.say("adopt_id names instance 99, which does not exist; correct adopt_id")
+    with pytest.raises(auto.CommandError, match=said):
         stack.up()
 
     assert instances_api.writes == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.checks import assert_ends_empty, assert_settled, calls
 from tests.support.harness import Harness
@@ -132,10 +131,10 @@ def test_dependencies_and_parents_order_the_operations(stack: Harness, instances
 def test_two_resources_with_one_name_are_an_error(stack: Harness, instances_api: Emulator) -> None:
     """Neither is created if the engine learns of both before it begins; the CLI may have begun with one."""
     stack.program(BOX.format(options="") + "\n" + BOX.format(options=""))
-    urn = f"urn:pulumi:dev::acceptance::{INSTANCE_TYPE}::box"
+    urn = f"urn:pulumi:dev::acceptance::{stack.instance_type}::box"
 
     with pytest.raises(auto.CommandError, match=f"Duplicate resource URN '{urn}'; try giving it a unique name"):
         stack.up()
 
-    assert len(instances_api.instances()) <= (stack.engine == "cli")
+    assert len(instances_api.instances()) <= (stack.engine != "local")
     assert len(stack.instances()) == len(instances_api.instances())

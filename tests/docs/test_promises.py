@@ -18,3 +18,14 @@ def test_each_promise_names_a_test_that_tests() -> None:
             text = (ROOT / path).read_text()
             assert "assert " in text, path
             assert "def test_" in text or path.endswith("conftest.py"), path
+
+
+def test_what_is_promised_of_the_native_package_is_tested_on_it() -> None:
+    """By a test of its own, or by a scenario of all engines."""
+    for row in table("docs/promises.md", "promise"):
+        paths = re.findall(r"\]\(\.\./(tests/[\w/]+\.py)\)", row["with the native package"])
+        assert paths or "Random work" in row["promise"] or "dependencies" in row["promise"]
+        for path in paths:
+            text = (ROOT / path).read_text()
+            assert "assert " in text, path
+            assert path.startswith("tests/native/") or "stack: Harness" in text or path.endswith("conftest.py"), path

@@ -167,13 +167,18 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, instances_api: Emulator, instances_dialect: str) -> MovingStack:
+def empty(tmp_path: Path, instances_api: Emulator, instances_dialect: str) -> MovingStack:
+    """A stack without resources."""
+    return MovingStack(tmp_path / "stack", instances_api, instances_api.add_account(), instances_dialect)
+
+
+@pytest.fixture
+def stack(empty: MovingStack, instances_api: Emulator) -> MovingStack:
     """A stack of the dynamic provider, with everything that may get in the way of a move."""
-    stack = MovingStack(tmp_path / "stack", instances_api, instances_api.add_account(), instances_dialect)
-    stack.write_python()
-    stack.up()
-    assert_settled(stack, instances_api)
-    return stack
+    empty.write_python()
+    empty.up()
+    assert_settled(empty, instances_api)
+    return empty
 
 
 def test_a_stack_moves_there_and_back_without_a_write(stack: MovingStack, instances_api: Emulator) -> None:
@@ -236,53 +241,50 @@ def test_a_program_in_python_moves_by_its_import_line(stack: MovingStack, instan
 
 
 def test_the_programs_of_the_document_are_one(
-    stack: MovingStack, instances_api: Emulator, instances_dialect: str, sdk: Path
+    empty: MovingStack, instances_api: Emulator, instances_dialect: str, sdk: Path
 ) -> None:
     """Those of docs/moving.md: nothing is written after the first of them."""
     in_python, in_native_python = blocks("docs/moving.md", "python")
     [in_yaml] = blocks("docs/moving.md", "yaml")
-    stack.write_python(protect=False)
-    stack.up()
-    stack.destroy()
     account = instances_api.add_account()
-    stack.env["INSTANCES_EU_DIALECT"] = instances_dialect
-    stack.configure(
+    empty.env["INSTANCES_EU_DIALECT"] = instances_dialect
+    empty.configure(
         {
             "acceptance:euBaseUrl": auto.ConfigValue(instances_api.base_url),
             "acceptance:euUserSecret": auto.ConfigValue(account.user_secret, secret=True),
             "acceptance:euOrganizationSecret": auto.ConfigValue(account.organization_secret, secret=True),
         }
     )
-    stack.import_from(in_python, None, "pass")
-    stack.up()
+    empty.import_from(in_python, None, "pass")
+    empty.up()
     [there], writes = instances_api.instances(account), len(instances_api.writes)
     moved = {"same": 2, "create": 1, "delete": 1}
 
-    stack.import_from(in_native_python, sdk, "pass")
-    assert stack.preview().change_summary == moved
-    stack.up()
-    stack.resources_are("")
-    project = stack.directory / "Pulumi.yaml"
+    empty.import_from(in_native_python, sdk, "pass")
+    assert empty.preview().change_summary == moved
+    empty.up()
+    empty.resources_are("")
+    project = empty.directory / "Pulumi.yaml"
     project.write_text(project.read_text().replace("runtime: yaml\n", in_yaml))
-    assert stack.changes() == {"same"}
-    stack.up()
-    assert_settled(stack, instances_api)
-    stack.import_from(in_python, None, "pass")
-    assert stack.preview().change_summary == {"same": 1, "update": 1, "create": 1, "delete": 1}
-    stack.up()
-    assert_settled(stack, instances_api)
+    assert empty.changes() == {"same"}
+    empty.up()
+    assert_settled(empty, instances_api)
+    empty.import_from(in_python, None, "pass")
+    assert empty.preview().change_summary == {"same": 1, "update": 1, "create": 1, "delete": 1}
+    empty.up()
+    assert_settled(empty, instances_api)
     assert instances_api.instances(account) == [there]
     assert len(instances_api.writes) == writes
 
 
-def test_two_resources_of_one_name_are_refused(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+def test_two_resources_of_one_name_are_refused(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
     """Each is an alias of the other."""
     both = "import pulumi_instances_native as native\n"
     program = f'{both}Instance("crm", your_mom="box")\nnative.Instance("crm", your_mom="box")\n'
-    stack.import_from(HEADER, sdk, program)
+    empty.import_from(HEADER, sdk, program)
     writes = len(instances_api.writes)
     with pytest.raises(auto.CommandError, match=r"[Dd]uplicate resource"):
-        stack.preview()
+        empty.preview()
     assert len(instances_api.writes) == writes
 
 
@@ -290,55 +292,51 @@ BORN_NATIVE = """
     opts = pulumi.ResourceOptions
     Instance("made", your_mom="box", tags=["{tag}"], provider_data={{"code": "c0de-number-2"}})
     Instance("imported", your_mom="box", opts=opts({imports}))
-    Instance("pinned", your_mom="dropbox", provider_data={{"user": "{user}"}}, opts=opts(ignore_changes=["{ignored}"]))
+    pinned = opts(ignore_changes=["provider_data"], replace_on_changes=["your_mom"])
+    Instance("pinned", your_mom="dropbox", provider_data={{"user": "{user}"}}, opts=pinned)
     Instance("moved", your_mom="{connector}")
 """
 
 
-def test_what_the_native_package_has_made_moves_as_well(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+def test_what_the_native_package_has_made_moves_as_well(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
     """What the program changes on the way is done, and no more; what it no longer declares is deleted."""
-    stack.write_python(protect=False)
-    stack.up()
-    stack.destroy()
     imported = instances_api.add(your_mom="box", name="imported", tags=["of-dev"])
-    given = {"tag": "a", "user": "one", "ignored": "provider_data", "connector": "box"}
+    given = {"tag": "a", "user": "one", "connector": "box"}
     made = BORN_NATIVE.format(**given, imports=f'import_="{imported}"') + '    Instance("gone", your_mom="box")\n'
-    stack.import_from(NATIVE_HEADER, sdk, made)
-    stack.up()
-    ids, writes = stack.ids(), len(instances_api.writes)
+    empty.import_from(NATIVE_HEADER, sdk, made)
+    empty.up()
+    ids, writes = empty.ids(), len(instances_api.writes)
 
-    changed = {**given, "tag": "b", "user": "two", "connector": "sfdc"}
-    stack.import_from(HEADER, None, BORN_NATIVE.format(**changed, imports=""))
-    assert stack.preview().change_summary == {"same": 1, "update": 3, "replace": 1, "delete": 1}
-    stack.up()
+    changed = {"tag": "b", "user": "two", "connector": "sfdc"}
+    empty.import_from(HEADER, None, BORN_NATIVE.format(**changed, imports=""))
+    assert empty.preview().change_summary == {"same": 1, "update": 3, "replace": 1, "delete": 1}
+    empty.up()
     sent = sorted(request.method for request in instances_api.writes[writes:])
     assert sent == ["DELETE", "DELETE", "POST", "PUT"], "of gone, of moved (twice), and of the tags of made"
     stay = {"made", "imported", "pinned"}
-    assert {name for name, each in stack.ids().items() if each == ids[name]} == stay
-    assert_settled(stack, instances_api)
-    stack.destroy()
-    assert instances_api.instances() == []
+    assert {name for name, each in empty.ids().items() if each == ids[name]} == stay
+    assert_settled(empty, instances_api)
+    empty.destroy()
+    assert [each["id"] for each in instances_api.instances()] == [empty.values["adopted"]], "which nobody has adopted"
 
 
 @pytest.mark.soak
-def test_three_hundred_instances_move(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+def test_three_hundred_instances_move(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
     """There and back, without a write."""
-    stack.write_python(protect=False)
-    stack.up()
     many = """
     for number in range(300):
         Instance(f"crm-{number}", your_mom="box", tags=["a"], provider_data={"code": f"c0de-number-{number}"})
     """
-    stack.import_from(HEADER, None, many)
-    stack.up()
-    before, writes = stack.raw(), len(instances_api.writes)
-    stack.import_from(NATIVE_HEADER, sdk)
-    assert stack.preview().change_summary == {"same": 301}
-    stack.up()
-    stack.refresh()
-    stack.import_from(HEADER, None)
-    assert stack.preview().change_summary == {"same": 1, "update": 300}
-    stack.up()
-    assert stack.raw() == before
-    assert_settled(stack, instances_api)
+    empty.import_from(HEADER, None, many)
+    empty.up()
+    before, writes = empty.raw(), len(instances_api.writes)
+    empty.import_from(NATIVE_HEADER, sdk)
+    assert empty.preview().change_summary == {"same": 301}
+    empty.up()
+    empty.refresh()
+    empty.import_from(HEADER, None)
+    assert empty.preview().change_summary == {"same": 1, "update": 300}
+    empty.up()
+    assert empty.raw() == before
+    assert_settled(empty, instances_api)
     assert len(instances_api.writes) == writes

@@ -33,9 +33,10 @@ def as_dynamic(bag: dict[str, Any]) -> dict[str, Any]:
 # about the plugin
 
 
-def test_the_handshake_asks_for_plain_values(provider: Native) -> None:
+def test_the_handshake_asks_for_values_and_the_marks_of_secrets(provider: Native) -> None:
     answer = provider.call("Handshake", provider_pb2.ProviderHandshakeRequest())
-    assert not any([answer.accept_secrets, answer.accept_resources, answer.accept_outputs])
+    assert answer.accept_secrets
+    assert not any([answer.accept_resources, answer.accept_outputs])
 
 
 def test_the_plugin_tells_its_version_and_its_schema(provider: Native) -> None:
@@ -170,6 +171,44 @@ def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None
         },
         "providerData": secret({"code": f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}"}),
     }
+
+
+def test_what_the_program_makes_a_secret_stays_one(provider: Native, api: Emulator) -> None:
+    """At every depth and in every answer. A list with a secret in it is secret as a whole, as the engine has it."""
+    news = {
+        "yourMom": "dropbox",
+        "name": secret("s3cret-name"),
+        "tags": ["a", secret("s3cret-tag")],
+        "configuration": {"url": "https://a", "deep": {"plain": 1.0, "given": secret("s3cret-value")}},
+    }
+    marked = {**news, "tags": secret(["a", "s3cret-tag"])}
+    checked = provider.check(news).inputs
+    assert checked == marked
+    assert provider.check({**news, "name": secret(UNKNOWN)}).inputs["name"] == secret(UNKNOWN)
+    previewed = provider.create(checked, preview=True).outputs
+    made = provider.create(checked)
+    read = provider.refresh(made.id, made.outputs, checked)
+    updated = provider.update(made.id, made.outputs, checked, old_inputs=checked)
+    for answer in (previewed, made.outputs, read.outputs, read.inputs, updated):
+        assert {key: answer[key] for key in marked} == marked
+    assert api.instance(made.id)["name"] == "s3cret-name"
+    found = provider.invoke("getInstances", name=secret("s3cret-name"))
+    assert found == secret_values(provider.invoke("getInstances", name="s3cret-name"))
+
+
+def secret_values(answer: dict[str, Any]) -> dict[str, Any]:
+    return {key: secret(value) for key, value in answer.items()}
+
+
+@pytest.mark.parametrize("given", [{"name": secret("s3cret-text")}, {"tags": [secret("s3cret-text")]}])
+def test_a_message_does_not_show_what_the_program_makes_a_secret(
+    provider: Native, api: Emulator, given: dict[str, Any]
+) -> None:
+    """Neither the name that it begins with nor the words of the service."""
+    api.fail("POST", "/instances", Fault.status(400, "no s3cret-text"))
+    with pytest.raises(NativeError, match=r'400 "no \[secret\]"') as failure:
+        provider.create(provider.check(inputs(**given)).inputs)
+    assert "s3cret-text" not in str(failure.value)
 
 
 def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
@@ -347,6 +386,9 @@ def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict
             process.create(inputs(requireValid=True, adoptId=instance_id))
         assert error.value.kept.id == instance_id
         state = plain(bag(error.value.kept.properties))
+        process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id), preview=True)
+        [(_, line)] = [(urn, line) for urn, line in process.engine.lines if "requireValid asks for it" in line]
+        assert line.startswith(f"instance {instance_id}: its connection does not work")
         with pytest.raises(NativeError, match="requireValid asks for it"):
             process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))
         api.change(instance_id, valid=True)

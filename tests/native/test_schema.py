@@ -12,7 +12,7 @@ from pulumi_instances.core import spelling
 from pulumi_instances.core.errors import Problem
 from pulumi_instances.core.model import INPUTS, OUTPUTS
 from pulumi_instances.core.spelling import camel
-from pulumi_instances.core.state_format import INSTANCE_TYPE
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from pulumi_instances.native import schema
 from pulumi_instances.native.names import in_words, problem_in_words, to_engine
 
@@ -35,7 +35,7 @@ def test_the_plugin_is_downloaded_from_the_releases_of_the_repository() -> None:
 
 
 def test_every_property_is_described() -> None:
-    instance = schema.document()["resources"][schema.NATIVE_TYPE]
+    instance = schema.document()["resources"][NATIVE_TYPE]
     assert instance["inputProperties"].keys() == {camel(key) for key in INPUTS}
     assert instance["properties"].keys() == {camel(key) for key in OUTPUTS}
     assert instance["aliases"] == [{"type": INSTANCE_TYPE}]

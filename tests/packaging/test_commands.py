@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from .conftest import ROOT
 
 TARGETS = [
-    *("help", "demo", "check", "test", "emulator", "up", "destroy", "lint", "matrix", "soak"),
+    *("help", "demo", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "matrix", "soak"),
     *("bench", "audit", "build", "release", "lock", "clean"),
 ]
 
@@ -40,12 +40,13 @@ def test_each_command_can_be_planned(target: str) -> None:
 def test_the_tests_end_in_pytests_closing_line() -> None:
     """Lint, types and the other SDKs and Pythons run first."""
     plan = make("--dry-run", "test").splitlines()
-    assert [re.search(r"(ruff check|ruff format|mypy|lint-imports|nox|pytest)", line)[1] for line in plan[-6:]] == [  # type: ignore[index]
+    assert [re.search(r"(ruff check|ruff format|mypy|lint-imports|nox|pytest)", line)[1] for line in plan[-7:]] == [  # type: ignore[index]
         "ruff check",
         "ruff format",
         "mypy",
         "lint-imports",
         "nox",
+        "pytest",
         "pytest",
     ]
 

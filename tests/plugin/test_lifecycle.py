@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.native.names import to_engine
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
@@ -85,6 +86,20 @@ def test_what_is_used_at_creation_only_is_kept_as_declared(api: Emulator, plugin
     found = plugin.refresh(made.id, plain(made.outputs))
     assert found.outputs == made.outputs
     assert found.inputs == bag
+
+
+def test_a_state_of_the_native_package_is_taken_over(api: Emulator, plugin: Plugin) -> None:
+    """It is updated once, so that the state holds what the SDK needs; nothing is sent, and a code is not used again."""
+    bag = plugin.check(inputs(configuration={"oauth.api.key": "k"}, provider_data={"code": "c0de-9"})).inputs
+    made = plugin.create(bag)
+    olds = to_engine(plain(made.outputs))
+    api.reset()
+    given = inputs(configuration={"oauth.api.key": "k"}, provider_data={"code": "c0de-9"})
+    assert plugin.check(given, to_engine(bag)) == Checked(bag, [])
+    assert plugin.diff(made.id, olds, bag) == Diffed("SOME", [])
+    assert plugin.update(made.id, olds, bag) == made.outputs
+    assert api.requests == []
+    assert plugin.diff(made.id, olds, {**bag, "your_mom": "sfdc"}) == Diffed("SOME", ["your_mom"])
 
 
 def test_recording_what_appears_sends_nothing(api: Emulator, plugin: Plugin) -> None:

@@ -1,4 +1,4 @@
-"""One API and one plugin process for a module; stacks on both engines, as in the acceptance suite."""
+"""One API and one plugin process for a module; stacks on all engines, as in the acceptance suite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.acceptance.conftest import cli_template, engine, issued, new_stack, stack  # noqa: F401  fixtures here too
+from tests.acceptance.conftest import (  # noqa: F401  fixtures here too
+    cli_template,
+    engine,
+    issued,
+    native_sdk,
+    new_stack,
+    stack,
+)
 from tests.support.plugin import Plugin
 
 # The same examples on every run: a failure is a failure of the code, not of the day.

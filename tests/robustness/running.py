@@ -15,6 +15,7 @@ from tests.support.harness import CliHarness, Harness
 from tests.support.processes import LIMIT
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = b"/pulumi-resource-instances"
 
 
 def providers(home: str) -> list[int]:
@@ -27,7 +28,7 @@ def providers(home: str) -> list[int]:
             ours = mark in (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if ours and b"pulumi.dynamic" in command:
+        if ours and (b"pulumi.dynamic" in command or any(part.endswith(PLUGIN) for part in command)):
             found.append(int(process.name))
     return found
 

@@ -1,4 +1,4 @@
-"""An instance that is not found is gone only if that is proven, on both engines."""
+"""An instance that is not found is gone only if that is proven, on every engine."""
 
 from __future__ import annotations
 

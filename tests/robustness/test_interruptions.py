@@ -92,7 +92,7 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
         assert len(instances_api.instances()) == 1
-        if slow.engine == "cli":  # it waits for what is under way; the local engine's script ends at the first
+        if slow.engine != "local":  # it waits for what is under way; the local engine's script ends at the first
             unlock(slow)
             assert list(slow.instances()) == ["first"]
 
@@ -116,7 +116,9 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 
 # The CLI tries for more than a minute to write its state before it gives up.
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("engine", ["local", pytest.param("cli", marks=[needs_cli, pytest.mark.soak])])
+@pytest.mark.parametrize(
+    "engine", ["local", *(pytest.param(cli, marks=[needs_cli, pytest.mark.soak]) for cli in ("cli", "cli-native"))]
+)
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
     """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
     with up(slow) as running:
@@ -131,6 +133,6 @@ def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Em
         slow.up()
 
     advice = f'adopt_id="{made["id"]}"'
-    assert advice in str(failure.value)
+    assert slow.say(advice) in str(failure.value)
     slow.program(PROGRAM.replace('"first",', f'"first", {advice},'))
     assert_next_up_agrees(slow, instances_api)

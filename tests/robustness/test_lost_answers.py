@@ -63,7 +63,7 @@ def test_forty_creates_in_flight_lose_and_double_nothing(api: Emulator, plugin: 
 
 
 def test_an_up_of_forty_ends_with_as_many_in_the_api_as_in_the_state(stack: Harness, instances_api: Emulator) -> None:
-    """On both engines each id occurs once, with the code and the token of its own resource."""
+    """On every engine each id occurs once, with the code and the token of its own resource."""
     stack.env["INSTANCES_MAX_RETRIES"] = "9"
     stack.program("""
         for number in range(40):

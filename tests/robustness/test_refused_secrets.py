@@ -50,14 +50,20 @@ def refused(stack: Harness) -> str:
 
 
 def test_a_bad_input_shows_no_secret(stack: Harness, instances_api: Emulator) -> None:
-    """Each property is bad in each possible way, and the text of the failure names it."""
-    for key, value in BAD.values():
+    """Each property is bad in each possible way, and the text of the failure names it.
+
+    The SDK of the native package refuses a list for a name by itself, and ends the program.
+    """
+    for what, (key, value) in BAD.items():
         given = {"your_mom": '"dropbox"', key: value}
         stack.program(f'{HEADER}    Instance("box", {", ".join(f"{name}={text}" for name, text in given.items())})\n')
 
         said = refused(stack)
 
-        assert re.search(rf"Instance resource 'box' has a problem: {key}(\[\S+)? ", said)
+        line = rf"Instance resource 'box' has a problem: {stack.say(key)}(\[\S+)? "
+        if what == "name, a list" and stack.engine == "cli-native":
+            line = "While processing input: 'name'"
+        assert re.search(line, said)
         assert leaks({"said": said}, {"secret": SECRET}) == []
     assert instances_api.writes == []
 
@@ -84,7 +90,7 @@ def test_valid_inputs_beside_a_failing_one_show_no_secret(stack: Harness, instan
     ):
         stack.program(program.replace(old, new))
         said = refused(stack)
-        assert f"has a problem: {problem}" in said
+        assert f"has a problem: {stack.say(problem)}" in said
         assert leaks({"said": said}, {"secret": SECRET, "token": token}) == []
 
 
@@ -117,6 +123,7 @@ VALUES = {
 }
 
 
+@pytest.mark.dynamic_door("it is about another dynamic provider")
 def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: Harness) -> None:
     """The local engine prints what the CLI prints, so that a provider which leaks is found without the CLI."""
     stack.program(f"""

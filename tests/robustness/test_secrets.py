@@ -10,6 +10,7 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.core.config import SETTINGS
 from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.harness import Harness, settings
@@ -82,7 +83,7 @@ def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, ap
 
     def run(operation: str, **options: Any) -> None:
         events: list[str] = []
-        if stack.engine == "cli":
+        if stack.engine != "local":
             options["on_event"] = lambda event: events.append(repr(vars(event)))
         try:
             result = getattr(stack, operation)(**options)
@@ -114,7 +115,7 @@ def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, ap
         run("destroy")
 
     said["log of the API"] = repr([(request.path, request.query, request.user_agent) for request in api.requests])
-    for name, resource in state.items():
+    for name, resource in state.items() if stack.engine != "cli-native" else ():
         said[f"pickle of {name}"] = base64.b64decode(resource["outputs"]["__provider"]).decode("latin-1")
     assert leaks(said, SECRETS) == []
     assert leaks(watch.texts, SECRETS) == []
@@ -132,8 +133,8 @@ def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, ap
 def _provider(stack: Harness) -> dict[str, Any]:
     """The inputs of the default provider in the state, ciphertext as such."""
     resources = (stack.checkpoint().deployment or {})["resources"]
-    [found] = [resource["inputs"] for resource in resources if resource["urn"].endswith("pulumi-python::default")]
-    return dict(found)
+    [found] = [resource["inputs"] for resource in resources if resource["type"] == stack.provider_type]
+    return {key.removeprefix("instances:"): value for key, value in found.items()}
 
 
 OTHERS = """
@@ -162,7 +163,7 @@ def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkativ
     talkative.program('Instance("box", your_mom="dropbox")')
     talkative.up()
     held = _provider(talkative)
-    for key in ("instances:userSecret", "instances:organizationSecret"):
+    for key in ("userSecret", "organizationSecret"):
         assert SECRET.items() <= held[key].items()
         assert set(held[key]) == {*SECRET, "ciphertext"}
     assert leaks({"state": json.dumps(talkative.checkpoint().deployment)}, SECRETS) == []
@@ -174,7 +175,7 @@ def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative:
     talkative.env.update(api.env)
     talkative.program('Instance("box", your_mom="dropbox")')
     talkative.up()
-    assert [key for key in _provider(talkative) if key.startswith("instances:")] == []
+    assert {setting.key for setting in SETTINGS}.isdisjoint(_provider(talkative))
     decrypted = json.dumps(talkative.export().deployment)
     credentials = {name: SECRETS[name] for name in ("user secret", "organization secret")}
     assert leaks({"decrypted state": decrypted}, credentials) == []

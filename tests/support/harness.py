@@ -1,4 +1,4 @@
-"""One stack on either engine, with the same methods and the same results."""
+"""One stack on any of the engines, with the same methods and the same results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from typing import Any, TypeVar, cast
 import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
+from pulumi_instances.core import spelling
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
+from pulumi_instances.native.names import in_words
+from pulumi_instances.native.schema import text, version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter
 
+ROOT = Path(__file__).parents[2]
 PROJECT = "acceptance"
 STACK = "dev"
 PASSPHRASE = "acceptance"
@@ -41,6 +45,10 @@ class Harness(ABC):
 
     engine: str
     env: dict[str, str]
+    header = HEADER
+    """What is put before the text of a program."""
+    instance_type = INSTANCE_TYPE
+    provider_type = "pulumi:providers:pulumi-python"
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -50,12 +58,12 @@ class Harness(ABC):
         self._inline: Program | None = None
 
     def program(self, program: str | Program) -> None:
-        """Make this the program: source text for `__main__.py`, `HEADER` before it, or a function to run inline."""
+        """Make this the program: source text for `__main__.py`, the header before it, or a function to run inline."""
         if callable(program):
             self._inline = program
         else:
             self._inline = None
-            (self.directory / "__main__.py").write_text(HEADER + textwrap.dedent(program))
+            (self.directory / "__main__.py").write_text(self.header + textwrap.dedent(program))
 
     def preview(self, **options: Any) -> auto.PreviewResult:
         return self._heard(lambda stack: stack.preview(**options))
@@ -94,8 +102,12 @@ class Harness(ABC):
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """The instances of the exported state by their resource names."""
-        found = [resource for resource in self.resources() if resource["type"] == INSTANCE_TYPE]
+        found = [resource for resource in self.resources() if resource["type"] == self.instance_type]
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+    def say(self, message: str) -> str:
+        """A message, or a pattern of it, written as for Python programs, as the door of this engine says it."""
+        return message
 
     @abstractmethod
     def checkpoint(self) -> auto.Deployment:
@@ -250,6 +262,58 @@ class CliHarness(Harness):
         self._stack.workspace.program = self._inline
         self._stack.operations += 1
         return nullcontext(self._stack)
+
+
+class NativeHarness(CliHarness):
+    """The real CLI with the native package: the same programs, on the SDK that the CLI generates from the schema."""
+
+    engine = "cli-native"
+    instance_type = NATIVE_TYPE
+    provider_type = "pulumi:providers:instances"
+
+    def __init__(self, directory: Path, template: Path, sdk: Path) -> None:
+        """``sdk`` is what `generated_sdk` has made."""
+        super().__init__(directory, template)
+        self.header = f"import sys\nsys.path[:0] = [{str(sdk)!r}, {str(ROOT)!r}]\n{_native(HEADER)}"
+        plugins = f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
+        with (directory / "Pulumi.yaml").open("a") as project:
+            project.write(plugins)
+
+    def program(self, program: str | Program) -> None:
+        """Make this the program, with the one line changed that imports the package."""
+        assert isinstance(program, str), "inline programs are not written for both doors"
+        super().program(_native(program))
+
+    def instances(self) -> dict[str, dict[str, Any]]:
+        """The instances with their inputs and outputs under the keys that the dynamic provider has for them."""
+        return {
+            name: {
+                **resource,
+                **{bag: spelling.ours(resource[bag]) for bag in ("inputs", "outputs") if bag in resource},
+            }
+            for name, resource in super().instances().items()
+        }
+
+    def say(self, message: str) -> str:
+        return in_words(message)
+
+
+def _native(program: str) -> str:
+    return program.replace("from pulumi_instances import", "from tests.support.native_program import")
+
+
+def generated_sdk(directory: Path) -> Path:
+    """A directory with the SDK for Python as `pulumi package add` makes and installs it."""
+    version = version_of_plugin()
+    (directory / "schema.json").write_text(text())
+    env = {"PULUMI_HOME": str(directory / "pulumi-home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    command = ["package", "gen-sdk", "schema.json", "--language", "python", "--out", "sdks"]
+    _command().run(command, str(directory), env)
+    sdk = directory / "sdks" / "python"
+    metadata = sdk / f"pulumi_instances_native-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: pulumi_instances_native\nVersion: {version}\n")
+    return sdk
 
 
 ANSWERING_PYTHON = """\

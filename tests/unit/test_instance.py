@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from pulumi_instances import Instance, account
-from pulumi_instances.core.state_format import INSTANCE_TYPE
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from tests.support.mocks import declare, secret, without_pickle
 
 
@@ -167,7 +167,36 @@ def test_the_engine_is_told_that_the_token_is_secret() -> None:
     assert list(monitor.registered[0].additionalSecretOutputs) == ["token"]
 
 
+def test_what_is_not_given_is_none() -> None:
+    """The SDK is not told of it: each output costs it time. What no instance has is an error as for any object."""
+    seen: list[Any] = []
+
+    def program() -> None:
+        instance = Instance("billing", your_mom="dropbox")
+        instance.enabled.apply(seen.append)
+        assert not hasattr(instance, "colour")
+
+    (request,) = declare(program).registered
+    assert seen == [None]
+    assert set(MessageToDict(request.object)) == {"your_mom", "name", "__provider", "__defaults", "__stack"}
+
+
 # options
+
+
+@pytest.mark.parametrize("component", [False, True])
+def test_the_type_of_the_native_package_is_an_alias(*, component: bool) -> None:
+    """Its URN as it is with the same parent, so that a program can come back from there (docs/moving.md)."""
+
+    def program() -> None:
+        parent = pulumi.ComponentResource("acme:index:Files", "files") if component else None
+        Instance("billing", your_mom="dropbox", opts=pulumi.ResourceOptions(parent=parent))
+
+    (alias,) = declare(program).registered[-1].aliases
+    if component:
+        assert alias.spec.type == NATIVE_TYPE
+    else:
+        assert alias.urn == f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{NATIVE_TYPE}::billing"
 
 
 def test_options_are_merged_rather_than_overwritten() -> None:

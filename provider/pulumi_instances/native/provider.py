@@ -1,8 +1,8 @@
 """What the engine calls over its provider protocol, in terms of `EngineCalls`.
 
-Each method is one RPC (pulumi/pulumi: proto/pulumi/provider.proto) and runs on a thread of its own. The engine hands
-over plain values and puts the marks of the program's secrets back by itself (`acceptSecrets` is false); what is secret
-whatever the program says is marked in the answers (`wire.marked`).
+Each method is one RPC (pulumi/pulumi: proto/pulumi/provider.proto) and runs on a thread of its own. The engine says
+what the program has made a secret (`acceptSecrets`): messages must not show it. The answers mark it again
+(`wire.keep_marks`), and what is secret whatever the program says (`wire.marked`).
 """
 
 from __future__ import annotations
@@ -47,14 +47,13 @@ _SECRET_SETTINGS = {setting.key for setting in SETTINGS if setting.secret}
 class Incomplete(Exception):
     """An instance was made, or changed, and is not as the program wants it. The engine keeps it in the state."""
 
-    def __init__(self, instance_id: str, outputs: Bag, reason: str, inputs: Bag | None = None) -> None:
-        """Say what the state has to hold."""
+    def __init__(self, instance_id: str, outputs: Bag, reason: str, given: Any) -> None:
+        """Say what the state has to hold. ``given`` are the properties that the engine has sent."""
         super().__init__(reason)
         self.details = provider_pb2.ErrorResourceInitFailed(
             id=instance_id,
-            properties=_answer(outputs),
+            properties=_answer(outputs, given),
             reasons=[in_words(reason)],
-            inputs=None if inputs is None else _answer(inputs),
         )
 
 
@@ -103,7 +102,7 @@ class InstancesServicer(ResourceProviderServicer):
     def Handshake(self, request: Any) -> Any:
         """The engine introduces itself, before anything else."""
         engine_log.connect(request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse()
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
@@ -175,7 +174,7 @@ class InstancesServicer(ResourceProviderServicer):
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
         self._calls = calls
-        return provider_pb2.ConfigureResponse(supportsPreview=True)
+        return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
     # about instances
 
@@ -190,8 +189,10 @@ class InstancesServicer(ResourceProviderServicer):
         olds, news = wire.decode(request.olds), spelling.ours(wire.decode(request.news))
         if news.get("name") is None:
             news = {**news, "name": request.name or _name_of(request.urn), model.DEFAULTS: ["name"]}
-        inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, model.STACK: _stack_of(request.urn)})
-        return provider_pb2.CheckResponse(inputs=_answer(inputs), failures=_failures(problems))
+        secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
+        hidden = {model.STACK: _stack_of(request.urn), model.FROM_OUTPUTS: [*secret]}
+        inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
+        return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
     def Diff(self, request: Any) -> Any:
@@ -207,7 +208,9 @@ class InstancesServicer(ResourceProviderServicer):
         """Create or adopt an instance. A preview answers what is known, and sends nothing."""
         inputs = spelling.ours(wire.decode(request.properties))
         if request.preview:
-            return provider_pb2.CreateResponse(properties=_answer(self._calls.preview_create(inputs)))
+            return provider_pb2.CreateResponse(
+                properties=_answer(self._calls.preview_create(inputs), request.properties)
+            )
         try:
             with self._calls.within(request.timeout):
                 made = self._calls.create(inputs)
@@ -221,11 +224,12 @@ class InstancesServicer(ResourceProviderServicer):
             cause = (
                 f"instance {instance_id} was created, but its token cannot be read ({error.why}); it is in the state"
             )
-            raise Incomplete(instance_id, known, f"{cause}; run `pulumi up` again, which reads it") from None
+            reason = f"{cause}; run `pulumi up` again, which reads it"
+            raise Incomplete(instance_id, known, reason, request.properties) from None
         except CreateUndecided as error:
             raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
-        _demand_valid(made.id, made.outputs)
-        return provider_pb2.CreateResponse(id=made.id, properties=_answer(made.outputs))
+        _demand_valid(made.id, made.outputs, request.properties)
+        return provider_pb2.CreateResponse(id=made.id, properties=_answer(made.outputs, request.properties))
 
     @_rpc
     def Read(self, request: Any) -> Any:
@@ -243,7 +247,9 @@ class InstancesServicer(ResourceProviderServicer):
         if imports or (IMPORTED in properties and IMPORTED in old_inputs):
             outputs = {**outputs, IMPORTED: True}
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
-        return provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs), inputs=_answer(inputs))
+        return provider_pb2.ReadResponse(
+            id=found.id, properties=_answer(outputs, request.properties), inputs=_answer(inputs, request.inputs)
+        )
 
     @_rpc
     def Update(self, request: Any) -> Any:
@@ -252,13 +258,15 @@ class InstancesServicer(ResourceProviderServicer):
         olds = _state(wire.decode(request.olds), old_inputs, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
-            return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}))
+            if _is_unmet(outputs):
+                log.warning(_UNMET.format(request.id))  # no error: the login may be on its way
+            return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}, request.news))
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
             if "token" not in outputs or _is_unmet(outputs):
                 outputs = self._calls.completed(request.id, outputs)
-        _demand_valid(request.id, outputs)
-        return provider_pb2.UpdateResponse(properties=_answer(outputs))
+        _demand_valid(request.id, outputs, request.news)
+        return provider_pb2.UpdateResponse(properties=_answer(outputs, request.news))
 
     @_rpc
     def Delete(self, request: Any) -> Any:
@@ -272,10 +280,10 @@ class InstancesServicer(ResourceProviderServicer):
         """The two look-ups. They ask at once, in previews too."""
         arguments = spelling.ours(wire.decode(request.args))
         if request.tok == GET_INSTANCE:
-            return _returned(_found(self._calls.find_one(arguments)))
+            return _returned(_found(self._calls.find_one(arguments)), request.args)
         if request.tok == GET_INSTANCES:
             found = [_found(each) for each in self._calls.find_all(arguments)]
-            return _returned({"instances": found})
+            return _returned({"instances": found}, request.args)
         raise InputError(f"{request.tok} is not a function of this package", f"use {GET_INSTANCE} or {GET_INSTANCES}")
 
     def _sleep(self, seconds: float) -> None:
@@ -343,21 +351,22 @@ def _is_unmet(outputs: Mapping[str, Any]) -> bool:
     return bool(outputs.get("require_valid")) and outputs.get("valid") is False
 
 
-def _demand_valid(instance_id: str, outputs: Bag) -> None:
+def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
     if _is_unmet(outputs):
-        raise Incomplete(
-            instance_id,
-            outputs,
-            f"instance {instance_id}: its connection does not work (valid: false), and require_valid asks for it. It "
-            "is in the state. Log in again at the service and run `pulumi up` again, or give new provider_data",
-        )
+        raise Incomplete(instance_id, outputs, _UNMET.format(instance_id), given)
+
+
+_UNMET = (
+    "instance {}: its connection does not work (valid: false), and require_valid asks for it. It is in the state. Log "
+    "in again at the service and run `pulumi up` again, or give new provider_data"
+)
 
 
 # answers
 
 
-def _answer(bag: Mapping[str, Any]) -> Any:
-    return wire.encode(to_engine(wire.marked(bag)))
+def _answer(bag: Mapping[str, Any], given: Any) -> Any:
+    return wire.keep_marks(wire.encode(to_engine(wire.marked(bag))), given)
 
 
 def _failures(problems: Sequence[Problem]) -> list[Any]:
@@ -377,7 +386,10 @@ def _found(instance: Mapping[str, Any]) -> Bag:
     return to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
 
 
-def _returned(values: Bag) -> Any:
+def _returned(values: Bag, given: Any) -> Any:
+    """What a function answers: all of it is secret where something in the question was."""
+    if any(map(wire.holds_secret, given.fields.values())):
+        values = {key: wire.secret(value) for key, value in values.items()}
     response = provider_pb2.InvokeResponse()
     getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python
     return response

@@ -232,6 +232,9 @@ _FILTERS: Spec = {
 }
 
 
+_PLAIN_FORM = "The SDKs keep a token secret in the output form only; in the plain one the program has to mark it."
+
+
 def _found() -> Spec:
     return {
         "type": "object",
@@ -243,7 +246,7 @@ def _found() -> Spec:
 def _get_instance() -> Spec:
     return {
         "description": "Look up the one instance with this id, or with this exact name, all these tags and this "
-        "connector. It fails where none matches, or several.",
+        f"connector. It fails where none matches, or several. {_PLAIN_FORM}",
         "inputs": {"properties": {"id": _ID, **_FILTERS}},
         "outputs": _found(),
     }
@@ -252,7 +255,7 @@ def _get_instance() -> Spec:
 def _get_instances() -> Spec:
     return {
         "description": "Look up all instances with this exact name, all these tags and this connector, by ascending "
-        "id; maybe none.",
+        f"id; maybe none. {_PLAIN_FORM}",
         "inputs": {"properties": _FILTERS},
         "outputs": {
             "type": "object",

@@ -23,9 +23,8 @@ def decode(struct: Struct) -> dict[str, Any]:
 def _decoded(value: Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        fields = value.struct_value.fields
-        if SIGNATURE_KEY in fields and fields[SIGNATURE_KEY].string_value == SECRET_SIGNATURE:
-            return _decoded(fields["value"])
+        if _is_secret(value):
+            return _decoded(value.struct_value.fields["value"])
         return decode(value.struct_value)
     if kind == "list_value":
         return [_decoded(item) for item in value.list_value.values]
@@ -64,10 +63,47 @@ def secret(value: Any) -> dict[str, Any]:
     return {**SECRET, "value": value}
 
 
+def holds_secret(value: Value) -> bool:
+    """Whether the program has made this value, or a part of it, a secret."""
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return _is_secret(value) or any(map(holds_secret, value.struct_value.fields.values()))
+    return kind == "list_value" and any(map(holds_secret, value.list_value.values))
+
+
+def keep_marks(answer: Struct, given: Struct) -> Struct:
+    """The answer, in which that is secret which was secret under the same key in what the engine has given.
+
+    The engine does this for providers that take no secrets (pulumi/pulumi: provider_plugin.go, annotateSecrets).
+    """
+    for key, old in given.fields.items():
+        if key not in answer.fields:
+            continue
+        new = answer.fields[key]
+        if _is_object(old) and _is_object(new):
+            keep_marks(new.struct_value, old.struct_value)
+        elif holds_secret(old) and not _is_secret(new):
+            inner = Value()
+            inner.CopyFrom(new)
+            fields = new.struct_value.fields
+            fields[SIGNATURE_KEY].string_value = SECRET_SIGNATURE
+            fields["value"].CopyFrom(inner)
+    return answer
+
+
+def _is_object(value: Value) -> bool:
+    return value.WhichOneof("kind") == "struct_value" and not _is_secret(value)
+
+
+def _is_secret(value: Value) -> bool:
+    fields = value.struct_value.fields if value.WhichOneof("kind") == "struct_value" else {}
+    return SIGNATURE_KEY in fields and fields[SIGNATURE_KEY].string_value == SECRET_SIGNATURE
+
+
 def marked(bag: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs or outputs under our keys with all that is secret marked, whatever the program has said of it.
 
-    The engine adds the marks of the program's own secrets by itself.
+    The marks of the program's own secrets are for `keep_marks`.
     """
     return {key: _marked(key, value) for key, value in bag.items()}
 

@@ -36,7 +36,6 @@ class Operation:
         self._failed = False
         self._step_failed = False
         """Whether a step is what failed; the CLI then adds a line to the stack's messages."""
-        self._closing = False
         self._exit = ExitStack()
         known = {state.reference: state.inputs for state in journal.base.resources if state.is_provider}
         self._providers = Providers(project, self._show, known, dry_run=options.dry_run)
@@ -83,7 +82,6 @@ class Operation:
         try:
             self._drain()
         finally:
-            self._closing = True
             self._exit.close()
             self.journal.close()
 
@@ -133,8 +131,7 @@ class Operation:
             process.wait()
 
     def _show(self, line: str) -> None:
-        if not self._closing:
-            self.sink.message("info", line)
+        self.sink.message("info", line)
 
     def _delete_the_rest(self) -> None:
         """Delete what was not registered and what was replaced: all that is left once the program is done."""

@@ -7,6 +7,7 @@ raises. How to run it is a pickled `Run` on standard input, of `<length>` bytes.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import pickle
@@ -89,10 +90,11 @@ def _pickle(program: Callable[[], object]) -> bytes:
 
 def main(run: Run) -> int:
     """Run the program to its end. Returns the exit code of the process."""
+    os.environ["PULUMI_CONFIG"] = json.dumps(run["config"])
+    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(run["secret_keys"])
     import pulumi
     import pulumi.runtime
 
-    pulumi.runtime.set_all_config(run["config"], run["secret_keys"])
     pulumi.runtime.configure(pulumi.runtime.Settings(**run["settings"]))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
