@@ -28,7 +28,7 @@ class ImportingStack(MovingStack):
 
     def __init__(self, directory: Path, api: Emulator, dialect: str) -> None:
         super().__init__(directory, api, api.add_account(), dialect)
-        api.remove(self.values["adopted"])
+        api.remove(str(self.values["adopted"]))
         self.unconfigure(["instances:defaultTags"])
         self.resources_are("")
 
