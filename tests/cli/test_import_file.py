@@ -339,7 +339,7 @@ def test_the_file_for_the_native_package_has_ids_and_no_tokens(native: Run, api:
 
 
 def test_what_no_program_can_declare_is_left_out_of_the_native_package(native: Run, api: Emulator) -> None:
-    """Nothing is written if that is all."""
+    """The dynamic provider leaves out the same; nothing is written if that is all."""
     odd = api.add(name="a\x07b")
     done = native()
     assert done.err.startswith(f"instance {odd} left out: name contains a control character")
