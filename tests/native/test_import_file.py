@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -93,6 +94,24 @@ def test_instances_become_a_program_in_python(stack: ImportingStack, instances_a
     code, _ = stack.import_all()
     stack.import_from("", sdk, code)
     stack.assert_holds(instances_api)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "declaration"), [("nodejs", "new instances.Instance("), ("go", "NewInstance(ctx, ")]
+)
+def test_the_language_is_that_of_the_project(
+    stack: ImportingStack, instances_api: Emulator, runtime: str, declaration: str
+) -> None:
+    """Each instance is declared under its name."""
+    if shutil.which(f"pulumi-language-{runtime}") is None:
+        pytest.skip(f"no `pulumi-language-{runtime}` on PATH: it comes with the releases of the Pulumi CLI")
+    fill(instances_api)
+    project = stack.directory / "Pulumi.yaml"
+    project.write_text(project.read_text().replace("runtime: yaml", f"runtime: {runtime}"))
+    (stack.directory / "package.json").write_text("{}")
+    (stack.directory / "go.mod").write_text("module acceptance\n")
+    code, _ = stack.import_all()
+    assert {f"{declaration}{json.dumps(name, ensure_ascii=False)}" in code for name in stack.ids()} == {True}
 
 
 @pytest.mark.soak
