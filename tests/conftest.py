@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.engine import lifeline
+from tests.support.warm import Starter
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -32,6 +36,23 @@ def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
     # Most scenarios are not about logins: they create what a live service would refuse without a code.
     with Emulator(dialect=instances_dialect, demand_codes=False) as api:
         yield api
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """The local engine's processes start warm (tests/support/warm.py), in this process; scripts start their own."""
+    if sys.platform != "linux":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch, Starter() as starter:
+        patch.setattr(lifeline, "subprocess", starter)
+        yield
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the local engine's processes as it does itself: for tests of how they start and what is seen of them."""
+    monkeypatch.setattr(lifeline, "subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")

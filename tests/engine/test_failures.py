@@ -282,6 +282,7 @@ def test_unexpected_changes_fail(new_stack: NewStack) -> None:
         stack.preview(expect_no_changes=True)
 
 
+@pytest.mark.usefixtures("cold")
 def test_no_process_outlives_an_operation(new_stack: NewStack, cloud: Cloud) -> None:
     """This holds whether it succeeds or not."""
     stack = new_stack(three)

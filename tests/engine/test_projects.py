@@ -134,6 +134,7 @@ def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:
     assert (outputs["value"].value, outputs["length"].value) == (value, len(FACTS))
 
 
+@pytest.mark.usefixtures("cold")
 def test_in_the_background_of_a_script_processes_end_when_asked(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
