@@ -59,7 +59,7 @@ def _base(name: str) -> str:
     base = re.sub(r"[^\w.-]+", "-", name).strip("-.")
     # The CLI writes YAML without quotes.
     is_text = base and base[0] not in string.digits and base.lower() not in ("true", "false", "null")
-    return base if is_text else f"instance-{base}".rstrip("-")
+    return base if is_text else "-".join(filter(None, ["instance", base]))
 
 
 def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _variables(names: Mapping[str, str]) -> dict[str, str]:
     for instance_id, name in names.items():
         variable = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
         if not variable[:1].isalpha():
-            variable = f"instance_{variable}".strip("_")
+            variable = "_".join(filter(None, ["instance", variable]))
         while _core(variable) in used:
             variable = f"{variable}_{instance_id}"
         used.add(_core(variable))
