@@ -7,6 +7,7 @@ package, imported anew. Nothing is forked once gRPC has threads. `tests/conftest
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -163,4 +164,5 @@ if __name__ == "__main__":
 
     assert "pulumi_instances" not in sys.modules
     assert len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  no thread, not even one of gRPC's own
+    gc.freeze()  # the collector need not go through the SDK in each of them
     become(serve(socket.socket(fileno=int(sys.argv[1]))))
