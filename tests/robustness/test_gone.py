@@ -353,6 +353,13 @@ def test_the_first_that_is_missing_waits_for_the_others(api: Emulator) -> None:
     assert 0 < waited(api, nothing, nothing) < 5, "it may be the only one"
 
 
+def test_one_whose_delete_is_under_way_proves_the_account(api: Emulator) -> None:
+    """The API has taken it off the listing by then, and its answer is on its way."""
+    assert waited(api, lambda gone: gone.ask("8"), lambda gone: gone.see("8")) > 0
+    with pytest.raises(UnexpectedAnswer, match="knows none of the instances of the state"):
+        waited(api, lambda gone: gone.ask("8"), nothing)
+
+
 def test_nobody_waits_who_is_not_alone(api: Emulator) -> None:
     """A wait could only bring another instance that the state holds, or one that the API knows."""
     here = str(api.add())

@@ -17,6 +17,9 @@ from .client import Client
 _MOMENT = 0.5
 """Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""
 
+_PATIENCE = 5.0
+"""Seconds for the answer about another instance that was asked for at the same time. One call waits, if in vain."""
+
 
 class Gone:
     """The proof for one account, taken at most once in this process. Safe to share between threads."""
@@ -29,6 +32,8 @@ class Gone:
         self._asked: set[str] = set()
         self._seen: set[str] = set()
         self._not_alone = threading.Event()
+        self._known = threading.Event()
+        self._waited = False
         self._listed: set[str] | None = None
         self._failure: InstancesError | None = None
 
@@ -44,6 +49,7 @@ class Gone:
         with self._lock:
             self._seen.add(instance_id)
             self._not_alone.set()
+            self._known.set()
             if self._listed is not None:
                 self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
 
@@ -60,6 +66,7 @@ class Gone:
             return
         self._client.clock.wait(self._not_alone, _MOMENT)
         self._take_listing()
+        self._await_another()
         with self._lock:
             if self._listed is None:
                 failure = self._failure or UnexpectedAnswer("there is none")
@@ -82,6 +89,13 @@ class Gone:
                     f"the secrets of {self._client.account_name}, so nothing is dropped",
                     f"check instances:baseUrl and the secrets, or, if all instances are gone, {self._how_to_confirm()}",
                 )
+
+    def _await_another(self) -> None:
+        """Wait for one that the API knows: a DELETE under way takes it off the listing before it is answered."""
+        with self._lock:
+            alone = len(self._asked) < 2 or bool((self._listed or set()) & self._asked)
+        if not (alone or self._waited):
+            self._waited = not self._client.clock.wait(self._known, _PATIENCE)
 
     def _take_listing(self) -> None:
         with self._listing:
