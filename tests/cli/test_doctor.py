@@ -136,6 +136,18 @@ def test_a_state_of_another_account_is_recognised(
     assert bool(state_found["todo"]) == bool(todo)
 
 
+def test_a_listing_without_ids_is_passed_over(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What cannot be told apart is not one of the stack's instances."""
+    api.fail("GET", "/instances", Fault.status(200, body=b'[{"name": "odd"}]'))
+    state = '{"version": 3, "deployment": {"resources": []}}'
+    answer = f"case \"$*\" in *export*) echo '{state}';; *) echo '{{}}';; esac"
+    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+
+    assert findings(run, "--stack", "dev")["state"]["found"] == "no instances"
+
+
 def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL may contain a password."""
     monkeypatch.setenv("INSTANCES_BASE_URL", "https://user:hunter2@api.example.com")

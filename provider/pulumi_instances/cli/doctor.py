@@ -16,7 +16,7 @@ from typing import Any
 import click
 import yaml
 
-from ..core import config
+from ..core import config, model
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, import_document, pulumi_cli
 from .redaction import redacted
@@ -98,7 +98,8 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     else:
         yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(listed))}")
         if stack:
-            yield from _state(stack, account, {str(found["id"]) for found in listed})
+            found = (model.told(answer, client.settings.dialect) for answer in listed)
+            yield from _state(stack, account, {each["id"] for each in found if each})
 
 
 def _state(stack: str, account: str | None, listed: Set[str]) -> Iterator[Finding]:
