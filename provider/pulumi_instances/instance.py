@@ -114,7 +114,9 @@ class Instance(Resource, module="instances", name="Instance"):
         if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
         given = {key: value for key, value in inputs.items() if value is not None}
-        super().__init__(InstanceProvider(), resource_name, {**_ANSWERED, **given}, _options(resource_name, opts))
+        # With ignore_changes the state keeps what the program no longer gives.
+        outputs = _OUTPUTS if opts is not None and opts.ignore_changes else _ANSWERED
+        super().__init__(InstanceProvider(), resource_name, {**outputs, **given}, _options(resource_name, opts))
         if require_valid:
             pulumi.Output.all(self.id, self.valid).apply(lambda known: _demand_valid(resource_name, *known))
 
@@ -132,7 +134,7 @@ class Instance(Resource, module="instances", name="Instance"):
         return instance
 
     def __getattr__(self, name: str) -> pulumi.Output[None]:
-        """What the program has not given is None. To the SDK it would be as expensive as a value."""
+        """What neither the program nor the state has is None. To the SDK it would be as expensive as a value."""
         if name in _OUTPUTS:
             return pulumi.Output.from_input(None)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)

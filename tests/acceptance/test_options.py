@@ -138,3 +138,18 @@ def test_two_resources_with_one_name_are_an_error(stack: Harness, instances_api:
 
     assert len(instances_api.instances()) <= (stack.engine != "local")
     assert len(stack.instances()) == len(instances_api.instances())
+
+
+def test_what_ignore_changes_keeps_can_be_read(stack: Harness, instances_api: Emulator) -> None:
+    """The state holds it still, although the program no longer gives it."""
+    text = """
+        box = Instance(
+            "box", your_mom="dropbox", {}opts=pulumi.ResourceOptions(ignore_changes=["configuration"]),
+        )
+        pulumi.export("url", box.configuration.apply(lambda it: (it or {{}}).get("url")))
+    """
+    stack.program(text.format('configuration={"url": "https://a"}, '))
+    assert stack.up().outputs["url"].value == "https://a"
+    stack.program(text.format(""))
+    assert stack.up().outputs["url"].value == "https://a"
+    assert_settled(stack, instances_api)
