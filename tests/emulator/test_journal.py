@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 
@@ -79,6 +80,22 @@ def test_reset_forgets_instances_faults_codes_and_log(api: Emulator, http: Http)
     assert api.peak() == 0
     assert http("GET").json() == []
     assert http.post(providerData={"code": "c"}).status_code == 200
+
+
+def test_a_request_from_before_a_reset_does_not_count(
+    api: Emulator, http: Http, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client has gone. The emulator waits on, while the next test begins, and then has nobody to drop."""
+    api.fail("POST", None, Fault.delay(0.6))
+    with pytest.raises(requests.Timeout):
+        http("POST", json={"your_mom": {"key": "box"}, "name": "x"}, timeout=0.2)
+    api.reset()
+    http.post()
+    assert (api.peak(), api.peak("POST")) == (1, 1)
+    api.fail("GET", None, Fault.delay(1.2))
+    http("GET")  # it is answered after the wait of the first is over
+    assert len(api.instances()) == 1
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_sequential_requests_are_never_in_flight_together(api: Emulator, http: Http) -> None:

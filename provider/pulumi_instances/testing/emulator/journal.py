@@ -75,7 +75,8 @@ class Journal:
             return self._peaks[method]
 
     def clear(self) -> None:
-        """Forget all requests and peaks."""
+        """Forget all requests and peaks. Those that are still in flight do not count from now on."""
         with self._lock:
             self._entries.clear()
+            self._in_flight.clear()
             self._peaks.clear()

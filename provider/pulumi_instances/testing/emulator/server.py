@@ -33,6 +33,8 @@ class _Protocol(H11Protocol):
         self.app_state = {**self.app_state, "close": transport.close, "reset": self._reset}
 
     def _reset(self) -> None:
+        if self.transport.is_closing():
+            return  # the client has gone
         # Lingering for zero seconds makes the kernel send RST instead of FIN.
         raw = self.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
