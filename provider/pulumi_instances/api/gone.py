@@ -18,7 +18,7 @@ _MOMENT = 0.5
 """Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""
 
 _PATIENCE = 5.0
-"""Seconds for the answer about another instance that was asked for at the same time. One call waits, if in vain."""
+"""Seconds for the answer about another instance that was asked for at the same time."""
 
 
 class Gone:
@@ -30,9 +30,8 @@ class Gone:
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._asked: set[str] = set()
-        self._seen: set[str] = set()
         self._not_alone = threading.Event()
-        self._known = threading.Event()
+        self._seen = threading.Event()
         self._waited = False
         self._listed: set[str] | None = None
         self._failure: InstancesError | None = None
@@ -47,9 +46,8 @@ class Gone:
     def see(self, instance_id: str) -> None:
         """The API has answered a request for this instance with success."""
         with self._lock:
-            self._seen.add(instance_id)
             self._not_alone.set()
-            self._known.set()
+            self._seen.set()
             if self._listed is not None:
                 self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
 
@@ -66,7 +64,6 @@ class Gone:
             return
         self._client.clock.wait(self._not_alone, _MOMENT)
         self._take_listing()
-        self._await_another()
         with self._lock:
             if self._listed is None:
                 failure = self._failure or UnexpectedAnswer("there is none")
@@ -79,23 +76,26 @@ class Gone:
                 raise UnexpectedAnswer(
                     f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
                 )
-            known = self._seen or self._listed & self._asked
             # Where our own DELETE, whose answer was lost, explains the 404, the others may have gone the same way.
             surprising = len(self._asked) > 1 and not missing.repeated
             # A wrong path answers like an account without instances: that explains nothing.
-            if not known and (surprising or (settings.dialect.empty_is_404 and not self._listed)):
-                raise UnexpectedAnswer(
-                    f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
-                    f"the secrets of {self._client.account_name}, so nothing is dropped",
-                    f"check instances:baseUrl and the secrets, or, if all instances are gone, {self._how_to_confirm()}",
-                )
+            doubtful = surprising or (settings.dialect.empty_is_404 and not self._listed)
+            known = bool(self._listed & self._asked)
+        if doubtful and not (known or self._another_is_seen()):
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
+                f"the secrets of {self._client.account_name}, so nothing is dropped",
+                f"check instances:baseUrl and the secrets, or, if all instances are gone, {self._how_to_confirm()}",
+            )
 
-    def _await_another(self) -> None:
-        """Wait for one that the API knows: a DELETE under way takes it off the listing before it is answered."""
-        with self._lock:
-            alone = len(self._asked) < 2 or bool((self._listed or set()) & self._asked)
-        if not (alone or self._waited):
-            self._waited = not self._client.clock.wait(self._known, _PATIENCE)
+    def _another_is_seen(self) -> bool:
+        """Whether the API knows an instance that was asked for, or is about to answer that it does.
+
+        A DELETE under way takes its instance off the listing before it is answered. One wait in vain is enough.
+        """
+        if not self._waited and len(self._asked) > 1 and not self._client.clock.wait(self._seen, _PATIENCE):
+            self._waited = True
+        return self._seen.is_set()
 
     def _take_listing(self) -> None:
         with self._listing:
