@@ -17,7 +17,7 @@ from pulumi.output import UNKNOWN, Unknown
 from .api.attempt import Clock
 from .api.operations import Operations
 from .core import config, model, updates, validation
-from .core.codes import Codes, advising_a_new_code, demand_unused
+from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
@@ -159,11 +159,10 @@ class EngineCalls:
         sent = api.concealing(revealed)
         if inputs.get("adopt_id"):
             found: Mapping[str, Any] = api.adopt(sent)
+            self._codes.note_used(inputs)
         else:
-            demand_unused(f"create instance {sent['name']!a}", sent)
-            with advising_a_new_code(sent):
+            with self._codes.spending(f"create instance {sent['name']!a}", sent):
                 found = api.create(sent)
-        self._codes.note_used(inputs)
         _say_altered(found, sent, self._dialect)
         _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -247,12 +246,8 @@ class EngineCalls:
         update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
-            if update.logs_in:
-                demand_unused(f"update instance {instance_id}", revealed)
-            with advising_a_new_code(revealed if update.logs_in else {}):
+            with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
                 found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
-            if update.logs_in:
-                self._codes.note_used(news)
         logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, disabled=disabled)
         return self._updated(found, olds, news)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances.core.codes import Codes, demand_unused, without_codes
+from pulumi_instances.core.codes import Codes, without_codes
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError
 from tests.support.values import inputs, outputs
@@ -126,6 +126,10 @@ def test_a_digest_and_its_code_are_the_same_code(old: str, new: str) -> None:
 
 def test_a_digest_is_not_sent() -> None:
     """A request that needs the code is refused where only its digest is known."""
-    demand_unused("create instance 'crm'", inputs(provider_data=CODE))
-    with pytest.raises(InputError, match="create instance 'crm': provider_data holds a code that was used already"):
-        demand_unused("create instance 'crm'", inputs(provider_data={"code": DIGEST}))
+    with Codes().spending("create instance 'crm'", inputs(provider_data=CODE)):
+        pass
+    with (
+        pytest.raises(InputError, match="create instance 'crm': provider_data holds a code that was used already"),
+        Codes().spending("create instance 'crm'", inputs(provider_data={"code": DIGEST})),
+    ):
+        pytest.fail("nothing is sent")

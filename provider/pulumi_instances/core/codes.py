@@ -94,6 +94,26 @@ class Codes:
             else:
                 self._doomed.discard(str(instance_id))
 
+    @contextmanager
+    def spending(self, what: str, inputs: Mapping[str, Any]) -> Iterator[None]:
+        """Send a request with the codes in these inputs: each is sent once, and then forgotten.
+
+        Raises InputError where the inputs hold a digest instead of a code. A request that the API refuses may have used
+        its code all the same: then the advice says so.
+        """
+        if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
+            fault = "provider_data holds a code that was used already; nothing was sent"
+            raise InputError(f"{what}: {fault}", "set a new code")
+        try:
+            yield
+        except StatusError as refusal:
+            if type(refusal) is StatusError and holds_code(inputs.get("provider_data")):
+                refusal.advice = (
+                    "correct the inputs that it names, give a new code if this one was used, then run again"
+                )
+            raise
+        self.note_used(inputs)
+
     def note_used(self, inputs: Mapping[str, Any]) -> None:
         """The codes have served: what they replace may go, and no request is sent with them again."""
         with self._lock:
@@ -123,24 +143,6 @@ class Codes:
 def without_codes(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs with the digest of each code in its place, whichever of the two they hold."""
     return _with_codes(inputs, {key: _digest(code) for key, code in _codes_in(inputs.get("provider_data")).items()})
-
-
-def demand_unused(what: str, inputs: Mapping[str, Any]) -> None:
-    """Raise InputError where the inputs of a request hold a digest of a code: `Codes.unsealed` did not know it."""
-    if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
-        fault = "provider_data holds a code that was used already; nothing was sent"
-        raise InputError(f"{what}: {fault}", "set a new code")
-
-
-@contextmanager
-def advising_a_new_code(inputs: Mapping[str, Any]) -> Iterator[None]:
-    """A request that the API refuses may have used its code all the same: then the advice says so."""
-    try:
-        yield
-    except StatusError as refusal:
-        if type(refusal) is StatusError and holds_code(inputs.get("provider_data")):
-            refusal.advice = "correct the inputs that it names, give a new code if this one was used, then run again"
-        raise
 
 
 def holds_code(data: object) -> bool:
