@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pulumi_instances.testing import StackDouble
+from tools.native_sdk import generate_sdk
 
 PROGRAMS = Path(__file__).parent / "programs"
 PARALLEL = 32
@@ -87,12 +88,7 @@ class Cli(Engine):
         shutil.copy(Path(sys.executable).parent / plugin.name, plugin)
         (self.directory / "Pulumi.yaml").write_text(_PROJECT.format(runtime="python"))
         if self.variant == "native":
-            sdk = self.directory / "sdk"
-            self._pulumi("package", "gen-sdk", str(plugin), "--language", "python", "--out", str(sdk))
-            installed = sdk / "python" / "pulumi_instances_native.dist-info"  # it looks for its version
-            installed.mkdir()
-            (installed / "METADATA").write_text("Name: pulumi_instances_native\nVersion: 0.1.0\n")
-            self.env["PYTHONPATH"] = str(installed.parent)
+            self.env["PYTHONPATH"] = str(generate_sdk(self.directory))
 
     def _write_yaml(self) -> None:
         """Write the program that has no program."""

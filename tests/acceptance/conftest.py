@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.harness import CliHarness, Harness, LocalHarness, NativeHarness, generated_sdk, settings
+from tests.support.harness import CliHarness, Harness, LocalHarness, NativeHarness, settings
 from tests.support.watching import Issued, files, leaks
+from tools.native_sdk import generate_sdk
 
 needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
 
@@ -75,4 +76,4 @@ def cli_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def native_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The SDK of the native package, generated once."""
-    return generated_sdk(tmp_path_factory.mktemp("native-sdk"))
+    return generate_sdk(tmp_path_factory.mktemp("native-sdk"))

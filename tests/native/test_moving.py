@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import textwrap
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +11,15 @@ import pytest
 
 from pulumi_instances.core.model import HEALTH
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
-from pulumi_instances.native.schema import document
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.docs.markdown import blocks
+from tests.native import test_cli
 from tests.native.test_cli import NativeStack
 from tests.support.checks import assert_settled
 from tests.support.harness import HEADER, settings
+from tools.native_sdk import generate_sdk
 
-_HOST = "pulumi-language-yaml"
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("pulumi") is None or shutil.which(_HOST) is None,
-    reason=f"no `pulumi` or no `{_HOST}` on PATH: go install github.com/pulumi/pulumi-yaml/cmd/{_HOST}@latest",
-)
+pytestmark = test_cli.pytestmark
 
 PYTHON = """
     secrets = pulumi.Config("eu")
@@ -135,35 +128,31 @@ class MovingStack(NativeStack):
         file.write_text(header + (textwrap.dedent(program) or body))
         self.env["PYTHONPATH"] = str(sdk or "")
 
+    def of_either_type(self) -> list[dict[str, Any]]:
+        """The instances of the state, whichever package has them."""
+        return [resource for resource in self.resources() if resource["type"] in (INSTANCE_TYPE, NATIVE_TYPE)]
+
     def raw(self) -> dict[str, dict[str, Any]]:
         """What the state says of each instance, as it spells it, without what an answer may leave out."""
         kept = ("id", "inputs", "outputs", "protect", "retainOnDelete", "additionalSecretOutputs")
-        found = [resource for resource in self.resources() if resource["type"].endswith("Instance")]
+        found = self.of_either_type()
         for resource in found:
             resource["outputs"] = {key: value for key, value in resource["outputs"].items() if key not in HEALTH}
         return {each["urn"].rpartition("::")[2]: {key: each.get(key) for key in kept} for each in found}
 
     def types(self) -> set[str]:
         """The types of the instances in the state."""
-        return {resource["type"] for resource in self.resources() if resource["type"].endswith("Instance")}
+        return {resource["type"] for resource in self.of_either_type()}
 
     def ids(self) -> dict[str, str]:
         """The ids of the instances in the state."""
-        found = [resource for resource in self.resources() if resource["type"].endswith("Instance")]
-        return {resource["urn"].rpartition("::")[2]: resource["id"] for resource in found}
+        return {resource["urn"].rpartition("::")[2]: resource["id"] for resource in self.of_either_type()}
 
 
 @pytest.fixture(scope="module")
 def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the generated SDK for Python can be imported from."""
-    directory = tmp_path_factory.mktemp("sdk")
-    (directory / "schema.json").write_text(json.dumps(document()))
-    command = ["package", "gen-sdk", "schema.json", "--language", "python", "--out", "."]
-    auto.PulumiCommand().run(command, str(directory), {"PULUMI_HOME": str(directory / "home")})
-    installed = directory / "python" / "pulumi_instances_native.dist-info"  # it looks for its version
-    installed.mkdir()
-    (installed / "METADATA").write_text(f"Name: pulumi_instances_native\nVersion: {version('pulumi-instances')}\n")
-    return installed.parent
+    return generate_sdk(tmp_path_factory.mktemp("sdk"))
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from pulumi.automation._stack import StackInitMode
 from pulumi_instances.core import spelling
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
 from pulumi_instances.native.names import in_words
-from pulumi_instances.native.schema import text, version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.crypto import Crypter
@@ -272,7 +271,7 @@ class NativeHarness(CliHarness):
     provider_type = "pulumi:providers:instances"
 
     def __init__(self, directory: Path, template: Path, sdk: Path) -> None:
-        """``sdk`` is what `generated_sdk` has made."""
+        """``sdk`` is where the SDK can be imported from (`tools.native_sdk`)."""
         super().__init__(directory, template)
         self.header = f"import sys\nsys.path[:0] = [{str(sdk)!r}, {str(ROOT)!r}]\n{_native(HEADER)}"
         plugins = f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
@@ -300,20 +299,6 @@ class NativeHarness(CliHarness):
 
 def _native(program: str) -> str:
     return program.replace("from pulumi_instances import", "from tests.support.native_program import")
-
-
-def generated_sdk(directory: Path) -> Path:
-    """A directory with the SDK for Python as `pulumi package add` makes and installs it."""
-    version = version_of_plugin()
-    (directory / "schema.json").write_text(text())
-    env = {"PULUMI_HOME": str(directory / "pulumi-home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    command = ["package", "gen-sdk", "schema.json", "--language", "python", "--out", "sdks"]
-    _command().run(command, str(directory), env)
-    sdk = directory / "sdks" / "python"
-    metadata = sdk / f"pulumi_instances_native-{version}.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text(f"Metadata-Version: 2.1\nName: pulumi_instances_native\nVersion: {version}\n")
-    return sdk
 
 
 ANSWERING_PYTHON = """\

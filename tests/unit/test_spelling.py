@@ -8,22 +8,9 @@ import pytest
 
 from pulumi_instances.core import spelling
 
-NATIVE = {
-    "yourMom": "box",
-    "name": "crm",
-    "tags": ["a"],
-    "providerData": {"aB": 1},
-    "token": "t",
-    "__defaults": ["name"],
-}
-OURS = {
-    "your_mom": "box",
-    "name": "crm",
-    "tags": ["a"],
-    "provider_data": {"aB": 1},
-    "token": "t",
-    "__defaults": ["name"],
-}
+_ALIKE = {"name": "crm", "tags": ["a"], "token": "t", "__defaults": ["name"]}
+NATIVE = {"yourMom": "box", "providerData": {"aB": 1}, **_ALIKE}
+OURS = {"your_mom": "box", "provider_data": {"aB": 1}, **_ALIKE}
 
 
 @pytest.mark.parametrize("bag", [NATIVE, OURS, {**NATIVE, "__provider": "p"}, {**OURS, "__provider": "p"}])
