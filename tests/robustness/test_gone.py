@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Barrier
 from typing import Any
@@ -332,9 +332,11 @@ def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
     assert listings(api) == 1
 
 
-def waited(api: Emulator, before: Callable[[Gone], object], meanwhile: Callable[[Gone], object]) -> float:
+def waited(
+    api: Emulator, before: Callable[[Gone], object], meanwhile: Callable[[Gone], object], after: float = 0.4
+) -> float:
     """How long one that misses instance 7 waits for the others that the engine is about to ask for."""
-    clock = FakeClock(meanwhile={0.4: lambda: meanwhile(gone)})
+    clock = FakeClock(meanwhile={after: lambda: meanwhile(gone)})
     gone = Gone(Client(Settings(api.base_url, api.user_secret, api.organization_secret), clock=clock))
     gone.ask("7")
     before(gone)
@@ -353,11 +355,23 @@ def test_the_first_that_is_missing_waits_for_the_others(api: Emulator) -> None:
     assert 0 < waited(api, nothing, nothing) < 5, "it may be the only one"
 
 
-def test_one_whose_delete_is_under_way_proves_the_account(api: Emulator) -> None:
+@pytest.mark.parametrize("answered", [0.4, 3.0])
+def test_one_whose_delete_is_under_way_proves_the_account(api: Emulator, answered: float) -> None:
     """The API has taken it off the listing by then, and its answer is on its way."""
-    assert waited(api, lambda gone: gone.ask("8"), lambda gone: gone.see("8")) > 0
+    with ExitStack() as delete:
+        begun = lambda gone: delete.enter_context(gone.deleting("8"))  # noqa: E731
+        assert waited(api, begun, lambda _: delete.close(), answered) >= answered
+
+
+def test_one_whose_delete_fails_proves_nothing(api: Emulator) -> None:
+    """It is waited for no longer than it takes, and not at all where none is under way."""
+
+    def fails(gone: Gone) -> None:
+        with pytest.raises(NotFound), gone.deleting("8"):
+            raise NotFound("not found", 404)
+
     with pytest.raises(UnexpectedAnswer, match="knows none of the instances of the state"):
-        waited(api, lambda gone: gone.ask("8"), nothing)
+        waited(api, fails, nothing)
 
 
 def test_nobody_waits_who_is_not_alone(api: Emulator) -> None:

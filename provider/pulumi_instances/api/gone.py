@@ -8,7 +8,8 @@ it, and if the API knows at least one of the instances that this process has ask
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ..core.errors import InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import told
@@ -18,7 +19,7 @@ _MOMENT = 0.5
 """Seconds in which the engine hands over the other instances of the state: it asks for all of them at once."""
 
 _PATIENCE = 5.0
-"""Seconds for the answer about another instance that was asked for at the same time."""
+"""Seconds for the answer to the DELETE of another instance."""
 
 
 class Gone:
@@ -31,6 +32,10 @@ class Gone:
         self._listing = threading.Lock()
         self._asked: set[str] = set()
         self._not_alone = threading.Event()
+        self._deleting: set[str] = set()
+        self._settled = threading.Event()
+        """No DELETE is under way."""
+        self._settled.set()
         self._seen = threading.Event()
         self._waited = False
         self._listed: set[str] | None = None
@@ -50,6 +55,22 @@ class Gone:
             self._seen.set()
             if self._listed is not None:
                 self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
+
+    @contextmanager
+    def deleting(self, instance_id: str) -> Iterator[None]:
+        """What runs inside is a DELETE of an instance that the state holds."""
+        self.ask(instance_id)
+        with self._lock:
+            self._deleting.add(instance_id)
+            self._settled.clear()
+        try:
+            yield
+            self.see(instance_id)
+        finally:
+            with self._lock:
+                self._deleting.discard(instance_id)
+                if not self._deleting:
+                    self._settled.set()
 
     def note_listing(self, ids: Iterable[str]) -> None:
         """A whole listing was fetched for another purpose: it is as good a proof as one of our own."""
@@ -93,7 +114,9 @@ class Gone:
 
         A DELETE under way takes its instance off the listing before it is answered. One wait in vain is enough.
         """
-        if not self._waited and len(self._asked) > 1 and not self._client.clock.wait(self._seen, _PATIENCE):
+        if not self._waited and len(self._asked) > 1:
+            if not self._client.clock.wait(self._seen, _MOMENT):
+                self._client.clock.wait(self._settled, _PATIENCE)
             self._waited = True
         return self._seen.is_set()
 

@@ -240,15 +240,13 @@ class Operations:
                 checked,
             )
             return
-        self._gone.ask(checked)
         try:
-            self._client.delete(checked)
+            with self._gone.deleting(checked):
+                self._client.delete(checked)
         except NotFound as missing:
             self._gone.check(checked, f"delete instance {checked}", missing)
             if not missing.repeated:
                 log.warning("instance %s no longer exists: it is dropped from the state", checked)
-        else:
-            self._gone.see(checked)
         finally:
             self._reads.forget()
         self._creations.deleted(checked)
