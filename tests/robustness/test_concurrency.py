@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
     """Each thread runs the whole life of its own instances, with 429s and lost answers in between."""
-    api.fail(None, None, Fault.status(429, headers={"retry-after": "0"}), probability=0.05, seed=1)
+    api.fail(None, None, Fault.status(429, headers={"retry-after": "0"}), probability=0.05, times=2, seed=1)
     api.fail("POST", None, Fault.drop_after(), probability=0.2, seed=2)
     api.fail("PUT", None, Fault.drop_after(), probability=0.1, seed=3)
     api.fail("DELETE", None, Fault.drop_after(), probability=0.1, seed=4)
