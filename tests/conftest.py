@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -23,6 +23,12 @@ for _name in [name for name in os.environ if name.startswith(("INSTANCES_", "PUL
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--dialect elements` runs the tests of the engines against the live services' dialect."""
     parser.addoption("--dialect", default="default", help="what the emulated API speaks: default or elements")
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """`-n auto` is two for each core: a test waits as long as it computes, for processes, sockets and limits."""
+    return 2 * (yield)
 
 
 @pytest.fixture(scope="session")
