@@ -149,7 +149,8 @@ def _report(child: int, streams: list[int], answers: int) -> None:
 def become(argv: list[str]) -> None:
     """Run a module (`-m`) or a script as a new interpreter would."""
     added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:] = [os.getcwd(), *filter(None, added), *sys.path[1:]]  # noqa: PTH109  text, as Python has it
+    first = os.getcwd() if argv[0] == "-m" else str(Path(argv[0]).parent)  # noqa: PTH109  text, as Python has it
+    sys.path[:] = [first, *filter(None, added), *sys.path[1:]]
     if argv[0] == "-m":
         sys.argv = argv[1:]
         runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
