@@ -363,6 +363,17 @@ def test_one_whose_delete_is_under_way_proves_the_account(api: Emulator, answere
         assert waited(api, begun, lambda _: delete.close(), answered) >= answered
 
 
+def test_the_first_that_is_known_ends_the_wait(api: Emulator) -> None:
+    """Other DELETEs may take much longer."""
+    with ExitStack() as quick, ExitStack() as slow:
+
+        def begin(gone: Gone) -> None:
+            quick.enter_context(gone.deleting("8"))
+            slow.enter_context(gone.deleting("9"))
+
+        assert 3 <= waited(api, begin, lambda _: quick.close(), 3.0) < 4
+
+
 def test_one_whose_delete_fails_proves_nothing(api: Emulator) -> None:
     """It is waited for no longer than it takes, and not at all where none is under way."""
 

@@ -33,6 +33,7 @@ class FakeClock(Clock):
             something()
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
-        if not event.is_set():
-            self._sleep(seconds)
+        end = self._time + seconds
+        while not event.is_set() and self._time < end:
+            self._sleep(min([end, *(moment for moment in self._meanwhile if moment > self._time)]) - self._time)
         return event.is_set()

@@ -34,7 +34,7 @@ class Gone:
         self._not_alone = threading.Event()
         self._deleting: set[str] = set()
         self._settled = threading.Event()
-        """No DELETE is under way."""
+        """No DELETE is under way whose answer could be the first that shows an instance."""
         self._settled.set()
         self._seen = threading.Event()
         self._waited = False
@@ -53,6 +53,7 @@ class Gone:
         with self._lock:
             self._not_alone.set()
             self._seen.set()
+            self._settled.set()
             if self._listed is not None:
                 self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
 
@@ -62,7 +63,8 @@ class Gone:
         self.ask(instance_id)
         with self._lock:
             self._deleting.add(instance_id)
-            self._settled.clear()
+            if not self._seen.is_set():
+                self._settled.clear()
         try:
             yield
             self.see(instance_id)
