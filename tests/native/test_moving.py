@@ -331,3 +331,41 @@ def test_three_hundred_instances_move(empty: MovingStack, instances_api: Emulato
     assert empty.raw() == before
     assert_settled(empty, instances_api)
     assert len(instances_api.writes) == writes
+
+
+BOXES = """
+    for number in range({count}):
+        Instance(f"box-{{number}}", your_mom="box")
+"""
+
+
+def test_a_part_of_a_stack_does_not_move(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """The engine refuses a target where the others would change their provider. Nothing happens."""
+    doors: list[tuple[str, Path | None]] = [(HEADER, None), (NATIVE_HEADER, sdk)]
+    for old, new in (doors, doors[::-1]):
+        empty.import_from(*old, BOXES.format(count=3))
+        empty.up()
+        before, writes = empty.raw(), len(instances_api.writes)
+        empty.import_from(*new)
+        with pytest.raises(auto.CommandError, match=r"change of providers mixed with --target"):
+            empty.up(target=["**box-1"])
+        assert (empty.raw(), len(instances_api.writes)) == (before, writes)
+
+
+def test_what_a_move_drops_is_alone(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
+    """With another account's secrets one leaves the state, and is named; of several, none does."""
+    empty.unconfigure(settings(instances_api))
+    empty.env |= instances_api.env
+    empty.import_from(HEADER, None, BOXES.format(count=4))
+    empty.up()
+    ids = empty.ids()
+    empty.env |= instances_api.add_account().env
+    empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=2))
+    with pytest.raises(auto.CommandError, match="knows none of the instances"):
+        empty.up()
+    assert empty.ids() == ids
+    empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=3))
+    empty.up()
+    assert empty.ids() == {name: ids[name] for name in ("box-0", "box-1", "box-2")}
+    assert f"instance {ids['box-3']} no longer exists" in empty.said[-1]
+    assert len(instances_api.instances()) == 5, "with the one that nobody has adopted"
