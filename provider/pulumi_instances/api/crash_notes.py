@@ -248,9 +248,12 @@ class CrashNotes:
 
     def _paths(self, inputs: Mapping[str, Any] | None) -> list[Path]:
         folder = self._folder("pending")
-        if folder is None or fcntl is None or not folder.is_dir():
+        if folder is None or fcntl is None:
             return []
-        return list(folder.glob("*.json" if inputs is None else f"{self._inputs_digest(inputs)}-*.json"))
+        start = "" if inputs is None else f"{self._inputs_digest(inputs)}-"
+        with contextlib.suppress(OSError):  # no such folder yet, or not ours to read: `create` warns of that
+            return [path for path in folder.iterdir() if path.name.startswith(start) and path.suffix == ".json"]
+        return []
 
     def _account(self) -> list[str]:
         """What both secrets come to: either may be rotated."""

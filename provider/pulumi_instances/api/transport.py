@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 import time
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
@@ -44,14 +45,11 @@ class Transport:
         except Exception as error:  # whatever it is, nothing was sent
             return Attempt(failure=_reason(error), sent=False)
         try:
-            environment = self._session.merge_environment_settings(
-                request.url, {}, True, self._settings.ca_bundle or True, None
-            )
             with self._session.send(
                 request,
                 timeout=timeout,
                 allow_redirects=False,  # the secrets go to the configured host only
-                **environment,
+                **self._environment,
             ) as response:
                 return _received(response, timeout)
         except requests.exceptions.SSLError as error:
@@ -61,19 +59,19 @@ class Transport:
         except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
             return Attempt(failure=_reason(error), sent=not _never_sent(error), timed_out=_has_timed_out(error))
 
-
-class _Session(requests.Session):
-    """A session that sends what it is given where it is told to, and nothing else."""
-
-    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Called by us for each request: what HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say.
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """What HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say of the one host, as `requests.Session.send` takes it.
 
         No proxy may see a request to loopback: it would get both secrets in plain text, whatever the variables say.
         """
-        settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
-        if is_loopback(urlsplit(url).hostname or ""):
-            settings["proxies"] = {}
-        return settings
+        url = self._settings.base_url
+        found = self._session.merge_environment_settings(url, {}, True, self._settings.ca_bundle or True, None)
+        return {**found, "proxies": {}} if is_loopback(urlsplit(url).hostname or "") else dict(found)
+
+
+class _Session(requests.Session):
+    """A session that sends what it is given where it is told to, and nothing else."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No redirect has a target: requests would read its whole body, however long, to prepare the next request."""
