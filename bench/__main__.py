@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from . import cells, costs, report
+from . import cells, costs, opentofu, report
 from .api import Api
 from .cells import Cell
 from .plots import draw
@@ -29,7 +29,8 @@ _DOORS = ("floor", "ours", "native", "yaml")
 GRID = (
     Cell("cli", 100, 500, _ALL, rounds=2, again=2),
     Cell("cli", 1000, 50, _DOORS, again=3),
-    Cell("cli", 100, 200, _DOORS, rounds=2, again=2),
+    Cell("cli", 100, 200, (*_DOORS, "opentofu"), rounds=2, again=2),
+    Cell("cli", 100, 0, ("floor", "ours", "textbook", "yaml", "opentofu"), rounds=2, again=2),
     Cell("local", 100, 500, _ALL, rounds=2, again=2),
     Cell("cli, no checkpoints", 1000, 50, _PAIR, again=2),
     *(Cell(engine, 10, 50, rounds=3) for engine in ("cli", "cli, no checkpoints", "local")),
@@ -37,10 +38,10 @@ GRID = (
     *(Cell(engine, 500, 50, _PAIR, again=2) for engine in ("cli, no checkpoints", "cli", "local")),
     Cell("local", 1000, 50, _PAIR, again=2),
     *(Cell(engine, 10, latency, rounds=2) for latency in (0, 500) for engine in ("cli", "local")),
-    *(Cell(engine, 100, 0) for engine in ("cli", "local")),
+    Cell("local", 100, 0),
     *(Cell(engine, n, ms, _PAIR) for n, ms, engine in product((500, 1000), (500, 0), ("cli", "local"))),
 )
-QUICK = (Cell("local", 10, 50), Cell("cli", 10, 50, (*_DOORS, "textbook")))
+QUICK = (Cell("local", 10, 50), Cell("cli", 10, 50, (*_DOORS, "textbook", "opentofu")))
 
 
 def main() -> int:
@@ -70,8 +71,9 @@ def main() -> int:
 
 
 def _possible(grid: Sequence[Cell]) -> Iterator[Cell]:
-    """What can be measured here: without the CLI, or its host for YAML, a part of it."""
+    """What can be measured here: without the CLI, its host for YAML, or OpenTofu, a part of it."""
     missing = {"yaml"} if shutil.which("pulumi-language-yaml") is None else set()
+    missing |= set() if opentofu.is_here() else {"opentofu"}
     for cell in grid:
         if cell.engine == "local" or shutil.which("pulumi"):
             yield replace(cell, variants=tuple(variant for variant in cell.variants if variant not in missing))

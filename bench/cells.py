@@ -13,6 +13,7 @@ from typing import Any
 
 from .api import Api, peak
 from .engines import ENGINES, Engine
+from .opentofu import OpenTofu
 from .usage import Usage
 
 OPERATIONS = ("up", "preview", "update", "refresh", "destroy")
@@ -59,7 +60,8 @@ def measure(cell: Cell) -> Iterator[Measurement]:
         order = []
         for variant in cell.variants:
             api = stack.enter_context(Api(cell.latency / 1000))  # its own: no listing shows the others' instances
-            order.append((variant, ENGINES[cell.engine](directory / variant, variant, api.env), api))
+            kind = OpenTofu if variant == "opentofu" else ENGINES[cell.engine]
+            order.append((variant, kind(directory / variant, variant, api.env), api))
         for operation in OPERATIONS * cell.rounds:
             for _ in range(cell.again if operation in _REPEATABLE else 1):
                 for variant, engine, api in order:

@@ -22,6 +22,7 @@ _COLOURS = {
     "yaml": "#c2185b",
     "shards": "#12a4af",
     "textbook": "#e8710a",
+    "opentofu": "#188038",
 }
 
 

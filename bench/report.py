@@ -19,7 +19,7 @@ from .targets import targets
 RESULTS = Path(__file__).parent / "results"
 SCRATCH = Path(__file__).parent.parent / ".cache" / "bench"
 
-_ORDER = ("floor", "ours", "native", "yaml", "shards", "textbook")
+_ORDER = ("floor", "ours", "native", "yaml", "shards", "textbook", "opentofu")
 _Show = Callable[[Measurement, "Measurement | None"], str]
 
 
@@ -73,6 +73,7 @@ def _document(run: Run) -> Iterable[str]:
         "| textbook | a class in the program that calls `requests`, as tutorials show it. With 1,000 it fails: the SDK "
         "(3.272) wraps its pickler once more for each resource, and for such a class ends in a RecursionError |"
     )
+    yield "| opentofu | OpenTofu with the REST provider of Mastercard, a state file and `-parallelism=32` |"
     yield ""
     yield "| engine | what it is |\n|---|---|"
     yield "| cli | the Pulumi CLI with its file backend, `--parallel 32` |"

@@ -38,6 +38,7 @@ def targets(summary: Summary, figures: Mapping[str, float]) -> Iterator[Target]:
         yield from _creates(summary, engine)
         yield from _refreshes(summary, engine)
         yield from _native(summary, engine)
+        yield from _opentofu(summary, engine)
     for name, (what, bound) in _FIGURES.items():
         if name in figures:
             yield Target(what, "no engine", figures[name], bound)
@@ -78,6 +79,18 @@ def _native(summary: Summary, engine: str) -> Iterator[Target]:
         if ours:
             what = f"native ÷ ours, {found.operation} of {found.count:,} at {found.latency} ms"
             yield Target(what, engine, found.seconds / ours.seconds, 1.05)
+
+
+def _opentofu(summary: Summary, engine: str) -> Iterator[Target]:
+    for found in summary.select(engine=engine, variant="yaml", count=100):
+        other = summary.get(engine, found.count, found.latency, "opentofu", found.operation)
+        bound = _AGAINST_OPENTOFU.get((found.operation, found.latency))
+        if other and bound:
+            what = f"yaml ÷ OpenTofu, {found.operation} of 100 at {found.latency} ms"
+            yield Target(what, engine, found.seconds / other.seconds, bound)
+
+
+_AGAINST_OPENTOFU = {("preview", 0): 1.0, ("preview", 200): 1.0, ("up", 200): 1.25}
 
 
 def _refreshes(summary: Summary, engine: str) -> Iterator[Target]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 from types import TracebackType
 
 import psutil
 
 _EVERY = 0.05
 _LOOK_EVERY = 0.25
+
+_PLUGINS = {"pulumi.dynamic", "pulumi-resource-instances", "terraform-provider-restapi"}
+"""What the command of a provider process names."""
 
 
 class Usage:
@@ -59,7 +63,6 @@ def _providers() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            command = process.cmdline()
-            if "pulumi.dynamic" in command and "python" in command[0]:
+            if _PLUGINS & {Path(part).name for part in process.cmdline()}:
                 found.append(process)
     return found

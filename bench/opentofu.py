@@ -1,0 +1,88 @@
+"""What people use instead: OpenTofu with the REST provider of Mastercard, one resource with a count."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .engines import LIMIT, PARALLEL, Engine
+
+TOOLS = ("tofu", "terraform-provider-restapi")
+
+_SETTINGS = """provider_installation {{
+  dev_overrides {{ "mastercard/restapi" = "{folder}" }}
+  direct {{}}
+}}
+"""
+_PROGRAM = """terraform {
+  required_providers { restapi = { source = "mastercard/restapi" } }
+}
+variable "base_url" {}
+variable "authorization" { sensitive = true }
+variable "boxes" { type = number }
+variable "tag" {}
+provider "restapi" {
+  uri                  = var.base_url
+  write_returns_object = true
+  headers              = { Authorization = var.authorization, "Content-Type" = "application/json" }
+}
+resource "restapi_object" "box" {
+  count = var.boxes
+  path  = "/instances"
+  data  = jsonencode({ your_mom = { key = "dropbox" }, name = "box-${count.index}", tags = [var.tag] })
+}
+"""
+_COMMANDS = {
+    "up": ["apply", "-auto-approve"],
+    "preview": ["plan"],
+    "refresh": ["apply", "-refresh-only", "-auto-approve"],
+    "destroy": ["destroy", "-auto-approve"],
+}
+
+
+def is_here() -> bool:
+    """Whether both of its programs are on PATH."""
+    return all(map(shutil.which, TOOLS))
+
+
+class OpenTofu(Engine):
+    """The `tofu` on PATH with a state file."""
+
+    def __init__(self, directory: Path, variant: str, env: Mapping[str, str]) -> None:
+        """Write the program."""
+        super().__init__(directory, variant, env)
+        (directory / "main.tf").write_text(_PROGRAM)
+        settings = directory / "settings.tfrc"
+        settings.write_text(_SETTINGS.format(folder=Path(shutil.which(TOOLS[1]) or "").parent))
+        secrets = [f"{kind} {env[f'INSTANCES_{kind.upper()}_SECRET']}" for kind in ("User", "Organization")]
+        self.env |= {
+            "TF_CLI_CONFIG_FILE": str(settings),
+            "TF_VAR_base_url": env["INSTANCES_BASE_URL"],
+            "TF_VAR_authorization": ", ".join(secrets),
+        }
+
+    def run(self, operation: str) -> None:
+        """See `Engine`."""
+        wanted = {"TF_VAR_boxes": self.env["BENCH_COUNT"], "TF_VAR_tag": self.env["BENCH_TAG"]}
+        command, *options = _COMMANDS[operation]
+        done = subprocess.run(
+            ["tofu", command, "-no-color", "-input=false", f"-parallelism={PARALLEL}", *options],
+            cwd=self.directory,
+            env={**os.environ, **self.env, **wanted},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"tofu {command} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def resources(self) -> list[dict[str, Any]]:
+        """See `Engine`."""
+        document = json.loads((self.directory / "terraform.tfstate").read_text())
+        return [{"type": found["type"], **each} for found in document["resources"] for each in found["instances"]]
