@@ -125,8 +125,9 @@ def _notes(creates: int = 320) -> Figures:
             inputs = {"name": f"box-{number}"}
             notes.is_under_way(inputs)
             notes.left(inputs)
-            with notes.create(inputs, "4000", ()):
+            with notes.create(inputs, "4000", ()) as note:
                 notes.account_for(str(number))
+                note.drop()
 
         figures = {}
         for threads in (1, 32):
