@@ -395,6 +395,22 @@ def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict
         assert process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))["valid"] is True
 
 
+def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: dict[str, str]) -> None:
+    """Its state has to hold what was sent, such as a login with a code, which works once."""
+    instance_id = str(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
+    api.change(instance_id, valid=False)
+    with Native(home, {**settings_of(api), "maxRetries": 0}) as process:
+        process.configure()
+        api.fail("GET", "/instances/{id}", Fault.status(403))
+        with pytest.raises(NativeError, match=r"was updated, but cannot be read \(.*403.*\); run again") as error:
+            process.update(instance_id, inputs(requireValid=True), inputs(requireValid=True, tags=["us"]))
+        kept = plain(bag(error.value.kept.properties))
+        assert kept["tags"] == ["us"]
+        api.change(instance_id, valid=True)
+        assert process.update(instance_id, kept, inputs(requireValid=True, tags=["us"]))["valid"] is True
+    assert [request.method for request in api.writes] == ["PUT"]
+
+
 def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emulator) -> None:
     """What the program then leaves out is not managed, and no difference."""
     instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))

@@ -264,7 +264,11 @@ class InstancesServicer(ResourceProviderServicer):
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
             if "token" not in outputs or _is_unmet(outputs):
-                outputs = self._calls.completed(request.id, outputs)
+                try:
+                    outputs = self._calls.completed(request.id, outputs)
+                except InstancesError as error:  # the state has to hold what was written: a code works once
+                    reason = f"instance {request.id} was updated, but cannot be read ({error.cause}); run again"
+                    raise Incomplete(request.id, outputs, reason, request.news) from None
         _demand_valid(request.id, outputs, request.news)
         return provider_pb2.UpdateResponse(properties=_answer(outputs, request.news))
 
