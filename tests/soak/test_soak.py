@@ -1,4 +1,4 @@
-"""Random work under faults, for minutes. SOAK_SECONDS (180) limits it, and SOAK_SEED repeats it."""
+"""Random work under faults, for minutes. SOAK_SECONDS (180) limits it, SOAK_SEED repeats it; SOAK_ENGINE: `stacks`."""
 
 from __future__ import annotations
 

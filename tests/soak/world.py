@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import threading
 from collections import Counter
@@ -19,11 +18,12 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from pulumi_instances.testing.emulator import api as emulated
 from pulumi_instances.testing.engine import StackDouble
 from tests.robustness.running import providers
+
+from .stacks import RESOURCE_TYPE, new_stack
 
 MOST = int(os.environ.get("SOAK_MOST", "40"))
 """Instances of the larger stack; more of them make more requests in a step."""
@@ -85,9 +85,9 @@ class World:
             "INSTANCES_CREATE_TIMEOUT": "3",
             "INSTANCES_TIMEOUT": "3",
         }
-        self._stack = self._new_stack("soak", directory)
+        self._stack = new_stack("soak", directory, self._env)
         self._directory = directory
-        self._other = self._new_stack("other", directory / "other")
+        self._other = new_stack("other", directory / "other", self._env)
         self._write_other()
         take = api._faults.take
 
@@ -100,13 +100,6 @@ class World:
         monkeypatch.setattr(api._faults, "take", counted)
         # In good times a page holds one instance, so that a listing takes hundreds of requests.
         monkeypatch.setattr(emulated, "_page_size", lambda *_: 1 if self.calm else 200)
-
-    def _new_stack(self, name: str, directory: Path) -> StackDouble:
-        directory.mkdir(exist_ok=True)
-        shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
-        return StackDouble(
-            name, work_dir=directory, project_name="soak", state_file=directory / "state.json", env_vars=self._env
-        )
 
     def _write_other(self) -> None:
         """The program of a colleague's stack: the same names, connectors and tags, in the same account and home."""
@@ -315,9 +308,9 @@ class World:
         """The ids that the other stack holds."""
         return {resource["id"] for resource in self._state(self._other).values()}
 
-    def _state(self, stack: StackDouble) -> dict[str, dict[str, Any]]:
+    def _state(self, stack: StackDouble | auto.Stack) -> dict[str, dict[str, Any]]:
         resources = (stack.export_stack().deployment or {}).get("resources") or []
-        found = [resource for resource in resources if resource["type"] == INSTANCE_TYPE]
+        found = [resource for resource in resources if resource["type"] == RESOURCE_TYPE]
         assert not [resource for resource in found if resource.get("delete")], "a deletion is still owed"
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
 

@@ -1,0 +1,44 @@
+"""The stacks of the soak. SOAK_ENGINE says on what they run: ``local`` (the default), ``cli`` or ``cli-native``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pulumi.automation as auto
+
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
+from pulumi_instances.testing.engine import StackDouble
+from tests.support.harness import ROOT
+from tools.native_sdk import generate_sdk
+
+ENGINE = os.environ.get("SOAK_ENGINE", "local")
+RESOURCE_TYPE = NATIVE_TYPE if ENGINE == "cli-native" else INSTANCE_TYPE
+
+_PROJECT = "soak"
+
+
+def new_stack(name: str, directory: Path, env: Mapping[str, str]) -> StackDouble | auto.Stack:
+    """A stack in a directory of its own, whose program is `program.py`."""
+    directory.mkdir(exist_ok=True)
+    shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
+    if ENGINE == "local":
+        return StackDouble(
+            name, work_dir=directory, project_name=_PROJECT, state_file=directory / "state.json", env_vars=dict(env)
+        )
+    project = f"name: {_PROJECT}\nruntime: python\n"
+    env = {
+        **env,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PULUMI_BACKEND_URL": directory.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "soak",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    if ENGINE == "cli-native":
+        project += f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
+        env["PYTHONPATH"] = os.pathsep.join([str(generate_sdk(directory)), str(ROOT)])
+    (directory / "Pulumi.yaml").write_text(project)
+    return auto.create_stack(name, work_dir=str(directory), opts=auto.LocalWorkspaceOptions(env_vars=env))
