@@ -19,6 +19,7 @@ from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InstancesError, NotFound, UnexpectedAnswer
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.checks import assert_ends_empty
 from tests.support.clock import FakeClock
 from tests.support.harness import Harness
 from tests.support.scripted import ScriptedServer, answer
@@ -137,6 +138,24 @@ def test_one_of_several_that_is_gone_is_dropped_and_named(
     OPERATIONS[operation](stack)
     assert f"instance {lost} no longer exists" in stack.said[-2 if operation == "refresh" else -1] + stack.said[-1]
     assert set(stack.instances()) == ({"box-0", "box-2"} if operation == "refresh" else set())
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy"])
+def test_a_false_404_to_a_delete_after_a_refresh_leaves_no_orphan(
+    stack: Harness, instances_api: Emulator, operation: str
+) -> None:
+    """One process does both, so that its listing is older than its last sight of the instance."""
+    stack.program(THREE)
+    stack.up()
+    instance_id = stack.instances()["box-1"]["id"]
+    instances_api.fail("DELETE", f"/instances/{instance_id}", Fault.status(404))
+    stack.program("")
+
+    with pytest.raises(auto.CommandError, match="the API lists it, so nothing is dropped"):
+        getattr(stack, operation)(refresh=True)
+
+    assert {resource["id"] for resource in stack.instances().values()} == {instance_id}
+    assert_ends_empty(stack, instances_api)
 
 
 # what it costs, and each way to fail, without an engine
@@ -318,8 +337,24 @@ def test_a_listing_of_a_refresh_is_proof_enough(api: Emulator) -> None:
     assert listings(api) == 1
 
 
+@pytest.mark.parametrize("seen", ["read", "created", "looked up"])
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_a_listing_proves_nothing_about_what_was_seen_after_it(api: Emulator, seen: str, verb: str) -> None:
+    """Another one is taken, which tells whether it is gone."""
+    other = str(api.add())
+    every = operations(api, batch_reads=False)
+    every.read(other)
+    every.delete("7")  # takes the listing
+    made = str(every.create(inputs())["id"] if seen == "created" else api.add())
+    if seen != "created":
+        (every.read if seen == "read" else every.look_up)(made)
+    api.fail(None, f"/instances/{made}", Fault.status(404))
+    with pytest.raises(UnexpectedAnswer, match="the API lists it, so nothing is dropped"):
+        getattr(every, verb)(made)
+
+
 def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
-    """The listing is taken once: it says nothing about an instance that was read since, and deleted after that."""
+    """The new listing lacks it, and serves the next as well."""
     made, other = str(api.add()), str(api.add())
     every = operations(api, batch_reads=False)
     every.read(other)
@@ -329,7 +364,7 @@ def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
     with pytest.raises(NotFound):
         every.read(made)
     every.delete(made)
-    assert listings(api) == 1
+    assert listings(api) == 2
 
 
 def waited(

@@ -38,7 +38,9 @@ class Gone:
         self._settled.set()
         self._seen = threading.Event()
         self._waited = False
-        self._listed: set[str] | None = None
+        self._listed: frozenset[str] | None = None
+        self._seen_since: set[str] = set()
+        """What the API was seen to have since that listing, which proves nothing about them."""
         self._failure: InstancesError | None = None
 
     def ask(self, instance_id: str) -> None:
@@ -55,7 +57,7 @@ class Gone:
             self._seen.set()
             self._settled.set()
             if self._listed is not None:
-                self._listed.discard(instance_id)  # a listing from before says nothing about a 404 from now on
+                self._seen_since.add(instance_id)
 
     @contextmanager
     def deleting(self, instance_id: str) -> Iterator[None]:
@@ -78,7 +80,7 @@ class Gone:
         """A whole listing was fetched for another purpose: it is as good a proof as one of our own."""
         with self._lock:
             if self._listed is None:
-                self._listed = set(ids)
+                self._listed = frozenset(ids)
 
     def check(self, instance_id: str, what: str, missing: NotFound) -> None:
         """Raise UnexpectedAnswer unless the instance is gone. ``missing`` is the API's 404 to this operation."""
@@ -86,24 +88,24 @@ class Gone:
         if settings.confirm_gone:
             return
         self._client.clock.wait(self._not_alone, _MOMENT)
-        self._take_listing()
+        try:
+            listed = self._listing_for(instance_id)
+        except InstancesError as failure:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone, so "
+                f"nothing is dropped ({failure.cause})",
+                f"{failure.advice}, or, if it is gone, {self._how_to_confirm()}",
+            ) from None
+        if instance_id in listed:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
+            )
         with self._lock:
-            if self._listed is None:
-                failure = self._failure or UnexpectedAnswer("there is none")
-                raise UnexpectedAnswer(
-                    f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone, so "
-                    f"nothing is dropped ({failure.cause})",
-                    f"{failure.advice}, or, if it is gone, {self._how_to_confirm()}",
-                )
-            if instance_id in self._listed:
-                raise UnexpectedAnswer(
-                    f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
-                )
             # Where our own DELETE, whose answer was lost, explains the 404, the others may have gone the same way.
             surprising = len(self._asked) > 1 and not missing.repeated
             # A wrong path answers like an account without instances: that explains nothing.
-            doubtful = surprising or (settings.dialect.empty_is_404 and not self._listed)
-            known = bool(self._listed & self._asked)
+            doubtful = surprising or (settings.dialect.empty_is_404 and not listed)
+            known = bool(listed & self._asked)
         if doubtful and not (known or self._another_is_seen()):
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, and {settings.base_url} knows none of the instances of the state with "
@@ -122,17 +124,29 @@ class Gone:
             self._waited = True
         return self._seen.is_set()
 
-    def _take_listing(self) -> None:
+    def _listing_for(self, instance_id: str) -> frozenset[str]:
+        """The ids of a listing that is not older than our last sight of the instance. Raises why there is none."""
         with self._listing:
-            if self._listed is not None or self._failure is not None:
-                return
-            try:
-                answers = self._client.list_all()
-            except InstancesError as error:
-                self._failure = error
-            else:
-                found = (told(answer, self._client.settings.dialect) for answer in answers)
-                self.note_listing(each["id"] for each in found if each)
+            with self._lock:
+                if instance_id in self._seen_since:
+                    self._listed = self._failure = None
+                    self._seen_since.clear()
+                failure = self._failure
+            if failure is not None:
+                raise failure
+            if self._listed is None:
+                self.note_listing(self._list())
+            with self._lock:
+                return self._listed or frozenset()
+
+    def _list(self) -> list[str]:
+        try:
+            answers = self._client.list_all()
+        except InstancesError as error:
+            self._failure = error
+            raise
+        found = (told(answer, self._client.settings.dialect) for answer in answers)
+        return [each["id"] for each in found if each]
 
     def _how_to_confirm(self) -> str:
         return f"set {self._client.variable('CONFIRM_GONE')}=true (instances:confirmGone) and run again"

@@ -55,9 +55,11 @@ class Operations:
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
         try:
-            return self._creations.create(inputs)
+            found = self._creations.create(inputs)
         finally:
             self._reads.forget()
+        self._gone.see(found["id"])
+        return found
 
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The existing instance ``adopt_id``, brought in line by one PUT where managed name or tags differ."""
