@@ -154,7 +154,9 @@ def test_a_false_404_to_a_delete_after_a_refresh_leaves_no_orphan(
     with pytest.raises(auto.CommandError, match="the API lists it, so nothing is dropped"):
         getattr(stack, operation)(refresh=True)
 
-    assert {resource["id"] for resource in stack.instances().values()} == {instance_id}
+    held = {resource["id"] for resource in stack.instances().values()}
+    assert instance_id in held
+    assert held == {str(instance["id"]) for instance in instances_api.instances()}
     assert_ends_empty(stack, instances_api)
 
 
@@ -197,6 +199,16 @@ def test_deletes_whose_answers_were_all_lost_are_done(api: Emulator) -> None:
     api.fail("DELETE", None, Fault.drop_after(), times=3)
     assert all_at_once(operations(api, max_retries=2), made, "delete") == [None] * 3
     assert (api.instances(), listings(api)) == ([], 1)
+
+
+def test_deletes_whose_answers_are_lost_one_after_another_are_done(api: Emulator) -> None:
+    """The listing that proves the first still has the second."""
+    made = [str(api.add()) for _ in range(3)]
+    every = operations(api, max_retries=2)
+    for instance_id in made:
+        api.fail("DELETE", f"/instances/{instance_id}", Fault.drop_after())
+        every.delete(instance_id)
+    assert (api.instances(), listings(api)) == ([], 3)
 
 
 def test_nothing_is_listed_while_nothing_is_missing(api: Emulator) -> None:

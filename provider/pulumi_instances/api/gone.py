@@ -23,7 +23,7 @@ _PATIENCE = 5.0
 
 
 class Gone:
-    """The proof for one account, taken at most once in this process. Safe to share between threads."""
+    """The proof for one account, taken as seldom as can be. Safe to share between threads."""
 
     def __init__(self, client: Client) -> None:
         """Send nothing: most runs miss nothing."""
@@ -39,8 +39,10 @@ class Gone:
         self._seen = threading.Event()
         self._waited = False
         self._listed: frozenset[str] | None = None
+        self._taken = 0
+        """Listings that we have begun."""
         self._seen_since: set[str] = set()
-        """What the API was seen to have since that listing, which proves nothing about them."""
+        """What the API was seen to have since the last one began, which proves nothing about them."""
         self._failure: InstancesError | None = None
 
     def ask(self, instance_id: str) -> None:
@@ -56,8 +58,7 @@ class Gone:
             self._not_alone.set()
             self._seen.set()
             self._settled.set()
-            if self._listed is not None:
-                self._seen_since.add(instance_id)
+            self._seen_since.add(instance_id)
 
     @contextmanager
     def deleting(self, instance_id: str) -> Iterator[None]:
@@ -89,7 +90,7 @@ class Gone:
             return
         self._client.clock.wait(self._not_alone, _MOMENT)
         try:
-            listed = self._listing_for(instance_id)
+            listed = self._listing_for(instance_id, missing)
         except InstancesError as failure:
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but without a listing that lacks it, it does not count as gone, so "
@@ -124,29 +125,36 @@ class Gone:
             self._waited = True
         return self._seen.is_set()
 
-    def _listing_for(self, instance_id: str) -> frozenset[str]:
-        """The ids of a listing that is not older than our last sight of the instance. Raises why there is none."""
+    def _listing_for(self, instance_id: str, missing: NotFound) -> frozenset[str]:
+        """The ids of a listing that can prove that the instance is gone. Raises why there is none.
+
+        One is not enough that is older than our last sight of the instance, or than our own DELETE of it.
+        """
+        with self._lock:
+            taken = self._taken
         with self._listing:
             with self._lock:
-                if instance_id in self._seen_since:
-                    self._listed = self._failure = None
-                    self._seen_since.clear()
-                failure = self._failure
+                failure, listed = self._failure, self._listed or frozenset()
+                older = instance_id in self._seen_since or (missing.repeated and instance_id in listed)
+                needed = self._listed is None or (older and self._taken == taken)
             if failure is not None:
                 raise failure
-            if self._listed is None:
-                self.note_listing(self._list())
-            with self._lock:
-                return self._listed or frozenset()
+            return self._list() if needed else listed
 
-    def _list(self) -> list[str]:
+    def _list(self) -> frozenset[str]:
+        with self._lock:
+            self._taken += 1
+            self._seen_since.clear()
         try:
             answers = self._client.list_all()
         except InstancesError as error:
             self._failure = error
             raise
         found = (told(answer, self._client.settings.dialect) for answer in answers)
-        return [each["id"] for each in found if each]
+        listed = frozenset(each["id"] for each in found if each)
+        with self._lock:
+            self._listed = listed
+        return listed
 
     def _how_to_confirm(self) -> str:
         return f"set {self._client.variable('CONFIRM_GONE')}=true (instances:confirmGone) and run again"
