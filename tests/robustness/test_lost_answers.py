@@ -20,7 +20,7 @@ LOST = {
     "connection lost": Fault.drop_after(),
     "not JSON": Fault.garbage(),
     "broken off": Fault.truncated(),
-    **{f"{status} of a proxy": Fault.status_after(status) for status in (500, 502, 503, 504)},
+    **{f"{status} of a proxy": Fault.status_after(status) for status in (408, 500, 502, 503, 504)},
 }
 
 

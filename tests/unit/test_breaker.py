@@ -39,7 +39,7 @@ def outcome(call: Callable[[], object]) -> object:
         return type(error)
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("status", [408, 502, 503, 504, 524])
 def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, settings: Settings, status: int) -> None:
     """This lasts until one of them is answered; then everything is as before."""
     made = str(api.add())

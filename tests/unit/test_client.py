@@ -104,7 +104,7 @@ def _rows() -> Iterator[Any]:
     for status in (500, 501, 505):
         yield from row(idempotent, str(status), answer(status, error_body()), ONCE, ServerError)
         yield from row(["POST"], str(status), answer(status, error_body()), ONCE, AnswerLost)
-    for status in (502, 503, 504):
+    for status in (408, 502, 503, 504, 520, 524):
         yield from row(idempotent, str(status), answer(status, HTML), TWICE_MORE, ServerError)
         yield from row(["POST"], str(status), answer(status, HTML), ONCE, AnswerLost)
     for status in (301, 302, 307, 308):

@@ -64,7 +64,7 @@ LOST = {
     "connection lost": Fault.drop_after(),
     "not JSON": Fault.garbage(),
     "broken off": Fault.truncated(),
-    **{f"{status} of a proxy": Fault.status_after(status) for status in (500, 502, 503, 504)},
+    **{f"{status} of a proxy": Fault.status_after(status) for status in (408, 500, 502, 503, 504, 524)},
     "too slow to end": Fault.trickle(0.01),
 }
 
@@ -95,7 +95,7 @@ def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator) 
 
 NOT_MADE = {
     "connection lost": Fault.drop_before(),
-    **{str(status): Fault.status(status) for status in (500, 502, 503, 504)},
+    **{str(status): Fault.status(status) for status in (408, 500, 502, 503, 504, 524)},
 }
 
 
@@ -120,7 +120,7 @@ def test_a_refusal_is_no_lost_answer(api: Emulator, status: int, error: type[Ins
     assert [request.method for request in api.requests].count("GET") == 1
 
 
-@pytest.mark.parametrize("fault", [Fault.drop_before(), Fault.status(502), Fault.status(504)])
+@pytest.mark.parametrize("fault", [Fault.drop_before(), *map(Fault.status, (408, 502, 504, 524))])
 def test_a_slow_create_is_waited_for(api: Emulator, fault: Fault) -> None:
     """A proxy has given up and the API behind it has not, so the instance appears much later."""
     api.fail("POST", "/instances", fault)

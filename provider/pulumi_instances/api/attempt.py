@@ -11,6 +11,9 @@ from typing import Any
 
 Json = Any
 
+GAVE_UP = frozenset({408, 502, 504, *range(520, 531)})
+"""What proxies answer that lost the API, or waited for it in vain (RFC 9110, 15.5.9; Cloudflare: 520 to 530)."""
+
 LONGEST_WAIT = 20.0
 """Seconds that we wait before a retry where the service asks for nothing longer."""
 
@@ -59,4 +62,4 @@ class Attempt:
     @property
     def unfinished(self) -> bool:
         """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
-        return self.sent and (self.status is None or self.status in (502, 504))
+        return self.sent and (self.status is None or self.status in GAVE_UP)

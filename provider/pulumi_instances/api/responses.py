@@ -19,7 +19,7 @@ from ..core.errors import (
     quote,
     status_error,
 )
-from .attempt import Attempt, Json
+from .attempt import GAVE_UP, Attempt, Json
 
 _TRUST = "check the server's certificate, or set instances:caBundle to the PEM file of its authority"
 _MORE_TIME = "increase it, then run again"
@@ -27,7 +27,7 @@ _MORE_TIME = "increase it, then run again"
 _GONE = (404, 410)
 _FOREIGN = (405, 415)
 """The API itself never answers one of our requests so."""
-_RETRIED_STATUS = frozenset({429, 502, 503, 504})
+_DOWN = GAVE_UP | {503}
 # The live services answer 429 to requests that are too large, too: those would be too large again.
 _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 
@@ -49,7 +49,7 @@ def is_retried(attempt: Attempt, *, once: bool) -> bool:
         return is_rate_limit(attempt)  # a request that is too large would be too large again
     if once:
         return not attempt.sent
-    return attempt.failure is not None or attempt.status in _RETRIED_STATUS
+    return attempt.failure is not None or attempt.status in _DOWN
 
 
 def is_rate_limit(attempt: Attempt) -> bool:
@@ -61,7 +61,7 @@ def is_rate_limit(attempt: Attempt) -> bool:
 
 def is_down(attempt: Attempt) -> bool:
     """Whether nobody has answered who could serve the request."""
-    return attempt.status is None or attempt.status in (502, 503, 504)
+    return attempt.status is None or attempt.status in _DOWN
 
 
 def says_missing(attempt: Attempt) -> bool:
@@ -73,9 +73,7 @@ def is_lost(attempt: Attempt) -> bool:
     """Whether a POST that came to this may have made an instance."""
     if not attempt.sent:
         return False
-    if attempt.status is None or attempt.status >= 500:
-        return True
-    return attempt.status < 300
+    return attempt.status is None or attempt.status in GAVE_UP or attempt.status >= 500 or attempt.status < 300
 
 
 def retry_after(value: str | None) -> float | None:
