@@ -55,11 +55,9 @@ class Operations:
     def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """One new instance, made exactly once."""
         try:
-            found = self._creations.create(inputs)
+            return self._creations.create(inputs)
         finally:
             self._reads.forget()
-        self._gone.see(found["id"])
-        return found
 
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The existing instance ``adopt_id``, brought in line by one PUT where managed name or tags differ."""
