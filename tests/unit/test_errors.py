@@ -71,10 +71,7 @@ def test_every_error_is_an_instances_error(name: str) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *(
-            (status, StatusError)
-            for status in (400, 402, 405, 406, 409, 411, 412, 413, 414, 415, 418, 422, 431, 451)
-        ),
+        *((status, StatusError) for status in (400, 402, 405, 406, 409, 411, 412, 413, 414, 415, 418, 422, 431, 451)),
         (401, Unauthorized),
         (403, Forbidden),
         (404, NotFound),
