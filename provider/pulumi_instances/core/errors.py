@@ -217,8 +217,8 @@ class ServerError(StatusError):
 
 def status_error(status: int) -> type[StatusError]:
     """The error type for an HTTP status of 400 or above."""
-    exact = {401: Unauthorized, 403: Forbidden, 404: NotFound, 410: NotFound, 429: RateLimited}
-    return exact.get(status, ServerError if status >= 500 or status == 408 else StatusError)
+    exact = {401: Unauthorized, 403: Forbidden, 404: NotFound, 408: ServerError, 410: NotFound, 429: RateLimited}
+    return exact.get(status, ServerError if status >= 500 else StatusError)
 
 
 def quote(text: object, secrets: Iterable[str] = ()) -> str:
