@@ -23,7 +23,7 @@ _PATIENCE = 5.0
 
 
 class Gone:
-    """The proof for one account, taken as seldom as can be. Safe to share between threads."""
+    """The proof for one account, which all calls of this process share. Safe to share between threads."""
 
     def __init__(self, client: Client) -> None:
         """Send nothing: most runs miss nothing."""
@@ -39,10 +39,8 @@ class Gone:
         self._seen = threading.Event()
         self._waited = False
         self._listed: frozenset[str] | None = None
-        self._taken = 0
-        """Listings that we have begun."""
         self._seen_since: set[str] = set()
-        """What the API was seen to have since the last one began, which proves nothing about them."""
+        """What the API was seen to have since that listing began, which proves nothing about them."""
         self._failure: InstancesError | None = None
 
     def ask(self, instance_id: str) -> None:
@@ -130,25 +128,26 @@ class Gone:
 
         One is not enough that is older than our last sight of the instance, or than our own DELETE of it.
         """
-        with self._lock:
-            taken = self._taken
         with self._listing:
             with self._lock:
-                failure, listed = self._failure, self._listed or frozenset()
-                older = instance_id in self._seen_since or (missing.repeated and instance_id in listed)
-                needed = self._listed is None or (older and self._taken == taken)
+                listed, failure = self._listed, self._failure
+                seen_since = instance_id in self._seen_since
+            if listed is not None and not (seen_since or (missing.repeated and instance_id in listed)):
+                return listed
             if failure is not None:
                 raise failure
-            return self._list() if needed else listed
+            return self._list()
 
     def _list(self) -> frozenset[str]:
+        """Take a listing. Where it fails, the one from before proves what it did."""
         with self._lock:
-            self._taken += 1
-            self._seen_since.clear()
+            seen, self._seen_since = self._seen_since, set()
         try:
             answers = self._client.list_all()
         except InstancesError as error:
-            self._failure = error
+            with self._lock:
+                self._failure = error
+                self._seen_since |= seen
             raise
         found = (told(answer, self._client.settings.dialect) for answer in answers)
         listed = frozenset(each["id"] for each in found if each)
