@@ -72,11 +72,10 @@ def main() -> int:
 
 def _possible(grid: Sequence[Cell]) -> Iterator[Cell]:
     """What can be measured here: without the CLI, its host for YAML, or OpenTofu, a part of it."""
-    missing = {"yaml"} if shutil.which("pulumi-language-yaml") is None else set()
-    missing |= set() if opentofu.is_here() else {"opentofu"}
+    here = {"yaml": bool(shutil.which("pulumi-language-yaml")), "opentofu": opentofu.is_here()}
     for cell in grid:
         if cell.engine == "local" or shutil.which("pulumi"):
-            yield replace(cell, variants=tuple(variant for variant in cell.variants if variant not in missing))
+            yield replace(cell, variants=tuple(variant for variant in cell.variants if here.get(variant, True)))
 
 
 def _fill(run: report.Run, grid: Sequence[Cell], deadline: float, directory: Path) -> None:

@@ -45,6 +45,20 @@ class Engine(ABC):
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state as they are on disk, the stack and its providers included."""
 
+    def _execute(self, *command: str) -> None:
+        """Run a program of the engine in the stack's directory. Raises RuntimeError where it fails."""
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command[:2])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
 
 class Local(Engine):
     """The local engine of `pulumi_instances.testing`."""
@@ -109,17 +123,7 @@ class Cli(Engine):
         return list(document["checkpoint"]["latest"].get("resources") or [])
 
     def _pulumi(self, *arguments: str) -> None:
-        done = subprocess.run(
-            ["pulumi", "--non-interactive", *arguments],
-            cwd=self.directory,
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"pulumi {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        self._execute("pulumi", *arguments, "--non-interactive")
 
 
 class CliWithoutCheckpoints(Cli):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .engines import LIMIT, PARALLEL, Engine
+from .engines import PARALLEL, Engine
 
 TOOLS = ("tofu", "terraform-provider-restapi")
 
@@ -68,19 +66,8 @@ class OpenTofu(Engine):
 
     def run(self, operation: str) -> None:
         """See `Engine`."""
-        wanted = {"TF_VAR_boxes": self.env["BENCH_COUNT"], "TF_VAR_tag": self.env["BENCH_TAG"]}
-        command, *options = _COMMANDS[operation]
-        done = subprocess.run(
-            ["tofu", command, "-no-color", "-input=false", f"-parallelism={PARALLEL}", *options],
-            cwd=self.directory,
-            env={**os.environ, **self.env, **wanted},
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"tofu {command} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        self.env |= {"TF_VAR_boxes": self.env["BENCH_COUNT"], "TF_VAR_tag": self.env["BENCH_TAG"]}
+        self._execute("tofu", *_COMMANDS[operation], "-no-color", "-input=false", f"-parallelism={PARALLEL}")
 
     def resources(self) -> list[dict[str, Any]]:
         """See `Engine`."""
