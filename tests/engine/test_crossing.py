@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
 
 from pulumi_instances.testing.engine import StackDouble
+from tests.support.harness import PASSPHRASE, cli_env
 
 from .conftest import ROOT
 from .toy_cloud import Cloud
@@ -36,18 +35,10 @@ def test_a_checkpoint_crosses_without_a_change(first: str, tmp_path: Path, cloud
     """The next preview and refresh on the other engine are empty, and destroy leaves nothing."""
     (tmp_path / "Pulumi.yaml").write_text("name: toy\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(PROGRAM)
-    environment = {
-        "TOY_CLOUD": str(cloud.directory),
-        "PYTHONPATH": str(ROOT),
-        "PULUMI_CONFIG_PASSPHRASE": "crossing",
-        "PULUMI_BACKEND_URL": tmp_path.as_uri(),
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    }
+    environment = {**cli_env(tmp_path), "TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
     options = auto.LocalWorkspaceOptions(env_vars=environment)
     cli = auto.create_stack("dev", work_dir=str(tmp_path), opts=options)
-    with StackDouble("dev", work_dir=tmp_path, env_vars=environment, passphrase="crossing") as local:
+    with StackDouble("dev", work_dir=tmp_path, env_vars=environment, passphrase=PASSPHRASE) as local:
         here, there = (local, cli) if first == "local" else (cli, local)
         assert here.up().summary.resource_changes == {"create": 7}
         there.import_stack(here.export_stack())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pulumi.automation as auto
 
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from pulumi_instances.testing.engine import StackDouble
-from tests.support.harness import ROOT
+from tests.support.harness import PLUGINS, ROOT, cli_env
 from tools.native_sdk import generate_sdk
 
 ENGINE = os.environ.get("SOAK_ENGINE", "local")
@@ -30,15 +29,9 @@ def new_stack(name: str, directory: Path, env: Mapping[str, str]) -> StackDouble
             name, work_dir=directory, project_name=_PROJECT, state_file=directory / "state.json", env_vars=dict(env)
         )
     project = f"name: {_PROJECT}\nruntime: python\n"
-    env = {
-        **env,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PULUMI_BACKEND_URL": directory.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "soak",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
+    env = {**cli_env(directory), **env}
     if ENGINE == "cli-native":
-        project += f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
+        project += PLUGINS
         env["PYTHONPATH"] = os.pathsep.join([str(generate_sdk(directory)), str(ROOT)])
     (directory / "Pulumi.yaml").write_text(project)
     return auto.create_stack(name, work_dir=str(directory), opts=auto.LocalWorkspaceOptions(env_vars=env))

@@ -33,6 +33,9 @@ STACK = "dev"
 PASSPHRASE = "acceptance"
 HEADER = "import pulumi\nfrom pulumi_instances import Instance, account\n\n"
 
+PLUGINS = f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
+"""The line of a `Pulumi.yaml` by which the CLI finds the native package."""
+
 Program = Callable[[], None]
 Stack = auto.Stack | StackDouble
 Config = Mapping[str, auto.ConfigValue]
@@ -222,19 +225,14 @@ class CliHarness(Harness):
     def __init__(self, directory: Path, template: Path | None = None) -> None:
         """``template`` is the directory of another harness that has not run yet: a copy spares making a stack."""
         super().__init__(directory)
-        self.true_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        """PATH as a user has it."""
         if template is None:
             _write_project(directory)
         else:
             shutil.copytree(template, directory, dirs_exist_ok=True)
-        self.env = {
-            "PATH": os.pathsep.join([str(answering_python()), self.true_path]),
-            "PULUMI_HOME": str(directory / "pulumi-home"),
-            "PULUMI_BACKEND_URL": directory.as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
+        self.env = cli_env(directory)
+        self.true_path = self.env["PATH"]
+        """PATH as a user has it."""
+        self.env["PATH"] = os.pathsep.join([str(answering_python()), self.true_path])
         workspace = auto.LocalWorkspace(str(directory), env_vars=self.env, pulumi_command=_command())
         workspace.env_vars = self.env
         mode = StackInitMode.CREATE if template is None else StackInitMode.SELECT
@@ -274,9 +272,8 @@ class NativeHarness(CliHarness):
         """``sdk`` is where the SDK can be imported from (`tools.native_sdk`)."""
         super().__init__(directory, template)
         self.header = f"import sys\nsys.path[:0] = [{str(sdk)!r}, {str(ROOT)!r}]\n{_native(HEADER)}"
-        plugins = f"plugins: {{providers: [{{name: instances, path: {Path(sys.executable).parent}}}]}}\n"
         with (directory / "Pulumi.yaml").open("a") as project:
-            project.write(plugins)
+            project.write(PLUGINS)
 
     def program(self, program: str | Program) -> None:
         """Make this the program, with the one line changed that imports the package."""
@@ -299,6 +296,17 @@ class NativeHarness(CliHarness):
 
 def _native(program: str) -> str:
     return program.replace("from pulumi_instances import", "from tests.support.native_program import")
+
+
+def cli_env(directory: Path) -> dict[str, str]:
+    """The environment for the CLI with all that it keeps in this directory, and PATH as a user has it."""
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PULUMI_HOME": str(directory / "pulumi-home"),
+        "PULUMI_BACKEND_URL": directory.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
 
 
 ANSWERING_PYTHON = """\
