@@ -40,6 +40,26 @@ def test_the_table_of_programs_is_that_of_the_results(row: dict[str, str]) -> No
     assert row == {name: f"{fastest('cli', 100, 200, variant, name)['seconds']:.1f}" for name in row}
 
 
+def test_what_is_said_of_the_programs_is_so() -> None:
+    """What docs/speed.md says below that table: who is faster, and by how much."""
+    text = document("docs/speed.md")
+
+    def ratio(count: int, latency: int, operation: str, one: str, other: str) -> float:
+        return float(
+            fastest("cli", count, latency, one, operation)["seconds"]
+            / fastest("cli", count, latency, other, operation)["seconds"]
+        )
+
+    assert "OpenTofu creates faster" in text
+    assert ratio(100, 200, "up", "opentofu", "yaml") < 1
+    assert "OpenTofu takes longer for a preview" in text
+    assert ratio(100, 200, "preview", "opentofu", "yaml") > 1
+    assert "Where requests take no time, both take the same time" in text
+    assert ratio(100, 0, "preview", "opentofu", "yaml") == pytest.approx(1, abs=0.05)
+    assert "a program in Python takes a seventh longer" in text
+    assert ratio(1000, 50, "preview", "ours", "floor") == pytest.approx(1 + 1 / 7, abs=0.01)
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/speed.md"])
 def test_the_requests_of_a_refresh_are_those_of_the_results(name: str) -> None:
     [said] = re.findall(r"refresh of 1,000 instances sends (\d+) requests", document(name))
