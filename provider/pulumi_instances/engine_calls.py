@@ -102,11 +102,12 @@ class EngineCalls:
         ``olds`` are the inputs in the state, empty for a resource that is new. No network, but to look up a new
         ``adopt_id``.
         """
-        if self._operations is not None and isinstance(stack := news.get(model.STACK), str):
+        stack, _, name = str(news.get(model.STACK) or "").partition("::")
+        if self._operations is not None and stack:
             self._operations.use_stack(stack)
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
-            _add_default_tags(inputs, self.settings.default_tags, olds, news)
+            _add_default_tags(inputs, self.settings.default_tags, olds, stack)
         if not problems:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
@@ -116,6 +117,8 @@ class EngineCalls:
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
+            if name:
+                self._operations.note_declared(inputs, name)
         return Checked(inputs, [*problems, *self.setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
@@ -373,7 +376,7 @@ def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) 
         )
 
 
-def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
+def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], of_stack: str) -> None:
     """Give an instance the tags of the setting `defaultTags`, unless its tags are left to the server.
 
     They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
@@ -381,6 +384,6 @@ def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, 
     given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
     if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
         return
-    _, project, stack = (*str(news.get(model.STACK) or "//").split("/"), "", "")[:3]
+    _, project, stack = (*of_stack.split("/"), "", "")[:3]
     tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
     inputs["tags"] = model.normalise_tags([*given, *tags])

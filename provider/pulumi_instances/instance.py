@@ -107,7 +107,7 @@ class Instance(Resource, module="instances", name="Instance"):
             "extra": _with_secrets(extra),
             "require_valid": require_valid,
             "adopt_id": adopt_id,
-            STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
+            STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}::{resource_name}",
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]

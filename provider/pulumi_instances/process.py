@@ -88,20 +88,25 @@ def await_hang_up() -> None:
     stdout.poll()  # what it is not asked for is an error or a hang-up
 
 
-def is_heard() -> bool:
-    """Whether what a call answers can still reach the engine.
-
-    One that was killed no longer reads our stdout. One that was told to stop twice has interrupted this process, whose
-    calls run on, unheard, until it is killed some seconds later (docs/engine.md, E16).
-    """
-    if _left.is_set():
-        return False
+def has_engine() -> bool:
+    """Whether the engine still runs: one that has died no longer reads our stdout. Always true on Windows."""
     if fcntl is None:
         return True
     stdout = select.poll()
     stdout.register(1, 0)
-    if any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0))
+
+
+def is_heard() -> bool:
+    """Whether what a call answers can still reach the engine: not if it was killed.
+
+    One that was told to stop twice has interrupted this process, whose
+    calls run on, unheard, until it is killed some seconds later (docs/engine.md, E16).
+    """
+    if _left.is_set() or not has_engine():
         return False
+    if fcntl is None:
+        return True
     try:
         _canary.submit(int)
     except RuntimeError:  # the documented sign of an interpreter that is shutting down

@@ -70,6 +70,26 @@ def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Em
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
+@pytest.mark.parametrize("made", [20, 40])
+def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
+    stack: Harness, instances_api: Emulator, made: int
+) -> None:
+    """Of some the provider has answered, and the engine has not written them down yet: a file takes its time."""
+    stack.env.update(instances_api.env)
+    stack.program("for number in range(60): Instance(f'box-{number}', your_mom='dropbox', tags=['a'])")
+    with up(stack) as running:
+        until(lambda: len(instances_api.instances()) >= made)
+        running.kill()
+        running.wait()
+        unlock(stack)
+
+        stack.up()
+
+    held = {resource["id"] for resource in stack.instances().values()}
+    assert held == {str(instance["id"]) for instance in instances_api.instances()}
+    assert len(held) == 60
+
+
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
     """The `up` fails; the next one waits for the instance and adopts it."""
     with up(slow) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from pulumi_instances import process
 from pulumi_instances.api import crash_notes
 from pulumi_instances.core.config import Settings
 from pulumi_instances.api.operations import Operations
-url, user, organization, inputs = sys.argv[1:]
+url, user, organization, inputs = sys.argv[1:5]
 Operations(Settings(url, user, organization)).create(json.loads(inputs))
 """
 
@@ -53,8 +54,6 @@ def notes(home: Path) -> list[Path]:
 
 def kill_in_create(api: Emulator, *, acted: bool) -> None:
     """Run a create in a process of its own and kill it while it waits for the answer of its POST."""
-    import json
-
     api.fail("POST", "/instances", Fault.trickle(60.0) if acted else Fault.delay(60.0))
     arguments = [api.base_url, api.user_secret, api.organization_secret, json.dumps(INPUTS)]
     process = subprocess.Popen([sys.executable, "-c", CREATE, *arguments])
@@ -335,3 +334,126 @@ def test_notes_go_where_pulumi_keeps_its_own_files(
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
         assert len(notes(tmp_path / ".pulumi")) == 1
+
+
+# records of what was made, until the engine has it
+
+
+STACK = "organization/shop/dev"
+PLAIN = {key: value for key, value in INPUTS.items() if key != "provider_data"}
+"""They can be created twice: a code works once."""
+
+
+def records(home: Path) -> list[Path]:
+    return sorted(home.glob("pulumi-instances/made/*/*.json"))
+
+
+def of_a_run(api: Emulator, *names: str, stack: str = STACK, account: Settings | None = None) -> Operations:
+    """What a run has that declares resources of these names, all with the same inputs."""
+    operations = Operations(account or settings(api))
+    operations.use_stack(stack)
+    for name in names:
+        for given in (INPUTS, PLAIN):
+            operations.note_declared(given, name)
+    return operations
+
+
+def posts(api: Emulator) -> int:
+    return sum(request.method == "POST" for request in api.requests)
+
+
+def test_what_was_answered_and_not_written_down_is_taken_over(
+    api: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine died between the two. The record has served as soon as the state holds the instance."""
+    made = of_a_run(api, "a").create(INPUTS)
+    assert len(records(tmp_path)) == 1
+    found = of_a_run(api, "a").create(INPUTS)
+    assert (found["id"], found["token"], posts(api)) == (made["id"], made["token"], 1)
+    assert f"instance {made['id']}, made by an interrupted run, is taken over" in caplog.text
+    assert found["__keeper"]
+    of_a_run(api, "a").note_managed(made["id"], {}, INPUTS)
+    assert records(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "why",
+    ["another resource", "one of several", "another stack", "another account", "too old", "in the state", "read"],
+)
+def test_what_may_be_anothers_is_not_taken_over(api: Emulator, tmp_path: Path, why: str) -> None:
+    """Only the very resource takes it, and only while nothing is known to have it."""
+    first = of_a_run(api, "a", "b") if why == "one of several" else of_a_run(api, "a")
+    made = first.create(PLAIN)
+    account = api.add_account() if why == "another account" else None
+    given = account and Settings(api.base_url, account.user_secret, account.organization_secret)
+    [record] = records(tmp_path)
+    if why == "too old":
+        os.utime(record, (0, time.time() - crash_notes.OLDEST_NOTE - 60))
+    second = of_a_run(
+        api,
+        *{"another resource": ("b",), "one of several": ("a", "b")}.get(why, ("a",)),
+        stack="organization/shop/prod" if why == "another stack" else STACK,
+        account=given,
+    )
+    if why == "in the state":
+        second.note_managed(made["id"], {}, PLAIN)
+    elif why == "read":
+        second.read(made["id"])
+    assert second.create(PLAIN)["id"] != made["id"]
+    assert posts(api) == 2
+
+
+def test_what_is_gone_is_made_anew(api: Emulator) -> None:
+    made = of_a_run(api, "a").create(PLAIN)
+    api.remove(made["id"])
+    assert of_a_run(api, "a").create(PLAIN)["id"] != made["id"]
+
+
+def test_a_deleted_instance_has_no_record(api: Emulator, tmp_path: Path) -> None:
+    made = of_a_run(api, "a").create(INPUTS)
+    of_a_run(api, "a").delete(made["id"])
+    assert records(tmp_path) == []
+
+
+def test_a_record_is_private_and_tells_nothing(api: Emulator, tmp_path: Path) -> None:
+    of_a_run(api, "a-name").create(INPUTS)
+    [record] = records(tmp_path)
+    assert (record.stat().st_mode & 0o777, record.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    for told in ("a-name", "billing", "once-only-code", api.user_secret, api.organization_secret):
+        assert told not in record.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", f'{{"stack": "{STACK}"}}'])
+def test_a_record_that_is_malformed_stops_nothing(
+    api: Emulator, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    of_a_run(api, "a").create(PLAIN)
+    [record] = records(tmp_path)
+    record.write_text(text)
+    of_a_run(api, "a").create(PLAIN)
+    assert "is ignored (it is malformed)" in caplog.text
+    assert posts(api) == 2
+
+
+@pytest.mark.parametrize("engine", ["lives", "has died"])
+def test_the_end_of_the_process_tells_whether_the_engine_has_it_all(api: Emulator, tmp_path: Path, engine: str) -> None:
+    """The engine ends a process when the state is written; one that has died reads its stdout no longer."""
+    ours, theirs = os.pipe()
+    arguments = [api.base_url, api.user_secret, api.organization_secret, json.dumps(INPUTS)]
+    process = subprocess.Popen([sys.executable, "-c", CREATE + WAIT, *arguments], stdout=theirs, stdin=subprocess.PIPE)
+    os.close(theirs)
+    assert os.read(ours, 4) == b"made"
+    assert len(records(tmp_path)) == 1
+    if engine == "has died":
+        os.close(ours)
+    process.communicate(b"end")
+    assert process.returncode == 0
+    assert len(records(tmp_path)) == (engine == "has died")
+    if engine == "lives":
+        os.close(ours)
+
+
+WAIT = """
+os.write(1, b"made")
+sys.stdin.read()
+"""

@@ -4,12 +4,17 @@
 about a create that did not return (docs/engine.md, E14), and the API has no idempotency key. A note contains no
 secret: it identifies the inputs by a keyed digest. A lock on it shows whether its writer is still working.
 
+*Records* say which instance a create has made. The engine writes an answer down some time after it was given, a large
+state long after, and a killed one does not. A record stays until the engine ends this process, which it does when all
+is written, or else until a later call shows that a state holds the instance.
+
 *Keepers* record which resource holds an adopted instance. Without them, the resource that had the instance before would
 delete it when the engine deletes that resource, in a later run or in another process.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import hmac
@@ -117,6 +122,8 @@ class CrashNotes:
         self._settings = settings
         self._lock = threading.Lock()
         self._ours: set[Path] = set()
+        self._records: dict[str, list[Path]] | None = None
+        self._recorded: list[Path] = []
         self._home = _home() if home is None else home / "pulumi-instances"
         self._secret: bytes | None = None
 
@@ -126,7 +133,7 @@ class CrashNotes:
     def create(self, inputs: Mapping[str, Any], highest: str | None, others: Collection[str]) -> Iterator[OpenNote]:
         """Keep a note while the body runs, and after it unless the body drops it: a kill leaves it, too."""
         folder = self._folder("pending")
-        path = (folder or Path()) / f"{self._inputs_digest(inputs)}-{uuid.uuid4().hex}.json"
+        path = (folder or Path()) / f"{self.digest_of(inputs)}-{uuid.uuid4().hex}.json"
         told = {
             "began": time.time(),
             "stack": self.stack,
@@ -194,6 +201,70 @@ class CrashNotes:
             for note in notes:
                 note.rule_out(instance_ids)
 
+    # records
+
+    def record(self, inputs: Mapping[str, Any], instance_id: str, names: Collection[str]) -> None:
+        """Say that a create with these inputs, of a resource with one of these names, has made this object."""
+        folder = self._folder("made")
+        if folder is None or fcntl is None:
+            return
+        path = folder / f"{self.digest_of(inputs)}-{instance_id}.json"
+        told = {"made": time.time(), "stack": self.stack, "account": self._account(), "names": self._digests(names)}
+        with _aid(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new = path.with_name(f"{uuid.uuid4().hex}.new")
+            with _created(new) as file:
+                json.dump(told, file)
+            new.replace(path)
+            with self._lock:
+                self._recorded.append(path)
+                if len(self._recorded) == 1:
+                    atexit.register(self._end)
+
+    def _end(self) -> None:
+        """This process ends: if its engine lives, it has all that was recorded."""
+        if process.has_engine():
+            for path in self._recorded:
+                _remove(path)
+
+    def made(self, inputs: Mapping[str, Any], names: Collection[str]) -> list[str]:
+        """The objects that earlier runs of this stack made for these inputs and for the one resource of this name."""
+        start, found = f"{self.digest_of(inputs)}-", []
+        if len(names) != 1:  # it is not known which of them it is
+            return []
+        for instance_id, paths in list(self._earlier().items()):
+            for path in paths:
+                if not path.name.startswith(start):
+                    continue
+                with _aid(path):
+                    told = json.loads(path.read_text())
+                    same = told["stack"] == self.stack and told["names"] == self._digests(names)
+                    if same and set(told["account"]) & set(self._account()):
+                        found.append(instance_id)
+        return found
+
+    def hold(self, instance_id: str) -> None:
+        """A resource of a state holds this object, or it is deleted: what was recorded of it has served."""
+        for path in self._earlier().pop(instance_id, ()):
+            _remove(path)
+
+    def _earlier(self) -> dict[str, list[Path]]:
+        """What earlier processes have recorded, by id, as this one found it; what is too old goes."""
+        with self._lock:
+            if self._records is None:
+                self._records = {}
+                folder = self._folder("made")
+                with contextlib.suppress(OSError):  # no such folder yet, or not ours to read: `record` warns of that
+                    for path in () if folder is None else folder.iterdir():
+                        if time.time() - path.stat().st_mtime > OLDEST_NOTE:
+                            _remove(path)
+                        elif path.suffix == ".json":
+                            self._records.setdefault(path.stem.rpartition("-")[2], []).append(path)
+            return self._records
+
+    def _digests(self, names: Collection[str]) -> list[str]:
+        return sorted(map(self._digest, names))
+
     # keepers
 
     def keep(self, instance_id: str, keeper: str) -> None:
@@ -250,7 +321,7 @@ class CrashNotes:
         folder = self._folder("pending")
         if folder is None or fcntl is None:
             return []
-        start = "" if inputs is None else f"{self._inputs_digest(inputs)}-"
+        start = "" if inputs is None else f"{self.digest_of(inputs)}-"
         with contextlib.suppress(OSError):  # no such folder yet, or not ours to read: `create` warns of that
             return [path for path in folder.iterdir() if path.name.startswith(start) and path.suffix == ".json"]
         return []
@@ -259,7 +330,8 @@ class CrashNotes:
         """What both secrets come to: either may be rotated."""
         return [self._digest(self._settings.user_secret), self._digest(self._settings.organization_secret)]
 
-    def _inputs_digest(self, inputs: Mapping[str, Any]) -> str:
+    def digest_of(self, inputs: Mapping[str, Any]) -> str:
+        """What stands for these inputs: it tells nothing of them, and is the same whether a code is sealed or not."""
         compared = {**codes.without_codes(inputs), PROVIDER: None, "adopt_id": None}
         return self._digest(json.dumps(model.plain(compared), sort_keys=True, default=str))
 

@@ -37,7 +37,7 @@ from . import crash_notes, limits
 from .attempt import Attempt, Json
 from .client import Client
 from .crash_notes import CrashNotes, Note, OpenNote
-from .listings import Found, Listings
+from .listings import Before, Found, Listings
 from .matching import Wanted
 from .responses import AnswerLost
 
@@ -87,10 +87,22 @@ class Creations:
         self._kept: dict[str, str] = {}
         self._doomed: set[str] = set()
         self._has_notes: bool | None = None
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
 
     def use_stack(self, stack: str) -> None:
         """Say which stack this process works for, as ``organization/project/stack``."""
         self._notes.stack = stack
+
+    def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
+        """The program declares a resource of this name with these inputs: a create does not say for which it is."""
+        digest = self._notes.digest_of(inputs)
+        with self._lock:
+            self._names[digest].add(name)
+
+    def _names_of(self, inputs: Mapping[str, Any]) -> set[str]:
+        digest = self._notes.digest_of(inputs)
+        with self._lock:
+            return set(self._names[digest])
 
     # create
 
@@ -104,7 +116,7 @@ class Creations:
         before = self._listings.before()
         # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
         with self._turn(wanted.key):
-            found = self._left_behind(inputs, wanted)
+            found = self._made_before(inputs, wanted, before) or self._left_behind(inputs, wanted)
             if found is not None:
                 return found
             if before is not None:
@@ -116,6 +128,7 @@ class Creations:
                 self._made[wanted.key].add(found["id"])  # in our turn: nobody else uses this set
                 self._notes.account_for(found["id"])
                 if process.is_heard():
+                    self._notes.record(inputs, found["id"], self._names_of(inputs))
                     note.drop()
                 return found
 
@@ -199,6 +212,27 @@ class Creations:
 
     # what an interrupted run has left
 
+    def _made_before(self, inputs: Mapping[str, Any], wanted: Wanted, before: Before | None) -> Found | None:
+        """The object that a run of this stack has made for this very resource, and that no state came to hold.
+
+        It is there, and no other resource is known to have it.
+        """
+        with self._lock:
+            known = self._claimed | self._seen
+        made = set(self._notes.made(inputs, self._names_of(inputs))) - known
+        if before is None or len(made) != 1 or not made <= before.by_id.keys():
+            return None
+        [instance_id] = made
+        found = self._read(instance_id, wanted)
+        if not self._claim(instance_id):
+            return None
+        self._notes.account_for(instance_id)
+        return self._take_over(found)
+
+    def _take_over(self, found: Found) -> Found:
+        log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
+        return {**found, **self.keep(found["id"])}
+
     def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
         """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
         clock, settings = self._client.clock, self._client.settings
@@ -235,8 +269,7 @@ class Creations:
             return None
         self._notes.account_for(found["id"], note)
         note.forget()
-        log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
-        return {**found, **self.keep(found["id"])}
+        return self._take_over(found)
 
     def _name_old(self, note: Note, wanted: Wanted) -> None:
         candidates = [
@@ -382,6 +415,7 @@ class Creations:
             words = self._managed[instance_id]
             if self._has_notes is None:
                 self._has_notes = bool(self._notes.left(any_stack=True))
+        self._notes.hold(instance_id)
         if keeper is not None:
             self._notes.keep(instance_id, keeper)
         elif not adopted:
@@ -393,6 +427,7 @@ class Creations:
         """A resource in the state has or refers to this object: no create takes it over."""
         with self._lock:
             self._seen.add(instance_id)
+        self._notes.hold(instance_id)
 
     def demand_free(self, instance_id: str, outputs: Mapping[str, Any]) -> bool:
         """Whether the resource with these outputs may delete the object: False where another resource has it now.
@@ -419,6 +454,7 @@ class Creations:
     def deleted(self, instance_id: str) -> None:
         """The object is no longer there."""
         self._notes.release(instance_id)
+        self._notes.hold(instance_id)
 
     def _told(self, answer: Json) -> Found:
         return model.told(answer, self._client.settings.dialect)

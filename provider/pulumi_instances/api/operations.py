@@ -79,6 +79,10 @@ class Operations:
         """Say which stack this process works for, as ``organization/project/stack``."""
         self._creations.use_stack(stack)
 
+    def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
+        """Remember that the program declares a resource of this name with these inputs."""
+        self._creations.note_declared(inputs, name)
+
     def conceal(self, inputs: Mapping[str, Any], keys: Any) -> None:
         """Keep the texts of these inputs out of every message from now on: an Output may hold a secret."""
         texts = [text for key in keys or () for text in model.texts(inputs.get(str(key)))]

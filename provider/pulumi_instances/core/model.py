@@ -76,7 +76,8 @@ HIDDEN = (DEFAULTS, KEEPER)
 FROM_OUTPUTS = "__outputs"
 """A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
 STACK = "__stack"
-"""A hidden input: which stack the provider works for, as ``organization/project/stack``."""
+"""A hidden input: which stack the provider works for, as ``organization/project/stack``, and ``::`` and the resource's
+name behind it."""
 HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, STACK)
 
 STEPS_LEFT = "__steps_left"

@@ -187,10 +187,11 @@ class InstancesServicer(ResourceProviderServicer):
         """
         _demand_instance(request.type or _type_of(request.urn))
         olds, news = wire.decode(request.olds), spelling.ours(wire.decode(request.news))
+        name = request.name or _name_of(request.urn)
         if news.get("name") is None:
-            news = {**news, "name": request.name or _name_of(request.urn), model.DEFAULTS: ["name"]}
+            news = {**news, "name": name, model.DEFAULTS: ["name"]}
         secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
-        hidden = {model.STACK: _stack_of(request.urn), model.FROM_OUTPUTS: [*secret]}
+        hidden = {model.STACK: f"{_stack_of(request.urn)}::{name}", model.FROM_OUTPUTS: [*secret]}
         inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
