@@ -384,8 +384,7 @@ def test_what_may_be_anothers_is_not_taken_over(api: Emulator, tmp_path: Path, w
     """Only the very resource takes it, and only while nothing is known to have it."""
     first = of_a_run(api, "a", "b") if why == "one of several" else of_a_run(api, "a")
     made = first.create(PLAIN)
-    account = api.add_account() if why == "another account" else None
-    given = account and Settings(api.base_url, account.user_secret, account.organization_secret)
+    account = api.add_account() if why == "another account" else api
     [record] = records(tmp_path)
     if why == "too old":
         os.utime(record, (0, time.time() - crash_notes.OLDEST_NOTE - 60))
@@ -393,7 +392,7 @@ def test_what_may_be_anothers_is_not_taken_over(api: Emulator, tmp_path: Path, w
         api,
         *{"another resource": ("b",), "one of several": ("a", "b")}.get(why, ("a",)),
         stack="organization/shop/prod" if why == "another stack" else STACK,
-        account=given,
+        account=Settings(api.base_url, account.user_secret, account.organization_secret),
     )
     if why == "in the state":
         second.note_managed(made["id"], {}, PLAIN)
