@@ -452,6 +452,20 @@ def test_the_end_of_the_process_tells_whether_the_engine_has_it_all(api: Emulato
         os.close(ours)
 
 
+def test_a_process_that_is_ended_in_a_create_keeps_all_records(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its engine was told to stop twice: it may not have written down what was answered before."""
+    kept = CrashNotes(settings(api))
+    kept.record(INPUTS, "4001", {"a"})
+    with monkeypatch.context() as patch:
+        patch.setattr(crash_notes.process, "is_heard", lambda: False)
+        with kept.create(INPUTS, "4000", ()):
+            pass
+    kept._end()
+    assert len(records(tmp_path)) == 1
+
+
 WAIT = """
 os.write(1, b"made")
 sys.stdin.read()

@@ -124,6 +124,7 @@ class CrashNotes:
         self._ours: set[Path] = set()
         self._records: dict[str, list[Path]] | None = None
         self._recorded: list[Path] = []
+        self._cut_off = False
         self._home = _home() if home is None else home / "pulumi-instances"
         self._secret: bytes | None = None
 
@@ -151,6 +152,7 @@ class CrashNotes:
                 with contextlib.suppress(OSError):
                     file.close()
             self._ours.discard(path)
+            self._cut_off = self._cut_off or not process.is_heard()
 
     def left(self, inputs: Mapping[str, Any] | None = None, *, any_stack: bool = False) -> list[Note]:
         """The notes that dead processes of this stack left, of creates with these inputs or of all; oldest first."""
@@ -222,8 +224,8 @@ class CrashNotes:
                     atexit.register(self._end)
 
     def _end(self) -> None:
-        """This process ends: if its engine lives, it has all that was recorded."""
-        if process.has_engine():
+        """This process ends: if its engine lives, and waited for all creates, it has all that was recorded."""
+        if process.has_engine() and not self._cut_off:
             for path in self._recorded:
                 _remove(path)
 
