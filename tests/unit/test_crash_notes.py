@@ -16,6 +16,7 @@ from typing import IO
 
 import pytest
 
+from pulumi_instances import process as engine_process
 from pulumi_instances.api import crash_notes
 from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.api.operations import Operations
@@ -29,6 +30,7 @@ INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_da
 CREATE = """
 import json, os, sys
 from pulumi_instances import process
+from pulumi_instances import process as engine_process
 from pulumi_instances.api import crash_notes
 from pulumi_instances.core.config import Settings
 from pulumi_instances.api.operations import Operations
@@ -459,7 +461,7 @@ def test_a_process_that_is_ended_in_a_create_keeps_all_records(
     kept = CrashNotes(settings(api))
     kept.record(INPUTS, "4001", {"a"})
     with monkeypatch.context() as patch:
-        patch.setattr(crash_notes.process, "is_heard", lambda: False)
+        patch.setattr(engine_process, "is_heard", lambda: False)
         with kept.create(INPUTS, "4000", ()):
             pass
     kept._end()
