@@ -79,9 +79,7 @@ class Note:
         with _aid(self.path):
             told = json.loads(self.path.read_text())
             told["others"] = sorted({*map(model.normalise_id, told["others"]), *instance_ids}, key=int)
-            new = self.path.with_suffix(".new")
-            new.write_text(json.dumps(told))
-            new.replace(self.path)
+            _put(self.path, told)
 
     def forget(self) -> None:
         """The create is accounted for, unless nobody hears of it."""
@@ -213,11 +211,7 @@ class CrashNotes:
         path = folder / f"{self.digest_of(inputs)}-{instance_id}.json"
         told = {"made": time.time(), "stack": self.stack, "account": self._account(), "names": self._digests(names)}
         with _aid(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = path.with_name(f"{uuid.uuid4().hex}.new")
-            with _created(new) as file:
-                json.dump(told, file)
-            new.replace(path)
+            _put(path, told)
             with self._lock:
                 self._recorded.append(path)
                 if len(self._recorded) == 1:
@@ -276,11 +270,7 @@ class CrashNotes:
         with _aid(path):
             if self.keeper(instance_id) == keeper and time.time() - path.stat().st_mtime < _TOUCH_AFTER:
                 return
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = path.with_name(f"{uuid.uuid4().hex}.new")
-            with _created(new) as file:
-                json.dump({"keeper": keeper, "stack": self.stack}, file)
-            new.replace(path)
+            _put(path, {"keeper": keeper, "stack": self.stack})
 
     def keeper(self, instance_id: str) -> str | None:
         """The word of the resource that has adopted this object or taken it over, as far as this machine knows."""
@@ -424,6 +414,15 @@ def _remove(path: Path) -> None:
 def _created(path: Path) -> IO[str]:
     """A new file that only its owner may read, open for writing."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+
+
+def _put(path: Path, told: Mapping[str, Any]) -> None:
+    """Write a file of which nobody sees a half. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f"{uuid.uuid4().hex}.new")
+    with _created(new) as file:
+        json.dump(told, file)
+    new.replace(path)
 
 
 def _create(path: Path, told: Mapping[str, Any]) -> IO[str] | None:
