@@ -20,6 +20,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from pulumi_instances.api.crash_notes import CrashNotes
+from pulumi_instances.api.home import Home
 from pulumi_instances.core.config import Settings
 
 from .engines import PROGRAMS
@@ -119,7 +120,7 @@ def _cpu(process: psutil.Process, call: Callable[[], None], calls: int) -> float
 def _notes(creates: int = 320) -> Figures:
     """Milliseconds that the note on disk adds to a create, alone and with 32 at once."""
     with tempfile.TemporaryDirectory() as home:
-        notes = CrashNotes(_SETTINGS, Path(home))
+        notes = CrashNotes(Home(_SETTINGS, Path(home)))
 
         def create(number: int) -> None:
             inputs = {"name": f"box-{number}"}

@@ -11,7 +11,8 @@ from typing import Any
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.api.crash_notes import OLDEST_NOTE, CrashNotes
+from pulumi_instances.api.crash_notes import CrashNotes
+from pulumi_instances.api.home import LONGEST_MEMORY, Home
 from pulumi_instances.core.config import Settings
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import assert_ends_empty, assert_settled, calls
@@ -359,7 +360,7 @@ def assert_ends_empty_but(stack: Harness, api: Emulator, instance_id: str) -> No
 
 
 def test_an_old_note_is_named_and_not_taken(stack: Harness, instances_api: Emulator) -> None:
-    change(leave_note(stack, instances_api), began=time.time() - OLDEST_NOTE - 60)
+    change(leave_note(stack, instances_api), began=time.time() - LONGEST_MEMORY - 60)
     there = by_hand(instances_api)
 
     said = stack.up().stdout
@@ -463,11 +464,11 @@ def test_a_lost_create_that_cannot_be_looked_for_does_not_block_for_ever(
 def test_notes_outlive_the_rotation_of_a_secret(instances_api: Emulator, tmp_path: Path, setting: str) -> None:
     account = Settings(instances_api.base_url, instances_api.user_secret, instances_api.organization_secret)
     bag = {"your_mom": "dropbox", "name": "mine", "tags": []}
-    with CrashNotes(account, tmp_path).create(bag, "4000", []):
+    with CrashNotes(Home(account, tmp_path)).create(bag, "4000", []):
         pass
     changed: dict[str, Any] = {setting: "rotated-s3cret"}
-    rotated = CrashNotes(replace(account, **changed), tmp_path)
-    strange = CrashNotes(Settings(instances_api.base_url, "of-another", "account"), tmp_path)
+    rotated = CrashNotes(Home(replace(account, **changed), tmp_path))
+    strange = CrashNotes(Home(Settings(instances_api.base_url, "of-another", "account"), tmp_path))
     assert len(rotated.left(bag)) == 1
     assert strange.left(bag) == []
 

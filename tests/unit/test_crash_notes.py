@@ -17,9 +17,12 @@ from typing import IO
 import pytest
 
 from pulumi_instances import process as engine_process
-from pulumi_instances.api import crash_notes
+from pulumi_instances.api import disk
 from pulumi_instances.api.crash_notes import CrashNotes
+from pulumi_instances.api.home import LONGEST_MEMORY, Home
+from pulumi_instances.api.keepers import Keepers
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.api.records import Records
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import CreateUndecided
 from pulumi_instances.testing.emulator import Emulator, Fault
@@ -29,9 +32,6 @@ INPUTS = {"your_mom": "dropbox", "name": "billing", "tags": ["eu"], "provider_da
 # A process that begins the create of INPUTS, and says so once the note of it is on disk.
 CREATE = """
 import json, os, sys
-from pulumi_instances import process
-from pulumi_instances import process as engine_process
-from pulumi_instances.api import crash_notes
 from pulumi_instances.core.config import Settings
 from pulumi_instances.api.operations import Operations
 url, user, organization, inputs = sys.argv[1:5]
@@ -48,6 +48,10 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 def settings(api: Emulator, create_timeout: float = 5.0) -> Settings:
     return Settings(api.base_url, api.user_secret, api.organization_secret, create_timeout=create_timeout)
+
+
+def home(api: Emulator, directory: Path | None = None) -> Home:
+    return Home(settings(api), directory)
 
 
 def notes(home: Path) -> list[Path]:
@@ -80,7 +84,7 @@ def test_no_note_outlives_a_create_that_ended(api: Emulator, tmp_path: Path) -> 
 
 def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) -> None:
     """Only its owner reads the file, and neither the inputs nor the account's secrets are in it or its name."""
-    with CrashNotes(settings(api)).create(INPUTS, "4000", {"4001"}):
+    with CrashNotes(home(api)).create(INPUTS, "4000", {"4001"}):
         (note,) = notes(tmp_path)
         text = f"{note} {note.read_text()}"
         assert note.stat().st_mode & 0o777 == 0o600
@@ -91,9 +95,9 @@ def test_a_note_is_private_and_holds_no_secret(api: Emulator, tmp_path: Path) ->
 
 def test_nobody_else_sees_what_is_kept(api: Emulator, tmp_path: Path) -> None:
     """The folders of notes and keepers belong to their owner, and so does the key of the digests."""
-    kept = CrashNotes(settings(api))
-    with kept.create(INPUTS, "4000", {"4001"}):
-        kept.keep("7", "word")
+    account = home(api)
+    with CrashNotes(account).create(INPUTS, "4000", {"4001"}):
+        Keepers(account).set("7", "word")
         ours = {
             path.relative_to(tmp_path).parts[1]: (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777)
             for path in tmp_path.rglob("*")
@@ -104,7 +108,7 @@ def test_nobody_else_sees_what_is_kept(api: Emulator, tmp_path: Path) -> None:
 
 def test_what_two_threads_tell_a_note_adds_up(api: Emulator) -> None:
     """Both have read it before either writes: what one says must not undo what the other has said."""
-    told = CrashNotes(settings(api))
+    told = CrashNotes(home(api))
     with told.create(INPUTS, "4000", {"4001"}):
         pass
     (first,), (second,) = told.left(INPUTS), told.left(INPUTS)
@@ -116,12 +120,13 @@ def test_what_two_threads_tell_a_note_adds_up(api: Emulator) -> None:
 
 def test_what_two_processes_tell_a_note_adds_up(api: Emulator) -> None:
     """Many at once, each with an instance of its own."""
-    with CrashNotes(settings(api)).create(INPUTS, "0", set()):
+    with CrashNotes(home(api)).create(INPUTS, "0", set()):
         pass
     code = (
         "import sys; from pulumi_instances.core.config import Settings\n"
         "from pulumi_instances.api.crash_notes import CrashNotes\n"
-        "notes = CrashNotes(Settings(*sys.argv[1:4]))\n"
+        "from pulumi_instances.api.home import Home\n"
+        "notes = CrashNotes(Home(Settings(*sys.argv[1:4])))\n"
         "print(flush=True); sys.stdin.read()\n"
         "for number in range(int(sys.argv[4]), int(sys.argv[4]) + 40): notes.account_for(str(number))\n"
     )
@@ -143,21 +148,21 @@ def test_what_two_processes_tell_a_note_adds_up(api: Emulator) -> None:
         assert teller.stdout is not None
         teller.stdout.close()
     assert [teller.returncode for teller in tellers] == [0, 0, 0]
-    (note,) = CrashNotes(settings(api)).left(INPUTS)
+    (note,) = CrashNotes(home(api)).left(INPUTS)
     assert note.others == {str(first + number) for first in (100, 200, 300) for number in range(40)}
 
 
 def test_a_note_of_a_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
     """While its writer holds the lock, nobody sees the note as left behind."""
-    notes = CrashNotes(settings(api))
+    notes = CrashNotes(home(api))
     with notes.create(INPUTS, "4000", set()):
         assert notes.left(INPUTS) == []
 
 
 def test_what_is_under_way_hides_nothing_that_was_left(api: Emulator, tmp_path: Path) -> None:
     """This is true of the process that is at work and of others; the key comes with the first note, into any home."""
-    home = tmp_path / "not" / "there"
-    busy, other = CrashNotes(settings(api), home), CrashNotes(settings(api), home)
+    there = tmp_path / "not" / "there"
+    busy, other = CrashNotes(home(api, there)), CrashNotes(home(api, there))
     with ExitStack() as under_way:
         for _ in range(5):
             under_way.enter_context(busy.create(INPUTS, "4000", set()))
@@ -231,15 +236,15 @@ def test_an_existing_twin_is_named(api: Emulator, caplog: pytest.LogCaptureFixtu
 
 def test_a_note_of_another_living_process_is_not_taken_for_a_dead_ones(api: Emulator) -> None:
     """Only the lock decides, because the reader knows nothing about the writer."""
-    with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
-        assert CrashNotes(settings(api)).left(INPUTS) == []
+    with CrashNotes(home(api)).create(INPUTS, "4000", set()):
+        assert CrashNotes(home(api)).left(INPUTS) == []
 
 
 def test_nobody_looks_into_a_note_before_it_is_written(
     api: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither another thread nor another process mistakes it for a malformed note or an abandoned one."""
-    writer, reader = CrashNotes(settings(api)), CrashNotes(settings(api))
+    writer, reader = CrashNotes(home(api)), CrashNotes(home(api))
     lock, seen = fcntl.flock, []
 
     def look_then_lock(file: IO[str], how: int) -> None:
@@ -257,21 +262,21 @@ def test_a_note_of_this_process_is_not_left_even_where_locks_do_not_tell(
     api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some file systems grant a process any lock on a file that it has locked itself."""
-    monkeypatch.setattr(crash_notes, "_is_locked", lambda _: False)
-    notes_of_this = CrashNotes(settings(api))
+    monkeypatch.setattr(disk, "is_locked", lambda _: False)
+    notes_of_this = CrashNotes(home(api))
     with notes_of_this.create(INPUTS, "4000", set()):
         assert notes_of_this.left(INPUTS) == []
 
 
 def test_the_last_keeper_is_known_until_its_instance_is_deleted(api: Emulator) -> None:
     """Each holder is known in turn, whatever its random word, and nothing is known about other instances."""
-    kept = CrashNotes(settings(api))
+    kept = Keepers(home(api))
     for keeper in ("b", "a", "c"):
-        kept.keep("7", keeper)
-        assert CrashNotes(settings(api)).keeper("7") == keeper
-    assert kept.keeper("8") is None
+        kept.set("7", keeper)
+        assert Keepers(home(api)).get("7") == keeper
+    assert kept.get("8") is None
     kept.release("7")
-    assert kept.keeper("7") is None
+    assert kept.get("7") is None
 
 
 def test_without_a_home_nobody_is_known_to_keep_anything(
@@ -280,9 +285,9 @@ def test_without_a_home_nobody_is_known_to_keep_anything(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """There is no place for it, which is said once, and no call fails because of it."""
-    nowhere = CrashNotes(settings(api))
-    nowhere.keep("7", "word")
-    assert nowhere.keeper("7") is None
+    nowhere = Keepers(home(api))
+    nowhere.set("7", "word")
+    assert nowhere.get("7") is None
     nowhere.release_to("7", {"other"})
     nowhere.release("7")
     [said] = [record.getMessage() for record in caplog.records]
@@ -291,41 +296,42 @@ def test_without_a_home_nobody_is_known_to_keep_anything(
 
 def test_what_was_taken_over_goes_back_to_who_had_it_from_the_start(api: Emulator) -> None:
     """It does so only within a stack, and not from a resource that is still in the program."""
-    ours, other = CrashNotes(settings(api)), CrashNotes(settings(api))
-    ours.stack, other.stack = "o/p/ours", "o/p/other"
-    ours.keep("7", "word")
+    homes = home(api), home(api)
+    homes[0].stack, homes[1].stack = "o/p/ours", "o/p/other"
+    ours, other = map(Keepers, homes)
+    ours.set("7", "word")
     other.release_to("7", {None})
     ours.release_to("7", {None, "word"})
-    assert ours.keeper("7") == "word"
+    assert ours.get("7") == "word"
     ours.release_to("7", {None})
-    assert ours.keeper("7") is None
+    assert ours.get("7") is None
     ours.release_to("7", {None})  # there is nothing to take back
 
 
 def test_a_keeper_that_was_not_seen_for_a_month_counts_no_longer(api: Emulator, tmp_path: Path) -> None:
     """Until then, each run that sees it renews it."""
-    kept = CrashNotes(settings(api))
-    kept.keep("7", "word")
+    kept = Keepers(home(api))
+    kept.set("7", "word")
     [path] = tmp_path.glob("pulumi-instances/kept/*/7.json")
     day = 86_400
     os.utime(path, (0, time.time() - 29 * day))
-    assert kept.keeper("7") == "word"
-    kept.keep("7", "word")
+    assert kept.get("7") == "word"
+    kept.set("7", "word")
     assert time.time() - path.stat().st_mtime < day
     os.utime(path, (0, time.time() - 31 * day))
-    assert kept.keeper("7") is None
+    assert kept.get("7") is None
 
 
 def test_a_keeper_that_was_seen_a_moment_ago_is_not_written_again(api: Emulator, tmp_path: Path) -> None:
     """A run sees the keepers of all its resources, so each costs only a look."""
-    kept = CrashNotes(settings(api))
-    kept.keep("7", "word")
+    kept = Keepers(home(api))
+    kept.set("7", "word")
     [path] = tmp_path.glob("pulumi-instances/kept/*/7.json")
     written = path.stat().st_ino
-    kept.keep("7", "word")
+    kept.set("7", "word")
     assert path.stat().st_ino == written
-    kept.keep("7", "another")
-    assert kept.keeper("7") == "another"
+    kept.set("7", "another")
+    assert kept.get("7") == "another"
 
 
 def test_notes_go_where_pulumi_keeps_its_own_files(
@@ -334,7 +340,7 @@ def test_notes_go_where_pulumi_keeps_its_own_files(
     """That is below the home directory, unless `PULUMI_HOME` names another one."""
     monkeypatch.delenv("PULUMI_HOME")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
-    with CrashNotes(settings(api)).create(INPUTS, "4000", set()):
+    with CrashNotes(home(api)).create(INPUTS, "4000", set()):
         assert len(notes(tmp_path / ".pulumi")) == 1
 
 
@@ -389,7 +395,7 @@ def test_what_may_be_anothers_is_not_taken_over(api: Emulator, tmp_path: Path, w
     account = api.add_account() if why == "another account" else api
     [record] = records(tmp_path)
     if why == "too old":
-        os.utime(record, (0, time.time() - crash_notes.OLDEST_NOTE - 60))
+        os.utime(record, (0, time.time() - LONGEST_MEMORY - 60))
     second = of_a_run(
         api,
         *{"another resource": ("b",), "one of several": ("a", "b")}.get(why, ("a",)),
@@ -458,13 +464,13 @@ def test_a_process_that_is_ended_in_a_create_keeps_all_records(
     api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its engine was told to stop twice: it may not have written down what was answered before."""
-    kept = CrashNotes(settings(api))
-    kept.record(INPUTS, "4001", {"a"})
+    made = Records(home(api))
+    made.add(INPUTS, "4001")
     with monkeypatch.context() as patch:
         patch.setattr(engine_process, "is_heard", lambda: False)
-        with kept.create(INPUTS, "4000", ()):
+        with made.during_create():
             pass
-    kept._end()
+    made._end()
     assert len(records(tmp_path)) == 1
 
 

@@ -15,6 +15,10 @@ from pulumi_instances import process
 from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.creation import Creations
+from pulumi_instances.api.holdings import Holdings
+from pulumi_instances.api.home import Home
+from pulumi_instances.api.keepers import Keepers
+from pulumi_instances.api.listings import Listings
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core import model
 from pulumi_instances.core.config import Settings
@@ -45,9 +49,19 @@ def settings(api: Emulator, **changed: Any) -> Settings:
     return Settings(api.base_url, api.user_secret, api.organization_secret, **given)
 
 
-def creations(api: Emulator, clock: Clock | None = None, **changed: Any) -> Creations:
+def creations(api: Emulator, clock: Clock | None = None, stack: str | None = None, **changed: Any) -> Creations:
     """The creates of one process; nobody waits unless a clock says so."""
-    return Creations(Client(settings(api, **changed), clock=clock or FakeClock()))
+    return creations_of(Client(settings(api, **changed), clock=clock or FakeClock()), stack)
+
+
+def creations_of(client: Client, stack: str | None = None) -> Creations:
+    home = Home(client.settings)
+    home.stack = stack
+    return Creations(client, Listings(client), Holdings(home))
+
+
+def keepers(api: Emulator) -> Keepers:
+    return Keepers(Home(settings(api)))
 
 
 def posts(api: Emulator) -> int:
@@ -57,7 +71,9 @@ def posts(api: Emulator) -> int:
 
 def scripted(server: ScriptedServer) -> Creations:
     """The creates of one process against a scripted server."""
-    return Creations(Client(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0), clock=FakeClock()))
+    return creations_of(
+        Client(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0), clock=FakeClock())
+    )
 
 
 LOST = {
@@ -446,7 +462,7 @@ def test_a_create_that_was_killed_is_taken_over_by_the_next_run(
     assert f"instance {found['id']}, made by an interrupted run, is taken over" in caplog.text
     assert posts(api) == 0
     assert made._notes.left() == []
-    assert made._notes.keeper(found["id"]) == found[model.KEEPER]
+    assert keepers(api).get(found["id"]) == found[model.KEEPER]
 
 
 # adopt
@@ -599,11 +615,10 @@ def test_what_an_adoption_in_the_state_holds_is_known_on_any_machine(api: Emulat
     operations(api).note_managed(instance_id, state, inputs(adopt_id=instance_id))
     operations(api).delete(instance_id)
     assert len(api.instances()) == 1
-    last = creations(api)
-    assert last._notes.keeper(instance_id) == "word"
+    assert keepers(api).get(instance_id) == "word"
     operations(api).delete(instance_id, state)
     assert api.instances() == []
-    assert last._notes.keeper(instance_id) is None
+    assert keepers(api).get(instance_id) is None
 
 
 def test_what_adopt_id_names_is_not_deleted_to_be_replaced(api: Emulator) -> None:
@@ -778,11 +793,9 @@ def test_an_interrupted_create_is_waited_for_until_its_own_time_is_over(api: Emu
 
 def test_the_note_of_another_stack_is_not_ours(api: Emulator) -> None:
     """The same inputs there belong to another instance."""
-    theirs, ours = creations(api), creations(api)
-    theirs.use_stack("o/p/theirs")
+    theirs, ours = creations(api, stack="o/p/theirs"), creations(api, stack="o/p/ours")
     leave_note(theirs)
     left = str(api.add(name="billing", tags=["eu"]))
-    ours.use_stack("o/p/ours")
     assert ours.create(inputs())["id"] != left
     assert theirs.create(inputs())["id"] == left
 
@@ -866,8 +879,8 @@ def test_an_instance_that_was_refreshed_and_compared_is_not_taken_over(api: Emul
     leave_note(creations(api))
     held = str(api.add(name="billing", tags=["eu"]))
     made = creations(api)
-    made.note_seen(held)
-    made.note_managed(held, {}, inputs(provider_data={"code": "two"}))
+    made._holdings.note_seen(held)
+    made._holdings.note_managed(held, {}, inputs(provider_data={"code": "two"}))
     assert made.create(inputs())["id"] != held
 
 
@@ -875,7 +888,7 @@ def test_an_instance_that_a_resource_with_these_inputs_holds_is_not_taken_over_l
     """From then on the note says so to runs that do not see the resource."""
     leave_note(creations(api))
     held = str(api.add(name="billing", tags=["eu"]))
-    creations(api).note_managed(held, {}, inputs())
+    creations(api)._holdings.note_managed(held, {}, inputs())
     assert creations(api).create(inputs())["id"] != held
 
 
@@ -891,8 +904,8 @@ def test_what_the_state_holds_is_no_twin(api: Emulator, caplog: pytest.LogCaptur
     """What this process has created is not one either: only what may be left behind is reported."""
     seen, managed = (str(api.add(name="billing", tags=["eu"])) for _ in range(2))
     made = creations(api)
-    made.note_seen(seen)
-    made.note_managed(managed, {}, inputs())
+    made._holdings.note_seen(seen)
+    made._holdings.note_managed(managed, {}, inputs())
     for _ in range(2):
         made.create(inputs())
     assert "the API already has" not in caplog.text

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
@@ -21,22 +20,20 @@ from typing import Any
 from .. import process
 from ..core import model
 from ..core.errors import (
-    AdoptionRefused,
     ConnectionFailed,
     CreateIncomplete,
     CreateLost,
     CreateUndecided,
     InstancesError,
-    NotFound,
-    Problem,
     StatusError,
     UnexpectedAnswer,
-    quote,
 )
-from . import crash_notes, limits
+from . import limits
 from .attempt import Attempt, Json
 from .client import Client
-from .crash_notes import CrashNotes, Note, OpenNote
+from .crash_notes import Note, OpenNote
+from .holdings import Holdings
+from .home import LONGEST_MEMORY
 from .listings import Before, Found, Listings
 from .matching import Wanted
 from .responses import AnswerLost
@@ -47,9 +44,6 @@ _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
 _LONGEST_GRACE = 30.0
 """Seconds to look for an object after the time of its create is over."""
-
-_BY_ADOPTION = "adopted"
-"""Stands for the keeper of a resource that adopted its object with 0.1.0, which kept no such word."""
 
 
 @dataclass(frozen=True)
@@ -69,40 +63,18 @@ class _Lost:
 
 
 class Creations:
-    """The creates of one account in this process: which objects were there before, and which are claimed by whom."""
+    """The creates of one account in this process."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, listings: Listings, holdings: Holdings) -> None:
         """Send nothing yet: the first create takes the listing to compare with."""
         self._client = client
-        self._notes = CrashNotes(client.settings)
-        self._listings = Listings(client)
+        self._listings = listings
+        self._holdings = holdings
+        self._notes = holdings.notes
+        self._records = holdings.records
         self._lock = threading.Lock()
-        self._claimed: set[str] = set()
-        self._seen: set[str] = set()
         self._made: defaultdict[object, set[str]] = defaultdict(set)
         self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
-        self._planned: set[str] = set()
-        self._adopting: set[str] = set()
-        self._managed: defaultdict[str, set[str | None]] = defaultdict(set)
-        self._kept: dict[str, str] = {}
-        self._doomed: set[str] = set()
-        self._has_notes: bool | None = None
-        self._names: defaultdict[str, set[str]] = defaultdict(set)
-
-    def use_stack(self, stack: str) -> None:
-        """Say which stack this process works for, as ``organization/project/stack``."""
-        self._notes.stack = stack
-
-    def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
-        """The program declares a resource of this name with these inputs: a create does not say for which it is."""
-        digest = self._notes.digest_of(inputs)
-        with self._lock:
-            self._names[digest].add(name)
-
-    def _names_of(self, inputs: Mapping[str, Any]) -> set[str]:
-        digest = self._notes.digest_of(inputs)
-        with self._lock:
-            return set(self._names[digest])
 
     # create
 
@@ -122,13 +94,13 @@ class Creations:
             if before is not None:
                 self._name_twins(before.by_name.get(wanted.name, []), wanted)
             highest = None if before is None else before.highest
-            with self._notes.create(inputs, highest, self._made[wanted.key]) as note:
+            with self._records.during_create(), self._notes.create(inputs, highest, self._made[wanted.key]) as note:
                 known = None if before is None else before.by_id
                 found = self._post(inputs, wanted, known, note)
                 self._made[wanted.key].add(found["id"])  # in our turn: nobody else uses this set
                 self._notes.account_for(found["id"])
                 if process.is_heard():
-                    self._notes.record(inputs, found["id"], self._names_of(inputs))
+                    self._records.add(inputs, found["id"])
                     note.drop()
                 return found
 
@@ -162,7 +134,7 @@ class Creations:
     def _completed(self, answer: Json, wanted: Wanted) -> Found:
         """The object in an answer to our POST, and what the answer lacks."""
         instance_id = model.normalise_id(answer["id"])
-        if not self._claim(instance_id):
+        if not self._holdings.claim(instance_id):
             raise CreateUndecided(
                 f"create instance {wanted.name!a}: the API answered with instance {instance_id}, which another "
                 "resource already manages",
@@ -188,18 +160,10 @@ class Creations:
             ) from None
         return found
 
-    def _claim(self, instance_id: str) -> bool:
-        """Whether the object was free; it is ours from now on, and no other resource takes it for its own."""
-        with self._lock:
-            free = instance_id not in self._claimed
-            self._claimed.add(instance_id)
-            return free
-
     def _name_twins(self, namesakes: Collection[Found], wanted: Wanted) -> None:
         """Never make a duplicate silently: say which objects look like one that another run has left."""
-        with self._lock:
-            known = self._claimed | self._seen
-        twins = sorted({found["id"] for found in namesakes if wanted.is_met_by(found)} - known, key=int)
+        alike = {found["id"] for found in namesakes if wanted.is_met_by(found)}
+        twins = sorted(alike - self._holdings.known(), key=int)
         if twins:
             log.warning(
                 "create instance %a: the API already has %s with this name, connector and tags. Ignore this if this "
@@ -217,21 +181,19 @@ class Creations:
 
         It is there, and no other resource is known to have it.
         """
-        with self._lock:
-            known = self._claimed | self._seen
-        made = set(self._notes.made(inputs, self._names_of(inputs))) - known
+        made = set(self._records.made(inputs)) - self._holdings.known()
         if before is None or len(made) != 1 or not made <= before.by_id.keys():
             return None
         [instance_id] = made
         found = self._read(instance_id, wanted)
-        if not self._claim(instance_id):
+        if not self._holdings.claim(instance_id):
             return None
         self._notes.account_for(instance_id)
         return self._take_over(found)
 
     def _take_over(self, found: Found) -> Found:
         log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
-        return {**found, **self.keep(found["id"])}
+        return {**found, **self._holdings.keep(found["id"])}
 
     def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
         """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
@@ -243,7 +205,7 @@ class Creations:
             while self._notes.is_under_way(inputs) and clock.now() < deadline:
                 clock.sleep(_FIRST_LOOKS[1])
         for note in self._notes.left(inputs):
-            if note.age > crash_notes.OLDEST_NOTE:
+            if note.age > LONGEST_MEMORY:
                 self._name_old(note, wanted)
             elif (found := self._taken_over(note, wanted)) is not None:
                 return found
@@ -324,140 +286,18 @@ class Creations:
 
     def _match(self, listed: list[Found], lost: _Lost) -> tuple[Found | None, list[str]]:
         """The one object that must be the result, claimed for us; else the ids of those that may be."""
-        with self._lock:
-            known = self._claimed | self._seen
-            new = [
-                found
-                for found in listed
-                if found["id"] not in known and (lost.may_be is None or lost.may_be(found["id"]))
-            ]
-            exact = {found["id"]: found for found in new if lost.wanted.is_met_by(found)}
-            if len(exact) == 1 and lost.may_be is not None:
-                self._claimed.update(exact)
-                return next(iter(exact.values())), []
+        known = self._holdings.known()
+        new = [
+            found for found in listed if found["id"] not in known and (lost.may_be is None or lost.may_be(found["id"]))
+        ]
+        exact = {found["id"]: found for found in new if lost.wanted.is_met_by(found)}
+        if len(exact) == 1 and lost.may_be is not None:
+            [match] = exact.values()
+            # Where another resource was faster, what is left may still hold the result.
+            return (match, []) if self._holdings.claim(match["id"]) else self._match(listed, lost)
         if len(exact) > 1:
             raise _undecided(lost, list(exact))
         return None, [found["id"] for found in new if found["id"] in exact or lost.wanted.resembles(found)]
-
-    # what resources of the stack hold
-
-    def plan_adoption(self, instance_id: str, your_mom: Any) -> Problem | None:
-        """A new resource is going to adopt this object. Returns the problem where it is known that it cannot.
-
-        That the object is there is looked up in the listing that the first create takes. Where the API does not answer,
-        nothing is said: the adoption itself will.
-        """
-        with self._lock:
-            if instance_id in self._managed:
-                return _taken(instance_id)
-            if instance_id in self._planned:
-                return _adopted_twice(instance_id)
-            self._planned.add(instance_id)
-        try:
-            before = self._listings.before()
-            found = None if before is None else before.by_id.get(instance_id)
-            return _of_another_connector(found or self._told(self._client.get(instance_id)), instance_id, your_mom)
-        except NotFound:
-            return _missing(instance_id)
-        except InstancesError as error:
-            log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
-        return None
-
-    def adopt(self, instance_id: str, your_mom: str) -> Json:
-        """Adopt an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
-        try:
-            answer = self._client.get(instance_id)
-        except NotFound:
-            raise _refused(_missing(instance_id)) from None
-        if (problem := _of_another_connector(self._told(answer), instance_id, your_mom)) is not None:
-            raise _refused(problem)
-        with self._lock:
-            if instance_id in self._claimed:
-                raise _refused(_taken(instance_id))
-            self._claimed.add(instance_id)
-            self._adopting.add(instance_id)
-        return answer
-
-    def adopted(self, inputs: Mapping[str, Any], instance_id: str) -> dict[str, str]:
-        """The adoption has succeeded. Returns what the state has to hold besides: see `keep`."""
-        self._notes.account_for(instance_id)
-        self._notes.forget(inputs)
-        with self._lock:
-            self._adopting.discard(instance_id)
-        return self.keep(instance_id)
-
-    def keep(self, instance_id: str) -> dict[str, str]:
-        """A resource holds an object that another may have had: the output that tells the two resources apart."""
-        keeper = secrets.token_hex(8)
-        with self._lock:
-            self._kept[instance_id] = keeper
-        self._notes.keep(instance_id, keeper)
-        return {model.KEEPER: keeper}
-
-    def note_managed(
-        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool = False
-    ) -> None:
-        """A resource in the state has this object. Raises AdoptionRefused when a new one is going to adopt it.
-
-        ``replaced`` says that the engine is told to replace it: it may delete the object before anything is checked.
-        """
-        keeper = outputs.get(model.KEEPER)
-        adopted = keeper is None and inputs.get("adopt_id") == instance_id
-        with self._lock:
-            if instance_id in self._planned:
-                raise _refused(_taken(instance_id))
-            self._managed[instance_id].add(_BY_ADOPTION if adopted else keeper)
-            self._claimed.add(instance_id)
-            if replaced and inputs.get("adopt_id") == instance_id:
-                self._doomed.add(instance_id)
-            else:
-                self._doomed.discard(instance_id)
-            words = self._managed[instance_id]
-            if self._has_notes is None:
-                self._has_notes = bool(self._notes.left(any_stack=True))
-        self._notes.hold(instance_id)
-        if keeper is not None:
-            self._notes.keep(instance_id, keeper)
-        elif not adopted:
-            self._notes.release_to(instance_id, words)
-        if self._has_notes:
-            self._notes.note_held(inputs, instance_id)
-
-    def note_seen(self, instance_id: str) -> None:
-        """A resource in the state has or refers to this object: no create takes it over."""
-        with self._lock:
-            self._seen.add(instance_id)
-        self._notes.hold(instance_id)
-
-    def demand_free(self, instance_id: str, outputs: Mapping[str, Any]) -> bool:
-        """Whether the resource with these outputs may delete the object: False where another resource has it now.
-
-        Raises AdoptionRefused where a resource was going to adopt it in this run, and has failed, or is still to do so.
-        """
-        ours = outputs.get(model.KEEPER)
-        with self._lock:
-            if instance_id in self._adopting:
-                raise AdoptionRefused(
-                    f"delete instance {instance_id}: it is not deleted, since another resource failed to adopt it",
-                    "run again",
-                )
-            still_to_adopt = instance_id in self._planned and instance_id not in self._kept
-            if still_to_adopt or instance_id in self._doomed:
-                raise AdoptionRefused(
-                    f"delete instance {instance_id}: it is not deleted, since adopt_id names it and its replacement "
-                    "could only adopt it again",
-                    "remove adopt_id in an `up` of its own, and run again",
-                )
-            holders = {*self._managed.get(instance_id, ()), self._kept.get(instance_id, ours)}
-        return holders == {ours} and self._notes.keeper(instance_id) in (None, ours)
-
-    def deleted(self, instance_id: str) -> None:
-        """The object is no longer there."""
-        self._notes.release(instance_id)
-        self._notes.hold(instance_id)
-
-    def _told(self, answer: Json) -> Found:
-        return model.told(answer, self._client.settings.dialect)
 
 
 def _say_waiting(wanted: Wanted, seconds: float) -> None:
@@ -478,33 +318,3 @@ def _undecided(lost: _Lost, candidates: list[str]) -> CreateUndecided:
         right = " (or the right id)"
     advice = f'{advice}, run again with adopt_id="{ids[0]}"{right}{lost.otherwise}'
     return CreateUndecided(f"{lost.why}; {which}", advice, ids)
-
-
-# why a resource cannot adopt an object
-
-
-def _refused(problem: Problem) -> AdoptionRefused:
-    return AdoptionRefused(problem.sentence(), problem.advice)
-
-
-def _taken(instance_id: str) -> Problem:
-    fault = f"names instance {instance_id}, which another resource of this stack already manages"
-    return Problem("adopt_id", fault, "remove adopt_id, or correct it")
-
-
-def _adopted_twice(instance_id: str) -> Problem:
-    fault = f"names instance {instance_id}, as it does for another resource of this program"
-    return Problem("adopt_id", fault, "remove adopt_id from one of them")
-
-
-def _missing(instance_id: str) -> Problem:
-    fault = f"names instance {instance_id}, which does not exist"
-    return Problem("adopt_id", fault, "correct adopt_id, or remove it to create an instance")
-
-
-def _of_another_connector(found: Found, instance_id: str, your_mom: Any) -> Problem | None:
-    if not isinstance(your_mom, str) or found.get("your_mom", your_mom) == your_mom:
-        return None
-    theirs, ours = quote(found["your_mom"]), quote(your_mom)
-    fault = f'names instance {instance_id}, which is of "{theirs}", but the program has your_mom="{ours}"'
-    return Problem("adopt_id", fault, "correct one of them")

@@ -13,11 +13,15 @@ from ..core import model
 from ..core.config import Settings
 from ..core.errors import InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
 from . import limits, selection
+from .adoption import Adoptions
 from .attempt import Clock
 from .batched_reads import Reads
 from .client import Client
 from .creation import Creations
 from .gone import Gone
+from .holdings import Holdings
+from .home import Home
+from .listings import Listings
 from .responses import AnswerLost
 
 log = logging.getLogger("pulumi_instances")
@@ -45,7 +49,11 @@ class Operations:
     def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
         """Send nothing yet."""
         self._client = Client(settings, account=account, clock=clock)
-        self._creations = Creations(self._client)
+        self._home = Home(settings)
+        self._holdings = Holdings(self._home)
+        listings = Listings(self._client)
+        self._adoptions = Adoptions(self._client, listings, self._holdings)
+        self._creations = Creations(self._client, listings, self._holdings)
         self._gone = Gone(self._client)
         self._reads = Reads(self._client, self._get, self._gone.note_listing)
         self._lock = threading.Lock()
@@ -62,14 +70,14 @@ class Operations:
     def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The existing instance ``adopt_id``, brought in line by one PUT where managed name or tags differ."""
         instance_id = model.normalise_id(inputs["adopt_id"])
-        answer = self._creations.adopt(instance_id, inputs["your_mom"])
+        answer = self._adoptions.begin(instance_id, inputs["your_mom"])
         found = self._found(answer, f"adopt instance {instance_id}", instance_id)
         self._gone.see(instance_id)
         body = model.to_update(inputs)
         if not model.is_met(body, found, self._client.settings.dialect):
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
             found = {**found, **body, **self.update(instance_id, body)}
-        return {**found, **self._creations.adopted(inputs, instance_id)}
+        return {**found, **self._holdings.adopted(inputs, instance_id)}
 
     def hide(self, bag: Mapping[str, Any]) -> None:
         """Keep the secrets of these inputs or outputs out of every message."""
@@ -77,11 +85,11 @@ class Operations:
 
     def use_stack(self, stack: str) -> None:
         """Say which stack this process works for, as ``organization/project/stack``."""
-        self._creations.use_stack(stack)
+        self._home.stack = stack
 
     def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
         """Remember that the program declares a resource of this name with these inputs."""
-        self._creations.note_declared(inputs, name)
+        self._holdings.records.note_declared(inputs, name)
 
     def conceal(self, inputs: Mapping[str, Any], keys: Any) -> None:
         """Keep the texts of these inputs out of every message from now on: an Output may hold a secret."""
@@ -98,7 +106,7 @@ class Operations:
 
     def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[Problem]:
         """The problem, if any, of a new resource that is going to adopt this instance."""
-        problem = self._creations.plan_adoption(instance_id, your_mom)
+        problem = self._adoptions.plan(instance_id, your_mom)
         return [] if problem is None else [problem]
 
     def note_managed(
@@ -108,7 +116,7 @@ class Operations:
 
         Raises AdoptionRefused when a new resource of the program is going to.
         """
-        self._creations.note_managed(instance_id, outputs, inputs, replaced=replaced)
+        self._holdings.note_managed(instance_id, outputs, inputs, replaced=replaced)
         self._gone.ask(instance_id)
 
     def look_up(self, instance_id: str) -> dict[str, Any]:
@@ -124,7 +132,7 @@ class Operations:
         Raises NotFound only where it is gone (`gone`). The answer may come from a listing, which may lack `disabled`.
         """
         checked = _checked(instance_id, "read")
-        self._creations.note_seen(checked)
+        self._holdings.note_seen(checked)
         self._gone.ask(checked)
         try:
             batched = self._client.settings.batch_reads
@@ -238,7 +246,7 @@ class Operations:
         An instance that another resource holds by now stays: the program has moved it from one to the other.
         """
         checked = _checked(instance_id, "delete")
-        if not self._creations.demand_free(checked, outputs or {}):
+        if not self._holdings.demand_free(checked, outputs or {}):
             log.warning(
                 "instance %s is not deleted: another resource manages it now, by adopt_id or after a lost create",
                 checked,
@@ -253,7 +261,7 @@ class Operations:
                 log.warning("instance %s no longer exists: it is dropped from the state", checked)
         finally:
             self._reads.forget()
-        self._creations.deleted(checked)
+        self._holdings.deleted(checked)
 
     def _get(self, instance_id: str) -> dict[str, Any]:
         return self._found(self._client.get(instance_id), f"read instance {instance_id}", instance_id)

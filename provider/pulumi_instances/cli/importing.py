@@ -251,9 +251,10 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
 def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
     """Have no later create take an imported instance for the one that an interrupted create has left."""
     from ..api.crash_notes import CrashNotes
+    from ..api.home import Home
 
     try:
-        CrashNotes(plan.settings).account_for_all([found["id"] for found in imported])
+        CrashNotes(Home(plan.settings)).account_for_all([found["id"] for found in imported])
     except Exception as error:  # the import is done all the same
         common.note(
             f"Warning: the notes of interrupted creates do not know of this import ({type(error).__name__}); while no "
