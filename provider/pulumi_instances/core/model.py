@@ -70,7 +70,7 @@ LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
 DEFAULTS = "__defaults"
 """In the state: which of UPDATABLE are not managed. As an input: which of them the program has not given."""
 KEEPER = "__keeper"
-"""In the state of a resource that holds its object by adoption or take-over: a random word (`Creations.keep`)."""
+"""In the state of a resource that holds its object by adoption or take-over: a random word (`Holdings.keep`)."""
 HIDDEN = (DEFAULTS, KEEPER)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
 FROM_OUTPUTS = "__outputs"
