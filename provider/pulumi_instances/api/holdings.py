@@ -45,7 +45,7 @@ class Holdings:
             return free
 
     def known(self) -> set[str]:
-        """The objects that no create may have made that has not claimed them."""
+        """The objects that are claimed or seen in a state: a create whose answer was lost has made none of them."""
         with self._lock:
             return self._claimed | self._seen
 
