@@ -558,11 +558,13 @@ def test_64_calls_at_once(provider: Native, api: Emulator) -> None:
     assert sorted(made) == sorted(str(instance["id"]) for instance in api.instances())
 
 
-def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) -> None:
+@pytest.mark.parametrize("main_thread", [True, False])
+def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str], main_thread: bool) -> None:
+    """It does, whichever thread the system gives the signal to."""
     with Native(home, settings_of(api)) as process:
         process.configure()
         process.create(inputs())
-        assert process.interrupt() == 0
+        assert process.interrupt(main_thread=main_thread) == 0
         assert process.log() == ""
 
 

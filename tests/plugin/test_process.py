@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -62,6 +64,19 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) 
         plugin.create(inputs())
         assert plugin.interrupt() == 0
         assert plugin.log() == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no signal can be sent to a thread of another process")
+def test_an_interrupt_of_another_thread_does_not_end_the_process(
+    api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK's main thread sleeps on, and the engine kills it later: what was recorded outlives the process."""
+    monkeypatch.setattr(Plugin, "ends_within", 1.0)
+    with Plugin({"PULUMI_HOME": str(tmp_path), **api.env}) as plugin:
+        plugin.create(inputs())
+        with pytest.raises(subprocess.TimeoutExpired):
+            plugin.interrupt(main_thread=False)
+    assert len(list(tmp_path.glob("pulumi-instances/made/*/*.json"))) == 1
 
 
 def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -47,9 +50,17 @@ class ProviderProcess:
         self.process.stdout.close()
         self._stderr.close()
 
-    def interrupt(self) -> int:
-        """Send the signal of Ctrl-C, and of the engine's end, and wait. Returns the exit code."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, *, main_thread: bool = True) -> int:
+        """Send the signal of Ctrl-C, and of the engine's end, and wait. Returns the exit code.
+
+        The system may give it to any thread, and only the main one wakes for it (docs/engine.md, E16).
+        """
+        pid = self.process.pid
+        if sys.platform == "linux":
+            threads = sorted(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir())
+            assert ctypes.CDLL(None).tgkill(pid, pid if main_thread else threads[-1], signal.SIGINT) == 0
+        else:
+            self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=self.ends_within)
 
     def log(self) -> str:

@@ -26,6 +26,9 @@ _WORKERS = MOST_PARALLEL + process.SPARE
 """A thread starts for a call that finds none idle, so that there are as many as the engine has calls under way. Those
 that send something wait for `instances:parallelism` in the client."""
 
+_LOOK_EVERY = 0.5
+"""Seconds. The engine kills a process that has not ended five seconds after its signal."""
+
 
 def main() -> None:
     """Serve until the engine is done. The engine gives its own address as the last argument."""
@@ -45,7 +48,8 @@ def main() -> None:
     server.start()
     print(port, flush=True)
     threading.Thread(target=_await_hang_up, args=[end], daemon=True).start()
-    end.wait()
+    while not end.wait(_LOOK_EVERY):  # a signal that the system gives to another thread does not wake this one
+        pass
     process.leave()
     server.stop(None)
     # What is under way goes on until it is done, or the engine loses patience: it leaves less to be found out.
