@@ -410,6 +410,14 @@ def test_what_may_be_anothers_is_not_taken_over(api: Emulator, tmp_path: Path, w
     assert posts(api) == 2
 
 
+def test_a_refresh_tells_what_is_about_to_be_replaced(api: Emulator) -> None:
+    """The engine does not say which instance a taint replaces: without the refresh, the create takes that over."""
+    made = of_a_run(api, "a").create(PLAIN)
+    assert of_a_run(api, "a").create(PLAIN)["id"] == made["id"]
+    of_a_run(api, "a").read(made["id"])
+    assert of_a_run(api, "a").create(PLAIN)["id"] != made["id"]
+
+
 def test_what_is_gone_is_made_anew(api: Emulator) -> None:
     made = of_a_run(api, "a").create(PLAIN)
     api.remove(made["id"])
