@@ -50,7 +50,7 @@ def unlock(stack: Harness) -> None:
         command = ["pulumi", "cancel", "--yes", "--stack", "dev"]
         env = {**os.environ, **stack.env}
         done = subprocess.run(command, cwd=stack.directory, env=env, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def assert_next_up_agrees(stack: Harness, api: Emulator) -> None:
