@@ -374,13 +374,19 @@ def test_a_listing_proves_nothing_about_what_was_seen_after_it(api: Emulator, se
         getattr(every, verb)(made)
 
 
-def test_a_listing_that_fails_leaves_the_proof_of_the_one_before(api: Emulator) -> None:
-    """It proves nothing about what was seen after it; about the others it proves what it did."""
+def seen_after_a_listing(api: Emulator) -> tuple[Operations, str]:
+    """An instance, one of two, that was seen only after a missing one had caused a listing."""
     made, other = str(api.add()), str(api.add())
     every = operations(api, batch_reads=False)
     every.read(other)
     every.delete("7")  # takes the listing
     every.read(made)
+    return every, made
+
+
+def test_a_listing_that_fails_leaves_the_proof_of_the_one_before(api: Emulator) -> None:
+    """It proves nothing about what was seen after it; about the others it proves what it did."""
+    every, made = seen_after_a_listing(api)
     api.fail("GET", "/instances", Fault.status(503))
     api.fail("DELETE", f"/instances/{made}", Fault.status(404), times=2)
     for _ in range(2):
@@ -392,11 +398,7 @@ def test_a_listing_that_fails_leaves_the_proof_of_the_one_before(api: Emulator) 
 
 def test_what_was_there_after_the_listing_may_go(api: Emulator) -> None:
     """The new listing lacks it, and serves the next as well."""
-    made, other = str(api.add()), str(api.add())
-    every = operations(api, batch_reads=False)
-    every.read(other)
-    every.delete("7")  # takes the listing
-    every.read(made)
+    every, made = seen_after_a_listing(api)
     api.remove(made)
     with pytest.raises(NotFound):
         every.read(made)
