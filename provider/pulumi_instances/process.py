@@ -100,8 +100,8 @@ def has_engine() -> bool:
 def is_heard() -> bool:
     """Whether what a call answers can still reach the engine: not if it was killed.
 
-    One that was told to stop twice has interrupted this process, whose
-    calls run on, unheard, until it is killed some seconds later (docs/engine.md, E16).
+    One that was told to stop twice has interrupted this process, whose calls run on, unheard, until it is killed some
+    seconds later (docs/engine.md, E16).
     """
     if _left.is_set() or not has_engine():
         return False
