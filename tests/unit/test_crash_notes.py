@@ -418,6 +418,14 @@ def test_a_refresh_tells_what_is_about_to_be_replaced(api: Emulator) -> None:
     assert of_a_run(api, "a").create(PLAIN)["id"] != made["id"]
 
 
+def test_what_is_declared_touches_no_file_before_a_create(api: Emulator, tmp_path: Path) -> None:
+    """A preview writes nothing, wherever `PULUMI_HOME` is."""
+    run = of_a_run(api, "a", "b")
+    assert not (tmp_path / "pulumi-instances").exists()
+    run.create(PLAIN)
+    assert len(records(tmp_path)) == 1
+
+
 def test_what_is_gone_is_made_anew(api: Emulator) -> None:
     made = of_a_run(api, "a").create(PLAIN)
     api.remove(made["id"])

@@ -29,16 +29,19 @@ class Records:
         """Nothing is written yet."""
         self._home = home
         self._lock = threading.Lock()
+        self._declared: list[tuple[dict[str, Any], str]] = []
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._earlier: dict[str, list[Path]] | None = None
         self._ours: list[Path] = []
         self._cut_off = False
 
     def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
-        """The program declares a resource of this name with these inputs: a create does not say for which it is."""
-        digest = self._home.digest_of(inputs)
+        """The program declares a resource of this name with these inputs: a create does not say for which it is.
+
+        Nothing is worked out before a create asks, and so nothing is written in a preview.
+        """
         with self._lock:
-            self._names[digest].add(name)
+            self._declared.append((dict(inputs), name))
 
     def add(self, inputs: Mapping[str, Any], instance_id: str) -> None:
         """A create with these inputs has made this object."""
@@ -108,9 +111,11 @@ class Records:
             return self._earlier
 
     def _names_of(self, inputs: Mapping[str, Any]) -> set[str]:
-        digest = self._home.digest_of(inputs)
         with self._lock:
-            return set(self._names[digest])
+            for declared, name in self._declared:
+                self._names[self._home.digest_of(declared)].add(name)
+            self._declared.clear()
+            return set(self._names[self._home.digest_of(inputs)])
 
     def _digests(self, names: Collection[str]) -> list[str]:
         return sorted(map(self._home.digest, names))
