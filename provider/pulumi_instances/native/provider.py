@@ -124,10 +124,14 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Cancel(self, _request: Any) -> Any:
-        """The engine is told to stop: nothing waits any more, and nothing is sent again."""
+        """The engine is told to stop."""
+        self.cancel()
+        return empty_pb2.Empty()
+
+    def cancel(self) -> None:
+        """Let nothing wait any more, and send nothing again."""
         self._cancelled.set()
         self._calls.cancel()
-        return empty_pb2.Empty()
 
     # about the account
 
