@@ -125,7 +125,10 @@ VALUES = {
 
 @pytest.mark.dynamic_door("it is about another dynamic provider")
 def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: Harness) -> None:
-    """The local engine prints what the CLI prints, so that a provider which leaks is found without the CLI."""
+    """The local engine prints what the CLI prints, so that a provider which leaks is found without the CLI.
+
+    Newer ones leave out what the program made a secret (docs/engine.md, E29); the local engine is like the older.
+    """
     stack.program(f"""
         from pulumi.dynamic import CheckFailure, CheckResult, Resource, ResourceProvider
 
@@ -143,6 +146,7 @@ def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: 
         stack.preview()
 
     said = str(failure.value)
+    hidden = stack.engine != "local" and "{[secret]}" in said
     for key, shown in {
         "text": "{a b}",
         "number": "{2.5}",
@@ -151,7 +155,7 @@ def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: 
         "missing": "{<nil>}",
         "list": "{[{a} {1} {[{true}]}]}",
         "object": "{map[a:{map[c:{[{1e+21} {1e-05} {1.23456789e+08}]}]} b:{x}]}",
-        "secret": "{&{{hush}}}",
-        "deep": "{map[a:{[{&{{map[b:{hush}]}}}]}]}",
+        "secret": "{[secret]}" if hidden else "{&{{hush}}}",
+        "deep": "{map[a:{[{[secret]}]}]}" if hidden else "{map[a:{[{&{{map[b:{hush}]}}}]}]}",
     }.items():
         assert f"resource 't': property {key} value {shown} has a problem: no" in said, key
