@@ -66,6 +66,8 @@ class Client:
         what = f"read instance {instance_id}"
         found = self._one(self._exchange("GET", _path(instance_id), None), what)
         responses.demand_dialect(found, what, self.settings.dialect)
+        if (answered := _id_of(found)) is not None and answered != normalise_id(instance_id):
+            raise UnexpectedAnswer(f"{what}: the answer is about instance {answered}")
         return found
 
     def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
@@ -91,6 +93,7 @@ class Client:
         token: str | None = None
         tokens: set[str] = set()
         ids: set[str] = set()
+        least: int | None = None
         for number in itertools.count(1):
             page, headers = self._page(query, token, what if number == 1 else f"{what}: page {number}")
             so_far += len(page)
@@ -99,13 +102,20 @@ class Client:
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
                 raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
+            total = _count(headers.get("elements-total-count"))
             if on_page is not None:
-                on_page(so_far, _count(headers.get("elements-total-count")))
+                on_page(so_far, total)
+            ids.update(found for found in fresh if found)
+            # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
+            least = total if least is None or total is None else min(least, total)
+            if token is None and not filters and len(ids) < (least or 0):
+                raise UnexpectedAnswer(
+                    f"{what}: {least} instances are announced, and {len(ids)} shown", "run again later"
+                )
             yield page
             if token is None:
                 return
             tokens.add(token)
-            ids.update(found for found in fresh if found)
 
     def _page(self, query: Query, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
         asked = urlencode([*query, *([("nextPage", token)] if token else [])])
@@ -155,13 +165,14 @@ class Client:
             missing.repeated = attempt.repeated
             raise
 
-    def post(self, body: Mapping[str, Json]) -> dict[str, Any]:
+    def post(self, body: Mapping[str, Json], may_send: Callable[[], bool] = lambda: True) -> dict[str, Any]:
         """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
 
-        Raises AnswerLost when it is unknown whether an instance was made.
+        ``may_send`` is asked before each attempt. Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        return self._one(self._exchange("POST", "/instances", body, once=True, slow=True), what, once=True)
+        attempt = self._exchange("POST", "/instances", body, once=True, slow=True, may_send=may_send)
+        return self._one(attempt, what, once=True)
 
     # what a request came to
 
@@ -189,11 +200,20 @@ class Client:
 
     # one request, and its repetitions
 
-    def _exchange(self, method: str, path: str, body: Json, *, once: bool = False, slow: bool = False) -> Attempt:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Json,
+        *,
+        once: bool = False,
+        slow: bool = False,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> Attempt:
         """Send a request until it is answered or a retry is pointless; what the last try came to.
 
         ``once`` says that it must not be sent again where the API may have acted on it, ``slow`` that the service
-        calls another one meanwhile.
+        calls another one meanwhile. ``may_send`` is asked before each attempt.
         """
         timeout = self.settings.create_timeout if slow else self.settings.timeout
         begun, retries, perhaps_done = self._breaker.begin(), 0, False
@@ -208,7 +228,7 @@ class Client:
                 break
             if deadline is None:
                 deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-            attempt = self._attempt(method, path, body, self._patience(timeout, slow=slow), number)
+            attempt = self._attempt(method, path, body, self._patience(timeout, slow=slow), number, may_send)
             limited = responses.is_rate_limit(attempt)
             if limited and not self._breaker.is_open:
                 self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
@@ -244,9 +264,13 @@ class Client:
         """Send nothing again: what is under way has its answer, or fails."""
         self._breaker.stay_open()
 
-    def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
+    def _attempt(
+        self, method: str, path: str, body: Json, timeout: float, number: int, may_send: Callable[[], bool]
+    ) -> Attempt:
         transport = self._transport()
         with self._slots:
+            if not may_send():
+                return Attempt(failure="the engine has ended, so nothing was sent", sent=False, final=True)
             started = time.monotonic()
             attempt = transport.request(method, path, body, timeout)
         if attempt.timed_out and limits.is_over(self.clock):

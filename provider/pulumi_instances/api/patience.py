@@ -1,7 +1,8 @@
-"""A bound on the head of an answer as a whole.
+"""Connections that bound the head of an answer as a whole, and know whether a request may have left.
 
 The timeouts of http.client and urllib3 bound each silence: a server that sends its headers byte by byte would hold us
-for as long as it likes. (The body is bounded where it is read: `transport`.)
+for as long as it likes. (The body is bounded where it is read: `transport`.) And their errors do not tell whether the
+server can have seen the request: behind a proxy, urllib3 reports a connection that was cut after it as a ProxyError.
 """
 
 from __future__ import annotations
@@ -51,12 +52,51 @@ class _Deadline:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
+class _Departure(threading.local):
+    """Whether any part of this thread's request may have left."""
+
+    seen = False
+
+
+_departure = _Departure()
+
+
+def expect_departure() -> None:
+    """This thread is about to send a request."""
+    _departure.seen = False
+
+
+def may_have_left() -> bool:
+    """Whether any part of the request that this thread has sent last may have reached the API.
+
+    False is certain: then there was no connection to the API, or to a proxy that had accepted a tunnel to it.
+    """
+    return _departure.seen
+
+
 class _Patient:
     """What both kinds of connections have in common."""
 
     sock: Any
     timeout: float | None
     """For the next answer: urllib3 sets it for each request."""
+    _connecting = False
+
+    def connect(self) -> None:
+        """Called by urllib3, or by `send`, for a new connection. What is sent meanwhile asks a proxy for a tunnel."""
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._connecting = False
+
+    def send(self, data: Any) -> None:
+        """Called by http.client for each part of a request."""
+        if self.sock is None:
+            self.connect()
+        if not self._connecting:
+            _departure.seen = True
+        super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """Called by urllib3 once per request, after it was sent. Reads the head of the answer."""

@@ -40,6 +40,10 @@ class Settings:
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
+    mark: bool = True
+    """Whether creates send a tag that says which resource manages the instance (`marks`)."""
+    take_over: str = "ask"
+    """What to do about an instance that an interrupted run has made for a resource: ``ask``, ``yes`` or ``no``."""
     default_tags: tuple[str, ...] = ()
     """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
     configuration_drift: bool = False
@@ -163,6 +167,14 @@ def _tags(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in value))
 
 
+def _take_over(value: Any) -> str:
+    words = {"ask": "ask", "yes": "yes", "true": "yes", "no": "no", "false": "no"}
+    word = words.get(str(value).lower())
+    if word is None:
+        raise ValueError("must be ask, yes or no")
+    return word
+
+
 def _dialect(value: Any) -> Dialect:
     if not isinstance(value, str) or value not in DIALECTS:
         raise ValueError(f"must be one of {', '.join(DIALECTS)}")
@@ -203,6 +215,8 @@ SETTINGS = (
     Setting("userAgentSuffix", _words),
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
+    Setting("mark", _flag),
+    Setting("takeOver", _take_over),
     Setting("updateInPlace", _flag),
     Setting("defaultTags", _tags),
     Setting("configurationDrift", _flag),

@@ -32,6 +32,7 @@ from ..core.errors import (
     Problem,
     SettingError,
 )
+from ..core.marks import Place, line_of
 from ..core.spelling import IMPORTED, camel
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..engine_calls import Bag, EngineCalls
@@ -191,7 +192,7 @@ class InstancesServicer(ResourceProviderServicer):
         if news.get("name") is None:
             news = {**news, "name": name, model.DEFAULTS: ["name"]}
         secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
-        hidden = {model.STACK: f"{_stack_of(request.urn)}::{name}", model.FROM_OUTPUTS: [*secret]}
+        hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
         inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
@@ -241,7 +242,9 @@ class InstancesServicer(ResourceProviderServicer):
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
         imports = not request.HasField("inputs") and not properties
         with self._calls.within(request.timeout):
-            found = self._calls.read(request.id, _state(properties, old_inputs))
+            place = Place.of_urn(request.urn) if imports else None
+            line = None if place is None else line_of(place)
+            found = self._calls.read(request.id, _state(properties, old_inputs), line)
         if found is None:
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs
@@ -417,12 +420,6 @@ def _name_of(urn: str) -> str:
 
 def _type_of(urn: str) -> str:
     return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") >= 3 else NATIVE_TYPE
-
-
-def _stack_of(urn: str) -> str:
-    """As ``organization/project/stack``. No URN holds the organization: all of them have one in common here."""
-    stack, _, rest = urn.removeprefix("urn:pulumi:").partition("::")
-    return f"organization/{rest.partition('::')[0]}/{stack}"
 
 
 def _demand_instance(kind: str) -> None:
