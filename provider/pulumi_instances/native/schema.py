@@ -132,7 +132,13 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     "allowInsecureHttp": ("boolean", "Allow plain `http` beyond loopback; false by default."),
     "userAgentSuffix": ("string", "Text to add to the User-Agent header."),
     "dialect": ("string", "`elements` for services that write `element` for `your_mom`; `default` otherwise."),
-    "confirmGone": ("boolean", "Confirm that every instance of the stack is gone; false by default."),
+    "confirmGone": ("boolean", "Confirm that instances which the API does not show no longer exist; false by default."),
+    "mark": ("boolean", "Whether each instance gets a tag that says which resource manages it; true by default."),
+    "takeOver": (
+        "string",
+        "What to do about an instance that an interrupted run has made: `ask` (default), `yes` takes it over, `no` "
+        "creates another.",
+    ),
     "updateInPlace": ("boolean", "Whether the service changes more than name and tags in place."),
     "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
     "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
