@@ -24,6 +24,7 @@ from ..core.errors import (
     NotFound,
     UnexpectedAnswer,
 )
+from ..core.marks import words_of
 from . import limits, locks
 from .adoption import Adoptions
 from .attempt import Attempt, Json
@@ -148,7 +149,7 @@ class Creations:
             )
         lines = {*self._holders.new_lines(), create.line}
         every = self._holders.left_behind(lines, listed.values())
-        shown = ", ".join(f"{each} ({line.partition('#')[0]})" for line in sorted(every) for each in every[line])
+        shown = ", ".join(f"{each} ({words_of(line)})" for line in sorted(every) for each in every[line])
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource, and no state holds them",
@@ -157,9 +158,9 @@ class Creations:
             )
         return LeftBehind(
             f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run has made "
-            f"it, or it is the one that --replace or a taint replaces. Such instances: {shown}",
-            f"if a run was interrupted, run `{variable}=yes pulumi up`, which takes them over; to create others, "
-            f"run `{variable}=no pulumi up`",
+            f"it, or it is to be replaced (--replace, taint). This run has found: {shown}",
+            f"if a run was interrupted, run `{variable}=yes pulumi up`, which takes over what is found; to replace it, "
+            f"or to create another one, run `{variable}=no pulumi up`",
             ids,
         )
 

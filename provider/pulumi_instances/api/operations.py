@@ -12,6 +12,7 @@ from ..core import identity, model
 from ..core.config import Settings
 from ..core.errors import AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
 from ..core.identity import Verdict
+from ..core.marks import words_of
 from ..core.updates import Update
 from . import limits, selection
 from .absence import Absence, is_young
@@ -248,7 +249,7 @@ class Operations:
         finally:
             self._listings.forget()
         if spared is not None:
-            log.warning("instance %s is not deleted: %s; it is dropped from the state", checked, spared)
+            log.warning("instance %s is not deleted: %s", checked, spared)
         self._holders.note_deleted(checked)
 
     def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
@@ -384,10 +385,10 @@ class Operations:
                     continue
                 self._named.add(line)
             log.warning(
-                "instance %s carries the mark of this stack's %s, which has another instance: an interrupted run has "
-                "made it, or another stack of this name. If nobody needs it, delete it at the service",
+                "instance %s carries the mark of %s, which has another instance in this stack: an interrupted run has "
+                "made it, or another stack of this name. Find out which; if it was a run, delete it at the service",
                 ", ".join(ids),
-                line.partition("#")[0].removeprefix("pulumi:"),
+                words_of(line),
             )
 
     # answers

@@ -65,6 +65,11 @@ def line_of(place: Place) -> str:
     return f"{_PREFIX}{'/'.join(words)}#{stack_digest(place.project, place.stack)}{_digest(resource)}"
 
 
+def words_of(line: str) -> str:
+    """The part of a line that is for people: ``shop/dev/crm``."""
+    return line.partition("#")[0].removeprefix(_PREFIX)
+
+
 def stack_digest(project: str, stack: str) -> str:
     """What all marks of a stack have in common (`Mark.stack`)."""
     return _digest(json.dumps([project, stack]))

@@ -29,6 +29,7 @@ from ..core.errors import (
     CreateUndecided,
     InputError,
     InstancesError,
+    LeftBehind,
     Problem,
     SettingError,
 )
@@ -228,6 +229,8 @@ class InstancesServicer(ResourceProviderServicer):
             )
             reason = f"{cause}; run `pulumi up` again, which reads it"
             raise Incomplete(instance_id, known, reason, request.properties) from None
+        except LeftBehind:
+            raise
         except CreateUndecided as error:
             raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
         _demand_valid(made.id, made.outputs, request.properties)
