@@ -278,6 +278,8 @@ class Creations:
                 continue
             if found := self._marked(create, mark, why, listed):
                 return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY))}
+            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, listed)):
+                raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(
                 f"{why}; whether an instance was created is unknown, since the listing failed ({blind.cause})",
@@ -286,8 +288,6 @@ class Creations:
                 else "look for it before you run again, and if there is one, adopt it with adopt_id",
                 [],
             )
-        if mark is None and (alike := self._alike(create, listed)):
-            raise _undecided(why, alike)
         raise CreateLost(f"{why}; no new instance like it was found, but one may still appear")
 
     def _marked(self, create: _Create, mark: str | None, why: str, listed: Mapping[str, Found]) -> Found | None:
