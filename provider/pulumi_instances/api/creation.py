@@ -87,8 +87,9 @@ class Creations:
         waiting = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:
             with locks.taken(f"{self._account} {line}", waiting, lambda error: _is_decided(error, create)) as turn:
-                found = self._left_behind(create, turn)
-                return self._post(create, turn) if found is None else found
+                listed = self._settled(create, turn)
+                found = self._left_behind(create, turn, listed)
+                return self._post(create, turn, listed) if found is None else found
         except locks.Busy:
             raise CreateLost(
                 f"{what}: a process of an earlier run is still creating it; nothing was sent", "run again later"
@@ -109,32 +110,33 @@ class Creations:
 
     # what an interrupted run has left
 
-    def _left_behind(self, create: _Create, turn: locks.Turn) -> Found | None:
+    def _left_behind(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found | None:
         """Take over what an interrupted run has made for this resource, where there is such and the user wants it."""
-        listed = create.before
-        if turn.cut_off is not None and self._client.settings.take_over != "no":
-            listed = self._settled(create, turn.cut_off)
         if create.line is None:
-            ids = [] if turn.cut_off is None else self._alike(create, listed)
+            ids = self._alike(create, listed) if turn.waited or turn.cut_off is not None else []
         else:
-            ids = self._holders.left_behind([create.line], (listed or {}).values()).get(create.line, [])
+            ids = self._holders.left_behind([create.line], listed.values()).get(create.line, [])
         if not ids or self._client.settings.take_over == "no":
             return None
         if self._client.settings.take_over != "yes" or len(ids) > 1 or create.line is None:
-            raise self._undecided_by_user(create, ids, listed or {})
+            raise self._undecided_by_user(create, ids, listed)
         return self._taken_over(create, ids[0])
 
-    def _settled(self, create: _Create, cut_off: float) -> Mapping[str, Found] | None:
-        """A listing from after the API has ended the create that was cut off so many seconds ago."""
-        if create.before is None:
-            return None
-        wait = self._waiting(f"{create.what}: an interrupted run may still be creating it: looking for it")
+    def _settled(self, create: _Create, turn: locks.Turn) -> Mapping[str, Found]:
+        """Return a listing that has what an earlier create of this resource has made.
+
+        Where one was cut off, the API may still be at work on it: then look until `createTimeout` is over for it.
+        """
+        if create.before is None or not (turn.waited or turn.cut_off is not None):
+            return create.before or {}
+        wait = self._waiting(f"{create.what}: looking for what an interrupted run may still be creating")
         began = self._client.clock.now()
         while True:
             listed = self._listings.fresh()
             found = create.line is not None and self._holders.left_behind([create.line], listed.values())
-            waited = self._client.clock.now() - began
-            if found or cut_off + waited >= self._client.settings.create_timeout or not wait():
+            if found or turn.cut_off is None or self._client.settings.take_over == "no":
+                return listed
+            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout or not wait():
                 return listed
 
     def _undecided_by_user(self, create: _Create, ids: list[str], listed: Mapping[str, Found]) -> LeftBehind:
@@ -185,13 +187,13 @@ class Creations:
 
     # the request
 
-    def _post(self, create: _Create, turn: locks.Turn) -> Found:
+    def _post(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found:
         clock, settings = self._client.clock, self._client.settings
         deadline = limits.end(clock, settings.create_timeout)
         body = model.to_create(create.inputs, settings.dialect)
         mark = None
         if create.line is not None:
-            mark = self._holders.next_mark(create.line, (create.before or {}).values())
+            mark = self._holders.next_mark(create.line, listed.values())
             body["tags"] = [*body.get("tags", []), mark]
 
         def may_send() -> bool:

@@ -47,6 +47,8 @@ class Turn:
         self._descriptor = descriptor
         self.cut_off = cut_off
         """How many seconds ago an earlier create was cut off; None if there was none."""
+        self.waited = False
+        """Whether another process was creating until now."""
 
     def touch(self) -> None:
         """Say that a request is about to be sent."""
@@ -70,12 +72,14 @@ def take(name: str, wait: Callable[[], bool]) -> Turn:
     ``wait`` sleeps a moment, and returns False when it has lasted long enough: then Busy is raised. Where no lock can
     be had, such as in a folder that is not writable, a warning says so, and nothing is locked.
     """
-    path = _path(name)
+    path, waited = _path(name), False
     while path is not None:
         try:
             if (turn := _open(path)) is not None:
+                turn.waited = waited
                 return turn
         except BlockingIOError:
+            waited = True
             if not wait():
                 raise Busy from None
         except OSError as error:
