@@ -76,7 +76,7 @@ class Creations:
     def create(self, inputs: Mapping[str, Any]) -> Found:
         """Make one instance, and return what the API said of it even if the answer is lost.
 
-        It holds `model.MARK` and `model.CREATED` besides. Where an interrupted run has made one for this resource, the
+        It holds what a state needs besides (`model.HIDDEN`). Where an interrupted run has made one for this resource, the
         setting `takeOver` decides.
 
         Raises LeftBehind where the user has to decide, CreateLost when no instance was found, CreateUndecided when it
@@ -202,7 +202,7 @@ class Creations:
 
         try:
             answer = self._client.post(body, may_send)
-            return {**self._completed(create, answer, deadline), **_hidden(mark)}
+            return self._completed(create, answer, deadline, mark)
         except AnswerLost as error:
             why, attempt = error.cause, error.attempt
         except InstancesError:
@@ -210,10 +210,9 @@ class Creations:
         except Exception as error:  # whatever it is, the API may have acted
             why, attempt = f"{create.what}: {type(error).__name__}", Attempt()
         grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
-        found = self._searched(create, mark, why, max(deadline, grace), patient=attempt.unfinished)
-        return {**found, **_hidden(mark)}
+        return self._searched(create, mark, why, max(deadline, grace), patient=attempt.unfinished)
 
-    def _completed(self, create: _Create, answer: Json, deadline: float) -> Found:
+    def _completed(self, create: _Create, answer: Json, deadline: float, mark: str | None) -> Found:
         """The instance in an answer to our POST, with what the answer lacks."""
         instance_id = model.normalise_id(answer["id"])
         found = model.told(answer, self._client.settings.dialect)
@@ -226,14 +225,14 @@ class Creations:
             )
         self._listings.note_seen(instance_id)
         if identity.shown_token(found) and "disabled" in found:
-            return found
-        return {**found, **self._read(create, instance_id, deadline)}
+            return {**found, **self._hidden(mark)}
+        return {**found, **self._read(create, instance_id, deadline, mark)}
 
     def _line(self, create: _Create) -> str | None:
         line = create.inputs.get(model.LINE)
         return line if isinstance(line, str) else None
 
-    def _read(self, create: _Create, instance_id: str, deadline: float) -> Found:
+    def _read(self, create: _Create, instance_id: str, deadline: float, mark: str | None) -> Found:
         """What a GET says: an answer or a listing may mask the token, and lack `disabled`.
 
         A service may show a new instance, or its token, some time after it has answered.
@@ -244,7 +243,7 @@ class Creations:
             try:
                 found = self._get(instance_id)
                 if identity.shown_token(found):
-                    return found
+                    return {**found, **self._hidden(mark)}
                 raise UnexpectedAnswer("the answer has no token")
             except InstancesError as error:
                 is_early = isinstance(error, NotFound) or error.cause == "the answer has no token"
@@ -256,8 +255,14 @@ class Creations:
                     f'run again with adopt_id="{instance_id}"',
                     [instance_id],
                     error.cause,
+                    self._hidden(mark),
                 ) from None
         raise AssertionError
+
+    def _hidden(self, mark: str | None) -> dict[str, Any]:
+        """What a state holds of a create besides what the API says."""
+        known = {model.CREATED: int(time.time()), model.ACCOUNT: self._account}
+        return {**known, model.MARK: mark} if mark else known
 
     # looking for the result of a create
 
@@ -279,7 +284,7 @@ class Creations:
                     break
                 continue
             if found := self._marked(create, mark, why, listed):
-                return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY))}
+                return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
             if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, listed)):
                 raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
@@ -329,11 +334,6 @@ def _is_decided(error: BaseException, create: _Create) -> bool:
 
 def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:
     return bool(found.get("name") == inputs["name"])
-
-
-def _hidden(mark: str | None) -> dict[str, Any]:
-    """What a state holds of a create besides what the API says."""
-    return {model.CREATED: int(time.time()), **({model.MARK: mark} if mark else {})}
 
 
 def _undecided(why: str, candidates: list[str]) -> CreateUndecided:

@@ -29,8 +29,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encoded
 from urllib.parse import quote_plus
 
@@ -166,12 +166,16 @@ class CreateUndecided(InstancesError):
 
 
 class CreateIncomplete(CreateUndecided):
-    """The one object in ``candidates`` was created, but its token cannot be read; ``why`` is the cause."""
+    """The one instance in ``candidates`` was created, but its token cannot be read; ``why`` is the cause.
 
-    def __init__(self, cause: str, advice: str, candidates: list[str], why: str) -> None:
-        """Keep the reason for callers that can keep the object in the state."""
+    ``known`` is what a state has to hold of it besides its inputs.
+    """
+
+    def __init__(self, cause: str, advice: str, candidates: list[str], why: str, known: Mapping[str, Any]) -> None:
+        """Keep what is known for callers that can keep the instance in the state."""
         super().__init__(cause, advice, candidates)
         self.why = why
+        self.known = known
 
 
 class LeftBehind(CreateUndecided):

@@ -224,6 +224,7 @@ class InstancesServicer(ResourceProviderServicer):
                 for key, value in self._calls.preview_create(inputs).items()
                 if not isinstance(value, Unknown)
             }
+            known.update(error.known)
             cause = (
                 f"instance {instance_id} was created, but its token cannot be read ({error.why}); it is in the state"
             )
