@@ -76,8 +76,8 @@ class Creations:
     def create(self, inputs: Mapping[str, Any]) -> Found:
         """Make one instance, and return what the API said of it even if the answer is lost.
 
-        It holds what a state needs besides (`model.HIDDEN`). Where an interrupted run has made one for this resource, the
-        setting `takeOver` decides.
+        It holds what a state needs besides (`model.HIDDEN`). Where an interrupted run has made one for this resource,
+        the setting `takeOver` decides.
 
         Raises LeftBehind where the user has to decide, CreateLost when no instance was found, CreateUndecided when it
         is not clear which one was made, and whatever `Client.post` raises when the API refused.
