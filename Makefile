@@ -6,16 +6,22 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The version of `make cli`: the newest unless CLI names one. A `pulumi` on PATH is used before it.
+CLI ?= $(shell sed -n 's|.*/pulumi/pkg/v3 v\([0-9.]*\).*|\1|p' tools/cli/go.mod)
+export PATH := $(PATH):$(CURDIR)/.cache/cli/$(CLI)/bin
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo check test dialects emulator up destroy lint matrix soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint matrix soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## deploy the quickstart on an emulator, from preview to destroy
 	@$(BIN)/python -m tools.demo
+
+cli: $(READY) ## the Pulumi CLI for this clone: from its installer, or built with Go in some minutes
+	@$(BIN)/python -m tools.install_cli $(CLI)
 
 check: lint ## the inner loop: lint, types, unit tests; half a minute
 	@$(BIN)/pytest --quiet -n auto tests/unit
