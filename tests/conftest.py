@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import lifeline
+from tests.support import engine_counts
 from tests.support.warm import Starter
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -18,6 +20,11 @@ LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 # At import, so that fixtures of any scope and the processes they start see none of it.
 for _name in [name for name in os.environ if name.startswith(("INSTANCES_", "PULUMI_"))]:
     del os.environ[_name]
+
+# A shell has a background job of a script ignore SIGINT, which all that tests start would inherit. The engine starts
+# its plugins with the default even then (docs/engine.md, E16).
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,8 +89,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dialect = config.getoption("--dialect")
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        engine_counts.note(item)
         if dialect != "default" and item.get_closest_marker("document_dialect"):
             item.add_marker(pytest.mark.skip(reason=f"not of the dialect {dialect}"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """Say on which engines the tests ran, after the list of skipped tests and before the line that counts all."""
+    yield
+    for line in engine_counts.lines(terminalreporter):
+        terminalreporter.write_line(line, bold=True)
 
 
 def _is_of_the_other_door(item: pytest.Item) -> bool:
