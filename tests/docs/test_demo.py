@@ -70,6 +70,18 @@ def test_an_engine_that_cannot_be_had_is_one_line(clone: Path, choice: str, prob
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("answer", ["echo", "echo dev", "exit 3"])
+def test_a_cli_of_no_version_is_one_line(clone: Path, tmp_path: Path, answer: str) -> None:
+    """One that was built without a version prints an empty line."""
+    (tmp_path / "pulumi").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "pulumi").chmod(0o755)
+    for tool in (["tools.demo"], ["tools.play", "up"]):
+        done = run(clone, *tool, PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+        assert done.returncode == 1
+        [line] = done.stderr.strip().splitlines()
+        assert f"`{tmp_path}/pulumi version` does not print a version that this SDK works with" in line
+
+
 def test_ctrl_c_leaves_nothing(clone: Path) -> None:
     """Stopped in the middle of an operation, the demo removes its state, and says what to do."""
     with subprocess.Popen(

@@ -20,7 +20,7 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
@@ -566,6 +566,12 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str], 
         process.create(inputs())
         assert process.interrupt(main_thread=main_thread) == 0
         assert process.log() == ""
+
+
+def test_an_interrupt_ends_a_process_that_was_started_to_ignore_it(home: dict[str, str]) -> None:
+    """A background job of a script may inherit that from its shell."""
+    with ignoring_interrupts(), Native(home) as process:
+        assert process.interrupt() == 0
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:

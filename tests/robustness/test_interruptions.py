@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.acceptance.conftest import needs_cli
-from tests.robustness.running import up
+from tests.robustness.running import providers, up
 from tests.support.checks import calls
 from tests.support.harness import CliHarness, Harness
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
 
@@ -106,6 +108,17 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
         assert_next_up_agrees(slow, instances_api)
 
     assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness, instances_api: Emulator) -> None:
+    """A shell has a script's background job ignore SIGINT, and the engine ends its providers by it."""
+    with ignoring_interrupts(), up(slow) as running:
+        until(in_create(instances_api))
+        [provider] = providers(slow.env["PULUMI_HOME"])
+        status = Path(f"/proc/{provider}/status").read_text()
+        assert running.wait()[0] == 0
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    assert not ignored & 1 << (signal.SIGINT - 1)
 
 
 def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
