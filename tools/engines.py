@@ -40,10 +40,10 @@ def open_stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
     directory.mkdir(parents=True, exist_ok=True)
     cli = _cli()
     if cli is not None:
-        print(f"Engine: Pulumi CLI {cli.version}, {cli.command}", flush=True)
+        print(f"Engine: Pulumi CLI {cli.version}, {shutil.which(cli.command)}", flush=True)
         yield _cli_stack(cli, name, directory / "state", environment)
         return
-    print("Engine: the local engine of pulumi_instances.testing, a test double of Pulumi's", flush=True)
+    print("Engine: the local engine, a test double of Pulumi's (`make cli` brings the real one)", flush=True)
     with StackDouble(
         name,
         work_dir=ROOT,
