@@ -176,6 +176,7 @@ def main(version: str) -> int:
         print(f"The Pulumi CLI {version} is in {place}.")
         return 0
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing half is left then, either
     try:
         if not install(version):
             if shutil.which("go"):

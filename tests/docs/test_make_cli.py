@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.harness import cli_env
 from tests.support.processes import until
 from tools import install_cli
 
-from .test_demo import run
+from .test_demo import NO_NETWORK, run
 
 HOST = "pulumi-language-python"
 needs_our_host = pytest.mark.skipif(
@@ -104,6 +105,19 @@ def test_a_failed_build_leaves_nothing_but_its_reason(clone: Path, go: Path, tmp
     assert done.returncode == 1
     assert [path.name for path in clone.glob(".cache/cli/*")] == ["go.log"]
     assert (clone / ".cache/cli/go.log").read_text() == "some reason\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_build_leaves_nothing(clone: Path, go: Path, tmp_path: Path, number: signal.Signals) -> None:
+    put_go(tmp_path, "exec sleep 60")
+    env = {**os.environ, **NO_NETWORK, "PATH": f"{go}:/usr/bin:/bin"}
+    command = [sys.executable, "-m", "tools.install_cli"]
+    with subprocess.Popen(command, cwd=clone, env=env, text=True, stderr=subprocess.PIPE) as building:
+        until(lambda: list(clone.glob(".cache/cli/*/cli/bin/pulumi")))
+        building.send_signal(number)
+        _, said = building.communicate(timeout=60)
+    assert (building.returncode, said.strip().partition(".")[0]) == (130, "Stopped")
+    assert list(clone.glob(".cache/cli/*")) == []
 
 
 def new_project(directory: Path, program: str, options: str = "{}") -> dict[str, str]:

@@ -1,8 +1,8 @@
 // The command pulumi-language-python: a small host of Python programs for the CLI that `make cli` builds.
 //
 // The module of the official host is not served, so this one exists for tests and `make demo`; a host on PATH is used
-// instead of it. It does what these need: it runs programs and plugins, installs their dependencies, and generates the
-// SDK of a package. Type checkers, debuggers, policy packs and converters are left out. What it does not implement,
+// instead of it. It does what these need: it runs programs and plugins, installs their dependencies, and generates SDKs
+// and programs. Type checkers, debuggers, policy packs and converters are left out. What it does not implement,
 // the engine reports as "unimplemented".
 package main
 
@@ -16,8 +16,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/pulumi/pulumi/pkg/v3/codegen/hcl2/syntax"
+	"github.com/pulumi/pulumi/pkg/v3/codegen/pcl"
 	codegen "github.com/pulumi/pulumi/pkg/v3/codegen/python"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -251,6 +254,38 @@ func (h *host) GeneratePackage(
 		}
 	}
 	return response, nil
+}
+
+// GenerateProgram writes the program that declares what `pulumi import` has imported.
+func (h *host) GenerateProgram(
+	_ context.Context, req *pulumirpc.GenerateProgramRequest,
+) (*pulumirpc.GenerateProgramResponse, error) {
+	loader, err := schema.NewLoaderClient(req.GetLoaderTarget())
+	if err != nil {
+		return nil, err
+	}
+	defer loader.Close()
+	parser := syntax.NewParser()
+	for path, text := range req.GetSource() {
+		if err := parser.ParseFile(strings.NewReader(text), path); err != nil {
+			return nil, err
+		}
+	}
+	if parser.Diagnostics.HasErrors() {
+		return nil, parser.Diagnostics
+	}
+	options := []pcl.BindOption{pcl.PreferOutputVersionedInvokes}
+	if !req.GetStrict() {
+		options = append(options, pcl.NonStrictBindOptions()...)
+	}
+	program, problems, err := pcl.BindProgram(parser.Files, schema.NewCachedLoader(loader), options...)
+	response := &pulumirpc.GenerateProgramResponse{Diagnostics: plugin.HclDiagnosticsToRPCDiagnostics(problems)}
+	if err != nil || problems.HasErrors() {
+		return response, err
+	}
+	response.Source, problems, err = codegen.GenerateProgram(program)
+	response.Diagnostics = append(response.Diagnostics, plugin.HclDiagnosticsToRPCDiagnostics(problems)...)
+	return response, err
 }
 
 // Link adds generated SDKs to the requirements of a program, for `pulumi package add`.
