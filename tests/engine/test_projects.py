@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
-from tests.support.processes import ignoring_interrupts
 
 from .conftest import NewStack
 
@@ -146,8 +146,11 @@ def test_in_the_background_of_a_script_processes_end_when_asked(
         kill(process)
 
     monkeypatch.setattr(subprocess.Popen, "kill", noted)
-    with ignoring_interrupts():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
         new_stack(_one_thing).up()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert killed == []
 
 
