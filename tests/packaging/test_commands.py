@@ -73,7 +73,7 @@ def test_the_cli_of_a_clone_comes_after_path() -> None:
 
 
 def test_the_last_lines_say_that_the_engine_was_not_there() -> None:
-    """Which tests did not run, which ran on the double, and how long it took; pytest's own count is the last line."""
+    """They count what did not run and what ran on the double, and pytest's own count is still the very last line."""
     path = os.pathsep.join(
         directory for directory in os.environ["PATH"].split(os.pathsep) if not (Path(directory) / "pulumi").exists()
     )
