@@ -136,6 +136,7 @@ def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instan
     assert_survives(stack, instances_api, "provider_data holds a code that was used already")
 
 
+@pytest.mark.needs_engine("--replace")
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_api: Emulator, order: str) -> None:
     """`up --replace` does not pass the old instance to the provider, so no preview refuses it; but nothing is lost."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from .conftest import NewStack, resources, urn
+from .conftest import NewStack, resources
 from .toy_cloud import Cloud
 
 
@@ -68,18 +68,6 @@ def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: New
     assert "free" not in resources(stack)
 
 
-def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: Cloud) -> None:
-    """This is true when it is replaced and when it is deleted."""
-    retained = {"retain_on_delete": True}
-    new_stack(thing(name="a", kind="1", options=retained)).up()
-    new_stack(thing(name="a", kind="2", options=retained)).up()
-    stack = new_stack(nothing)
-    stack.up()
-    assert cloud.names() == ["a", "a"]
-    assert cloud.calls("delete") == []
-    assert "first" not in resources(stack)
-
-
 def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud: Cloud) -> None:
     """Their names begin with its name."""
 
@@ -102,22 +90,6 @@ def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud
     assert stack.up().summary.resource_changes == {"same": 3, "update": 1}
     assert {path.stem for path in cloud.directory.glob("*.json")} == ids
     assert {"web", "web-first", "web-second"} < resources(stack).keys()
-
-
-def test_two_resources_cannot_take_over_one(new_stack: NewStack) -> None:
-    """A duplicate alias is an error that names both."""
-
-    def both() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        one = Thing("first", name="a")
-        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="first")], depends_on=[one]))
-
-    new_stack(thing(name="a")).up()
-    with pytest.raises(auto.CommandError, match=r"Duplicate resource alias .*first.* applied to .*second"):
-        new_stack(both).up()
 
 
 def components() -> None:
@@ -161,47 +133,3 @@ def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:
     state = resources(stack)
     assert (state["g-first"]["protect"], state["g-first"]["retainOnDelete"]) == (True, True)
     assert "protect" not in state["own"]
-
-
-def targets() -> None:
-    from tests.engine.toy_cloud import Thing
-
-    a = Thing("a", name="a2")
-    Thing("b", name=a.id)
-    Thing("c", name="c2")
-
-
-def test_only_targets_are_changed(new_stack: NewStack, cloud: Cloud) -> None:
-    """Others stay as they are, new ones are not created, and a target that needs one fails."""
-
-    def before() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        Thing("a", name="a")
-        Thing("c", name="c")
-
-    new_stack(before).up()
-    stack = new_stack(targets)
-    assert stack.up(target=[urn("a")]).summary.resource_changes == {"same": 3, "update": 1}
-    assert cloud.names() == ["a2", "c"]
-    assert "b" not in resources(stack)
-
-    def needs_new() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        new = Thing("new", name="new")
-        Thing("needy", name=new.id)
-
-    with pytest.raises(auto.CommandError, match=r"depends on .*new' which was was not specified in --target list"):
-        new_stack(needs_new).up(target=[urn("needy")])
-
-
-def test_a_target_is_not_destroyed_while_others_depend_on_it(new_stack: NewStack, cloud: Cloud) -> None:
-    """The error names them; together with them it is destroyed."""
-    stack = new_stack(targets)
-    stack.up()
-    with pytest.raises(auto.CommandError, match="will be destroyed but was not specified in --target list"):
-        stack.destroy(target=[urn("a")])
-    assert len(cloud.names()) == 3
-    assert stack.destroy(target=[urn("a"), urn("b")]).summary.resource_changes == {"delete": 2, "same": 2}
-    assert cloud.names() == ["c2"]

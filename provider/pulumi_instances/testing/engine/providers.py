@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,6 @@ from .values import (
     equal,
     from_struct,
     to_struct,
-    without_unknowns,
 )
 
 _CHANGES = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffResponse.DIFF_SOME: True}
@@ -85,8 +84,7 @@ class ProviderProcess:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
         if not self.config_known:
             return news, []
-        sent = news if self._dry_run else without_unknowns(news)  # what `--target` leaves out stays unknown
-        answer = self._call("Check", urn, olds=olds, news=sent)
+        answer = self._call("Check", urn, olds=olds, news=news)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
@@ -142,46 +140,39 @@ def _marked(answer: Any, source: Properties) -> Properties:
 
 
 class Providers:
-    """Starts, configures and ends the provider processes of one operation. Thread-safe."""
+    """Starts, configures and ends the provider processes of one operation."""
 
     def __init__(
         self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
     ) -> None:
         """`known` are the configurations of the providers in the state, by reference."""
         self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
-        self.dry_run = dry_run
         self._configurations = dict(known)
         self._lock = threading.Lock()
         self._spare = [self._start()]  # ahead, since nearly every operation needs one
-        self._all = [*self._spare]
         self._in_use: dict[str, ProviderProcess] = {}
+        self._replaced: list[ProviderProcess] = []
 
     def register(self, reference: str, configuration: Properties) -> None:
         """Have a provider ready, in the place of one that was configured otherwise."""
-        with self._lock:
-            if reference in self._in_use and equal(self._configurations[reference], configuration):
+        if reference in self._in_use:
+            if equal(self._configurations[reference], configuration):
                 return
-            self._configurations[reference] = configuration
-            process = self._next(reference)
-        process.configure(configuration)
+            self._replaced.append(self._in_use.pop(reference))
+        self._configurations[reference] = configuration
+        self.get(reference)
 
     def get(self, reference: str) -> ProviderProcess:
         """The provider that a resource refers to; one that only the state knows is started now."""
         with self._lock:
-            if reference not in self._configurations:
-                raise FailedError(f"unknown provider '{reference}'")
             if reference not in self._in_use:
-                self._next(reference).configure(self._configurations[reference])
+                if reference not in self._configurations:
+                    raise FailedError(f"unknown provider '{reference}'")
+                process = self._in_use[reference] = self._spare.pop() if self._spare else self._start()
+                process.configure(self._configurations[reference])
             return self._in_use[reference]
 
-    def _next(self, reference: str) -> ProviderProcess:
-        if not self._spare:
-            self._spare.append(self._start())
-            self._all += self._spare
-        self._in_use[reference] = self._spare.pop()
-        return self._in_use[reference]
-
     def close(self) -> None:
-        """End all processes, at once."""
-        with ThreadPoolExecutor(max_workers=len(self._all)) as pool:
-            list(pool.map(ProviderProcess.close, self._all))
+        """End all processes."""
+        for process in (*self._spare, *self._in_use.values(), *self._replaced):
+            process.close()
