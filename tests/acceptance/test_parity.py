@@ -44,7 +44,6 @@ OPTIONS: list[dict[str, Any]] = [
     {"ignore_changes": ["name"]},
     {"ignore_changes": ["tags", "your_mom"]},
     {"replace_on_changes": ["tags"]},
-    {"delete_before_replace": True},
     {"retain_on_delete": True},
 ]
 CONFIGURATIONS: list[dict[str, Any]] = [{}, {"n": 1, "oauth.api.secret": "one"}, {"n": 2, "oauth.api.secret": "two"}]

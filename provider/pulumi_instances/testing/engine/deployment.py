@@ -13,8 +13,8 @@ from typing import TypeVar
 from .diff import DiffResult, ignoring_changes, replace_on_changes
 from .display import Display, is_default_provider
 from .providers import Providers
-from .state import ResourceState, former_urns, now, urn_name
-from .values import UNKNOWN, UNKNOWN_SENTINEL, FailedError, Properties, Secret, equal, unwrap
+from .state import ResourceState, former_urns, urn_name
+from .values import UNKNOWN_SENTINEL, FailedError, Properties, Secret, equal, unwrap
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,6 @@ class Goal:
     """Its earlier URNs, as the SDK works them out."""
     inherits_retention: bool = False
     """Whether it says nothing of `retain_on_delete`; the SDK itself passes on what else a child inherits."""
-    delete_before_replace: bool | None = None
 
 
 class Deployment:
@@ -60,8 +59,6 @@ class Deployment:
         self.registered: dict[str, ResourceState] = {}
         """What is done, by URN."""
         self._seen: set[str] = set()
-        self._condemned: set[ResourceState] = set()
-        """States that are deleted before their own replacement, or before that of what they depend on."""
         self._taken_over_by: dict[str, str] = {}
         """New URNs by the old ones that they were found under."""
         self._former: dict[str, str] = {}
@@ -89,15 +86,14 @@ class Deployment:
             self._check(new, {}, given)
             self._create(new)
             return new
-        new.created, new.modified = old.created, old.modified
-        if old in self._condemned or old.external:
+        if old.external:
             self._check(new, {}, given)
             self._create(new, old)
             return new
         self._check(new, old.inputs, self._ignoring_changes(new, old))
         diff = replace_on_changes(self._diff(old, new), new.replace_on_changes)
-        if old.pending_replacement or (diff.changes and diff.replaces):
-            self._replace(goal, given, old, diff)
+        if diff.changes and diff.replaces:
+            self._replace(new, given, old)
         elif diff.changes:
             self._update(new, old)
         else:
@@ -159,16 +155,7 @@ class Deployment:
             return DiffResult(changes=True, replaces=True)
         if new.is_provider or not new.custom:  # a provider has no say on its configuration: a change never replaces
             return DiffResult(changes=not equal(old.inputs, new.inputs))
-        process = self._providers.get(new.provider)
-        if not process.config_known:
-            self._display.message(
-                "warning",
-                "The provider for this resource has inputs that are not known during preview.\n"
-                "This preview may not correctly represent the changes that will be applied during an update.",
-                old.urn,
-            )
-            return DiffResult(changes=True)
-        return process.diff(old, new.inputs, new.ignore_changes)
+        return self._providers.get(new.provider).diff(old, new.inputs, new.ignore_changes)
 
     # Steps
 
@@ -215,12 +202,9 @@ class Deployment:
                 self._providers.register(new.reference, new.inputs)
             elif new.custom:
                 new.id, new.outputs = self._providers.get(new.provider).create(new.urn, new.inputs)
-        new.created = new.modified = now()
-        if old is None or old.pending_replacement:
-            self._is_done(new, old)
-        else:
+        if old is not None:
             old.delete = True
-            self._is_done(new)
+        self._is_done(new)
 
     def _update(self, new: ResourceState, old: ResourceState) -> None:
         """Change a resource in place. The provider knows the object under the new URN from now on."""
@@ -231,7 +215,6 @@ class Deployment:
                 new.outputs = dict(new.inputs)
             elif new.custom:
                 new.outputs = self._providers.get(new.provider).update(new.urn, old, new.inputs)
-        new.modified = now()
         self._is_done(new, old)
 
     def _keep(self, new: ResourceState, old: ResourceState) -> None:
@@ -252,16 +235,10 @@ class Deployment:
         old = self.olds.get(new.urn)
         replacing = old is not None and not old.external and old.id != new.id
         with self._step("read", new, "replace" if replacing else ""):
-            provider = self._providers.get(new.provider)
-            new.outputs = {}
-            if new.id != UNKNOWN_SENTINEL and provider.config_known:
-                id_, new.outputs, _ = provider.read(replace(new, outputs=new.inputs))
+            if new.id != UNKNOWN_SENTINEL:
+                id_, new.outputs, _ = self._providers.get(new.provider).read(replace(new, outputs=new.inputs))
                 new.id = id_ or new.id
                 _mark_secrets(new)
-        if old is not None:
-            new.created, new.modified = old.created, old.modified
-        if old is None or not (equal(old.inputs, new.inputs) and equal(old.outputs, new.outputs)):
-            new.modified = now()
         if replacing and old is not None:
             old.delete = True
             old = None
@@ -269,56 +246,13 @@ class Deployment:
             self._display.count("read")
         self._is_done(new, old)
 
-    # Replacements
-
-    def _replace(self, goal: Goal, given: Properties, old: ResourceState, diff: DiffResult) -> None:
-        new = goal.state
+    def _replace(self, new: ResourceState, given: Properties, old: ResourceState) -> None:
         if new.protect and old.protect:
             advice = _how_to_unprotect(new.urn)
             text = f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. {advice}'
             self._complain(text, new.urn)
         self._check(new, {}, given)
-        if diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace:
-            self._delete_before(old, new)
         self._create(new, old)
-
-    def _delete_before(self, old: ResourceState, new: ResourceState) -> None:
-        """Delete what cannot outlive a resource, dependents first, and then the resource."""
-        doomed = self._what_cannot_outlive(old)
-        for dependent in doomed:
-            if dependent.protect:
-                raise FailedError(
-                    f'unable to replace resource "{dependent.urn}" as part of replacing "{new.urn}" as it is '
-                    f"currently marked for protection. {_how_to_unprotect(dependent.urn)}"
-                )
-        for state in (*reversed(doomed), *([] if old.pending_replacement else [old])):
-            self._condemned.add(state)
-            self._delete(state, replacing=True, replacement_is_to_come=not state.delete)
-
-    def _what_cannot_outlive(self, root: ResourceState) -> list[ResourceState]:
-        """Dependents, direct or not, that an unknown value in the place of `root` would replace."""
-        reached, replaced = {root.urn}, {root.urn}
-        found: list[ResourceState] = []
-        for state in self._base[self._base.index(root) + 1 :]:
-            if state.urn in self._seen or state in self._condemned:
-                continue
-            if reached.isdisjoint(state.needs()):
-                continue
-            reached.add(state.urn)
-            if state.custom and not state.external and self._would_be_replaced(state, replaced):
-                replaced.add(state.urn)
-                found.append(state)
-        return found
-
-    def _would_be_replaced(self, state: ResourceState, replaced: set[str]) -> bool:
-        if state.provider_urn in replaced:
-            return True
-        lost = {key for key, urns in state.property_dependencies.items() if replaced.intersection(urns)}
-        if not lost & state.inputs.keys() or state.is_provider:
-            return False
-        inputs = {key: UNKNOWN if key in lost else value for key, value in state.inputs.items()}
-        diff = self._diff(state, replace(state, inputs=inputs))
-        return replace_on_changes(diff, state.replace_on_changes).replaces
 
     # What is left once the program is done
 
@@ -330,7 +264,7 @@ class Deployment:
         needed: set[str] = set()
         doomed: list[ResourceState] = []
         for state in reversed(self._base):
-            if state.protect and not (state.delete or state.pending_replacement):
+            if state.protect and not state.delete:
                 self.failed = True
                 advice = _how_to_unprotect(state.urn)
                 text = f'resource "{state.urn}" cannot be deleted\nbecause it is protected. {advice}'
@@ -343,23 +277,16 @@ class Deployment:
             needed = {urn for state in doomed for urn in state.needs()}
             group = [state for state in doomed if state.urn not in needed] or doomed[:1]
             doomed = [state for state in doomed if state not in group]
-            _at_once(lambda state: self._delete(state, replacing=state.delete), group)
+            _at_once(self._delete, group)
 
-    def _delete(self, old: ResourceState, *, replacing: bool, replacement_is_to_come: bool = False) -> None:
-        """Delete a resource, unless its object is not ours to delete or is there no longer.
-
-        A state whose replacement is still to come stays, so that a failure in between is repaired.
-        """
-        forgotten = old.pending_replacement and not replacing
-        op = ("discard" if old.external else "delete") + ("-replaced" if replacing else "")
-        with self._step("" if forgotten else op, old, "" if forgotten or replacing else op):
-            if old.custom and not (old.is_provider or old.external or old.retain_on_delete or forgotten):
+    def _delete(self, old: ResourceState) -> None:
+        """Delete a resource, unless its object is not ours to delete."""
+        op = "discard" if old.external else "delete"
+        with self._step(f"{op}-replaced" if old.delete else op, old, "" if old.delete else op):
+            if old.custom and not (old.is_provider or old.external or old.retain_on_delete):
                 self._providers.get(old.provider).delete(old)
-        if replacement_is_to_come:
-            old.pending_replacement = True
-        else:
-            with self._lock:
-                self._base.remove(old)
+        with self._lock:
+            self._base.remove(old)
 
     # What is there
 
@@ -373,7 +300,7 @@ class Deployment:
         """Read, take outputs and inputs over, and compare as the next update would. Returns None for what is gone."""
         new: ResourceState | None = old
         result = "same"
-        if old.custom and not old.is_provider and not old.pending_replacement:
+        if old.custom and not old.is_provider:
             try:
                 with self._step("", old, ""):
                     new, result = self._looked_at(old)
@@ -392,8 +319,6 @@ class Deployment:
         new = replace(old, id=id_, outputs=outputs, inputs=old.inputs if inputs is None else inputs)
         _mark_secrets(new)
         changed: bool | None = not equal(old.outputs, new.outputs)
-        if changed or not equal(old.inputs, new.inputs):
-            new.modified = now()
         if not old.external:  # an update would go from what is there to what the program said
             changed = provider.diff(new, old.inputs, old.ignore_changes).changes
         return new, "update" if changed else "same"

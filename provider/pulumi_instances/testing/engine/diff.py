@@ -39,7 +39,6 @@ class DiffResult:
 
     changes: bool | None
     replaces: bool = False
-    delete_before_replace: bool = False
     changed: tuple[Path, ...] = ()
 
 

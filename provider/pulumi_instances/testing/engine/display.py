@@ -5,16 +5,13 @@ It has no values, which the CLI shows in its differences.
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal
 
 from .project import Project
 from .state import PROVIDER_PREFIX, STACK_TYPE, make_urn, urn_name, urn_type
-from .values import Secret, unwrap
 
 Severity = Literal["debug", "info", "warning", "error"]
 
@@ -22,17 +19,16 @@ _HEADERS = {"preview": "Previewing update", "update": "Updating", "refresh": "Re
 _SYMBOLS = {"create": "+ ", "delete": "- ", "update": "~ ", "replace": "+-", "create-replacement": "++"}
 _SYMBOLS |= {"delete-replaced": "--", "discard": "< ", "discard-replaced": "<<"}
 _SUMMARIZED = ("create", "update", "delete", "replace")
-_SILENT = ("", "same", "read", "read-replacement", "remove-pending-replace")
+_SILENT = ("", "same", "read", "read-replacement")
 
 
 class Display:
     """Takes what happens in one operation. Thread-safe."""
 
     def __init__(self, kind: str, project: Project, write: Callable[[str], Any] | None) -> None:
-        """`write` gets each line. The secrets of the configuration show as `[secret]` wherever they turn up."""
+        """`write` gets each line."""
         self.counts: Counter[str] = Counter()
         """Steps by operation, as the CLI counts them."""
-        self._secrets = _pattern(unwrap(value) for value in project.config.values() if isinstance(value, Secret))
         self._preview = kind == "preview"
         self._write = write
         self._lock = threading.RLock()
@@ -49,19 +45,16 @@ class Display:
     def line(self, text: str = "") -> None:
         """Print one more line."""
         with self._lock:
-            self._lines.append(self._blotted(text))
+            self._lines.append(text)
             if self._write is not None:
                 self._write(self._lines[-1])
-
-    def _blotted(self, text: str) -> str:
-        return self._secrets.sub("[secret]", text) if self._secrets else text
 
     def message(self, severity: Severity, text: str, urn: str = "") -> None:
         """Show a message at its resource; without a URN it belongs to the stack."""
         if severity == "debug":
             return
         label = f"{severity}: " if severity != "info" else ""
-        first, *rest = (label + self._blotted(text.rstrip())).split("\n")  # in whole: a secret may have many lines
+        first, *rest = (label + text.rstrip()).split("\n")
         with self._lock:
             self.line(f"    {_title(urn or self._stack_urn)}: {first}")
             for line in rest:
@@ -102,10 +95,3 @@ def is_default_provider(urn: str) -> bool:
 
 def _title(urn: str) -> str:
     return f"{urn_type(urn)} {urn_name(urn)}"
-
-
-def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds secrets, as they are and as JSON spells them. The CLI leaves out the same (logging/log.go)."""
-    shown = [text for text in secrets if len(text) >= 3 and text.lower() not in ("true", "false")]
-    forms = {form for text in shown for form in (text, json.dumps(text, ensure_ascii=False)[1:-1])}
-    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None

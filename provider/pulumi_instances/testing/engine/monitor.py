@@ -131,7 +131,6 @@ def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) ->
     _reject_unsupported(request)
     for path in (*request.ignoreChanges, *request.replaceOnChanges):
         diff.parse(path)
-    defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
     state = _state_of(request, project, from_struct(request.object))
     state.custom = request.custom
     by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
@@ -140,12 +139,7 @@ def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) ->
     state.replace_on_changes = list(request.replaceOnChanges)
     state.protect = request.protect
     state.retain_on_delete = request.retainOnDelete
-    return Goal(
-        state,
-        request.aliasURNs,
-        inherits_retention=not request.HasField("retainOnDelete"),
-        delete_before_replace=request.deleteBeforeReplace if defined else None,
-    )
+    return Goal(state, request.aliasURNs, inherits_retention=not request.HasField("retainOnDelete"))
 
 
 def _lookup_of(request: resource_pb2.ReadResourceRequest, project: Project) -> Goal:
@@ -181,6 +175,7 @@ def _reject_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
         "resource hooks": request.HasField("hooks") and request.hooks.ByteSize(),
         "environment variable mappings of providers": request.envVarMappings,
         "state migrations": getattr(request, "state_migrations", ()),
+        "the option 'delete_before_replace'": request.deleteBeforeReplace,
         "the option 'deleted_with'": request.deletedWith,
         "the option 'replace_with'": request.replace_with,
         "the option 'replacement_trigger'": request.HasField("replacement_trigger"),

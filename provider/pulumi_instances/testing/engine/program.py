@@ -1,7 +1,7 @@
 """The program's own process, which does what the Python language host of the CLI does.
 
-It connects the SDK, runs the program in a stack, and reports what it raises. How to run it is a pickled `Run` on
-standard input.
+It connects the SDK, runs the program in a stack, and reports what it raises. How to run it is pickled on standard
+input: the arguments of `main`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from .lifeline import Process, end_with_parent
 
@@ -28,16 +28,6 @@ SHOWN = 32
 """Exit code: it failed, and the user was told why."""
 THREADS = 16
 """How many registrations may wait for the engine at once."""
-
-
-class Run(TypedDict):
-    """How to run the program."""
-
-    settings: dict[str, Any]
-    """Those of the SDK."""
-    program: str | bytes
-    """What is run: a file or directory, or a pickled function, whose modules are on `path`."""
-    path: list[str]
 
 
 def start(
@@ -56,7 +46,7 @@ def start(
         "parallel": THREADS // 4,  # the SDK has four threads for each
         "dry_run": dry_run,
     }
-    run = Run(settings=settings, program=dump(project.program) if project.program else project.entry, path=sys.path)
+    source = dump(project.program) if project.program else project.entry
     secret = [key for key, value in project.config.items() if isinstance(value, Secret)]
     config = {
         "PULUMI_CONFIG": json.dumps(unwrap(project.config)),
@@ -68,7 +58,7 @@ def start(
         env={**os.environ, **project.environment, **config},
         on_line=on_line,
         on_exit=on_exit,
-        payload=pickle.dumps(run),
+        payload=pickle.dumps((settings, source, sys.path)),
     )
 
 
@@ -86,12 +76,12 @@ def dump(program: Callable[[], object]) -> bytes:
         cloudpickle.unregister_pickle_by_value(module)
 
 
-def main(run: Run) -> int:
-    """Run the program to its end. Returns the exit code of the process."""
+def main(settings: dict[str, Any], source: str | bytes, path: list[str]) -> int:
+    """Run a file, a directory, or a pickled function whose modules are on `path`. Returns the exit code."""
     import pulumi
     import pulumi.runtime
 
-    pulumi.runtime.configure(pulumi.runtime.Settings(**run["settings"]))
+    pulumi.runtime.configure(pulumi.runtime.Settings(**settings))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
@@ -99,7 +89,7 @@ def main(run: Run) -> int:
     executor = ThreadPoolExecutor(max_workers=THREADS)
     loop.set_default_executor(executor)
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run)))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(source, path)))
     except KeyboardInterrupt:
         # The operation has ended without us. Threads still wait for answers that will not come: leave them.
         sys.stdout.flush()
@@ -116,17 +106,16 @@ def main(run: Run) -> int:
     return 0
 
 
-def _entry(run: Run) -> Callable[[], Any]:
+def _entry(source: str | bytes, path: list[str]) -> Callable[[], Any]:
     import pulumi
 
-    entry = run["program"]
-    if isinstance(entry, bytes):
-        sys.path.extend(each for each in run["path"] if each not in sys.path)
-        program: Callable[[], Any] = pickle.loads(entry)  # noqa: S301 -- our parent sent it
+    if isinstance(source, bytes):
+        sys.path.extend(each for each in path if each not in sys.path)
+        program: Callable[[], Any] = pickle.loads(source)  # noqa: S301 -- our parent sent it
         return program
-    if Path(entry).is_dir() and not (Path(entry) / "__main__.py").is_file():
-        raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(entry).resolve()}`")
-    return lambda: runpy.run_path(entry, run_name="__main__") and None
+    if Path(source).is_dir() and not (Path(source) / "__main__.py").is_file():
+        raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(source).resolve()}`")
+    return lambda: runpy.run_path(source, run_name="__main__") and None
 
 
 def _user_traceback(error: Exception) -> str:
@@ -144,4 +133,4 @@ if __name__ == "__main__":
     del sys.path[0]
     given = pickle.load(sys.stdin.buffer)  # noqa: S301 -- our parent sent it
     end_with_parent()
-    sys.exit(main(given))
+    sys.exit(main(*given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,22 +99,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
 
 
-@dataclass(frozen=True)
-class Options:
-    """What preview, up, refresh and destroy can be told; the names are those of `pulumi.automation`."""
-
-    message: str = ""
-    expect_no_changes: bool = False
-    refresh: bool = False
-
-
 _OF_NO_EFFECT = ("parallel", "diff", "color")
 """One step runs at a time, and the output has neither values nor colours."""
 
 
-def make_options(given: Mapping[str, Any]) -> Options:
-    """Take the keyword arguments of an operation. Raises UnsupportedFeatureError for what is left out here."""
-    known = {name: value for name, value in given.items() if value and name not in _OF_NO_EFFECT}
-    for name in known.keys() - Options.__dataclass_fields__.keys():
+def refuse_options(given: Iterable[str]) -> None:
+    """Raise UnsupportedFeatureError for options of an operation that are left out here."""
+    for name in sorted(set(given) - set(_OF_NO_EFFECT)):
         raise UnsupportedFeatureError(f"the option {name!r}")
-    return Options(**known)

@@ -22,6 +22,7 @@ from .values import (
     FailedError,
     Properties,
     Unknown,
+    UnsupportedFeatureError,
     contains,
     copy_secretness,
     equal,
@@ -47,7 +48,6 @@ class ProviderProcess:
             on_line=self._take_line,
             on_exit=self._ended,
         )
-        self.config_known = True
 
     def _take_line(self, line: str) -> None:
         if line.isdecimal() and not self._channel.done():
@@ -76,14 +76,12 @@ class ProviderProcess:
 
     def configure(self, config: Properties) -> None:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
-        self.config_known = not contains(config, Unknown)
-        if self.config_known:
-            self._call("Configure", args=config)
+        if contains(config, Unknown):
+            raise UnsupportedFeatureError("previews of accounts whose settings are not known yet")
+        self._call("Configure", args=config)
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
-        if not self.config_known:
-            return news, []
         answer = self._call("Check", urn, olds=olds, news=news)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
@@ -91,13 +89,15 @@ class ProviderProcess:
         """Compare the state with new inputs; where the provider leaves that to the engine, inputs with inputs."""
         sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
         answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
-        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces), answer.deleteBeforeReplace)
+        if answer.deleteBeforeReplace:
+            raise UnsupportedFeatureError("providers that ask for `delete_before_replace`")
+        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces))
         return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
-        """Make the object. Returns its id and outputs."""
+        """Make the object. Returns its id and outputs; in a preview the inputs stand for them."""
         if self._dry_run:
-            return "", self._previewed(inputs)
+            return "", dict(inputs)
         answer = self._call("Create", urn, properties=inputs)
         if not answer.id:
             raise FailedError(f"plugin returned empty resource.ID from create '{urn}'")
@@ -106,7 +106,7 @@ class ProviderProcess:
     def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
         """Change the object. Returns its outputs."""
         if self._dry_run:
-            return self._previewed(inputs)
+            return dict(inputs)
         answer = self._call("Update", urn, id=old.id, old_inputs=old.inputs, olds=old.outputs, news=inputs)
         return _marked(answer.properties, inputs)
 
@@ -120,10 +120,6 @@ class ProviderProcess:
         """Remove the object."""
         if not self._dry_run:
             self._call("Delete", state.urn, id=state.id, old_inputs=state.inputs, properties=state.outputs)
-
-    def _previewed(self, inputs: Properties) -> Properties:
-        """In a preview the inputs stand for the outputs, as far as the provider could check them."""
-        return dict(inputs) if self.config_known else {}
 
     def close(self) -> None:
         """End the process."""
@@ -151,14 +147,13 @@ class Providers:
         self._lock = threading.Lock()
         self._spare = [self._start()]  # ahead, since nearly every operation needs one
         self._in_use: dict[str, ProviderProcess] = {}
-        self._replaced: list[ProviderProcess] = []
 
     def register(self, reference: str, configuration: Properties) -> None:
         """Have a provider ready, in the place of one that was configured otherwise."""
         if reference in self._in_use:
             if equal(self._configurations[reference], configuration):
                 return
-            self._replaced.append(self._in_use.pop(reference))
+            self._in_use.pop(reference).close()
         self._configurations[reference] = configuration
         self.get(reference)
 
@@ -174,5 +169,5 @@ class Providers:
 
     def close(self) -> None:
         """End all processes."""
-        for process in (*self._spare, *self._in_use.values(), *self._replaced):
+        for process in (*self._spare, *self._in_use.values()):
             process.close()

@@ -14,7 +14,7 @@ from pulumi.automation.events import OpMap
 
 from .display import Display
 from .operation import Operation
-from .project import Config, make_options, open_project
+from .project import Config, open_project, refuse_options
 from .state import STACK_TYPE, from_deployment, to_deployment
 from .values import Secret, UnsupportedFeatureError, unwrap
 
@@ -131,21 +131,30 @@ class StackDouble:
         """Unset a configuration value."""
         self._project.config.pop(self._project.key(key), None)
 
-    def _operate(self, kind: str, *, on_output: OnOutput | None = None, **given: Any) -> tuple[str, auto.UpdateSummary]:
+    def _operate(
+        self,
+        kind: str,
+        *,
+        message: str | None = None,
+        expect_no_changes: bool | None = None,
+        refresh: bool | None = None,
+        on_output: OnOutput | None = None,
+        **given: Any,
+    ) -> tuple[str, auto.UpdateSummary]:
         """Run an operation. Returns what it showed, and what the CLI would put into the stack's history."""
-        options = make_options(given)
+        refuse_options(name for name, value in given.items() if value)
         dry_run = kind == "preview"
         started, display = datetime.now(timezone.utc), Display(kind, self._project, on_output)
         resources = from_deployment(self._state.deployment)
         operation = Operation(self._project, resources, display, dry_run=dry_run)
         try:
-            succeeded = operation.run(kind, refresh=options.refresh)
+            succeeded = operation.run(kind, refresh=bool(refresh))
         finally:
             operation.close()
             if not dry_run:
                 self._state.deployment = to_deployment(operation.deployment.resources)
         display.finish()
-        if succeeded and options.expect_no_changes and display.counts.keys() - {"same"}:
+        if succeeded and expect_no_changes and display.counts.keys() - {"same"}:
             succeeded = False
             proposed = "for preview but changes were proposed" if dry_run else "but changes occurred"
             display.line(f"error: no changes were expected {proposed}")
@@ -155,7 +164,7 @@ class StackDouble:
             kind=kind,
             start_time=started,
             end_time=datetime.now(timezone.utc),
-            message=options.message,
+            message=message or "",
             environment={},
             config={key: {"value": each.value, "secret": each.secret} for key, each in self.get_all_config().items()},
             result="succeeded",

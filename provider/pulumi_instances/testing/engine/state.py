@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .values import UNKNOWN_SENTINEL, Properties, UnsupportedFeatureError, from_state, to_state
@@ -31,12 +30,9 @@ class ResourceState:
     dependencies: list[str] = field(default_factory=list)
     provider: str = ""
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    pending_replacement: bool = False
     additional_secret_outputs: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     retain_on_delete: bool = False
-    created: str = ""
-    modified: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
 
@@ -70,13 +66,13 @@ def _camel(name: str) -> str:
 _KEYS = {_camel(each.name): each.name for each in fields(ResourceState)}
 _BAGS = ("inputs", "outputs")
 _ALWAYS = ("urn", "type", "custom")
-_REFUSED = ("deletedWith", "replaceWith", "replacementTrigger", "taint")
+_REFUSED = ("deletedWith", "pendingReplacement", "replaceWith", "replacementTrigger", "taint")
 
 
 def to_deployment(resources: Iterable[ResourceState]) -> dict[str, Any]:
     """Write the `deployment` of an export document, with its secrets marked and in plain."""
     return {
-        "manifest": {"time": now(), "magic": "", "version": ""},
+        "manifest": {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""},
         "resources": [_to_json(state) for state in resources],
         "metadata": {},
     }
@@ -84,7 +80,7 @@ def to_deployment(resources: Iterable[ResourceState]) -> dict[str, Any]:
 
 def from_deployment(deployment: Mapping[str, Any]) -> list[ResourceState]:
     """Read such a deployment. Raises UnsupportedFeatureError for what would be forgotten or cannot be read."""
-    return _follow_aliases([_from_json(each) for each in deployment.get("resources") or []])
+    return [_from_json(each) for each in deployment.get("resources") or []]
 
 
 def _to_json(state: ResourceState) -> dict[str, Any]:
@@ -124,14 +120,6 @@ def _qualified_type(urn: str) -> str:
     return urn.split("::", 3)[2]
 
 
-def now() -> str:
-    """The current time as the state has it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-# Resources that had another name
-
-
 def former_urns(urn: str, parent: str, aliases: Iterable[str], former: dict[str, str]) -> Iterator[str]:
     """Every URN a resource may have had: its own aliases, and those by its parent, whose old URN is in `former`."""
     own = list(aliases)
@@ -148,33 +136,3 @@ def _moved(urn: str, parent: str, name: str) -> str:
     """The URN that a resource would have under another parent and by another name."""
     stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
     return make_urn(stack, project, parent, urn_type(urn), name)
-
-
-def _follow_aliases(resources: list[ResourceState]) -> list[ResourceState]:
-    """Make everything refer to renamed resources by their new URNs; the aliases have then done their work.
-
-    Resources that were not registered in the last operation, since it failed, still have the old URNs of their
-    parents, dependencies and providers.
-    """
-    renamed: dict[str, str] = {}
-    for state in resources:
-        renamed.update(dict.fromkeys(state.aliases, state.urn))
-        if state.parent in renamed and state.urn not in renamed:
-            renamed[state.urn] = _moved(state.urn, renamed[state.parent], urn_name(state.urn))
-    return [_with_new_urns(state, renamed) for state in resources]
-
-
-def _with_new_urns(state: ResourceState, renamed: dict[str, str]) -> ResourceState:
-    def new(urn: str) -> str:
-        return renamed.get(urn, urn)
-
-    provider, _, id_ = state.provider.rpartition("::")
-    return replace(
-        state,
-        urn=new(state.urn),
-        parent=new(state.parent),
-        provider=f"{new(provider)}::{id_}" if provider else "",
-        dependencies=[new(urn) for urn in state.dependencies],
-        property_dependencies={key: [new(urn) for urn in urns] for key, urns in state.property_dependencies.items()},
-        aliases=[],
-    )
