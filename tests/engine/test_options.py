@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pulumi import automation as auto
 
 from .conftest import NewStack, resources
 from .toy_cloud import Cloud
-
-
-def thing(resource_name: str = "first", *, options: dict[str, Any] | None = None, **properties: Any) -> Any:
-    """A program with one thing."""
-
-    def program() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        Thing(resource_name, opts=pulumi.ResourceOptions(**(options or {})), **properties)
-
-    return program
-
-
-def nothing() -> None:
-    pass
-
-
-def test_a_protected_resource_is_neither_deleted_nor_replaced(new_stack: NewStack, cloud: Cloud) -> None:
-    """The error says how to unprotect it; a preview fails too."""
-    protected = {"protect": True}
-    stack = new_stack(thing(name="a", kind="1", options=protected))
-    stack.up()
-    for attempt in (stack.destroy, new_stack(nothing).up, new_stack(nothing).preview):
-        with pytest.raises(auto.CommandError, match=r"cannot be deleted\n.*protected.*unprotect"):
-            attempt()
-    replacing = new_stack(thing(name="a", kind="2", options=protected))
-    for attempt in (replacing.preview, replacing.up):
-        with pytest.raises(auto.CommandError, match=r"unable to replace resource .*\n.*marked for protection"):
-            attempt()
-    assert cloud.names() == ["a"]
-
-    new_stack(thing(name="a", kind="2", options={"protect": False})).up()
-    assert new_stack(nothing).up().summary.resource_changes == {"delete": 1, "same": 1}
 
 
 def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: NewStack, cloud: Cloud) -> None:
@@ -90,31 +53,6 @@ def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud
     assert stack.up().summary.resource_changes == {"same": 3, "update": 1}
     assert {path.stem for path in cloud.directory.glob("*.json")} == ids
     assert {"web", "web-first", "web-second"} < resources(stack).keys()
-
-
-def components() -> None:
-    import pulumi
-
-    from tests.engine.toy_cloud import Group, Thing
-
-    group = Group("g", opts=pulumi.ResourceOptions(protect=False))
-    Thing("after", name="after", opts=pulumi.ResourceOptions(depends_on=[group]))
-
-
-def test_components_have_children_outputs_and_dependents(new_stack: NewStack, cloud: Cloud) -> None:
-    """They are deleted after what depends on them, together with everything in them."""
-    stack = new_stack(components)
-    stack.up()
-    state = resources(stack)
-    group = state["g"]
-    assert (group["custom"], group["type"]) == (False, "toy:index:Group")
-    assert group["outputs"] == {"first": state["g-first"]["id"]}
-    assert state["g-first"]["parent"] == group["urn"]
-    assert state["g-first"]["urn"].split("::")[2] == "toy:index:Group$pulumi-python:dynamic/toy:Thing"
-    assert stack.preview().change_summary == {"same": 5}
-    name = cloud.id_of("g one")
-    stack.destroy()
-    assert [call["name"] for call in cloud.calls("delete")] == ["after", name, "g one"]
 
 
 def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:

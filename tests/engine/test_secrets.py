@@ -33,12 +33,6 @@ def hidden() -> None:
     )
 
 
-def open_() -> None:
-    from tests.engine.toy_cloud import Thing
-
-    Thing("first", name="hush-name", tags=["open", "hush-tag"], conf={"open": 1, "closed": {"deep": "hush-conf"}})
-
-
 def test_secret_inputs_make_secret_outputs(new_stack: NewStack, cloud: Cloud) -> None:
     """Objects are marked by key, a list as a whole; the provider itself is sent plain values."""
     stack = new_stack(hidden)
@@ -65,29 +59,6 @@ def test_secrets_stay_secret_through_refresh_and_update(new_stack: NewStack, clo
     assert first["outputs"]["token"] == secret("token of hush-name")
     stack.up()
     assert resources(stack)["first"]["outputs"]["token"] == secret("token of hush-name")
-
-
-def test_nothing_shown_has_a_secret(new_stack: NewStack) -> None:
-    """This is true of diffs, outputs and results, whatever the options."""
-
-    def changed() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        thing = Thing("first", name=pulumi.Output.secret("hush-new"), conf={"open": pulumi.Output.secret("hush-c")})
-        pulumi.export("token", thing.token)
-        if pulumi.runtime.is_dry_run():  # the result of an `up` does not mark what is inside, like the CLI's
-            pulumi.export("nested", {"t": [thing.token]})
-
-    lines: list[str] = []
-    stack = new_stack(hidden)
-    results: list[Any] = [stack.up(on_output=lines.append)]
-    stack = new_stack(changed)
-    results += [stack.preview(diff=True, on_output=lines.append), stack.preview(color="always")]
-    results += [stack.up(diff=True), stack.refresh(), stack.destroy(on_output=lines.append)]
-    told = "".join(lines) + "".join(result.stdout + repr(result) for result in results)
-    assert "hush" not in told
 
 
 def test_a_check_failure_of_a_property_shows_its_value_decrypted(new_stack: NewStack) -> None:

@@ -36,23 +36,6 @@ def test_drift_is_shown_by_refresh_and_repaired_by_up(new_stack: NewStack, cloud
     assert cloud.names() == ["a", "b"]
 
 
-def test_drift_in_outputs_alone_is_taken_over(new_stack: NewStack, cloud: Cloud) -> None:
-    """Without inputs from read, the old ones stay."""
-
-    def program() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        Thing("a", name="a", diff_says="some")
-
-    stack = new_stack(program)
-    stack.up()
-    id_ = cloud.id_of("a")
-    cloud.put(id_, {**cloud.get(id_), "name": "drifted"})
-    stack.refresh()
-    a = resources(stack)["a"]
-    assert (a["inputs"]["name"], a["outputs"]["name"]) == ("a", "drifted")
-
-
 def test_what_is_missing_is_dropped_and_made_anew(new_stack: NewStack, cloud: Cloud) -> None:
     """What depended on it no longer does, until the next update."""
     stack = new_stack(two)

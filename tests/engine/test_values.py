@@ -10,7 +10,6 @@ from pulumi_instances.testing.engine.values import (
     UNKNOWN,
     Secret,
     UnsupportedFeatureError,
-    contains,
     copy_secretness,
     equal,
     from_struct,
@@ -39,14 +38,6 @@ def test_a_bag_survives_the_wire() -> None:
     assert isinstance(back["number"], int)
     assert isinstance(back["list"][2]["deep"], Secret)
     assert back["unknown"] is UNKNOWN
-
-
-def test_a_provider_is_sent_plain_values() -> None:
-    """Secrets are unwrapped at any depth."""
-    back = from_struct(to_struct(BAG, keep_secrets=False))
-
-    assert not contains(back, Secret)
-    assert back["list"][2]["deep"] == [1, "s"]
 
 
 def test_assets_are_refused_by_name() -> None:
