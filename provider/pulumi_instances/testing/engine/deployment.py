@@ -126,7 +126,6 @@ class Deployment:
             )
         self._taken_over_by[alias] = urn
         self._former[urn] = alias
-        goal.state.aliases = [alias]
         return self.olds[alias]
 
     def _ignoring_changes(self, new: ResourceState, old: ResourceState) -> Properties:
