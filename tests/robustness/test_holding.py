@@ -188,6 +188,7 @@ def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("delete_before_replace")
 @pytest.mark.document_dialect
 def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harness, instances_api: Emulator) -> None:
     """The engine deletes it before it knows the new value, and so before anything is checked."""
