@@ -82,10 +82,10 @@ def api(_emulator: Emulator) -> Emulator:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect or another door."""
-    of_the_other_door = [item for item in items if _is_of_the_other_door(item)]
-    items[:] = [item for item in items if item not in of_the_other_door]
-    config.hook.pytest_deselected(items=of_the_other_door)
+    """Let no test reach beyond loopback (pytest-socket), and leave out those of another dialect, door or engine."""
+    of_others = [item for item in items if _is_of_the_other_door(item) or _needs_the_cli(item)]
+    items[:] = [item for item in items if item not in of_others]
+    config.hook.pytest_deselected(items=of_others)
     dialect = config.getoption("--dialect")
     for item in items:
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
@@ -103,6 +103,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 
 
 def _is_of_the_other_door(item: pytest.Item) -> bool:
+    return _engine(item) == "cli-native" and item.get_closest_marker("dynamic_door") is not None
+
+
+def _needs_the_cli(item: pytest.Item) -> bool:
+    return _engine(item) == "local" and item.get_closest_marker("needs_engine") is not None
+
+
+def _engine(item: pytest.Item) -> object:
+    """What a test of the acceptance or the robustness suite runs on."""
     parameters = getattr(item, "callspec", None)
-    native = parameters is not None and parameters.params.get("engine") == "cli-native"
-    return native and item.get_closest_marker("dynamic_door") is not None
+    return parameters.params.get("engine") if parameters else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from . import install_cli
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".demo"
 CHOICE = "PULUMI_INSTANCES_ENGINE"
+LOCAL_STATE = "local-state.json"
 
 Stack: TypeAlias = "auto.Stack | StackDouble"
 
@@ -44,14 +46,19 @@ def open_stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
         yield _cli_stack(cli, name, directory / "state", environment)
         return
     print("Engine: the local engine, a test double of Pulumi's (`make cli` brings the real one)", flush=True)
-    with StackDouble(
-        name,
-        work_dir=ROOT,
-        state_file=directory / "state.json",
-        env_vars={**environment, "PULUMI_HOME": str(DEMO / "home")},
-        passphrase=_passphrase(),
-    ) as stack:
+    yield from _local_stack(name, directory / LOCAL_STATE, {**environment, "PULUMI_HOME": str(DEMO / "home")})
+
+
+def _local_stack(name: str, file: Path, environment: Mapping[str, str]) -> Iterator[StackDouble]:
+    """A stack of the local engine, which keeps its state in memory; it is put into ``file`` at the end, in plain."""
+    stack = StackDouble(name, work_dir=ROOT, env_vars=environment)
+    if file.exists():
+        stack.import_stack(auto.Deployment(**json.loads(file.read_text())))
+    try:
         yield stack
+    finally:
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(vars(stack.export_stack())))
 
 
 def _cli_stack(cli: auto.PulumiCommand, name: str, state: Path, environment: Mapping[str, str]) -> auto.Stack:

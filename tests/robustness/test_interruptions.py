@@ -14,13 +14,15 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.acceptance.conftest import needs_cli
 from tests.robustness.running import providers, up
 from tests.support.checks import calls
 from tests.support.harness import CliHarness, Harness
 from tests.support.processes import ignoring_interrupts, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit"),
+    pytest.mark.needs_engine("a state on disk, which a killed process leaves"),
+]
 
 PROGRAM = """
     first = Instance("first", your_mom="dropbox", provider_data={"code": "c0de-1"})
@@ -129,9 +131,8 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
         assert len(instances_api.instances()) == 1
-        if slow.engine != "local":  # it waits for what is under way; the local engine's script ends at the first
-            unlock(slow)
-            assert list(slow.instances()) == ["first"]
+        unlock(slow)
+        assert list(slow.instances()) == ["first"]
 
     assert_next_up_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
@@ -152,10 +153,8 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 
 
 # The CLI tries for more than a minute to write its state before it gives up.
+@pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "engine", ["local", *(pytest.param(cli, marks=[needs_cli, pytest.mark.soak]) for cli in ("cli", "cli-native"))]
-)
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
     """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
     with up(slow) as running:
