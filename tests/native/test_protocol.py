@@ -440,6 +440,15 @@ def test_a_reference_is_read_without_being_managed(provider: Native, api: Emulat
     assert found.outputs["token"] == secret(api.instance(int(instance_id))["token"])
 
 
+@pytest.mark.parametrize("as_engine", ["3.260", "3.274"])
+def test_a_refresh_of_a_reference_finds_it_as_it_was(provider: Native, api: Emulator, as_engine: str) -> None:
+    """A newer engine sends no inputs for `.get`, as for an import. Inputs that are not answered stay as they are."""
+    instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))
+    found = provider.get(instance_id) if as_engine == "3.260" else provider.import_(instance_id)
+    again = provider.refresh(instance_id, plain(found.outputs), {})
+    assert (again.outputs, again.inputs) == (found.outputs, {})
+
+
 # look-ups
 
 

@@ -53,9 +53,13 @@ class Up:
         """Ctrl-C: the terminal sends it to the whole group."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def kill(self) -> None:
-        """SIGKILL the engine alone: what it has started is not asked."""
-        os.kill(self._process.pid, signal.SIGKILL)
+    def kill(self, *, group: bool = False) -> None:
+        """SIGKILL the engine alone, or its process group: plugins and language hosts have groups of their own."""
+        (os.killpg if group else os.kill)(self._process.pid, signal.SIGKILL)
+
+    def plugins(self) -> list[int]:
+        """The ids of the provider processes."""
+        return providers(self._home)
 
     def kill_provider(self) -> None:
         """SIGKILL the process that the provider runs in."""

@@ -98,6 +98,43 @@ def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
     assert len(held) == 60
 
 
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "group"])
+def test_a_plugin_ends_with_a_killed_engine(stack: Harness, instances_api: Emulator, *, group: bool) -> None:
+    """It holds both secrets. Here it has nothing to do; the program goes on."""
+    stack.env.update(instances_api.env)
+    stack.program("""
+        import time
+        Instance("first", your_mom="dropbox").id.apply(lambda _: time.sleep(60))
+    """)
+    with up(stack) as running:
+        until(instances_api.instances)
+        assert running.plugins()
+        running.kill(group=group)
+        until(lambda: not running.plugins())
+
+
+def test_a_plugin_of_a_killed_engine_ends_what_it_has_begun(slow: Harness, instances_api: Emulator) -> None:
+    """The create that is on its way is answered, and the plugin ends after it."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.kill()
+        until(lambda: not running.plugins())
+    until(instances_api.instances)
+    assert calls(instances_api) == ["POST /instances"]
+
+
+def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances_api: Emulator) -> None:
+    """A create that the service has put off is not sent any more: nobody would learn of the instance."""
+    stack.env.update(instances_api.env)
+    stack.program('Instance("first", your_mom="dropbox")')
+    instances_api.fail("POST", "/instances", Fault.status(429, headers={"Retry-After": "90"}))
+    with up(stack) as running:
+        until(in_create(instances_api))
+        running.kill()
+        until(lambda: not running.plugins())
+    assert (calls(instances_api), instances_api.instances()) == (["POST /instances"], [])
+
+
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
     """The `up` fails; the next one waits for the instance and adopts it."""
     with up(slow) as running:
