@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -24,6 +26,22 @@ from .core.model import SECRET_STATE, SWITCHED
 
 if TYPE_CHECKING:
     from .engine_calls import EngineCalls
+
+_Answer = TypeVar("_Answer")
+
+
+def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """A call that runs to its end (`process.call`), and whose failures have no traceback."""
+
+    @functools.wraps(method)
+    def answer(self: InstanceProvider, *arguments: Any) -> _Answer:
+        with process.call():
+            try:
+                return method(self, *arguments)
+            except InstancesError as error:
+                raise error.with_traceback(None) from None
+
+    return answer
 
 
 class InstanceProvider(ResourceProvider):
@@ -47,7 +65,10 @@ class InstanceProvider(ResourceProvider):
         if calls.settings is not None:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
+        if process.is_dynamic_server():
+            process.watch(sys.argv[-1], self._end)
 
+    @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Answer with the inputs, or with a line for each problem.
 
@@ -57,6 +78,7 @@ class InstanceProvider(ResourceProvider):
         inputs, problems = self._calls.check(spelling.old_inputs(_olds), news)
         return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
 
+    @_call
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Answer a real difference with None, not True.
 
@@ -66,52 +88,47 @@ class InstanceProvider(ResourceProvider):
         A state that the native package wrote is updated, even where nothing differs and nothing is to be sent: the SDK
         needs what `update` writes into it (docs/moving.md).
         """
-        try:
-            changed, replaces = self._calls.diff(_id, spelling.old_outputs(_olds, _news), _news)
-        except InstancesError as error:
-            raise error.with_traceback(None) from None
+        changed, replaces = self._calls.diff(_id, spelling.old_outputs(_olds, _news), _news)
         if spelling.is_native(_olds):
             return DiffResult(changes=True, replaces=replaces)
         if not changed:
             return DiffResult(changes=False)
         return DiffResult(changes=True if {*changed} <= {*SWITCHED} else None, replaces=replaces)
 
+    @_call
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create or adopt an instance."""
-        try:
-            made = self._calls.create(props)
-        except InstancesError as error:
-            raise error.with_traceback(None) from None
+        made = self._calls.create(props)
         return CreateResult(made.id, _marked(made.outputs))
 
+    @_call
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read an instance. The engine takes an empty id for one that is gone (docs/engine.md, E11)."""
-        try:
-            found = self._calls.read(id_, props)
-        except InstancesError as error:
-            raise error.with_traceback(None) from None
+        found = self._calls.read(id_, props)
         return ReadResult("", {}) if found is None else ReadResult(found.id, _marked(found.outputs), found.inputs)
 
+    @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change an instance in place."""
-        try:
-            return UpdateResult(_marked(self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)))
-        except InstancesError as error:
-            raise error.with_traceback(None) from None
+        return UpdateResult(_marked(self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)))
 
+    @_call
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete an instance."""
-        try:
-            self._calls.delete(_id, _props)
-        except InstancesError as error:
-            raise error.with_traceback(None) from None
+        self._calls.delete(_id, _props)
 
     @property
     def _calls(self) -> EngineCalls:
         # Imported late: programs import this module as well, and need none of it.
+        from .api.attempt import Clock
         from .engine_calls import EngineCalls
 
-        return self._configured or EngineCalls()
+        return self._configured or EngineCalls(clock=Clock(sleep=process.sleep))
+
+    def _end(self) -> None:
+        """The engine has died, and the SDK's server would run on for ever: no call waits or sends anything again."""
+        self._calls.cancel()
+        process.end_between_calls()
 
 
 def _marked(outs: Mapping[str, Any]) -> dict[str, Any]:

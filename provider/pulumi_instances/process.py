@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import select
+import socket
 import sys
 import threading
 import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from .core.errors import Cancelled
 
 try:
     import fcntl
@@ -68,10 +73,13 @@ def _current_pool() -> ThreadPoolExecutor | None:
 
 # Whether anybody listens.
 
+_POLL_EVERY = 5.0
+"""Seconds between two looks at the engine's address. That it no longer reads our stdout is noticed at once."""
+
 _canary = ThreadPoolExecutor(1)
-
-
 _left = threading.Event()
+_address: tuple[str, int] | None = None
+_watching = False
 
 
 def leave() -> None:
@@ -79,26 +87,45 @@ def leave() -> None:
     _left.set()
 
 
-def await_hang_up() -> None:
-    """Block until nobody reads our stdout any more, which is when the engine has died. Never returns on Windows."""
-    if fcntl is None:
-        threading.Event().wait()
-    stdout = select.poll()
-    stdout.register(1, 0)
-    stdout.poll()  # what it is not asked for is an error or a hang-up
+def sleep(seconds: float) -> None:
+    """Sleep. Raises Cancelled where this process is going to end."""
+    if _left.wait(seconds):
+        raise Cancelled("the engine has ended", "run again")
+
+
+def watch(address: str, then: Callable[[], None]) -> None:
+    """Call ``then`` on another thread once the engine has died: it ends no plugin when it is killed.
+
+    ``address`` is where it listens: it gives that to each plugin as an argument. Calling twice is fine.
+    """
+    global _address, _watching
+    if _watching:
+        return
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        _address = (host, int(port))
+    _watching = True
+    threading.Thread(target=_watch, args=[then], daemon=True).start()
+
+
+def _watch(then: Callable[[], None]) -> None:
+    while not _is_abandoned(_POLL_EVERY) and _listens():
+        pass
+    leave()
+    then()
 
 
 def has_engine() -> bool:
-    """Whether the engine still runs: one that has died no longer reads our stdout. Always true on Windows."""
-    if fcntl is None:
-        return True
-    stdout = select.poll()
-    stdout.register(1, 0)
-    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0))
+    """Whether the engine still runs: one that has died reads our stdout no longer, and does not listen either.
+
+    Its death shows at the address alone where a language host started this process (the engine's own death comes to the
+    host minutes later), and on Windows.
+    """
+    return not _is_abandoned(0) and _listens()
 
 
 def is_heard() -> bool:
-    """Whether what a call answers can still reach the engine: not if it was killed.
+    """Whether what a call answers can still reach the engine: not if it was killed. To be asked before each attempt.
 
     One that was told to stop twice has interrupted this process, whose calls run on, unheard, until it is killed some
     seconds later (docs/engine.md, E16).
@@ -112,6 +139,66 @@ def is_heard() -> bool:
     except RuntimeError:  # the documented sign of an interpreter that is shutting down
         return False
     return True
+
+
+def _is_abandoned(seconds: float) -> bool:
+    """Whether nobody reads our stdout any more, or will not within so many seconds. Nobody can tell on Windows."""
+    if fcntl is None:
+        threading.Event().wait(seconds)
+        return False
+    stdout = select.poll()
+    stdout.register(1, select.POLLHUP)  # macOS looks at nothing if nothing is asked for
+    found = stdout.poll(seconds * 1000)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in found):
+        return True
+    if found:  # it is closed, which says nothing
+        threading.Event().wait(seconds)
+    return False
+
+
+def _listens() -> bool:
+    """Whether the engine takes connections at its address. Only a refusal is a no."""
+    if _address is None:
+        return True
+    try:
+        socket.create_connection(_address, timeout=_POLL_EVERY).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+# What the SDK's server of dynamic providers leaves out: it runs on when its engine has died.
+
+_calls = 0
+_between_calls = threading.Condition()
+
+
+def is_dynamic_server() -> bool:
+    """Whether this process is the SDK's server, and no test or script."""
+    return getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None) == "pulumi.dynamic.__main__"
+
+
+@contextmanager
+def call() -> Iterator[None]:
+    """A call of the engine: `end_between_calls` waits for what runs inside."""
+    global _calls
+    with _between_calls:
+        _calls += 1
+    try:
+        yield
+    finally:
+        with _between_calls:
+            _calls -= 1
+            _between_calls.notify_all()
+
+
+def end_between_calls() -> None:
+    """End this process as soon as no call runs: a request that is on its way may be making an instance."""
+    with _between_calls:
+        _between_calls.wait_for(lambda: _calls == 0)
+        os._exit(1)  # the server's main thread waits for a signal; holding the lock, no call begins
 
 
 # The one switch for logging: `INSTANCES_LOG=debug`.

@@ -16,6 +16,7 @@ BOX = """
 """
 
 
+@pytest.mark.needs_engine("differences in what is printed")
 def test_refresh_shows_drift_and_up_repairs_it(stack: Harness, instances_api: Emulator) -> None:
     """Name and tags that were changed by hand go into the state, and back to what the program says."""
     stack.program(BOX)

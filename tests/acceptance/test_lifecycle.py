@@ -132,6 +132,7 @@ def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: 
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("delete_before_replace")
 def test_a_replacement_deletes_first_when_asked(stack: Harness, instances_api: Emulator) -> None:
     """`delete_before_replace` reverses the order."""
     program = BOX.replace("tags=", "opts=pulumi.ResourceOptions(delete_before_replace=True), tags=")

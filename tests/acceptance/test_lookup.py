@@ -6,7 +6,7 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.checks import assert_settled
+from tests.support.checks import assert_ends_empty, assert_settled
 from tests.support.harness import Harness
 
 LOOKUP = """
@@ -16,7 +16,7 @@ LOOKUP = """
 """
 
 
-def test_a_lookup_equals_the_managed_instance(stack: Harness) -> None:
+def test_a_lookup_equals_the_managed_instance(stack: Harness, instances_api: Emulator) -> None:
     """`.get` by the id of a managed instance gives the same outputs, its token secret too."""
     stack.program("""
         managed = Instance("managed", your_mom="dropbox", tags=["a"])
@@ -35,8 +35,11 @@ def test_a_lookup_equals_the_managed_instance(stack: Harness) -> None:
     states = stack.instances()
     assert states["found"]["id"] == states["managed"]["id"]
     assert states["found"]["external"] is True
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("outputs in what is printed")
 def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emulator) -> None:
     """It is known in previews already, follows the API, and outlives the stack."""
     existing = instances_api.add(your_mom="sfdc", name="by hand", tags=["b", "a"])

@@ -20,7 +20,7 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
@@ -440,6 +440,15 @@ def test_a_reference_is_read_without_being_managed(provider: Native, api: Emulat
     assert found.outputs["token"] == secret(api.instance(int(instance_id))["token"])
 
 
+@pytest.mark.parametrize("as_engine", ["3.260", "3.274"])
+def test_a_refresh_of_a_reference_finds_it_as_it_was(provider: Native, api: Emulator, as_engine: str) -> None:
+    """A newer engine sends no inputs for `.get`, as for an import. Inputs that are not answered stay as they are."""
+    instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))
+    found = provider.get(instance_id) if as_engine == "3.260" else provider.import_(instance_id)
+    again = provider.refresh(instance_id, plain(found.outputs), {})
+    assert (again.outputs, again.inputs) == (found.outputs, {})
+
+
 # look-ups
 
 
@@ -566,6 +575,12 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str], 
         process.create(inputs())
         assert process.interrupt(main_thread=main_thread) == 0
         assert process.log() == ""
+
+
+def test_an_interrupt_ends_a_process_that_was_started_to_ignore_it(home: dict[str, str]) -> None:
+    """A background job of a script may inherit that from its shell."""
+    with ignoring_interrupts(), Native(home) as process:
+        assert process.interrupt() == 0
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:

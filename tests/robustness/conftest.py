@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from pulumi_instances.testing.emulator import Emulator
 from tests.acceptance.conftest import (  # noqa: F401  fixtures here too
     cli_template,
+    configured_template,
     engine,
     issued,
     native_sdk,

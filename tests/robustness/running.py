@@ -6,12 +6,11 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.harness import CliHarness, Harness
+from tests.support.harness import Harness
 from tests.support.processes import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -34,20 +33,11 @@ def providers(home: str) -> list[int]:
 
 
 class Up:
-    """An `up` under way: the real CLI, or a script that uses the local engine."""
+    """An `up` of the real CLI under way."""
 
     def __init__(self, stack: Harness) -> None:
         self._home = stack.env["PULUMI_HOME"]
-        if isinstance(stack, CliHarness):
-            command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
-        else:
-            command = [
-                sys.executable,
-                "-m",
-                "tests.robustness.local_up",
-                str(stack.directory),
-                str(stack.directory / "state.json"),
-            ]
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
         env = {**os.environ, **stack.env, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             command,
@@ -63,9 +53,13 @@ class Up:
         """Ctrl-C: the terminal sends it to the whole group."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def kill(self) -> None:
-        """SIGKILL the engine alone: what it has started is not asked."""
-        os.kill(self._process.pid, signal.SIGKILL)
+    def kill(self, *, group: bool = False) -> None:
+        """SIGKILL the engine alone, or its process group: plugins and language hosts have groups of their own."""
+        (os.killpg if group else os.kill)(self._process.pid, signal.SIGKILL)
+
+    def plugins(self) -> list[int]:
+        """The ids of the provider processes."""
+        return providers(self._home)
 
     def kill_provider(self) -> None:
         """SIGKILL the process that the provider runs in."""
@@ -86,7 +80,7 @@ class Up:
         self._process.kill()
         self._process.wait()
         for provider in providers(self._home):
-            with suppress(ProcessLookupError):  # it may have ended with its engine, as the local one's does
+            with suppress(ProcessLookupError):
                 os.kill(provider, signal.SIGKILL)
         if self._process.stdout is not None:
             self._process.stdout.close()

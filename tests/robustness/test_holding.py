@@ -106,6 +106,7 @@ def test_a_move_in_an_up_that_refreshes_first(stack: Harness, instances_api: Emu
     assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
 
 
+@pytest.mark.needs_engine("--target")
 def test_a_failed_move_outlives_a_refresh(stack: Harness, instances_api: Emulator, first: str) -> None:
     fail_to_move(stack, instances_api, first)
     stack.refresh()
@@ -115,6 +116,7 @@ def test_a_failed_move_outlives_a_refresh(stack: Harness, instances_api: Emulato
     assert (held(stack), ids(instances_api)) == ({"second": first}, [first])
 
 
+@pytest.mark.needs_engine("--target")
 def test_a_move_with_a_target_is_ended_by_the_next(stack: Harness, instances_api: Emulator, first: str) -> None:
     stack.program(MOVED.format(id=first))
     stack.up(target=[urn(stack, "first").replace("::first", "::second")])
@@ -162,6 +164,7 @@ BEFORE = """
 """
 
 
+@pytest.mark.needs_engine("--replace and taint")
 @pytest.mark.parametrize("how", ["--replace", "taint"])
 def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     stack: Harness, instances_api: Emulator, how: str
@@ -185,6 +188,7 @@ def test_what_adopt_id_names_is_not_deleted_before_it_is_replaced(
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("delete_before_replace")
 @pytest.mark.document_dialect
 def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harness, instances_api: Emulator) -> None:
     """The engine deletes it before it knows the new value, and so before anything is checked."""
@@ -204,6 +208,7 @@ def test_what_adopt_id_names_is_not_deleted_with_what_it_depends_on(stack: Harne
     assert held(stack)["first"] == there
 
 
+@pytest.mark.needs_engine("--target")
 def test_the_old_resource_of_a_failed_move_is_destroyed_alone(
     stack: Harness, instances_api: Emulator, first: str
 ) -> None:
@@ -298,6 +303,7 @@ def bring_in(stack: Harness, instance_id: str) -> None:
     stack.program(FIRST)
 
 
+@pytest.mark.needs_engine("--replace")
 @pytest.mark.parametrize("delete_before", [False, True])
 def test_a_replacement_does_not_lose_what_a_stale_note_takes_for_its_own(
     stack: Harness, instances_api: Emulator, delete_before: bool
@@ -315,6 +321,7 @@ def test_a_replacement_does_not_lose_what_a_stale_note_takes_for_its_own(
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("taint")
 def test_a_tainted_instance_is_not_lost_to_a_stale_note(stack: Harness, instances_api: Emulator) -> None:
     leave_note(stack, instances_api)
     bring_in(stack, by_hand(instances_api))
@@ -327,6 +334,7 @@ def test_a_tainted_instance_is_not_lost_to_a_stale_note(stack: Harness, instance
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("--replace")
 def test_what_the_state_was_seen_to_hold_is_never_taken_over(stack: Harness, instances_api: Emulator) -> None:
     """One `up` here is enough: the replacement after it is a new instance."""
     leave_note(stack, instances_api)

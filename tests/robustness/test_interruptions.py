@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.acceptance.conftest import needs_cli
-from tests.robustness.running import up
+from tests.robustness.running import providers, up
 from tests.support.checks import calls
 from tests.support.harness import CliHarness, Harness
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit"),
+    pytest.mark.needs_engine("a state on disk, which a killed process leaves"),
+]
 
 PROGRAM = """
     first = Instance("first", your_mom="dropbox", provider_data={"code": "c0de-1"})
@@ -94,6 +98,43 @@ def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
     assert len(held) == 60
 
 
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "group"])
+def test_a_plugin_ends_with_a_killed_engine(stack: Harness, instances_api: Emulator, *, group: bool) -> None:
+    """It holds both secrets. Here it has nothing to do; the program goes on."""
+    stack.env.update(instances_api.env)
+    stack.program("""
+        import time
+        Instance("first", your_mom="dropbox").id.apply(lambda _: time.sleep(60))
+    """)
+    with up(stack) as running:
+        until(instances_api.instances)
+        assert running.plugins()
+        running.kill(group=group)
+        until(lambda: not running.plugins())
+
+
+def test_a_plugin_of_a_killed_engine_ends_what_it_has_begun(slow: Harness, instances_api: Emulator) -> None:
+    """The create that is on its way is answered, and the plugin ends after it."""
+    with up(slow) as running:
+        until(in_create(instances_api))
+        running.kill()
+        until(lambda: not running.plugins())
+    until(instances_api.instances)
+    assert calls(instances_api) == ["POST /instances"]
+
+
+def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances_api: Emulator) -> None:
+    """A create that the service has put off is not sent any more: nobody would learn of the instance."""
+    stack.env.update(instances_api.env)
+    stack.program('Instance("first", your_mom="dropbox")')
+    instances_api.fail("POST", "/instances", Fault.status(429, headers={"Retry-After": "90"}))
+    with up(stack) as running:
+        until(in_create(instances_api))
+        running.kill()
+        until(lambda: not running.plugins())
+    assert (calls(instances_api), instances_api.instances()) == (["POST /instances"], [])
+
+
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
     """The `up` fails; the next one waits for the instance and adopts it."""
     with up(slow) as running:
@@ -108,6 +149,17 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
+def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness, instances_api: Emulator) -> None:
+    """A shell has a script's background job ignore SIGINT, and the engine ends its providers by it."""
+    with ignoring_interrupts(), up(slow) as running:
+        until(in_create(instances_api))
+        [provider] = providers(slow.env["PULUMI_HOME"])
+        status = Path(f"/proc/{provider}/status").read_text()
+        assert running.wait()[0] == 0
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    assert not ignored & 1 << (signal.SIGINT - 1)
+
+
 def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
     """After a Ctrl-C in a create nothing else starts, and the next `up` continues."""
     with up(slow) as running:
@@ -116,9 +168,8 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
         assert len(instances_api.instances()) == 1
-        if slow.engine != "local":  # it waits for what is under way; the local engine's script ends at the first
-            unlock(slow)
-            assert list(slow.instances()) == ["first"]
+        unlock(slow)
+        assert list(slow.instances()) == ["first"]
 
     assert_next_up_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
@@ -139,10 +190,8 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 
 
 # The CLI tries for more than a minute to write its state before it gives up.
+@pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "engine", ["local", *(pytest.param(cli, marks=[needs_cli, pytest.mark.soak]) for cli in ("cli", "cli-native"))]
-)
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
     """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
     with up(slow) as running:

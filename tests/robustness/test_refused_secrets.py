@@ -123,6 +123,7 @@ VALUES = {
 }
 
 
+@pytest.mark.needs_engine("refused values as Go prints them")
 @pytest.mark.dynamic_door("it is about another dynamic provider")
 def test_a_failure_that_names_a_property_shows_its_value_on_both_engines(stack: Harness) -> None:
     """The local engine prints what the CLI prints, so that a provider which leaks is found without the CLI."""

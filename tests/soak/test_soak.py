@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
+from tests.acceptance.conftest import needs_cli
 from tests.soak.world import World
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
@@ -22,6 +23,7 @@ Held = dict[str, tuple[str, str, str]]
 NOUGHT = ("lost", "doubled", "leaked", "wrongly deleted", "tokens changed", "strangers touched")
 
 
+@needs_cli
 @pytest.mark.soak
 @pytest.mark.timeout(SECONDS + 300)
 def test_random_work_under_faults_loses_doubles_and_leaks_nothing(

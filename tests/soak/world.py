@@ -20,7 +20,6 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from pulumi_instances.testing.emulator import api as emulated
-from pulumi_instances.testing.engine import StackDouble
 from tests.robustness.running import providers
 
 from .stacks import RESOURCE_TYPE, new_stack
@@ -308,7 +307,7 @@ class World:
         """The ids that the other stack holds."""
         return {resource["id"] for resource in self._state(self._other).values()}
 
-    def _state(self, stack: StackDouble | auto.Stack) -> dict[str, dict[str, Any]]:
+    def _state(self, stack: auto.Stack) -> dict[str, dict[str, Any]]:
         resources = (stack.export_stack().deployment or {}).get("resources") or []
         found = [resource for resource in resources if resource["type"] == RESOURCE_TYPE]
         assert not [resource for resource in found if resource.get("delete")], "a deletion is still owed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -116,3 +117,62 @@ def test_a_process_that_is_shutting_down_is_not_heard() -> None:
     """Its stdout is still read, but its server answers nobody any more."""
     asked = subprocess.run([sys.executable, "-c", ASK_AT_THE_END], capture_output=True, text=True, timeout=60)
     assert asked.stderr == "False"
+
+
+# A process that ends with its engine. A call is under way until somebody closes stdin.
+END_WITH_THE_ENGINE = """
+import sys, threading
+from pulumi_instances import process
+from pulumi_instances.core.errors import Cancelled
+begun = threading.Event()
+def call():
+    with process.call():
+        begun.set()
+        try:
+            process.sleep(60)
+        except Cancelled as error:
+            sys.stderr.write(f"{error}\\n{process.has_engine()}\\n")
+        sys.stdin.read()
+        sys.stderr.write("done\\n")
+threading.Thread(target=call).start()
+begun.wait()
+process.watch(sys.argv[1], process.end_between_calls)
+print("watching", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("sign", ["stdout is not read", "nobody listens at its address"])
+def test_a_process_ends_with_its_engine_when_its_calls_are_done(sign: str) -> None:
+    """Each sign alone will do. Waiting ends at once, and what is on its way is awaited."""
+    with socket.create_server(("127.0.0.1", 0)) as engine:
+        address = f"127.0.0.1:{engine.getsockname()[1]}" if sign.startswith("nobody") else ""
+        with subprocess.Popen(
+            [sys.executable, "-u", "-c", END_WITH_THE_ENGINE, address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process_:
+            assert process_.stdin is not None
+            assert process_.stdout is not None
+            assert process_.stderr is not None
+            assert process_.stdout.readline() == "watching\n"
+            if address:
+                engine.close()
+            else:
+                process_.stdout.close()
+            assert process_.stderr.readline() == "the engine has ended; run again\n"
+            assert process_.stderr.readline() == "False\n"
+            assert process_.poll() is None
+            process_.stdin.close()
+            assert process_.stderr.read() == "done\n"
+            assert process_.wait(timeout=60) == 1
+
+
+def test_a_process_outlives_a_quiet_engine() -> None:
+    """One that takes the connection and says nothing, or has no address that anybody could try, is alive."""
+    with socket.create_server(("127.0.0.1", 0)) as engine:
+        asked = ASK.replace("sys.stdin", f"process.watch('127.0.0.1:{engine.getsockname()[1]}', int); sys.stdin")
+        done = subprocess.run([sys.executable, "-c", asked], input="", capture_output=True, text=True, timeout=60)
+        assert done.stderr == "True"

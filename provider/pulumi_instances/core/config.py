@@ -21,6 +21,9 @@ from .errors import Problem, SettingError
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
 
+ONLY_API = "PULUMI_INSTANCES_ONLY_API"
+"""A variable by which the pytest fixture `stack` keeps every account of a test on this host: that of its emulator."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -286,7 +289,7 @@ def _values(
             )
             problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
-        problems = _plain_http(values, prefix)
+        problems = _plain_http(values, prefix) or _not_the_emulator(values, prefix, environ)
     return values, problems
 
 
@@ -321,3 +324,15 @@ def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
         return []
     advice = f"use https, or set {NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
     return [Problem(f"{NAMESPACE}:baseUrl", "is plain http, which exposes the secrets to the network", advice)]
+
+
+def _not_the_emulator(values: Mapping[str, Any], prefix: str, environ: Mapping[str, str]) -> list[Problem]:
+    """In a test with the fixture `stack`, no account may lead to a real service."""
+    emulator = environ.get(ONLY_API, "")
+    if not emulator or urlsplit(values["base_url"]).netloc == urlsplit(emulator).netloc:
+        return []
+    advice = (
+        f"in the test, set {prefix}BASE_URL to instances_api.base_url, and both secrets ({prefix}USER_SECRET, "
+        f"{prefix}ORGANIZATION_SECRET) to those of instances_api or of an instances_api.add_account()"
+    )
+    return [Problem(f"{NAMESPACE}:baseUrl", "is not the emulator, which a test with the fixture `stack` uses", advice)]

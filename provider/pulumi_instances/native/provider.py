@@ -126,10 +126,14 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Cancel(self, _request: Any) -> Any:
-        """The engine is told to stop: nothing waits any more, and nothing is sent again."""
+        """The engine is told to stop."""
+        self.cancel()
+        return empty_pb2.Empty()
+
+    def cancel(self) -> None:
+        """Let nothing wait any more, and send nothing again."""
         self._cancelled.set()
         self._calls.cancel()
-        return empty_pb2.Empty()
 
     # about the account
 
@@ -239,12 +243,12 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Read(self, request: Any) -> Any:
-        """Read an instance: for a refresh; by its id alone for `.get`, without inputs for an import.
+        """Read an instance: for a refresh; by its id alone for an import, and for `.get` (docs/engine.md, E27).
 
         An empty id says that it is gone.
         """
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
-        imports = not request.HasField("inputs") and not properties
+        by_id_alone = not old_inputs and not properties
         with self._calls.within(request.timeout):
             place = Place.of_urn(request.urn) if imports else None
             line = None if place is None else line_of(place)
@@ -252,12 +256,14 @@ class InstancesServicer(ResourceProviderServicer):
         if found is None:
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs
-        if imports or (IMPORTED in properties and IMPORTED in old_inputs):
+        if by_id_alone or IMPORTED in properties:
             outputs = {**outputs, IMPORTED: True}
+        if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
-        return provider_pb2.ReadResponse(
-            id=found.id, properties=_answer(outputs, request.properties), inputs=_answer(inputs, request.inputs)
-        )
+        answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
+        if by_id_alone or old_inputs:  # what was looked up has none
+            answer.inputs.CopyFrom(_answer(inputs, request.inputs))
+        return answer
 
     @_rpc
     def Update(self, request: Any) -> Any:

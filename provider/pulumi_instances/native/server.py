@@ -36,26 +36,28 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     logging.getLogger("grpc").addHandler(logging.NullHandler())
-    engine_log.connect(sys.argv[-1] if len(sys.argv) > 1 else "")
+    address = sys.argv[-1] if len(sys.argv) > 1 else ""
+    engine_log.connect(address)
     pool = ThreadPoolExecutor(_WORKERS)
     options = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
         ("grpc.max_send_message_length", _LARGEST_MESSAGE),
     ]
     server = grpc.server(pool, options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(InstancesServicer(), server)
+    servicer = InstancesServicer()
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    threading.Thread(target=_await_hang_up, args=[end], daemon=True).start()
+
+    def abandoned() -> None:
+        servicer.cancel()
+        end.set()
+
+    process.watch(address, abandoned)
     while not end.wait(_LOOK_EVERY):  # a signal that the system gives to another thread does not wake this one
         pass
     process.leave()
     server.stop(None)
     # What is under way goes on until it is done, or the engine loses patience: it leaves less to be found out.
     pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _await_hang_up(end: threading.Event) -> None:
-    process.await_hang_up()
-    end.set()

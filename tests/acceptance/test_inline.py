@@ -1,0 +1,84 @@
+"""An Automation API program that is a function: the CLI needs no language host for it, and users may have none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pulumi
+import pulumi.automation as auto
+import pytest
+
+from pulumi_instances import Instance
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import calls
+from tests.support.harness import cli_env, settings
+
+from .conftest import needs_cli
+
+pytestmark = needs_cli
+
+FIRST = {"crm": ["eu"], "billing": ["eu", "us"], "mail": []}
+"""The tags of each instance."""
+SECOND = {"crm": ["eu", "new"], "billing": ["eu", "us"], "files": []}
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has the CLI, and Python's dynamic providers, but no host for any language."""
+    env, tools = cli_env(tmp_path), tmp_path / "tools"
+    tools.mkdir()
+    for name in ("pulumi", "pulumi-resource-pulumi-python"):
+        found = shutil.which(name)
+        assert found, f"{name} belongs to the CLI"
+        shutil.copy(found, tools)  # the CLI looks beside itself, too, and behind links
+    path = [tools, Path(sys.executable).parent, *map(Path, os.environ["PATH"].split(os.pathsep))]
+    hosts = [each for each in path[2:] if shutil.which("pulumi-language-python", path=str(each))]
+    return {**env, "PATH": os.pathsep.join(str(each) for each in path if each not in hosts)}
+
+
+def test_several_instances_from_the_first_preview_to_the_destroy(
+    env: dict[str, str], instances_api: Emulator, tmp_path: Path
+) -> None:
+    """Each step leaves nothing to do, and the destroy leaves nothing."""
+    declared = FIRST
+
+    def program() -> None:
+        for name, tags in declared.items():
+            pulumi.export(name, Instance(name, your_mom="dropbox", tags=tags).token)
+
+    def operation(name: str) -> dict[str, int]:
+        result = getattr(stack, name)()
+        changes = result.change_summary if name == "preview" else result.summary.resource_changes
+        return {getattr(kind, "value", kind): number for kind, number in changes.items()}
+
+    def assert_settled() -> None:
+        writes = len(instances_api.writes)
+        assert operation("preview") == {"same": 4}
+        assert operation("refresh") == {"same": 4}
+        assert len(instances_api.writes) == writes
+
+    assert shutil.which("pulumi-language-python", path=env["PATH"]) is None
+    options = auto.LocalWorkspaceOptions(work_dir=str(tmp_path), env_vars=env)
+    stack = auto.create_stack("dev", "inline", program, opts=options)
+    stack.set_all_config(settings(instances_api))
+
+    assert operation("preview") == {"create": 4}
+    assert instances_api.writes == []
+    assert operation("up") == {"create": 4}
+    assert calls(instances_api) == ["POST /instances"] * 3
+    tokens = {each["name"]: each["token"] for each in instances_api.instances()}
+    assert {name: (output.value, output.secret) for name, output in stack.outputs().items()} == {
+        name: (token, True) for name, token in tokens.items()
+    }
+    assert_settled()
+
+    declared = SECOND
+    assert operation("preview") == operation("up") == {"same": 2, "update": 1, "create": 1, "delete": 1}
+    assert {each["name"]: each["tags"] for each in instances_api.instances()} == SECOND
+    assert_settled()
+
+    assert operation("destroy") == {"delete": 4}
+    assert instances_api.instances() == []
