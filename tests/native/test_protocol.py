@@ -14,6 +14,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
 from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
@@ -451,10 +452,18 @@ def test_look_ups(provider: Native, api: Emulator) -> None:
     assert found["yourMom"] == "box"
     several = provider.invoke("getInstances", tags=["eu"], yourMom="box")
     assert [each["id"] for each in several["instances"]] == ids
+    assert "managedBy" not in found
     with pytest.raises(NativeError, match=r"^getInstance: 2 instances have name: \"crm\""):
         provider.invoke("getInstance", name="crm")
     with pytest.raises(NativeError, match=f"use {GET_INSTANCE}"):
         provider.invoke("getNothing")
+
+
+def test_a_look_up_says_who_manages_an_instance(provider: Native, api: Emulator) -> None:
+    """Its mark says so, which is not one of its tags."""
+    api.add(name="made", tags=["eu", mark_of(line_of(Place("shop", "dev", "", "crm")), 1)])
+    found = provider.invoke("getInstance", name="made")
+    assert (found["tags"], found["managedBy"]) == (["eu"], "shop/dev/crm")
 
 
 # the log, time and the end
