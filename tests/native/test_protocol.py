@@ -23,6 +23,7 @@ from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
 from tests.support.processes import until
 
+LINE = line_of(Place("acceptance", "dev", "", "billing"))
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
 
@@ -357,22 +358,30 @@ def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
 
 
 def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:
-    """The next `up` reads it: the engine updates what is not complete."""
+    """The next `up` reads it, but not in another account: the engine updates what is not complete."""
     home = {"PULUMI_HOME": str(tmp_path)}
     with Native(home, {**settings_of(api), "maxRetries": 0}) as process:
         process.configure()
         api.fail("POST", "/instances", Fault.drop_after())
         api.fail("GET", "/instances/{id}", Fault.status(403))
         with pytest.raises(NativeError, match="its token cannot be read") as error:
-            process.create(inputs())
+            process.create(inputs(__line=LINE))
         [there] = api.instances()
         kept = error.value.kept
         assert kept.id == str(there["id"])
         state = plain(bag(kept.properties))
         assert "token" not in state
+    with Emulator() as other, Native(home, settings_of(other)) as process:
+        while str(other.add(name="stranger")) != kept.id:
+            continue
+        process.configure()
+        with pytest.raises(NativeError, match="has another instance") as error:
+            process.update(kept.id, state, inputs(__line=LINE))
+        assert "token" not in bag(error.value.kept.properties)
+        assert other.writes == []
     with Native(home, settings_of(api)) as process:
         process.configure()
-        outputs = process.update(kept.id, state, inputs())
+        outputs = process.update(kept.id, state, inputs(__line=LINE))
         assert outputs["token"] == secret(there["token"])
     assert [request.method for request in api.writes] == ["POST"]
 
