@@ -289,8 +289,11 @@ class EngineCalls:
         return self._api().find_all(*given)
 
     def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
-        """These outputs with the token and the health that a GET tells: a create may not have seen them."""
-        found = self._api(outs).look_up(instance_id)
+        """These outputs with the token and the health that a GET tells: a create may not have seen them.
+
+        Raises AnotherInstance where it is not proven to be the instance of these outputs.
+        """
+        found = self._api(outs).read(instance_id, outs, by_get=True)
         return {**outs, **{key: found[key] for key in model.OUTPUT_ONLY if key in found}}
 
     def within(self, seconds: float) -> AbstractContextManager[None]:

@@ -6,11 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
+import requests
+
 from pulumi_instances.testing import StackDouble
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import Open
-from .markdown import ROOT, blocks
+from .markdown import ROOT, blocks, document
 
 
 def test_the_readme_shows_the_quickstart_verbatim() -> None:
@@ -34,9 +36,17 @@ def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, ins
         assert outputs["ids"].value == {"files": str(held["dropbox"]["id"]), "crm": str(held["sfdc"]["id"])}
         assert outputs["files_token"].value == held["dropbox"]["token"]
         assert outputs["files_token"].secret
+        [mark] = re.findall(r"`(pulumi:[^`]*#[^`]*)`", document("README.md"))
+        assert mark in _tags_at_the_api(instances_api)
         stack.preview(expect_no_changes=True)
         stack.destroy()
     assert instances_api.instances() == []
+
+
+def _tags_at_the_api(api: Emulator) -> list[str]:
+    headers = {"Authorization": f"User {api.user_secret}, Organization {api.organization_secret}"}
+    listed = requests.get(f"{api.base_url}/instances", headers=headers, timeout=10).json()
+    return [tag for instance in listed for tag in instance["tags"]]
 
 
 def test_both_project_files_name_the_same_project() -> None:

@@ -169,7 +169,7 @@ def test_a_listing_is_read_whole() -> None:
 
 
 def test_a_lookup_has_all_that_is_answered() -> None:
-    assert {field.name for field in fields(InstanceResult)} == {"id", *model.ANSWERED}
+    assert {field.name for field in fields(InstanceResult)} == {"id", *model.ANSWERED, "managed_by"}
 
 
 # HEALTH, SECRET_OUTPUTS, HIDDEN, HIDDEN_INPUTS
@@ -235,4 +235,4 @@ def test_drift_compares_what_is_listed(key: str) -> None:
 
 
 def test_the_commands_show_all_that_is_answered() -> None:
-    assert set(common.presented(FOUND, with_token=True)) == {"id", *model.ANSWERED}
+    assert set(common.presented(FOUND, with_token=True)) == {"id", *model.ANSWERED, "managed_by"}

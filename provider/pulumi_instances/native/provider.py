@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from ..api.attempt import Clock
-from ..core import config, model, spelling
+from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     Cancelled,
@@ -401,7 +401,9 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 def _found(instance: Mapping[str, Any]) -> Bag:
     """An instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    return to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    manager = identity.managed_by(instance)
+    return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
 def _returned(values: Bag, given: Any) -> Any:

@@ -116,7 +116,9 @@ _PROPERTIES = {
 _REQUIRED_INPUTS = ("your_mom",)
 _KNOWN_OUTPUTS = ("your_mom", "name", "tags", "token")
 FOUND = ("name", "your_mom", "tags", "token", "valid", "disabled")
-"""What a look-up answers beside the id."""
+"""What a look-up answers beside the id and MANAGED_BY."""
+MANAGED_BY = "managedBy"
+"""In the answer of a look-up: which resource manages the instance."""
 
 _SETTINGS: dict[str, tuple[str, str]] = {
     "baseUrl": ("string", "Where the API is, with its path. Plain `http` is for loopback only. Required."),
@@ -231,6 +233,10 @@ def _setting(setting: Setting) -> Spec:
 
 
 _ID: Spec = {"type": "string", "description": "The id of the instance."}
+_MANAGER: Spec = {
+    "type": "string",
+    "description": "Which resource manages the instance, such as `shop/dev/crm`. Not set if none does.",
+}
 _FILTERS: Spec = {
     "name": {"type": "string", "description": "The exact name."},
     "tags": {**_TEXTS, "description": "Tags that the instance must all have; it may have more."},
@@ -244,7 +250,7 @@ _PLAIN_FORM = "The SDKs keep a token secret in the output form only; in the plai
 def _found() -> Spec:
     return {
         "type": "object",
-        "properties": {"id": _ID, **_specs(FOUND)},
+        "properties": {"id": _ID, **_specs(FOUND), MANAGED_BY: _MANAGER},
         "required": ["id", "name", "yourMom", "tags", *map(camel, SECRET_OUTPUTS)],
     }
 
