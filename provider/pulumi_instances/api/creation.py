@@ -216,10 +216,18 @@ class Creations:
         """The instance in an answer to our POST, with what the answer lacks."""
         instance_id = model.normalise_id(answer["id"])
         found = model.told(answer, self._client.settings.dialect)
-        existed = self._holders.existed(instance_id, create.before)
-        if existed or identity.of_others(found, create.line) or not self._holders.take(instance_id, self._line(create)):
+        why = "which existed before" if self._holders.existed(instance_id, create.before) else ""
+        if create.before is None and mark is not None:
+            # Nobody knows what there was before: the mark alone proves that it is the one.
+            if not identity.carries(found, mark):
+                found = {**found, **self._read(create, instance_id, deadline, mark)}
+            why = "" if identity.carries(found, mark) else "which does not carry the mark that was sent"
+        is_of_others = bool(identity.of_others(found, create.line))
+        if not why and (is_of_others or not self._holders.take(instance_id, self._line(create))):
+            why = "which another resource manages"
+        if why:
             raise CreateUndecided(
-                f"{create.what}: the API answered with instance {instance_id}, which existed before",
+                f"{create.what}: the API answered with instance {instance_id}, {why}",
                 "look at it: the service may have changed it, or created another one",
                 [instance_id],
             )
