@@ -223,7 +223,9 @@ def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_ap
     token = instances_api.instance(made)["token"]
     body = {"id": made, "name": "box", "token": token, "tags": [], "valid": False, "disabled": False}
     body = {**body, "provisionInteractions": [{"type": "login"}]}
-    if not adopted:
+    if adopted:
+        instances_api.change(made, valid=False)
+    else:
         instances_api.remove(made)
     method, path = ("GET", f"/instances/{made}") if adopted else ("POST", "/instances")
     instances_api.fail(method, path, Fault.status(200, body=json.dumps(body).encode()))

@@ -15,7 +15,7 @@ ADOPT = """
 """
 
 
-MANAGED = "adopt_id names instance {id}, which acceptance/dev/box manages, as its tags say; to move it, use aliases"
+MANAGED = "adopt_id names instance {id}, which (acceptance/dev/box|another resource of this stack already) manages"
 
 
 @pytest.fixture
