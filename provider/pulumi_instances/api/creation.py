@@ -154,8 +154,10 @@ class Creations:
         shown = ", ".join(f"{each} ({words_of(line)})" for line in sorted(every) for each in every[line])
         if len(ids) > 1:
             return LeftBehind(
-                f"{create.what}: instances {', '.join(ids)} carry the mark of this resource, and no state holds them",
-                f'delete all but one, or keep one with adopt_id="{ids[-1]}"',
+                f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
+                "made them, or the state holds one that is to be replaced",
+                "delete those that the state does not hold (`pulumi stack --show-ids`), and run again; to create "
+                f"another one beside them, run `{variable}=no pulumi up`",
                 ids,
             )
         return LeftBehind(
