@@ -9,10 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi.automation as auto
 import pytest
@@ -23,9 +21,9 @@ from tests.acceptance.conftest import NewStack, needs_cli
 from tests.robustness.running import providers, up
 from tests.robustness.test_interruptions import unlock
 from tests.support.checks import assert_ends_empty, assert_settled, calls
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.harness import Harness, settings
 from tests.support.processes import COMMAND, until
-from tests.support.shell import Handler
 
 on_the_cli = pytest.mark.parametrize(
     "engine", [pytest.param(name, marks=needs_cli) for name in ("cli", "cli-native")], indirect=True
@@ -634,61 +632,27 @@ def test_what_a_killed_create_has_left_without_a_mark_is_named(stack: Harness, i
 # 8. a proxy that cuts the connection after the request
 
 
-class _Cutting(Handler):
-    """Passes each request on to the service, and closes the connection instead of the first answer to each write."""
-
-    protocol_version = "HTTP/1.1"
-    target = ""
-    cut: set[tuple[str, str]]
-
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = urlsplit(self.path)
-        headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Proxy-Connection")}
-        url = f"{self.target}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.request(self.command, url, data=body, headers=headers, timeout=60)
-        if self.command != "GET" and (self.command, parts.path) not in self.cut:
-            self.cut.add((self.command, parts.path))
-            self.close_connection = True
-            return
-        told = ("elements", "content-type")
-        kept = {name: value for name, value in response.headers.items() if name.lower().startswith(told)}
-        self.send(response.content, response.status_code, kept)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  the names of the base class
-
-    def parse_request(self) -> bool:
-        return super(Handler, self).parse_request()
-
-
 @pytest.fixture
-def proxy(instances_api: Emulator, stack: Harness) -> Iterator[set[tuple[str, str]]]:
-    """The stack reaches the service through a proxy; the requests that the proxy has cut."""
-    url, path = instances_api.base_url.split("://")[1].split("/", 1)
-    cut: set[tuple[str, str]] = set()
-    handler = type("Cutting", (_Cutting,), {"target": f"http://{url}", "cut": cut})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    stack.env.update(
-        INSTANCES_BASE_URL=f"http://api.example.com/{path}",
-        INSTANCES_ALLOW_INSECURE_HTTP="true",
-        **dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.server_port}"),
-        **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
-    )
-    try:
-        yield cut
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def cut(instances_api: Emulator, stack: Harness) -> Iterator[list[str]]:
+    """The stack reaches the service through a proxy. The methods of what that has cut: each write, when it is new."""
+    seen: set[tuple[str, str]] = set()
+    methods: list[str] = []
+
+    def cuts(method: str, path: str) -> bool:
+        if method == "GET" or (method, path) in seen:
+            return False
+        seen.add((method, path))
+        methods.append(method)
+        return True
+
+    with cutting_proxy(instances_api, cuts) as env:
+        stack.env.update(env)
+        yield methods
 
 
 @on_the_cli
 def test_what_a_proxy_cuts_is_not_sent_again_where_it_may_have_acted(
-    stack: Harness, instances_api: Emulator, proxy: set[tuple[str, str]]
+    stack: Harness, instances_api: Emulator, cut: list[str]
 ) -> None:
     """One POST makes one instance. A DELETE is sent again, and its 404 is our own doing."""
     stack.program(boxes(2))
@@ -699,13 +663,13 @@ def test_what_a_proxy_cuts_is_not_sent_again_where_it_may_have_acted(
     stack.destroy()
 
     assert (held_ids(stack), ids(instances_api)) == ([], [])
-    assert {method for method, _ in proxy} == {"POST", "DELETE"}
+    assert cut == ["POST", "DELETE", "DELETE"]
     assert "no longer exists" not in stack.said[-1]
 
 
 @on_the_cli
 def test_a_code_in_an_update_that_a_proxy_cuts_is_sent_once(
-    stack: Harness, instances_api: Emulator, proxy: set[tuple[str, str]]
+    stack: Harness, instances_api: Emulator, cut: list[str]
 ) -> None:
     """A code works once: sent again, it would be refused, although the first login has worked."""
     stack.env["INSTANCES_UPDATE_IN_PLACE"] = "true"
@@ -716,7 +680,7 @@ def test_a_code_in_an_update_that_a_proxy_cuts_is_sent_once(
     stack.program(program.format(code="c0de-2", tags=["a"]))
     stack.up()
 
-    assert "PUT" in {method for method, _ in proxy}
+    assert cut == ["POST", "PUT"]
     assert [call.split()[0] for call in calls(instances_api)] == ["POST", "PUT"]
     assert set(stack.preview().change_summary) == {"same"}
 
