@@ -118,6 +118,8 @@ class EngineCalls:
                 self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"), line)
+            if not problems:
+                problems = self._operations.check_import(line)
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
@@ -208,17 +210,19 @@ class EngineCalls:
                 log.warning("%s", error)
         return found
 
-    def read(self, instance_id: str, props: Mapping[str, Any], import_line: str | None = None) -> Read | None:
+    def read(
+        self, instance_id: str, props: Mapping[str, Any], line: str | None = None, *, imports: bool = False
+    ) -> Read | None:
         """Called by refresh with the outputs in the state, and by `.get` with the program's inputs.
 
-        With ``import_line``, the line of the mark of a resource that is to have the instance, by an import. Returns
-        None where it is proven that it no longer exists (`absence`): refresh then drops it from the state. `.get`
-        raises NotFound.
+        ``line``, where nothing is known but the id, is that of the mark of the resource: if the next check is for it,
+        or with ``imports``, it is an import. Returns None where it is proven that it no longer exists (`absence`):
+        refresh then drops it from the state. `.get` raises NotFound.
         """
         api = self._api(props)
         lookup = model.is_lookup(props)
         if lookup:
-            found = api.look_up(instance_id, import_line=import_line)
+            found = api.look_up(instance_id, line=line, imports=imports)
         else:
             try:
                 # What manages nothing, such as a reference by `.get`, is read by a GET: the engine compares all its

@@ -148,6 +148,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
     stack.up()
     [urn] = [resource["urn"] for resource in stack.resources() if resource["urn"].endswith("my_first_instance")]
 
+    stack.env["INSTANCES_TAKE_OVER"] = "no"
     with pytest.raises(auto.CommandError, match=r"works only once|already used.*give a new code if this one was used"):
         stack.up(replace=[urn])
 
@@ -222,6 +223,10 @@ def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_ap
     token = instances_api.instance(made)["token"]
     body = {"id": made, "name": "box", "token": token, "tags": [], "valid": False, "disabled": False}
     body = {**body, "provisionInteractions": [{"type": "login"}]}
+    if adopted:
+        instances_api.change(made, valid=False)
+    else:
+        instances_api.remove(made)
     method, path = ("GET", f"/instances/{made}") if adopted else ("POST", "/instances")
     instances_api.fail(method, path, Fault.status(200, body=json.dumps(body).encode()))
     given = f', adopt_id="{made}"' if adopted else ""

@@ -50,7 +50,8 @@ def test_an_object_as_held_has_the_names_of_the_model(api: Emulator, http: Http)
     """This is true after a POST and after `add`."""
     http.post()
     api.add()
-    fields = {"id", "name", "token", "your_mom", "tags", "configuration", "provider_data", "valid", "disabled"}
+    bags = {"configuration", "provider_data"}
+    fields = {"id", "name", "token", "your_mom", "tags", "managed_by", "valid", "disabled", *bags}
     assert [each.keys() for each in api.instances()] == [fields, fields]
     assert api.instances()[0] == api.instance(str(api.instances()[0]["id"]))
 

@@ -57,23 +57,33 @@ def unlock(stack: Harness) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def assert_next_up_agrees(stack: Harness, api: Emulator) -> None:
-    """The next `up` succeeds, and then state and API hold the same two objects."""
+def take_over(stack: Harness) -> None:
+    """What the error of the first `up` after an interruption says: with the variable, the next one has all."""
     unlock(stack)
+    with pytest.raises(auto.CommandError, match="carries the mark of this resource already") as failure:
+        stack.up()
+    assert "INSTANCES_TAKE_OVER=yes pulumi up" in str(failure.value)
+    stack.env["INSTANCES_TAKE_OVER"] = "yes"
     stack.up()
+
+
+def assert_agrees(stack: Harness, api: Emulator) -> None:
+    """State and API hold the same two objects."""
     held = {instance["name"]: str(instance["id"]) for instance in api.instances()}
     assert len(api.instances()) == 2
     assert {name: resource["id"] for name, resource in stack.instances().items()} == held
 
 
 def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """The CLI is killed in a create, which the orphaned provider finishes; the next `up`, at once, adopts it."""
+    """The CLI is killed in a create, which the orphaned provider finishes; the next `up`, at once, waits for it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill()
         running.wait()
 
-        assert_next_up_agrees(slow, instances_api)
+        take_over(slow)
+
+    assert_agrees(slow, instances_api)
 
     assert calls(instances_api) == ["POST /instances"] * 2
 
@@ -90,6 +100,7 @@ def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
         running.kill()
         running.wait()
         unlock(stack)
+        stack.env["INSTANCES_TAKE_OVER"] = "yes"
 
         stack.up()
 
@@ -136,7 +147,7 @@ def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances
 
 
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """The `up` fails; the next one waits for the instance and adopts it."""
+    """The `up` fails; the next one waits for the instance, and names it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill_provider()
@@ -144,7 +155,9 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
         assert code != 0
         assert "first" in said
 
-        assert_next_up_agrees(slow, instances_api)
+        take_over(slow)
+
+    assert_agrees(slow, instances_api)
 
     assert calls(instances_api) == ["POST /instances"] * 2
 
@@ -171,12 +184,15 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
         unlock(slow)
         assert list(slow.instances()) == ["first"]
 
-    assert_next_up_agrees(slow, instances_api)
+    slow.env["INSTANCES_TAKE_OVER"] = "yes"
+    unlock(slow)
+    slow.up()
+    assert_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
 def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """After two Ctrl-C the engine no longer waits for the create, and the next `up` adopts what it created."""
+    """After two Ctrl-C the engine no longer waits for the create, and the next `up` names what it created."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()
@@ -185,7 +201,8 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
 
-    assert_next_up_agrees(slow, instances_api)
+    take_over(slow)
+    assert_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
@@ -193,19 +210,12 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
-    """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
+    """The state cannot be written after a create; the next `up` says which instance that was, and takes it over."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.fill_disk()
         code, _ = running.wait(limit=600)
         assert code != 0
-    [made] = instances_api.instances()
-    unlock(slow)
-
-    with pytest.raises(auto.CommandError, match="already used") as failure:
-        slow.up()
-
-    advice = f'adopt_id="{made["id"]}"'
-    assert slow.say(advice) in str(failure.value)
-    slow.program(PROGRAM.replace('"first",', f'"first", {advice},'))
-    assert_next_up_agrees(slow, instances_api)
+    take_over(slow)
+    assert_agrees(slow, instances_api)
+    assert calls(instances_api) == ["POST /instances"] * 2

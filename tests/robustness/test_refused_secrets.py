@@ -105,13 +105,6 @@ def test_a_name_that_is_an_output_is_not_shown(stack: Harness, instances_api: Em
         assert f'create instance {shown}: 400 "no [secret]"' in said
         assert leaks({"said": said}, {"secret": SECRET}) == []
 
-    instances_api.add(your_mom="dropbox", name=SECRET)  # a twin, of which a warning tells
-    stack.program(HEADER + '    Instance("named", your_mom="dropbox", name=S)\n')
-    said = stack.up().stdout
-    assert "create instance [secret]: the API already has" in said
-    assert leaks({"said": said}, {"secret": SECRET}) == []
-    assert [instance["name"] for instance in instances_api.instances()] == [SECRET, SECRET]
-
 
 PLAIN = {"text": '"a b"', "number": "2.5", "whole": "3", "yes": "True", "none": "None"}
 VALUES = {

@@ -11,7 +11,7 @@ import tempfile
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -107,6 +107,17 @@ class Harness(ABC):
         """The instances of the exported state by their resource names."""
         found = [resource for resource in self.resources() if resource["type"] == self.instance_type]
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """In the block it is as if `createTimeout` had passed since the last create."""
+        variable = "INSTANCES_CREATE_TIMEOUT"
+        before = self.env.get(variable)
+        self.env[variable] = "0.001"
+        yield
+        del self.env[variable]
+        if before is not None:
+            self.env[variable] = before
 
     def say(self, message: str) -> str:
         """A message, or a pattern of it, written as for Python programs, as the door of this engine says it."""

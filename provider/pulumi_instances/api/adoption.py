@@ -14,6 +14,8 @@ from .listings import Found, Listings
 
 log = logging.getLogger("pulumi_instances")
 
+_TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move`"
+
 
 class Adoptions:
     """The adoptions of one account in this process. Safe to share between threads."""
@@ -42,6 +44,17 @@ class Adoptions:
         except InstancesError as error:
             log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
         return None
+
+    def import_problems(self, found: Found, line: Line) -> list[Problem]:
+        """The problem, if any, of a resource that imports this instance. It has it, where there is none."""
+        what = f"of instance {found['id']} is refused: "
+        if identity.of_others(found, line):
+            manages = f"{identity.managed_by(found)} manages it, as its tags say"
+            return [Problem("the import", what + manages, f"{_TO_MOVE}; or remove that tag at the service")]
+        if not self._holders.take(found["id"], line):
+            advice = f"{_TO_MOVE}; or run `pulumi state delete` for the other one first"
+            return [Problem("the import", f"{what}another resource of this stack manages it", advice)]
+        return []
 
     def adopt(self, inputs: Mapping[str, Any]) -> Found:
         """Make ``adopt_id`` the instance of a resource, and bring it in line by one PUT where anything differs.
@@ -97,7 +110,7 @@ def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:
         return Problem(
             "adopt_id",
             f"names instance {found['id']}, which {identity.managed_by(found)} manages, as its tags say",
-            "to move it, use aliases, `pulumi state rename` or `pulumi state move`; or remove that tag at the service",
+            f"{_TO_MOVE}; or remove that tag at the service",
         )
     return None
 

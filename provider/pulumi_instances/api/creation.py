@@ -154,8 +154,10 @@ class Creations:
         shown = ", ".join(f"{each} ({words_of(line)})" for line in sorted(every) for each in every[line])
         if len(ids) > 1:
             return LeftBehind(
-                f"{create.what}: instances {', '.join(ids)} carry the mark of this resource, and no state holds them",
-                f'delete all but one, or keep one with adopt_id="{ids[-1]}"',
+                f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
+                "made them, or the state holds one that is to be replaced",
+                "delete those that the state does not hold (`pulumi stack --show-ids`), and run again; to create "
+                f"another one beside them, run `{variable}=no pulumi up`",
                 ids,
             )
         return LeftBehind(
@@ -216,10 +218,18 @@ class Creations:
         """The instance in an answer to our POST, with what the answer lacks."""
         instance_id = model.normalise_id(answer["id"])
         found = model.told(answer, self._client.settings.dialect)
-        existed = self._holders.existed(instance_id, create.before)
-        if existed or identity.of_others(found, create.line) or not self._holders.take(instance_id, self._line(create)):
+        why = "which existed before" if self._holders.existed(instance_id, create.before) else ""
+        if create.before is None and mark is not None:
+            # Nobody knows what there was before: the mark alone proves that it is the one.
+            if not identity.carries(found, mark):
+                found = {**found, **self._read(create, instance_id, deadline, mark)}
+            why = "" if identity.carries(found, mark) else "which does not carry the mark that was sent"
+        is_of_others = bool(identity.of_others(found, create.line))
+        if not why and (is_of_others or not self._holders.take(instance_id, self._line(create))):
+            why = "which another resource manages"
+        if why:
             raise CreateUndecided(
-                f"{create.what}: the API answered with instance {instance_id}, which existed before",
+                f"{create.what}: the API answered with instance {instance_id}, {why}",
                 "look at it: the service may have changed it, or created another one",
                 [instance_id],
             )

@@ -68,6 +68,7 @@ class Operations:
         self._tokens: dict[str, str] = {}
         self._named: set[str] = set()
         self._concealed: set[str] = set()
+        self._looked_up: dict[str, Found] = {}
 
     # what the program declares
 
@@ -96,6 +97,12 @@ class Operations:
         """The problem, if any, of a new resource that is going to adopt this instance."""
         problem = self._adoptions.plan(instance_id, your_mom, line)
         return [] if problem is None else [problem]
+
+    def check_import(self, line: Line) -> list[Problem]:
+        """The problem, if any, of a resource that imports what was just looked up for it."""
+        with self._lock:
+            found = None if line is None else self._looked_up.pop(line, None)
+        return [] if found is None else self._adoptions.import_problems(found, line)
 
     def note_diff(
         self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool
@@ -153,15 +160,19 @@ class Operations:
         self._holders.note_refreshed(checked)
         return self._kept(checked, found)
 
-    def look_up(self, instance_id: str, *, import_line: Line = None) -> Found:
+    def look_up(self, instance_id: str, *, line: Line = None, imports: bool = False) -> Found:
         """Return an instance that no state holds, from a GET of it. Raises NotFound where the API says there is none.
 
-        With ``import_line`` it is to become that of a resource: raises AdoptionRefused where it is another one's.
+        The resource of this ``line`` may be going to import it, which `check_import` then is about. With ``imports`` it
+        does so: raises InputError where it cannot.
         """
         found = self._get(_checked(instance_id, "read"))
-        if import_line is not None:
-            self._demand_importable(found, import_line)
-        return found
+        if line is not None:
+            with self._lock:
+                self._looked_up[line] = found
+        if imports and (problems := self.check_import(line)):
+            raise InputError(problems[0].sentence(), problems[0].advice)
+        return {**found, model.ACCOUNT: self._account}
 
     def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
@@ -330,18 +341,6 @@ class Operations:
             "check instances:baseUrl and the secrets; or, if ours no longer exists, run "
             f"`{variable}=true pulumi refresh`, which drops it from the state and leaves the other alone",
         )
-
-    def _demand_importable(self, found: Found, line: str) -> None:
-        if identity.of_others(found, line):
-            raise InputError(
-                f"import instance {found['id']}: {identity.managed_by(found)} manages it, as its tags say",
-                "to move it, use aliases, `pulumi state rename` or `pulumi state move`; or remove that tag",
-            )
-        if not self._holders.take(found["id"], line):
-            raise InputError(
-                f"import instance {found['id']}: another resource of this stack manages it",
-                "use an alias to move it, or run `pulumi state delete` for the other one first",
-            )
 
     def _marked(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]

@@ -249,10 +249,13 @@ class InstancesServicer(ResourceProviderServicer):
         """
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
+        place = Place.of_urn(request.urn) if by_id_alone else None
+        line = None if place is None else line_of(place)
+        # The command `pulumi import` alone gives no address for the status of a resource. The option `import` is told
+        # from `.get` by the Check that follows it.
+        is_command = not request.HasField("inputs") and not request.resource_status_address
         with self._calls.within(request.timeout):
-            place = Place.of_urn(request.urn) if imports else None
-            line = None if place is None else line_of(place)
-            found = self._calls.read(request.id, _state(properties, old_inputs), line)
+            found = self._calls.read(request.id, _state(properties, old_inputs), line, imports=is_command)
         if found is None:
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs

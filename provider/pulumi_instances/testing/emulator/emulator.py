@@ -72,8 +72,8 @@ class Emulator:
     def __enter__(self) -> Emulator:
         """Open the data and serve. Raises OSError where the address is taken."""
         self._store = Store(self._data, *self._secrets, self._dialect.codes)
-        api = Api(self._store, self._page_size, self._dialect)
-        app = application([*api.routes(), *Control(self).routes()])
+        self._api = Api(self._store, self._page_size, self._dialect)
+        app = application([*self._api.routes(), *Control(self).routes()])
         wrapped = Wrapper(app, self._dialect.base_path, self._journal, self._faults, self._latency)
         try:
             self._server = Server(wrapped, *self._address)
@@ -214,8 +214,23 @@ class Emulator:
             raise KeyError("no such account")
         return found
 
+    def restart_ids(self) -> None:
+        """Let the next instance have the first id again, or the one after the highest that there is.
+
+        So does a service that was set up anew: the ids in a state then are those of other instances.
+        """
+        self._store.restart_ids()
+
+    def lag(self, seconds: float) -> None:
+        """From now on show an instance only so many seconds after the POST that has made it; 0 ends that.
+
+        Until then, requests about it are answered with 404, and no list has it. `reset` ends it.
+        """
+        self._api.lag = seconds
+
     def reset(self) -> None:
         """Forget instances, used codes, faults and the log. Accounts stay, and ids go on rising."""
+        self._api.lag = 0.0
         self._store.clear()
         self._faults.clear()
         self._journal.clear()
