@@ -285,7 +285,8 @@ class Creations:
                 continue
             if found := self._marked(create, mark, why, listed):
                 return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
-            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, listed)):
+            new = {key: found for key, found in listed.items() if key not in (create.before or {})}
+            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
                 raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(

@@ -177,7 +177,7 @@ class Holders:
         return "another resource of this program manages it" if others else None
 
     def note_deleted(self, instance_id: str) -> None:
-        """The instance no longer exists, or no longer is that of a resource."""
+        """The instance no longer exists: another one may get its id."""
         with self._lock:
             self._deleted.add(instance_id)
 

@@ -34,6 +34,10 @@ _HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What Linux, macOS and Windows answer where another process has the lock."""
 
 
+_unusable: set[Path] = set()
+"""The folders of which a warning has said that no lock can be had there."""
+
+
 class Busy(Exception):
     """Another process still holds the lock."""
 
@@ -60,10 +64,18 @@ class Turn:
         """Free the lock. The file stays where it is not ``decided`` what the create has made."""
         if self._descriptor is None or self._path is None:
             return
-        if decided:
-            with contextlib.suppress(OSError):  # Windows does not remove an open file
-                self._path.unlink()
+        removed = not decided or _removed(self._path)
         os.close(self._descriptor)
+        if not removed:  # Windows does not remove an open file
+            _removed(self._path)
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def take(name: str, wait: Callable[[], bool]) -> Turn:
@@ -83,9 +95,15 @@ def take(name: str, wait: Callable[[], bool]) -> Turn:
             if not wait():
                 raise Busy from None
         except OSError as error:
-            log.warning("no lock can be had in %s (%s); do not create twice at once", path.parent, error.strerror)
+            _warn_once(path.parent, error)
             break
     return Turn()
+
+
+def _warn_once(folder: Path, error: OSError) -> None:
+    if folder not in _unusable:
+        _unusable.add(folder)
+        log.warning("no lock can be had in %s (%s); do not create twice at once", folder, error.strerror)
 
 
 @contextlib.contextmanager

@@ -246,11 +246,13 @@ class Operations:
             if not self._client.settings.confirm_gone:
                 raise
             log.warning("%s; it is left alone, and ours is dropped from the state", stranger.cause)
+            return
         finally:
             self._listings.forget()
-        if spared is not None:
+        if spared is None:
+            self._holders.note_deleted(checked)
+        else:
             log.warning("instance %s is not deleted: %s", checked, spared)
-        self._holders.note_deleted(checked)
 
     def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
         """Delete an instance, unless its mark is another resource's: then say so."""

@@ -82,16 +82,18 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
     """Whether ``found`` (`model.from_wire`) is the instance of the state with these outputs.
 
     An equal token proves it in any account. Anything less counts in the account of the state only (``account`` is
-    that of the settings in use): stacks of one name in two accounts have equal marks.
+    that of the settings in use): stacks of one name in two accounts have equal marks. Where a token is masked, the mark
+    of another resource in place of the one in the state denies it.
     """
     ours, theirs = outputs.get("token"), shown_token(found)
     if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
-    if not (ours and theirs):
-        return Verdict.OURS
-    return Verdict.RENEWED if carries(found, outputs.get(MARK)) else Verdict.ANOTHER
+    if carries(found, outputs.get(MARK)):
+        return Verdict.RENEWED if ours and theirs else Verdict.OURS
+    is_of_another = MARK in outputs and bool(marks_on(found))
+    return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS
 
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
