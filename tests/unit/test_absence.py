@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,12 +42,12 @@ def state(api: Emulator, instance_id: str, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def missing(api: Emulator) -> Iterator[tuple[str, dict[str, Any]]]:
+def missing(api: Emulator) -> tuple[str, dict[str, Any]]:
     """An instance that no longer exists, and its state."""
     instance_id = str(api.add(name="billing"))
     outputs = state(api, instance_id)
     api.remove(instance_id)
-    yield instance_id, outputs
+    return instance_id, outputs
 
 
 YOUNG = {model.CREATED: time.time()}
@@ -58,7 +58,13 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Fault | None, type[Instanc
     "another account, confirmed": ({model.ACCOUNT: "x"}, {"confirm_gone": True}, None, DROPPED, "404"),
     "a young instance": (YOUNG, {}, None, KEPT, "created less than 120 s ago and may not be visible yet"),
     "a young instance, confirmed": (YOUNG, {"confirm_gone": True}, None, DROPPED, "404"),
-    "older than a short createTimeout": ({model.CREATED: time.time() - 9}, {"create_timeout": 5.0}, None, DROPPED, "404"),
+    "older than a short createTimeout": (
+        {model.CREATED: time.time() - 9},
+        {"create_timeout": 5.0},
+        None,
+        DROPPED,
+        "404",
+    ),
     "no listing": ({}, {}, Fault.status(403), KEPT, "without a listing that lacks it"),
     "no listing, confirmed": ({}, {"confirm_gone": True}, Fault.status(403), DROPPED, "404"),
     "a listing of a proxy": ({}, {}, Fault.status(200, body="<html>"), KEPT, "without a listing that lacks it"),
@@ -169,7 +175,7 @@ def test_nothing_is_done_to_another_instance(
     """It is neither read into the state, nor changed, nor deleted; no value of it is shown."""
     instance_id, outputs = stranger
     every = operations(api)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "read": lambda: every.read(instance_id, outputs),
         "enable": lambda: every.set_enabled(instance_id, True, outputs),
         "delete": lambda: every.delete(instance_id, outputs),

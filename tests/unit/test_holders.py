@@ -113,7 +113,7 @@ def test_two_resources_with_one_instance_are_an_error() -> None:
     """It was imported, or adopted, by hand in one of them."""
     holders = Holders()
     declare(holders, "7", CRM)
-    with pytest.raises(AdoptionRefused, match="held by two resources of this stack.*pulumi state delete"):
+    with pytest.raises(AdoptionRefused, match="held by two resources of this stack"):
         declare(holders, "7", BOX)
 
 

@@ -60,7 +60,7 @@ def test_what_proves_an_instance(token: str) -> None:
         assert verdict is expected(token, connector, marks, account), (connector, marks, account)
 
 
-STATES = {
+STATES: dict[str, dict[str, Any]] = {
     "of an older version": {"token": "t0ken", "your_mom": "dropbox"},
     "without a token": {"your_mom": "dropbox", model.MARK: MARK},
     "with an empty token": {**STATE, "token": "", model.ACCOUNT: None},
@@ -100,7 +100,7 @@ def test_marks_of_others_are_those_of_no_given_line() -> None:
 
 def test_the_instances_of_a_line_are_in_the_order_of_their_numbers() -> None:
     """Whatever else is listed is passed over."""
-    listed = [
+    listed: list[dict[str, Any]] = [
         {"id": "9", model.MARKS: [mark_of(LINE, 1)]},
         {"id": "7", model.MARKS: [mark_of(LINE, 12)]},
         {"id": "8", model.MARKS: [mark_of(THEIRS, 3)]},
@@ -144,6 +144,10 @@ def test_an_account_is_its_url_and_both_secrets() -> None:
     """The digest tells none of them."""
     ours = identity.account_of(Settings("https://a.test/v2", "us3r", "0rg"))
     assert ours == identity.account_of(Settings("https://A.test:443/v2/", "us3r", "0rg"))
-    others = [("https://a.test/v3", "us3r", "0rg"), ("https://a.test/v2", "x", "0rg"), ("https://a.test/v2", "us3r", "x")]
+    others = [
+        ("https://a.test/v3", "us3r", "0rg"),
+        ("https://a.test/v2", "x", "0rg"),
+        ("https://a.test/v2", "us3r", "x"),
+    ]
     assert ours not in {identity.account_of(Settings(*other)) for other in others}
     assert "us3r" not in ours

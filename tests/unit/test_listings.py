@@ -89,9 +89,7 @@ def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("write", ["update", "delete"])
-def test_writes_one_after_another_cost_one_get_and_one_listing(
-    api: Emulator, settings: Settings, write: str
-) -> None:
+def test_writes_one_after_another_cost_one_get_and_one_listing(api: Emulator, settings: Settings, write: str) -> None:
     """Each instance is proven before it is written; with `--parallel 1`, too, not by a GET for each."""
     operations = Operations(settings)
     for instance_id, outputs in seed(api, 6).items():

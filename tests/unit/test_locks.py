@@ -67,7 +67,7 @@ def let_go(process: subprocess.Popen[str]) -> None:
 def test_what_another_process_has_is_waited_for(folder: Path) -> None:
     """Until it ends its turn; then nothing is left of it."""
     with holder() as process:
-        looks = []
+        looks: list[int] = []
 
         def wait() -> bool:
             looks.append(len(looks))
@@ -164,7 +164,7 @@ def test_nobody_else_can_read_what_is_there(folder: Path) -> None:
 
 def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening and locking it, another process may have ended its turn."""
-    original, removed = locks._try_lock, []
+    original, removed = locks._try_lock, list[Path]()
 
     def remove_first(descriptor: int) -> None:
         original(descriptor)

@@ -107,7 +107,7 @@ class Client:
                 on_page(so_far, total)
             ids.update(found for found in fresh if found)
             # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
-            least = total if least is None or total is None else min(least, total)
+            least = min((count for count in (least, total) if count is not None), default=None)
             if token is None and not filters and len(ids) < (least or 0):
                 raise UnexpectedAnswer(
                     f"{what}: {least} instances are announced, and {len(ids)} shown", "run again later"
