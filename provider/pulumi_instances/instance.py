@@ -165,7 +165,13 @@ def _urn(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.Input[str]:
     start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::"
     if opts is None or opts.parent is None:
         return f"{start}{INSTANCE_TYPE}::{name}"
-    return opts.parent.urn.apply(lambda urn: f"{start}{_types_below(urn)}{INSTANCE_TYPE}::{name}")
+    parent = opts.parent
+
+    async def below_parent() -> str:
+        # As an output it would make the resource depend on its parent, and a component depends on its children.
+        return f"{start}{_types_below(str(await parent.urn.future()))}{INSTANCE_TYPE}::{name}"
+
+    return below_parent()
 
 
 def _types_below(urn: str) -> str:

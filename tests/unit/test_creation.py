@@ -483,7 +483,7 @@ def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[
         every.create(checked())
     text = str(caught.value)
     assert f"instance {left} carries the mark of this resource already" in text
-    assert f"Such instances: {left} (pulumi:shop/dev/billing), {of_other} (pulumi:shop/dev/other)" in text
+    assert f"This run has found: {left} (shop/dev/billing), {of_other} (shop/dev/other)" in text
     assert "`INSTANCES_TAKE_OVER=yes pulumi up`" in text
     assert "`INSTANCES_TAKE_OVER=no pulumi up`" in text
     assert (caught.value.candidates, posts(api), locked()) == ([left], 0, 0)
@@ -544,7 +544,7 @@ def test_a_create_that_was_cut_off_is_waited_for(api: Emulator, caplog: pytest.L
     clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(add, api, MARK)})
     found = operations(api, clock, take_over="yes").create(checked())
     assert ([found["id"]], posts(api)) == (ids(api), 0)
-    assert "an interrupted run may still be creating it: looking for it, for up to 60 s" in caplog.text
+    assert "looking for what an interrupted run may still be creating, for up to 60 s" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -708,7 +708,7 @@ def test_an_instance_with_the_mark_of_another_ones_resource_is_named_once(
         every.read(ours, outputs)
     warnings = [record.getMessage() for record in caplog.records]
     assert [line.partition(":")[0] for line in warnings] == [
-        f"instance {twin} carries the mark of this stack's shop/dev/billing, which has another instance"
+        f"instance {twin} carries the mark of shop/dev/billing, which has another instance in this stack"
     ]
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_updated_replaces(key: str) -> None:
 def test_a_create_fills_the_outputs(calls: EngineCalls) -> None:
     """It fills all of them, and the hidden keys."""
     assert set(calls.create({**CREATED, model.LINE: LINE}).outputs) == {*model.OUTPUTS, *model.HIDDEN}
-    assert set(calls.create(CREATED).outputs) == {*model.OUTPUTS, *model.HIDDEN} - {model.MARK}
+    assert set(calls.create(other("provider_data")).outputs) == {*model.OUTPUTS, *model.HIDDEN} - {model.MARK}
 
 
 def test_outputs_are_the_attributes_of_an_instance() -> None:

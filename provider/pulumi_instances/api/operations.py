@@ -139,9 +139,10 @@ class Operations:
         # "" is never the token of a listing: then a GET decides.
         token = "" if by_get else _token(outputs)
         try:
-            found = self._patiently(
-                outputs, lambda: self._listings.read(checked, token) if batched else self._get(checked)
-            )
+            if batched:
+                found = self._patiently(outputs, self._listings.read, checked, token)
+            else:
+                found = self._patiently(outputs, self._get, checked)
             self._demand_ours(checked, outputs, found, what)
         except (NotFound, AnotherInstance) as missing:
             if isinstance(missing, NotFound):
@@ -237,7 +238,7 @@ class Operations:
         spared = self._holders.why_spared(checked, outputs)
         try:
             if spared is None:
-                spared = self._patiently(outputs, lambda: self._deleted(checked, outputs, what))
+                spared = self._patiently(outputs, self._deleted, checked, outputs, what)
         except NotFound as missing:
             self._absence.demand(checked, outputs, what, missing)
             if not missing.repeated:
@@ -288,12 +289,12 @@ class Operations:
         """End the waits for a retry."""
         self._client.cancel()
 
-    def _patiently(self, outputs: Mapping[str, Any], call: Callable[[], Result]) -> Result:
+    def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call, and again some seconds later where an instance that was just created is not visible yet."""
         clock = self._client.clock
         for pause in _LOOKS:
             try:
-                return call()
+                return call(*arguments)
             except NotFound as missing:
                 settings = self._client.settings
                 if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
@@ -301,7 +302,7 @@ class Operations:
                 if limits.is_over(clock):
                     raise
             clock.sleep(pause)
-        return call()
+        return call(*arguments)
 
     # proof
 
