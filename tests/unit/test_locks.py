@@ -181,6 +181,12 @@ def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypat
 # where no lock can be had
 
 
+def test_what_has_no_name_is_not_locked() -> None:
+    """Two creates of which it is not known what they are for do not wait for each other."""
+    with locks.taken(None, never, always), locks.taken(None, never, always) as turn:
+        assert turn.cut_off is None
+
+
 def test_a_folder_that_cannot_be_written_is_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

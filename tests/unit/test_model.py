@@ -493,7 +493,7 @@ CONNECTOR = {"id": 22, "name": "Box", "key": "box", "active": True}
 )
 def test_answers_are_read_in_all_their_shapes(answer: dict[str, Any], found: dict[str, Any]) -> None:
     """Each operation of the API answers with other fields and another spelling of tags."""
-    marks = {model.MARKS: []} if "tags" in found else {}
+    marks: dict[str, Any] = {model.MARKS: []} if "tags" in found else {}
     assert model.from_wire(answer, DIALECT) == {**found, **marks}
 
 

@@ -78,13 +78,14 @@ def _removed(path: Path) -> bool:
     return True
 
 
-def take(name: str, wait: Callable[[], bool]) -> Turn:
+def take(name: str | None, wait: Callable[[], bool]) -> Turn:
     """Wait until no other process of this machine has the lock of this name, and take it.
 
     ``wait`` sleeps a moment, and returns False when it has lasted long enough: then Busy is raised. Where no lock can
-    be had, such as in a folder that is not writable, a warning says so, and nothing is locked.
+    be had, such as in a folder that is not writable, a warning says so, and nothing is locked; nor is anything without
+    a name.
     """
-    path, waited = _path(name), False
+    path, waited = None if name is None else _path(name), False
     while path is not None:
         try:
             if (turn := _open(path)) is not None:
@@ -107,7 +108,7 @@ def _warn_once(folder: Path, error: OSError) -> None:
 
 
 @contextlib.contextmanager
-def taken(name: str, wait: Callable[[], bool], is_decided: Callable[[BaseException], bool]) -> Iterator[Turn]:
+def taken(name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException], bool]) -> Iterator[Turn]:
     """Hold the lock while the body runs. Its file stays where an error leaves the outcome undecided."""
     turn = take(name, wait)
     try:

@@ -314,7 +314,7 @@ class Operations:
         self._note_token(instance_id, outputs)
         with self._lock:
             proven = self._proven.get(instance_id)
-        if proven is None:
+        if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
             proven = self._listings.read(instance_id, _token(outputs), values=False)
             self._demand_ours(instance_id, outputs, proven, what)
             self._note_proven(instance_id, proven)
