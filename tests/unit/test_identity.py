@@ -98,18 +98,6 @@ def test_marks_of_others_are_those_of_no_given_line() -> None:
     assert identity.of_others({}, LINE) == []
 
 
-def test_the_instances_of_a_line_are_in_the_order_of_their_numbers() -> None:
-    """Whatever else is listed is passed over."""
-    listed: list[dict[str, Any]] = [
-        {"id": "9", model.MARKS: [mark_of(LINE, 1)]},
-        {"id": "7", model.MARKS: [mark_of(LINE, 12)]},
-        {"id": "8", model.MARKS: [mark_of(THEIRS, 3)]},
-        {"id": "6", model.MARKS: []},
-        {"id": "5"},
-    ]
-    assert identity.of_line(listed, LINE) == [("9", 1), ("7", 12)]
-
-
 def test_who_manages_an_instance() -> None:
     """All its marks count, each stack and resource once."""
     assert identity.managed_by({model.MARKS: [mark_of(THEIRS, 1), MARK, mark_of(LINE, 2)]}) == (
