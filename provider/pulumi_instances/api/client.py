@@ -1,4 +1,4 @@
-"""The API's calls: one pooled session per account, retries that never repeat a POST, errors that say what to do."""
+"""The operations of the API for one account: its requests, their retries, and the errors in which they end."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Client:
                 on_page(so_far, total)
             ids.update(found for found in fresh if found)
             # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
-            least = total if least is None or total is None else min(least, total)
+            least = min((count for count in (least, total) if count is not None), default=None)
             if token is None and not filters and len(ids) < (least or 0):
                 raise UnexpectedAnswer(
                     f"{what}: {least} instances are announced, and {len(ids)} shown", "run again later"
@@ -174,10 +174,10 @@ class Client:
         attempt = self._exchange("POST", "/instances", body, once=True, slow=True, may_send=may_send)
         return self._one(attempt, what, once=True)
 
-    # what a request came to
+    # what an outcome means
 
     def _one(self, attempt: Attempt, what: str, *, once: bool = False) -> dict[str, Any]:
-        """The instance in an answer. What must act ``once`` may have acted, whatever the body of a success is."""
+        """Return the instance in an answer. With ``once``, raises AnswerLost where a success holds none."""
         self._checked(attempt, what, once=once)
         try:
             answer = responses.one(attempt, what)
@@ -198,7 +198,7 @@ class Client:
         with self._lock:
             return frozenset(self._secrets)
 
-    # one request, and its repetitions
+    # one request and its retries
 
     def _exchange(
         self,
@@ -210,10 +210,11 @@ class Client:
         slow: bool = False,
         may_send: Callable[[], bool] = lambda: True,
     ) -> Attempt:
-        """Send a request until it is answered or a retry is pointless; what the last try came to.
+        """Send a request until it is answered or another try is pointless. Returns the outcome of the last try.
 
-        ``once`` says that it must not be sent again where the API may have acted on it, ``slow`` that the service
-        calls another one meanwhile. ``may_send`` is asked before each attempt.
+        With ``once`` it is not sent again where the API may have acted on it. With ``slow`` it may take as long as a
+        create, since the service itself calls another one. ``may_send`` is called before each try; nothing more is sent
+        once it returns False.
         """
         timeout = self.settings.create_timeout if slow else self.settings.timeout
         begun, retries, perhaps_done = self._breaker.begin(), 0, False
@@ -222,26 +223,26 @@ class Client:
         for number in itertools.count():
             sent_in = self._pace.wait(deadline)
             if limits.is_over(self.clock) or (sent_in is None and limits.remaining(self.clock) is not None):
-                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, limited=True)
+                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, out_of_time=True)
             if attempt is not None and sent_in is None:
                 self._breaker.give_up(begun)
                 break
             if deadline is None:
                 deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-            attempt = self._attempt(method, path, body, self._patience(timeout, slow=slow), number, may_send)
-            limited = responses.is_rate_limit(attempt)
-            if limited and not self._breaker.is_open:
+            attempt = self._attempt(method, path, body, self._try_timeout(timeout, slow=slow), number, may_send)
+            throttled = responses.is_rate_limit(attempt)
+            if throttled and not self._breaker.is_open:
                 self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
-            elif not limited and not responses.is_down(attempt):
+            elif not throttled and not responses.is_down(attempt):
                 self._breaker.answered()
                 self._pace.accept()
-            if attempt.succeeded or attempt.limited:
+            if attempt.succeeded or attempt.out_of_time:
                 return attempt
             attempt = replace(attempt, repeated=perhaps_done)
-            perhaps_done = perhaps_done or (attempt.sent and not limited)
+            perhaps_done = perhaps_done or (attempt.sent and not throttled)
             if not responses.is_retried(attempt, once=once) or not self.settings.max_retries or self._breaker.is_open:
                 break
-            if limited:
+            if throttled:
                 continue  # it waits for its turn, however many share the limit
             retries += 1
             wait = self._wait(attempt, retries - 1)
@@ -253,15 +254,15 @@ class Client:
                 break
         return attempt or Attempt()
 
-    def _patience(self, timeout: float, *, slow: bool) -> float:
-        """Seconds that one try may take. What is slow may take all that the engine grants the operation."""
+    def _try_timeout(self, timeout: float, *, slow: bool) -> float:
+        """Return the seconds that one try may take. A slow request may take all that is left of customTimeouts."""
         left = limits.remaining(self.clock)
         if left is None:
             return timeout
         return left if slow else min(timeout, left)
 
     def cancel(self) -> None:
-        """Send nothing again: what is under way has its answer, or fails."""
+        """Send nothing again: each request that is under way is answered, or fails."""
         self._breaker.stay_open()
 
     def _attempt(
@@ -274,7 +275,7 @@ class Client:
             started = time.monotonic()
             attempt = transport.request(method, path, body, timeout)
         if attempt.timed_out and limits.is_over(self.clock):
-            attempt = replace(attempt, failure=limits.why(), limited=True)
+            attempt = replace(attempt, failure=limits.why(), out_of_time=True)
         outcome = attempt.status if attempt.failure is None else attempt.failure
         milliseconds = (time.monotonic() - started) * 1000
         log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)

@@ -86,7 +86,8 @@ class Creations:
         create = _Create(inputs, what, line if self._client.settings.mark else None, self._listings.before())
         waiting = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:
-            with locks.taken(f"{self._account} {line}", waiting, lambda error: _is_decided(error, create)) as turn:
+            name = None if line is None else f"{self._account} {line}"  # without a line, it may be any resource
+            with locks.taken(name, waiting, lambda error: _is_decided(error, create)) as turn:
                 listed = self._settled(create, turn)
                 found = self._left_behind(create, turn, listed)
                 return self._post(create, turn, listed) if found is None else found
@@ -295,7 +296,8 @@ class Creations:
                 continue
             if found := self._marked(create, mark, why, listed):
                 return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
-            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, listed)):
+            new = {key: found for key, found in listed.items() if key not in (create.before or {})}
+            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
                 raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(

@@ -123,7 +123,7 @@ class Holders:
 
     def next_mark(self, line: str, listed: Iterable[Mapping[str, Any]]) -> str:
         """Return a mark of this line that no instance has: none listed, none of the state, none of this run."""
-        numbers = {number for _, number in identity.of_line(listed, line)}
+        numbers = {mark.number for each in listed for mark in identity.marks_on(each) if mark.line == line}
         with self._lock:
             mark = next_mark(line, numbers | self._numbers[line])
             self._numbers[line].add(int(mark.rpartition(".")[2]))
@@ -177,7 +177,7 @@ class Holders:
         return "another resource of this program manages it" if others else None
 
     def note_deleted(self, instance_id: str) -> None:
-        """The instance no longer exists, or no longer is that of a resource."""
+        """The instance no longer exists: another one may get its id."""
         with self._lock:
             self._deleted.add(instance_id)
 

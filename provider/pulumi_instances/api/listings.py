@@ -93,7 +93,7 @@ class Listings:
             return self._get(instance_id)
         finally:
             with self._lock:
-                self._alone = True
+                self._alone = values  # proofs follow one another: a listing serves all but the first
 
     def forget(self) -> None:
         """No later read of values is answered from a listing that began before now: something was written."""

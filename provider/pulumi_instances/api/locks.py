@@ -34,6 +34,10 @@ _HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What Linux, macOS and Windows answer where another process has the lock."""
 
 
+_unusable: set[Path] = set()
+"""The folders of which a warning has said that no lock can be had there."""
+
+
 class Busy(Exception):
     """Another process still holds the lock."""
 
@@ -60,19 +64,28 @@ class Turn:
         """Free the lock. The file stays where it is not ``decided`` what the create has made."""
         if self._descriptor is None or self._path is None:
             return
-        if decided:
-            with contextlib.suppress(OSError):  # Windows does not remove an open file
-                self._path.unlink()
+        removed = not decided or _removed(self._path)
         os.close(self._descriptor)
+        if not removed:  # Windows does not remove an open file
+            _removed(self._path)
 
 
-def take(name: str, wait: Callable[[], bool]) -> Turn:
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def take(name: str | None, wait: Callable[[], bool]) -> Turn:
     """Wait until no other process of this machine has the lock of this name, and take it.
 
     ``wait`` sleeps a moment, and returns False when it has lasted long enough: then Busy is raised. Where no lock can
-    be had, such as in a folder that is not writable, a warning says so, and nothing is locked.
+    be had, such as in a folder that is not writable, a warning says so, and nothing is locked; nor is anything without
+    a name.
     """
-    path, waited = _path(name), False
+    path, waited = None if name is None else _path(name), False
     while path is not None:
         try:
             if (turn := _open(path)) is not None:
@@ -83,13 +96,19 @@ def take(name: str, wait: Callable[[], bool]) -> Turn:
             if not wait():
                 raise Busy from None
         except OSError as error:
-            log.warning("no lock can be had in %s (%s); do not create twice at once", path.parent, error.strerror)
+            _warn_once(path.parent, error)
             break
     return Turn()
 
 
+def _warn_once(folder: Path, error: OSError) -> None:
+    if folder not in _unusable:
+        _unusable.add(folder)
+        log.warning("no lock can be had in %s (%s); do not create twice at once", folder, error.strerror)
+
+
 @contextlib.contextmanager
-def taken(name: str, wait: Callable[[], bool], is_decided: Callable[[BaseException], bool]) -> Iterator[Turn]:
+def taken(name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException], bool]) -> Iterator[Turn]:
     """Hold the lock while the body runs. Its file stays where an error leaves the outcome undecided."""
     turn = take(name, wait)
     try:

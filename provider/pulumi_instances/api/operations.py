@@ -146,9 +146,10 @@ class Operations:
         # "" is never the token of a listing: then a GET decides.
         token = "" if by_get else _token(outputs)
         try:
-            found = self._patiently(
-                outputs, lambda: self._listings.read(checked, token) if batched else self._get(checked)
-            )
+            if batched:
+                found = self._patiently(outputs, self._listings.read, checked, token)
+            else:
+                found = self._patiently(outputs, self._get, checked)
             self._demand_ours(checked, outputs, found, what)
         except (NotFound, AnotherInstance) as missing:
             if isinstance(missing, NotFound):
@@ -248,7 +249,7 @@ class Operations:
         spared = self._holders.why_spared(checked, outputs)
         try:
             if spared is None:
-                spared = self._patiently(outputs, lambda: self._deleted(checked, outputs, what))
+                spared = self._patiently(outputs, self._deleted, checked, outputs, what)
         except NotFound as missing:
             self._absence.demand(checked, outputs, what, missing)
             if not missing.repeated:
@@ -257,11 +258,13 @@ class Operations:
             if not self._client.settings.confirm_gone:
                 raise
             log.warning("%s; it is left alone, and ours is dropped from the state", stranger.cause)
+            return
         finally:
             self._listings.forget()
-        if spared is not None:
+        if spared is None:
+            self._holders.note_deleted(checked)
+        else:
             log.warning("instance %s is not deleted: %s", checked, spared)
-        self._holders.note_deleted(checked)
 
     def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
         """Delete an instance, unless its mark is another resource's: then say so."""
@@ -297,12 +300,12 @@ class Operations:
         """End the waits for a retry."""
         self._client.cancel()
 
-    def _patiently(self, outputs: Mapping[str, Any], call: Callable[[], Result]) -> Result:
+    def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call, and again some seconds later where an instance that was just created is not visible yet."""
         clock = self._client.clock
         for pause in _LOOKS:
             try:
-                return call()
+                return call(*arguments)
             except NotFound as missing:
                 settings = self._client.settings
                 if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
@@ -310,7 +313,7 @@ class Operations:
                 if limits.is_over(clock):
                     raise
             clock.sleep(pause)
-        return call()
+        return call(*arguments)
 
     # proof
 
@@ -322,7 +325,7 @@ class Operations:
         self._note_token(instance_id, outputs)
         with self._lock:
             proven = self._proven.get(instance_id)
-        if proven is None:
+        if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
             proven = self._listings.read(instance_id, _token(outputs), values=False)
             self._demand_ours(instance_id, outputs, proven, what)
             self._note_proven(instance_id, proven)

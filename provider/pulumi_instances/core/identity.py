@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,19 +46,13 @@ def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
-def of_line(listed: Iterable[Mapping[str, Any]], line: str) -> list[tuple[str, int]]:
-    """The instances that carry a mark of this line: the id and the number of each, by ascending number."""
-    pairs = [(found["id"], mark.number) for found in listed for mark in marks_on(found) if mark.line == line]
-    return sorted(pairs, key=lambda pair: pair[1])
-
-
 def account_of(settings: Settings) -> str:
     """What a state holds of the account: a digest of its URL and secrets, which says how much a 404 is worth.
 
     Both secrets are in it, since an instance can be hidden from another user of the same organization.
     """
-    told = json.dumps([canonical_url(settings.base_url), settings.organization_secret, settings.user_secret])
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    account = json.dumps([canonical_url(settings.base_url), settings.organization_secret, settings.user_secret])
+    return hashlib.sha256(account.encode()).hexdigest()[:32]
 
 
 def canonical_url(url: str) -> str:
@@ -82,16 +76,18 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
     """Whether ``found`` (`model.from_wire`) is the instance of the state with these outputs.
 
     An equal token proves it in any account. Anything less counts in the account of the state only (``account`` is
-    that of the settings in use): stacks of one name in two accounts have equal marks.
+    that of the settings in use): stacks of one name in two accounts have equal marks. Where a token is masked, the mark
+    of another resource in place of the one in the state denies it.
     """
     ours, theirs = outputs.get("token"), shown_token(found)
     if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
-    if not (ours and theirs):
-        return Verdict.OURS
-    return Verdict.RENEWED if carries(found, outputs.get(MARK)) else Verdict.ANOTHER
+    if carries(found, outputs.get(MARK)):
+        return Verdict.RENEWED if ours and theirs else Verdict.OURS
+    is_of_another = MARK in outputs and bool(marks_on(found))
+    return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS
 
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
