@@ -44,8 +44,7 @@ def test_a_read_takes_at_most_nine_calls_of_ours(api: Emulator) -> None:
     finally:
         sys.setprofile(None)
     [path] = paths
-    assert path[0] == "read"
-    assert len(path) <= 9, path
+    assert len(path[path.index("read") :]) <= 9, path
 
 
 _SEND: CodeType = cast("Any", requests.Session.send).__code__

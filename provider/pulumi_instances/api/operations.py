@@ -348,12 +348,15 @@ class Operations:
     def _marked(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], str | None]:
-        """The body of an update with the marks that the instance has to keep, and the one that is ours by now."""
-        mark, line = outputs.get(model.MARK), inputs.get(model.LINE)
+        """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
+
+        A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
+        """
+        mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
         if "tags" not in body or not self._client.settings.mark:
             return body, mark
-        others = identity.of_others(there, identity.line_in(outputs), line)
-        if mark is None and line is not None and not others:
+        others = identity.of_others(there, old_line, line)
+        if line not in (None, old_line) and not others:
             mark = self._holders.next_mark(line, [there])
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
 

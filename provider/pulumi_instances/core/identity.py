@@ -92,7 +92,8 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """Why an instance is another one, for a message: it shows nothing of the stranger's."""
-    reasons = ["another token"] if shown_token(found) else ["no token"]
+    ours, theirs = outputs.get("token"), shown_token(found)
+    reasons = ["no token to compare"] if not (ours and theirs) else ["another token"]
     reasons += [] if _is_same_connector(outputs, found) else ["another connector"]
     reasons += ["the mark of another resource"] if of_others(found, line_in(outputs)) else []
     return ", ".join(reasons)
