@@ -396,7 +396,7 @@ def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark
         if why == "held by another resource":
             every.create(checked("other"))
         with pytest.raises(
-            CreateUndecided, match="answered with instance 9, which (existed before|another resource manages)"
+            CreateUndecided, match=r"instance 9, which (existed before|another resource manages)"
         ) as caught:
             every.create(checked())
         assert caught.value.candidates == ["9"]

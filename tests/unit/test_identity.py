@@ -83,7 +83,7 @@ def test_a_message_about_another_instance_shows_nothing_of_it(token: str) -> Non
     """It says what differs, and neither token, connector nor tags of the stranger."""
     found = {"id": "7", "name": "their name", **TOKENS[token], "your_mom": "box", model.MARKS: [mark_of(THEIRS, 1)]}
     words = identity.differences(STATE, found)
-    first = "another token" if token == "other token" else "no token"
+    first = "another token" if token == "other token" else "no token to compare"
     assert words == f"{first}, another connector, the mark of another resource"
     assert identity.differences(STATE, {"token": "x", "your_mom": "dropbox", model.MARKS: [MARK]}) == "another token"
 
