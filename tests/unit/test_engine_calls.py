@@ -43,8 +43,8 @@ def test_a_read_takes_at_most_nine_calls_of_ours(api: Emulator) -> None:
         provider.read(str(found["id"]), outputs(token=found["token"]))
     finally:
         sys.setprofile(None)
-    [path] = paths
-    assert path[0] == "read"
+    [whole] = paths
+    path = whole[whole.index("read") :]  # without what ends its tracebacks
     assert len(path) <= 9, path
 
 
