@@ -23,6 +23,7 @@ from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
+    Cancelled,
     ConnectionFailed,
     CreateIncomplete,
     CreateLost,
@@ -629,19 +630,40 @@ def test_a_process_that_goes_on_creating_is_an_error(api: Emulator) -> None:
     assert posts(api) == 0
 
 
-def test_an_interrupt_leaves_the_file(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int]
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Cancelled("the engine has ended", "run again")])
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_interrupt_leaves_the_file_once_a_request_may_have_been_sent(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int], error: BaseException, sent: bool
 ) -> None:
-    """Whatever ends a create, only a known outcome removes it."""
+    """Before that, nothing was made."""
     every = operations(api)
 
-    def interrupt(*_: Any) -> Any:
-        raise KeyboardInterrupt
+    def interrupt(_: Any, may_send: Callable[[], bool]) -> Any:
+        if sent:
+            may_send()
+        raise error
 
     monkeypatch.setattr(every._client, "post", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
+        every.create(checked())
+    assert locked() == int(sent)
+
+
+def test_a_file_stays_until_what_was_cut_off_is_known(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int]
+) -> None:
+    """The run that was to look for it could not list the account, or its engine has ended."""
+    cut_off(api)
+    every = operations(api, max_retries=0)
+    every._listings.before()
+    api.fail("GET", "/instances", Fault.status(500), times=1)
+    with pytest.raises(ServerError):
         every.create(checked())
     assert locked() == 1
+    monkeypatch.setattr(process, "is_heard", lambda: False)
+    with pytest.raises(ConnectionFailed, match="the engine has ended"):
+        operations(api).create(checked())
+    assert (posts(api), locked()) == (0, 1)
 
 
 # many

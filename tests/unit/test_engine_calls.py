@@ -43,8 +43,9 @@ def test_a_read_takes_at_most_nine_calls_of_ours(api: Emulator) -> None:
         provider.read(str(found["id"]), outputs(token=found["token"]))
     finally:
         sys.setprofile(None)
-    [path] = paths
-    assert len(path[path.index("read") :]) <= 9, path
+    [whole] = paths
+    path = whole[whole.index("read") :]  # without what ends its tracebacks
+    assert len(path) <= 9, path
 
 
 _SEND: CodeType = cast("Any", requests.Session.send).__code__

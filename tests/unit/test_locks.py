@@ -31,7 +31,7 @@ def never() -> bool:
     return False
 
 
-def always(_: BaseException) -> bool:
+def always(_error: BaseException, _turn: locks.Turn) -> bool:
     """Whatever the error is, it is known what was made."""
     return True
 
@@ -141,7 +141,7 @@ def test_a_file_from_the_future_was_just_cut_off(folder: Path) -> None:
 @pytest.mark.parametrize("decided", [True, False])
 def test_an_error_keeps_the_file_where_the_outcome_is_unknown(folder: Path, decided: bool) -> None:
     """An interrupt is such an error, too."""
-    with pytest.raises(KeyboardInterrupt), locks.taken("line", never, lambda _: decided):
+    with pytest.raises(KeyboardInterrupt), locks.taken("line", never, lambda _error, _turn: decided):
         raise KeyboardInterrupt
     assert [*folder.iterdir()] == [] if decided else len([*folder.iterdir()]) == 1
 

@@ -11,11 +11,13 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import process
 from ..core import identity, model
 from ..core.errors import (
+    Cancelled,
     CreateIncomplete,
     CreateLost,
     CreateUndecided,
@@ -87,7 +89,7 @@ class Creations:
         waiting = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:
             name = None if line is None else f"{self._account} {line}"  # without a line, it may be any resource
-            with locks.taken(name, waiting, lambda error: _is_decided(error, create)) as turn:
+            with locks.taken(name, waiting, partial(_is_decided, create)) as turn:
                 listed = self._settled(create, turn)
                 found = self._left_behind(create, turn, listed)
                 return self._post(create, turn, listed) if found is None else found
@@ -200,8 +202,9 @@ class Creations:
             body["tags"] = [*body.get("tags", []), mark]
 
         def may_send() -> bool:
-            turn.touch()
-            return process.is_heard()
+            if is_heard := process.is_heard():
+                turn.touch()
+            return is_heard
 
         try:
             answer = self._client.post(body, may_send)
@@ -335,13 +338,15 @@ class Creations:
         )
 
 
-def _is_decided(error: BaseException, create: _Create) -> bool:
-    """Whether it is known what a create that ended so has made."""
-    if isinstance(error, CreateIncomplete):
-        return True
+def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool:
+    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made."""
     if isinstance(error, LeftBehind):
         return create.line is not None
-    return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided))
+    if not turn.has_sent:
+        return turn.cut_off is None
+    if isinstance(error, CreateIncomplete):
+        return True
+    return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
 
 
 def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:

@@ -51,11 +51,14 @@ class Turn:
         self._descriptor = descriptor
         self.cut_off = cut_off
         """How many seconds ago an earlier create was cut off; None if there was none."""
+        self.has_sent = False
+        """Whether a request was about to be sent (`touch`)."""
         self.waited = False
         """Whether another process was creating until now."""
 
     def touch(self) -> None:
         """Say that a request is about to be sent."""
+        self.has_sent = True
         if self._path is not None:
             with contextlib.suppress(OSError):
                 os.utime(self._path)
@@ -108,13 +111,15 @@ def _warn_once(folder: Path, error: OSError) -> None:
 
 
 @contextlib.contextmanager
-def taken(name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException], bool]) -> Iterator[Turn]:
+def taken(
+    name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException, Turn], bool]
+) -> Iterator[Turn]:
     """Hold the lock while the body runs. Its file stays where an error leaves the outcome undecided."""
     turn = take(name, wait)
     try:
         yield turn
     except BaseException as error:
-        turn.end(decided=is_decided(error))
+        turn.end(decided=is_decided(error, turn))
         raise
     turn.end(decided=True)
 
