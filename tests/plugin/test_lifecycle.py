@@ -227,7 +227,8 @@ def test_get_of_what_is_missing_is_an_error(api: Emulator, plugin: Plugin) -> No
 def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
     """It needs nothing but the id."""
     instance_id = api.add(your_mom="box", name="other", tags=["b", "a"])
-    assert plugin.get(str(instance_id)).outputs == {
+    found = plugin.get(str(instance_id)).outputs
+    assert found == {
         "your_mom": "box",
         "name": "other",
         "tags": ["a", "b"],
@@ -235,6 +236,7 @@ def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
         "valid": True,
         "disabled": False,
         "__defaults": ["name", "tags"],
+        "__account": found["__account"],
     }
 
 
@@ -312,7 +314,7 @@ def test_every_output_is_there_however_many_are_looked_up(api: Emulator, plugin:
         found = list(threads.map(plugin.get, ids))
     assert [item.id for item in found] == ids
     assert [set(item.outputs) for item in found] == [
-        {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults"},
+        {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults", "__account"},
     ] * 6
 
 

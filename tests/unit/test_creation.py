@@ -851,7 +851,10 @@ def test_what_is_imported_is_nobody_elses(api: Emulator) -> None:
     with pytest.raises(InputError, match=f"the import of instance {held} is refused: another resource of this stack"):
         every.look_up(held, line=LINE, imports=True)
     assert every.look_up(free, line=LINE, imports=True)["id"] == free
-    assert every.look_up(theirs)["id"] == theirs, "a look-up takes nothing"
+    assert every.look_up(theirs, line=LINE)["id"] == theirs, "a look-up alone is not refused"
+    [problem] = every.check_import(LINE)
+    assert str(problem).startswith(f"the import of instance {theirs} is refused: ")
+    assert every.check_import(LINE) == [], "nothing was looked up since"
     assert api.writes == []
 
 
