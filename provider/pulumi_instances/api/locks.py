@@ -126,6 +126,8 @@ def taken(
 
 def _open(path: Path) -> Turn | None:
     """The lock; None where its file was removed meanwhile. Raises BlockingIOError where another process has it."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it holds a symbolic link in place of a lock")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

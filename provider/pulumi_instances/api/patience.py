@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from functools import cache
 from types import TracebackType
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
 
 class _Deadline:
@@ -106,23 +106,11 @@ class _Patient:
             return super().getresponse()  # type: ignore[misc]
 
 
-class _PlainConnection(_Patient, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Patient, HTTPSConnection):
-    pass
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _PlainPool, "https": _TlsPool}
+@cache
+def _patient(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """The same pool, of connections that are patient as well: urllib3 has others for a SOCKS proxy."""
+    connection = type(f"Patient{pool.ConnectionCls.__name__}", (_Patient, pool.ConnectionCls), {})
+    return type(f"Patient{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
 class PatientAdapter(HTTPAdapter):
@@ -131,10 +119,16 @@ class PatientAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests once per adapter."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        _make_patient(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Called by requests once per proxy."""
+        """Called by requests for each request through a proxy; it keeps one manager for each."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        _make_patient(manager)
         return manager
+
+
+def _make_patient(manager: Any) -> None:
+    pools = manager.pool_classes_by_scheme
+    if not all(issubclass(pool.ConnectionCls, _Patient) for pool in pools.values()):
+        manager.pool_classes_by_scheme = {scheme: _patient(pool) for scheme, pool in pools.items()}
