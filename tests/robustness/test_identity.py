@@ -231,7 +231,7 @@ def test_pulumi_import_leaves_what_another_resource_holds(stack: Harness, instan
 
     assert done.returncode != 0
     assert "manages it, as its tags say" in done.stdout + done.stderr
-    assert list(stack.instances()) == ["first", "second"]
+    assert sorted(stack.instances()) == ["first", "second"]
     by_hand = instances_api.add(name="by hand")
     run(stack, *command, "instances:index:Instance", "other", str(by_hand))
     assert stack.instances()["other"]["id"] == str(by_hand)
