@@ -38,6 +38,7 @@ from pulumi_instances.core.errors import (
     UnexpectedAnswer,
 )
 from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.updates import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, ScriptedServer, answer
@@ -46,6 +47,7 @@ from tests.support.values import inputs
 CREATE_TIMEOUT = 60.0
 LINE, OTHER = (line_of(Place("shop", "dev", "", name)) for name in ("billing", "other"))
 MARK = mark_of(LINE, 1)
+THIRD = line_of(Place("shop", "dev", "", "third"))
 
 Bag = dict[str, Any]
 
@@ -856,6 +858,18 @@ def test_what_is_imported_is_nobody_elses(api: Emulator) -> None:
     assert str(problem).startswith(f"the import of instance {theirs} is refused: ")
     assert every.check_import(LINE) == [], "nothing was looked up since"
     assert api.writes == []
+
+
+def test_an_update_of_the_tags_renews_the_mark_of_a_resource_that_has_moved(api: Emulator) -> None:
+    """So the old place is free for another instance. A mark that a third resource has put on it stays."""
+    ours, shared = add(api, mark_of(OTHER, 1)), add(api, mark_of(OTHER, 2), mark_of(THIRD, 1))
+    every = operations(api)
+    for instance_id, before in ((ours, mark_of(OTHER, 1)), (shared, mark_of(OTHER, 2))):
+        token = api.instance(instance_id)["token"]
+        outputs = {"your_mom": "dropbox", "name": "billing", "token": token, model.MARK: before}
+        every.update(instance_id, outputs, checked(), Update("PUT", {"name": "billing", "tags": ["new"]}))
+    sent = [request.body["tags"] for request in api.writes if request.body]
+    assert sent == [["new", MARK], ["new", mark_of(THIRD, 1), mark_of(OTHER, 2)]]
 
 
 def test_a_delete_spares_what_carries_anothers_mark(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
