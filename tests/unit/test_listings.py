@@ -244,10 +244,10 @@ def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
     """Whatever the error was, later reads fetch their own."""
     pages = Pages(error, [[wire(7)]])
     listings = listings_of(pages)
-    listings._alone = False  # another read is under way
+    listings._alone = {True: False, False: False}  # another read is under way
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
         assert listings.read("7") == {"id": "7"}
-    listings._alone = False
+    listings._alone = {True: False, False: False}
     assert listings.read("7")["token"] == "t"
     assert pages.count == 2
 
@@ -266,7 +266,7 @@ def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     """`up --refresh` sends no second listing."""
     pages = Pages([[wire(7)]])
     listings = listings_of(pages)
-    listings._alone = False
+    listings._alone = {True: False, False: False}
     listings.read("7")
     assert {*(listings.before() or {})} == {"7"}
     assert pages.count == 1
@@ -351,7 +351,7 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
             raise ServerError("list instances: page 2: 500", 500)
 
     listings = listings_of(Broken())
-    listings._alone = False
+    listings._alone = {True: False, False: False}
     assert listings.read("8") == {"id": "8"}, "a GET decides"
     for call in (listings.before, listings.fresh, lambda: listings.without("8")):
         with pytest.raises(ServerError):

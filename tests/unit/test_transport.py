@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import ssl
 import struct
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +23,9 @@ from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
+
+# http.client of Python 3.10 and 3.11 leaves the answer of a proxy that refuses a tunnel to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 HOST = "api.test"
 """A name that only a proxy resolves."""
@@ -114,6 +119,15 @@ def _is_whole(read: bytes) -> bool:
 def _reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a test has left to the garbage collector does not show in another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ class Listings:
         self._next: Future[Mapping[str, Found]] | None = None
         self.twins: Mapping[str, list[str]] = {}
         """Of the latest whole listing: the ids of those instances whose mark differs in its number only, by line."""
-        self._alone = True
+        self._alone = {True: True, False: True}
+        """Whether a read would be the only one: of values, and for proof."""
         self._shared: _Listing | None = None
         self._for_proof: _Listing | None = None
 
@@ -93,7 +94,7 @@ class Listings:
             return self._get(instance_id)
         finally:
             with self._lock:
-                self._alone = values  # proofs follow one another: a listing serves all but the first
+                self._alone[values] = values  # proofs follow one another: a listing serves all but the first
 
     def forget(self) -> None:
         """No later read of values is answered from a listing that began before now: something was written."""
@@ -111,8 +112,8 @@ class Listings:
             listing = self._shared if values else self._shared or self._for_proof
             if listing is not None:
                 return listing
-            if self._alone:
-                self._alone = False
+            if self._alone[values]:
+                self._alone[values] = False
                 return None
             listing = self._shared = self._for_proof = _Listing(next(self._order))
         try:
