@@ -6,16 +6,25 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The version of `make cli`: the newest unless CLI names one. A `pulumi` on PATH is used before it.
+OLDEST := $(basename $(notdir $(wildcard tools/cli/3.*.mod)))
+CLI ?= $(shell sed -n 's|.*/pulumi/pkg/v3 v\([0-9.]*\).*|\1|p' tools/cli/go.mod)
+export PATH := $(PATH):$(CURDIR)/.cache/cli/$(CLI)/bin
+# Behind a company's proxy, uv has to trust what the system trusts.
+export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo check test dialects emulator up destroy lint matrix soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint matrix oldest soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## deploy the quickstart on an emulator, from preview to destroy
 	@$(BIN)/python -m tools.demo
+
+cli: $(READY) ## the Pulumi CLI for this clone: from its installer, or built with Go in some minutes
+	@$(BIN)/python -m tools.install_cli $(CLI)
 
 check: lint ## the inner loop: lint, types, unit tests; half a minute
 	@$(BIN)/pytest --quiet -n auto tests/unit
@@ -45,6 +54,10 @@ lint: $(READY) ## ruff, mypy, and which room may import which
 
 matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Python found
 	@$(BIN)/nox
+
+oldest: $(READY) ## the acceptance tests on the oldest supported Pulumi CLI, which this builds
+	@$(BIN)/python -m tools.install_cli $(OLDEST)
+	@PATH="$(CURDIR)/.cache/cli/$(OLDEST)/bin:$$PATH" $(BIN)/pytest -n auto tests/acceptance
 
 soak: $(READY) ## minutes of random work under faults
 	@$(BIN)/pytest -m soak

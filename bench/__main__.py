@@ -31,17 +31,14 @@ GRID = (
     Cell("cli", 1000, 50, _DOORS, again=3),
     Cell("cli", 100, 200, (*_DOORS, "opentofu"), rounds=2, again=2),
     Cell("cli", 100, 0, ("floor", "ours", "textbook", "yaml", "opentofu"), rounds=2, again=2),
-    Cell("local", 100, 500, _ALL, rounds=2, again=2),
     Cell("cli, no checkpoints", 1000, 50, _PAIR, again=2),
-    *(Cell(engine, 10, 50, rounds=3) for engine in ("cli", "cli, no checkpoints", "local")),
-    *(Cell(engine, 100, 50, rounds=2, again=2) for engine in ("cli", "cli, no checkpoints", "local")),
-    *(Cell(engine, 500, 50, _PAIR, again=2) for engine in ("cli, no checkpoints", "cli", "local")),
-    Cell("local", 1000, 50, _PAIR, again=2),
-    *(Cell(engine, 10, latency, rounds=2) for latency in (0, 500) for engine in ("cli", "local")),
-    Cell("local", 100, 0),
-    *(Cell(engine, n, ms, _PAIR) for n, ms, engine in product((500, 1000), (500, 0), ("cli", "local"))),
+    *(Cell(engine, 10, 50, rounds=3) for engine in ("cli", "cli, no checkpoints")),
+    *(Cell(engine, 100, 50, rounds=2, again=2) for engine in ("cli", "cli, no checkpoints")),
+    *(Cell(engine, 500, 50, _PAIR, again=2) for engine in ("cli, no checkpoints", "cli")),
+    *(Cell("cli", 10, latency, rounds=2) for latency in (0, 500)),
+    *(Cell("cli", n, ms, _PAIR) for n, ms in product((500, 1000), (500, 0))),
 )
-QUICK = (Cell("local", 10, 50), Cell("cli", 10, 50, (*_DOORS, "textbook", "opentofu")))
+QUICK = (Cell("cli", 10, 50, (*_DOORS, "textbook", "opentofu")),)
 
 
 def main() -> int:
@@ -57,6 +54,8 @@ def main() -> int:
     run = report.Run(datetime.now(timezone.utc).isoformat(timespec="seconds"), _cli_version())
     if options.resume:
         run = report.read(directory)
+    if run.cli == _NONE:
+        parser.error("there is no `pulumi` on PATH; install the Pulumi CLI")
     engines = list(_possible(QUICK if options.quick else GRID))
     try:
         _fill(run, engines, time.monotonic() + options.minutes * 60, directory)
@@ -71,11 +70,10 @@ def main() -> int:
 
 
 def _possible(grid: Sequence[Cell]) -> Iterator[Cell]:
-    """What can be measured here: without the CLI, its host for YAML, or OpenTofu, a part of it."""
+    """What can be measured here: without the CLI's host for YAML, or OpenTofu, a part of it."""
     here = {"yaml": bool(shutil.which("pulumi-language-yaml")), "opentofu": opentofu.is_here()}
     for cell in grid:
-        if cell.engine == "local" or shutil.which("pulumi"):
-            yield replace(cell, variants=tuple(variant for variant in cell.variants if here.get(variant, True)))
+        yield replace(cell, variants=tuple(variant for variant in cell.variants if here.get(variant, True)))
 
 
 def _fill(run: report.Run, grid: Sequence[Cell], deadline: float, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What does not depend on an engine: pickles, start-up, check and diff, the notes of creates."""
+"""What does not depend on an engine: pickles, start-up, check and diff, the lock of a create."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from pulumi_instances.api.crash_notes import CrashNotes
-from pulumi_instances.api.home import Home
-from pulumi_instances.core.config import Settings
+from pulumi_instances.api import locks
 
 from .engines import PROGRAMS
 
@@ -33,12 +31,11 @@ from pulumi.dynamic.dynamic import serialize_provider
 sys.path.insert(0, ".")
 print(serialize_provider(runpy.run_path("__main__.py", run_name="__main__")["Provider"]()))
 """
-_SETTINGS = Settings("http://127.0.0.1:1", "user", "organization")
 _ENV = {
     "BENCH_COUNT": "0",
-    "INSTANCES_BASE_URL": _SETTINGS.base_url,
-    "INSTANCES_USER_SECRET": _SETTINGS.user_secret,
-    "INSTANCES_ORGANIZATION_SECRET": _SETTINGS.organization_secret,
+    "INSTANCES_BASE_URL": "http://127.0.0.1:1",
+    "INSTANCES_USER_SECRET": "user",
+    "INSTANCES_ORGANIZATION_SECRET": "organization",
 }
 
 
@@ -49,7 +46,7 @@ def measure() -> Figures:
         pickled = _run([sys.executable, "-c", _PICKLE], PROGRAMS / variant).strip()
         figures[f"pickle of {variant}, bytes"] = len(pickled) * 3 // 4 - pickled.count("=")
         figures[f"check + diff of {variant}, ms of CPU"] = _check_and_diff(PROGRAMS / variant, pickled)
-    return figures | _notes()
+    return figures | _locks()
 
 
 def _run(command: list[str], cwd: Path) -> str:
@@ -117,25 +114,26 @@ def _cpu(process: psutil.Process, call: Callable[[], None], calls: int) -> float
     return least / calls
 
 
-def _notes(creates: int = 320) -> Figures:
-    """Milliseconds that the note on disk adds to a create, alone and with 32 at once."""
+def _locks(creates: int = 320) -> Figures:
+    """Milliseconds that the lock on disk adds to a create, alone and with 32 at once."""
+    kept = os.environ.get("PULUMI_HOME")
     with tempfile.TemporaryDirectory() as home:
-        notes = CrashNotes(Home(_SETTINGS, Path(home)))
+        os.environ["PULUMI_HOME"] = home
 
         def create(number: int) -> None:
-            inputs = {"name": f"box-{number}"}
-            notes.is_under_way(inputs)
-            notes.left(inputs)
-            with notes.create(inputs, "4000", ()) as note:
-                notes.account_for(str(number))
-                note.drop()
+            with locks.taken(f"box-{number}", lambda: False, lambda _error, _turn: True) as turn:
+                turn.touch()
 
         figures = {}
         for threads in (1, 32):
             began = time.perf_counter()
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(create, range(creates)))
-            figures[f"note of a create, {threads} at once, ms each"] = (time.perf_counter() - began) * 1000 / creates
+            figures[f"lock of a create, {threads} at once, ms each"] = (time.perf_counter() - began) * 1000 / creates
+    if kept is None:
+        del os.environ["PULUMI_HOME"]
+    else:
+        os.environ["PULUMI_HOME"] = kept
     return figures
 
 

@@ -1,4 +1,4 @@
-"""One stack on either engine, with as little around each operation as the engine allows."""
+"""One stack of the CLI, with as little around each operation as the engine allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pulumi_instances.testing import StackDouble
 from tools.native_sdk import generate_sdk
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -58,22 +57,6 @@ class Engine(ABC):
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command[:2])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-
-
-class Local(Engine):
-    """The local engine of `pulumi_instances.testing`."""
-
-    def run(self, operation: str) -> None:
-        """See `Engine`."""
-        with StackDouble(
-            "dev", work_dir=self.directory, state_file=self.directory / "state.json", env_vars=self.env
-        ) as stack:
-            getattr(stack, operation)(parallel=PARALLEL)
-
-    def resources(self) -> list[dict[str, Any]]:
-        """See `Engine`."""
-        document = json.loads((self.directory / "state.json").read_text())
-        return list(document["deployment"]["resources"])
 
 
 class Cli(Engine):
@@ -132,4 +115,4 @@ class CliWithoutCheckpoints(Cli):
     extra: ClassVar[Mapping[str, str]] = {"PULUMI_SKIP_CHECKPOINTS": "true"}
 
 
-ENGINES: dict[str, type[Engine]] = {"local": Local, "cli": Cli, "cli, no checkpoints": CliWithoutCheckpoints}
+ENGINES: dict[str, type[Engine]] = {"cli": Cli, "cli, no checkpoints": CliWithoutCheckpoints}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,12 @@ import pulumi.automation as auto
 
 from pulumi_instances.testing.engine import StackDouble
 
+from . import install_cli
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".demo"
 CHOICE = "PULUMI_INSTANCES_ENGINE"
-INSTALL_LIMIT = 60.0
-"""Seconds that the official installer may take."""
+LOCAL_STATE = "local-state.json"
 
 Stack: TypeAlias = "auto.Stack | StackDouble"
 
@@ -41,18 +42,23 @@ def open_stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
     directory.mkdir(parents=True, exist_ok=True)
     cli = _cli()
     if cli is not None:
-        print(f"Engine: Pulumi CLI {cli.version}, {cli.command}", flush=True)
+        print(f"Engine: Pulumi CLI {cli.version}, {shutil.which(cli.command)}", flush=True)
         yield _cli_stack(cli, name, directory / "state", environment)
         return
-    print("Engine: the local engine of pulumi_instances.testing, a test double of Pulumi's", flush=True)
-    with StackDouble(
-        name,
-        work_dir=ROOT,
-        state_file=directory / "state.json",
-        env_vars={**environment, "PULUMI_HOME": str(DEMO / "home")},
-        passphrase=_passphrase(),
-    ) as stack:
+    print("Engine: the local engine, a test double of Pulumi's (`make cli` brings the real one)", flush=True)
+    yield from _local_stack(name, directory / LOCAL_STATE, {**environment, "PULUMI_HOME": str(DEMO / "home")})
+
+
+def _local_stack(name: str, file: Path, environment: Mapping[str, str]) -> Iterator[StackDouble]:
+    """A stack of the local engine, which keeps its state in memory; it is put into ``file`` at the end, in plain."""
+    stack = StackDouble(name, work_dir=ROOT, env_vars=environment)
+    if file.exists():
+        stack.import_stack(auto.Deployment(**json.loads(file.read_text())))
+    try:
         yield stack
+    finally:
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(vars(stack.export_stack())))
 
 
 def _cli_stack(cli: auto.PulumiCommand, name: str, state: Path, environment: Mapping[str, str]) -> auto.Stack:
@@ -94,38 +100,34 @@ def _passphrase() -> str:
 
 
 def _cli() -> auto.PulumiCommand | None:
-    """The `pulumi` on PATH, else one from the official installer, else None, as `PULUMI_INSTANCES_ENGINE` allows."""
+    """The `pulumi` on PATH, else one from the official installer, else None, as `PULUMI_INSTANCES_ENGINE` allows.
+
+    The Makefile appends the directory of `make cli` to PATH.
+    """
     choice = os.environ.get(CHOICE, "").strip().lower()
     if choice not in ("", "cli", "local"):
         raise Unavailable(f'{CHOICE} is {choice!r}: set it to "cli" or "local", or unset it')
     if choice == "local":
         return None
     if shutil.which("pulumi"):
-        return auto.PulumiCommand()
-    root = DEMO / "pulumi"
-    if _install(root):
-        return auto.PulumiCommand(root=str(root))
+        return _command()
+    version = install_cli.newest()
+    if install_cli.is_here(version) or install_cli.install(version):
+        return _command(str(install_cli.directory(version)))
     if choice == "cli":
         raise Unavailable(
-            f"there is no `pulumi` on PATH, and the installer had no success: install it, or unset {CHOICE}"
+            f"there is no `pulumi` on PATH, and the installer had no success: `make cli`, or unset {CHOICE}"
         )
     return None
 
 
-def _install(root: Path) -> bool:
-    """Run the official installer quietly and within limits. Answers whether the CLI is there."""
-    command = [sys.executable, "-m", "tools.install_cli", str(root)]
-    with subprocess.Popen(  # noqa: S603  the command is ours
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as installer:
-        try:
-            done = installer.wait(timeout=INSTALL_LIMIT) == 0
-        except BaseException as stopped:
-            # The installer is a script with children: all of them stop.
-            os.killpg(installer.pid, signal.SIGKILL)
-            if not isinstance(stopped, subprocess.TimeoutExpired):
-                raise
-            done = False
-    if not done:
-        shutil.rmtree(root, ignore_errors=True)
-    return done
+def _command(root: str | None = None) -> auto.PulumiCommand:
+    """The CLI below this directory, or on PATH. Raises Unavailable for one that does not answer as it should."""
+    try:
+        return auto.PulumiCommand(root)
+    except (auto.InvalidVersionError, subprocess.CalledProcessError, OSError) as problem:
+        command = shutil.which("pulumi", path=f"{root}/bin" if root else None)
+        raise Unavailable(
+            f"`{command} version` does not print a version that this SDK works with: "
+            f"put another `pulumi` before it on PATH, or set {CHOICE}=local to run without"
+        ) from problem

@@ -21,6 +21,7 @@ from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
+from .core.marks import Place, line_of
 
 log = logging.getLogger("pulumi_instances")
 
@@ -102,31 +103,36 @@ class EngineCalls:
         ``olds`` are the inputs in the state, empty for a resource that is new. No network, but to look up a new
         ``adopt_id``.
         """
-        stack, _, name = str(news.get(model.STACK) or "").partition("::")
-        if self._operations is not None and stack:
-            self._operations.use_stack(stack)
+        place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
-            _add_default_tags(inputs, self.settings.default_tags, olds, stack)
+            _add_default_tags(inputs, self.settings.default_tags, olds, place)
+        if place is not None:
+            inputs[model.LINE] = line_of(place)
         if not problems:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
+            line = inputs.get(model.LINE)
+            if not olds:
+                self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
-                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"))
+                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"), line)
+            if not problems:
+                problems = self._operations.check_import(line)
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
-            if name:
-                self._operations.note_declared(inputs, name)
         return Checked(inputs, [*problems, *self.setting_problems])
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
         found = Diffed(*model.changes(olds, news, self._dialect))
+        of_refresh = False
         if self._operations is not None:
             self._operations.hide(olds)
-        if self._operations is None or not self._operations.is_of_refresh(instance_id):
+            of_refresh = self._operations.note_diff(instance_id, olds, news, replaced=bool(found.replaces))
+        if not of_refresh:
             self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
         return found
 
@@ -134,8 +140,6 @@ class EngineCalls:
         self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool
     ) -> None:
         """The program declares the resource that holds this instance."""
-        if self._operations is not None:
-            self._operations.note_managed(instance_id, olds, news, replaced=replaces)
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
             _warn_of_recorded(key, instance_id, news)
@@ -180,17 +184,19 @@ class EngineCalls:
         inputs: Mapping[str, Any],
         *,
         logged_in: bool,
-        disabled: Any = None,
+        outputs: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
         """What is left to do after a write: enable or disable it, and wait for its connection.
 
+        ``outputs`` are those of the state, if it holds the instance already.
         Once something was written, none of it may fail the operation: the state has to hold that. What could not be
         done then stays a difference.
         """
         wanted = inputs.get("enabled")
-        if wanted is not None and found.get("disabled", disabled) is not (not wanted):
+        disabled = found.get("disabled", (outputs or {}).get("disabled"))
+        if wanted is not None and disabled is not (not wanted):
             try:
-                api.set_enabled(instance_id, wanted)
+                api.set_enabled(instance_id, wanted, outputs)
                 found = {**found, "disabled": not wanted}
             except InstancesError as error:
                 if not found:
@@ -204,22 +210,25 @@ class EngineCalls:
                 log.warning("%s", error)
         return found
 
-    def read(self, instance_id: str, props: Mapping[str, Any]) -> Read | None:
+    def read(
+        self, instance_id: str, props: Mapping[str, Any], line: str | None = None, *, imports: bool = False
+    ) -> Read | None:
         """Called by refresh with the outputs in the state, and by `.get` with the program's inputs.
 
-        None where it is proven to be gone (`gone`): refresh then drops it from the state. `.get` raises NotFound.
+        ``line``, where nothing is known but the id, is that of the mark of the resource: if the next check is for it,
+        or with ``imports``, it is an import. Returns None where it is proven that it no longer exists (`absence`):
+        refresh then drops it from the state. `.get` raises NotFound.
         """
         api = self._api(props)
         lookup = model.is_lookup(props)
         if lookup:
-            found = api.look_up(instance_id)
+            found = api.look_up(instance_id, line=line, imports=imports)
         else:
             try:
-                # Without a token to compare, a listing is not believed, and a GET decides: "" is never the same. So it
-                # is for what manages nothing, such as a reference by `.get`: the engine compares all its outputs, and
-                # what a listing lacks would be a difference.
-                compared = len(model.unmanaged(props)) < len(model.UPDATABLE) and not self._needs_get(props)
-                found = api.read(instance_id, token=(compared and props.get("token")) or "")
+                # What manages nothing, such as a reference by `.get`, is read by a GET: the engine compares all its
+                # outputs, and what a listing lacks would be a difference.
+                manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
+                found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
                     _warn_of_dead(found, props)
             except NotFound:
@@ -250,9 +259,9 @@ class EngineCalls:
         found: Mapping[str, Any] = {}
         if update is not None:
             with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
-                found = api.update(instance_id, update.body, method=update.method, logs_in=update.logs_in)
-        logged_in, disabled = update is not None and update.logs_in, olds.get("disabled")
-        found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, disabled=disabled)
+                found = api.update(instance_id, olds, news, update)
+        logged_in = update is not None and update.logs_in
+        found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, outputs=olds)
         return self._updated(found, olds, news)
 
     def _updated(self, found: Mapping[str, Any], olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
@@ -284,8 +293,11 @@ class EngineCalls:
         return self._api().find_all(*given)
 
     def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
-        """These outputs with the token and the health that a GET tells: a create may not have seen them."""
-        found = self._api(outs).look_up(instance_id)
+        """These outputs with the token and the health that a GET tells: a create may not have seen them.
+
+        Raises AnotherInstance where it is not proven to be the instance of these outputs.
+        """
+        found = self._api(outs).read(instance_id, outs, by_get=True)
         return {**outs, **{key: found[key] for key in model.OUTPUT_ONLY if key in found}}
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
@@ -298,7 +310,10 @@ class EngineCalls:
             self._operations.cancel()
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """Called by destroy, and for what the program no longer declares. What is missing already is deleted."""
+        """Called by destroy, and for what the program no longer declares.
+
+        An instance that no longer exists counts as deleted.
+        """
         self._codes.demand_deletable(instance_id, outputs)
         self._api(outputs).delete(instance_id, outputs)
 
@@ -376,7 +391,7 @@ def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) 
         )
 
 
-def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], of_stack: str) -> None:
+def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:
     """Give an instance the tags of the setting `defaultTags`, unless its tags are left to the server.
 
     They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
@@ -384,6 +399,6 @@ def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, 
     given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
     if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
         return
-    _, project, stack = (*of_stack.split("/"), "", "")[:3]
+    project, stack = ("", "") if place is None else (place.project, place.stack)
     tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
     inputs["tags"] = model.normalise_tags([*given, *tags])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, STACK, UPDATABLE, with_secrets
-from .core.state_format import NATIVE_TYPE
+from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
+from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from .lifecycle import InstanceProvider
 
 
@@ -107,7 +107,7 @@ class Instance(Resource, module="instances", name="Instance"):
             "extra": _with_secrets(extra),
             "require_valid": require_valid,
             "adopt_id": adopt_id,
-            STACK: f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}::{resource_name}",
+            URN: _urn(resource_name, opts),
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
@@ -158,6 +158,25 @@ def _options(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceO
         alias = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{NATIVE_TYPE}::{name}"
     ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[alias])
     return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
+
+
+def _urn(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.Input[str]:
+    """Where the resource is declared, as the engine is going to name it: the provider is not told."""
+    start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::"
+    if opts is None or opts.parent is None:
+        return f"{start}{INSTANCE_TYPE}::{name}"
+    parent = opts.parent
+
+    async def below_parent() -> str:
+        # As an output it would make the resource depend on its parent, and a component depends on its children.
+        return f"{start}{_types_below(str(await parent.urn.future()))}{INSTANCE_TYPE}::{name}"
+
+    return below_parent()
+
+
+def _types_below(urn: str) -> str:
+    types = urn.split("::", 3)[2]
+    return "" if types == "pulumi:pulumi:Stack" else f"{types}$"
 
 
 def _holds_output(value: Any) -> bool:

@@ -22,7 +22,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from . import process
 from .core import spelling
 from .core.errors import InstancesError
-from .core.model import SECRET_OUTPUTS, SWITCHED
+from .core.model import SECRET_STATE, SWITCHED
 
 if TYPE_CHECKING:
     from .engine_calls import EngineCalls
@@ -137,4 +137,4 @@ def _marked(outs: Mapping[str, Any]) -> dict[str, Any]:
     The resource asks for that too (`additional_secret_outputs`), but a state made by `pulumi import` does not
     carry the request, and its first refresh would write the token in plain (docs/engine.md, E13).
     """
-    return {key: wrap_rpc_secret(value) if key in SECRET_OUTPUTS else value for key, value in outs.items()}
+    return {key: wrap_rpc_secret(value) if key in SECRET_STATE else value for key, value in outs.items()}

@@ -16,7 +16,7 @@ import pulumi
 from pulumi.runtime.config import get_config
 
 from .accounts import Account
-from .core import config
+from .core import config, identity
 from .core.errors import InputError
 from .core.state_format import INSTANCE_TYPE
 
@@ -40,6 +40,8 @@ class InstanceResult:
     """Whether the service says that the connection works; None where the API does not say."""
     disabled: bool | None
     """None where the API does not say: its listing leaves it out."""
+    managed_by: str | None = None
+    """Which resource manages it, such as ``shop/dev/crm``, as its mark says; None where it has no mark."""
 
 
 def get_instance(
@@ -121,6 +123,7 @@ def _result(found: Found) -> InstanceResult:
         token=pulumi.Output.secret(found.get("token", "")),
         valid=found.get("valid"),
         disabled=found.get("disabled"),
+        managed_by=identity.managed_by(found),
     )
 
 

@@ -28,6 +28,10 @@ SAMPLE = """
     )
 """
 ORDERS = {"create first": "", "delete first": "delete_before_replace=True"}
+IN_EITHER_ORDER = [
+    "create first",
+    pytest.param("delete first", marks=pytest.mark.needs_engine("delete_before_replace")),
+]
 EDITS = {
     "configuration": ('"document.tagging": False', '"document.tagging": True'),
     "your_mom": ('your_mom="dropbox"', 'your_mom="box"'),
@@ -52,7 +56,7 @@ def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
 
 
 @pytest.mark.document_dialect
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", IN_EITHER_ORDER)
 def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
     """The message names the property that replaces and says what to do. A new code replaces, and so does none."""
     opts = ORDERS[order]
@@ -125,7 +129,7 @@ def test_a_code_that_is_ignored_serves_the_replacement(stack: Harness, instances
     assert_ends_empty(stack, instances_api)
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", IN_EITHER_ORDER)
 def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
     """With `replace_on_changes` the engine decides to replace, and calls Check once more."""
     opts = ", ".join(filter(None, [ORDERS[order], 'replace_on_changes=["tags"]']))
@@ -136,13 +140,15 @@ def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instan
     assert_survives(stack, instances_api, "provider_data holds a code that was used already")
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.needs_engine("--replace")
+@pytest.mark.parametrize("order", IN_EITHER_ORDER)
 def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_api: Emulator, order: str) -> None:
     """`up --replace` does not pass the old instance to the provider, so no preview refuses it; but nothing is lost."""
     stack.program(program(ORDERS[order]))
     stack.up()
     [urn] = [resource["urn"] for resource in stack.resources() if resource["urn"].endswith("my_first_instance")]
 
+    stack.env["INSTANCES_TAKE_OVER"] = "no"
     with pytest.raises(auto.CommandError, match=r"works only once|already used.*give a new code if this one was used"):
         stack.up(replace=[urn])
 
@@ -153,6 +159,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
     assert len(instances_api.instances()) == 1
 
 
+@pytest.mark.needs_engine("delete_before_replace")
 @pytest.mark.document_dialect
 def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harness, instances_api: Emulator) -> None:
     """With `delete_before_replace` the engine first deletes the dependents, before it checks anything."""
@@ -216,6 +223,10 @@ def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_ap
     token = instances_api.instance(made)["token"]
     body = {"id": made, "name": "box", "token": token, "tags": [], "valid": False, "disabled": False}
     body = {**body, "provisionInteractions": [{"type": "login"}]}
+    if adopted:
+        instances_api.change(made, valid=False)
+    else:
+        instances_api.remove(made)
     method, path = ("GET", f"/instances/{made}") if adopted else ("POST", "/instances")
     instances_api.fail(method, path, Fault.status(200, body=json.dumps(body).encode()))
     given = f', adopt_id="{made}"' if adopted else ""

@@ -17,8 +17,8 @@ def test_the_state_holds_what_users_read_and_nothing_else(stack: Harness) -> Non
     stack.program('Instance("box", your_mom="dropbox", tags=["a"])')
     stack.up()
     [instance] = [resource for resource in stack.resources() if resource["type"].endswith(":Instance")]
-    assert sorted(instance["inputs"]) == ["__provider", "name", "tags", "your_mom"]
-    hidden = ["__defaults", "__provider"]
+    assert sorted(instance["inputs"]) == ["__line", "__provider", "name", "tags", "your_mom"]
+    hidden = ["__account", "__created", "__defaults", "__mark", "__provider"]
     assert sorted(instance["outputs"]) == [*hidden, "disabled", "name", "tags", "token", "valid", "your_mom"]
     assert instance["outputs"]["your_mom"] == "dropbox"
     for bag in (instance["inputs"], instance["outputs"]):

@@ -6,7 +6,7 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.checks import assert_ends_empty, assert_settled, calls
+from tests.support.checks import assert_ends_empty, assert_settled, calls, without_mark
 from tests.support.harness import Harness
 
 BOX = """
@@ -74,7 +74,7 @@ def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) 
     [made] = instances_api.instances()
     assert (made["name"], made["tags"]) == ("second", ["a", "c"])
     assert calls(instances_api) == ["POST /instances", f"PUT /instances/{made['id']}"]
-    assert instances_api.writes[-1].body == {"name": "second", "tags": ["a", "c"]}
+    assert without_mark(instances_api.writes[-1].body) == {"name": "second", "tags": ["a", "c"]}
     assert stack.instances()["box"]["inputs"]["name"] == "second"
     assert_settled(stack, instances_api)
     assert_ends_empty(stack, instances_api)
@@ -132,6 +132,7 @@ def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: 
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("delete_before_replace")
 def test_a_replacement_deletes_first_when_asked(stack: Harness, instances_api: Emulator) -> None:
     """`delete_before_replace` reverses the order."""
     program = BOX.replace("tags=", "opts=pulumi.ResourceOptions(delete_before_replace=True), tags=")
@@ -197,8 +198,9 @@ def test_destroy_takes_a_missing_instance_for_deleted(stack: Harness, instances_
     instances_api_id = stack.up().outputs["id"].value
     instances_api.remove(instances_api_id)
 
-    assert_ends_empty(stack, instances_api)
-    assert instances_api.writes[-1].status == 404
+    with stack.later():
+        assert_ends_empty(stack, instances_api)
+    assert calls(instances_api) == ["POST /instances"]
 
 
 def test_a_preview_writes_nothing(stack: Harness, instances_api: Emulator) -> None:

@@ -39,6 +39,7 @@ def test_a_lookup_equals_the_managed_instance(stack: Harness, instances_api: Emu
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("outputs in what is printed")
 def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emulator) -> None:
     """It is known in previews already, follows the API, and outlives the stack."""
     existing = instances_api.add(your_mom="sfdc", name="by hand", tags=["b", "a"])

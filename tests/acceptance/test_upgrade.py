@@ -80,6 +80,7 @@ def test_rotated_secrets_come_from_the_environment(stack: Harness, tmp_path: Pat
         assert_ends_empty(stack, api)
 
 
+@pytest.mark.needs_engine("encrypted states")
 @pytest.mark.document_dialect
 @pytest.mark.parametrize("release", sorted(path.stem for path in STATES.glob("*.json")))
 def test_the_state_of_every_release_still_loads(stack: Harness, instances_api: Emulator, release: str) -> None:

@@ -10,7 +10,17 @@ from typing import NamedTuple
 import pytest
 
 from pulumi_instances import cli
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.testing.emulator import Emulator
+
+PLACE = Place("shop", "dev", "", "crm")
+MARK = mark_of(line_of(PLACE), 1)
+"""The tag of an instance that the resource `crm` of the stack shop/dev has made."""
+LEFT_OUT = (
+    "1 instance left out: a program manages each, as its tags say. "
+    "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program\n"
+)
+"""What `import` and `import-file` say of it."""
 
 
 class Done(NamedTuple):

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.scripted import ScriptedServer, answer
 
-from .conftest import Done, Run
+from .conftest import MARK, Done, Run
 
+OF_ANOTHER_STACK = mark_of(line_of(Place("shop", "prod", "", "crm")), 1)
 PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
 PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
 
@@ -306,33 +308,87 @@ def test_what_the_program_leaves_to_the_api_is_not_compared(
     assert run("drift", "-", stdin=state(*managed)).code == 0
 
 
+def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """The program does not give it, and nobody has changed a tag."""
+    made = api.add(name="made", tags=["a", MARK])
+    assert run("drift", "-", stdin=state(*managed, resource(api.instance(made)))).code == 0
+
+
 # orphans
 
 
-def test_what_no_state_holds_is_an_orphan(
+def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(
+    run: Run, api: Emulator, managed: list[dict[str, Any]]
+) -> None:
+    """What others have made, or nobody marked, is counted and not listed."""
+    held, left, other = (
+        api.add(name=name, tags=[mark])
+        for name, mark in (("crm", MARK), ("crm again", f"{MARK[:-1]}2"), ("theirs", OF_ANOTHER_STACK))
+    )
+    stack = {"urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev", "type": "pulumi:pulumi:Stack"}
+    done = run("orphans", "-", "--json", stdin=state(stack, managed[0], resource(api.instance(held))))
+    assert (done.code, [(each["id"], each["managed_by"]) for each in json.loads(done.out)]) == (
+        2,
+        [(str(left), "shop/dev/crm")],
+    )
+    assert done.err == (
+        "1 of 5 instances in no state\n2 instances of other stacks or without a mark not listed; --all lists them\n"
+    )
+    api.remove(left)
+    assert run("orphans", "-", stdin=state(stack, managed[0], resource(api.instance(held)))).code == 0
+    assert str(other) in run("orphans", "-", "--all", stdin=state(stack, *managed)).out
+
+
+def test_a_gate_that_knows_no_stack_does_not_pass(run: Run, api: Emulator) -> None:
+    """A state without resources does not name its stack."""
+    api.add(tags=[MARK])
+    done = run("orphans", "-", stdin=state())
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("Error: stdin holds no resources, so it does not name its stack; use --stack NAME")
+
+
+@pytest.mark.parametrize("stack", ["dev", "acme/shop/dev", "acme/dev"])
+def test_an_empty_stack_has_orphans_too(
+    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: str
+) -> None:
+    """After a lost state, or a `destroy`, its name says which marks are its own."""
+    left = api.add(name="left", tags=[MARK])
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    tool = tmp_path / "pulumi"
+    tool.write_text("#!/bin/sh\ncase $1 in config) echo '{}' ;; stack) echo '{\"deployment\": {}}' ;; esac\n")
+    tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    done = run("orphans", "--stack", stack, "--json")
+    assert (done.code, [each["id"] for each in json.loads(done.out)]) == (2, [str(left)])
+
+
+def test_all_that_no_state_holds_can_be_listed(
     run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """All given states are searched, and the exit code is 2."""
+    """With --all, whoever made them. All given states are searched, and the exit code is 2."""
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     one.write_text(state(managed[0]))
     other.write_text(state(managed[1]))
     left = api.add(name="left over", tags=["x"])
 
-    done = run("orphans", one, other, "--json")
+    done = run("orphans", one, other, "--all", "--json")
 
     assert (done.code, done.err) == (2, "1 of 3 instances in no state\n")
     [orphan] = json.loads(done.out)
     assert (orphan["id"], orphan["name"], orphan["created"]) == (str(left), "left over", None)
-    assert "left over" in run("orphans", one, other).out
-    assert len(json.loads(run("orphans", one, "--json").out)) == 2
-    assert run("orphans", one, other, "--tag", "y").code == 0
+    assert "left over" in run("orphans", one, other, "--all").out
+    assert len(json.loads(run("orphans", one, "--all", "--json").out)) == 2
+    assert run("orphans", one, other, "--all", "--tag", "y").code == 0
     assert api.writes == []
 
 
 def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
     """This holds in any account: an instance that somebody uses must not look free to delete."""
     theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
-    assert run("orphans", "-", stdin=state(managed[0], theirs)) == Done(0, "", "0 of 2 instances in no state\n")
+    assert run("orphans", "-", "--all", stdin=state(managed[0], theirs)) == Done(
+        0, "", "0 of 2 instances in no state\n"
+    )
 
 
 def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +396,7 @@ def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatc
     made = [datetime.now(timezone.utc) - timedelta(days=days) for days in (40, 20)]
     dates: list[str | None] = [moment.isoformat() for moment in made]
     with _served(monkeypatch, [*dates, None]):
-        done = run("orphans", "-", "--older-than", "30d", "--json", stdin=state())
+        done = run("orphans", "-", "--all", "--older-than", "30d", "--json", stdin=state())
     assert done.code == 2
     assert [each["id"] for each in json.loads(done.out)] == ["1"]
     assert "1 instance left out, since the API does not report when they were created" in done.err
@@ -349,7 +405,7 @@ def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("api")
 def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
     """The API document has no creation time."""
-    done = run("orphans", "-", "--older-than", "4w", stdin=state())
+    done = run("orphans", "-", "--all", "--older-than", "4w", stdin=state())
     assert (done.code, done.out) == (1, "")
     assert "2 instances in no state, but of unknown age" in done.err
 
@@ -358,7 +414,7 @@ def test_a_gate_that_knows_no_ages_does_not_pass(run: Run) -> None:
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "999999d"])
 def test_an_age_is_a_number_and_a_unit(run: Run, age: str) -> None:
     """The command refuses anything else with a message."""
-    done = run("orphans", "-", f"--older-than={age}", stdin=state())
+    done = run("orphans", "-", "--all", f"--older-than={age}", stdin=state())
     assert done.code == 1
     assert "such as 30d" in done.err
 
@@ -375,16 +431,3 @@ def _served(monkeypatch: pytest.MonkeyPatch, dates: list[str | None]) -> Iterato
         monkeypatch.setenv("INSTANCES_USER_SECRET", "u")
         monkeypatch.setenv("INSTANCES_ORGANIZATION_SECRET", "o")
         yield
-
-
-def test_orphans_of_this_tool_have_the_default_tags(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of whatever project and stack; without such tags there is nothing to go by."""
-    api.add(your_mom="box", name="made", tags=["pulumi", "shop/dev", "x"])
-    api.add(your_mom="box", name="half", tags=["pulumi"])
-    empty = state()
-    done = run("orphans", "-", "--managed", stdin=empty)
-    assert (done.code, done.out) == (1, "")
-    assert "set instances:defaultTags, or leave out --managed" in done.err
-    monkeypatch.setenv("INSTANCES_DEFAULT_TAGS", "pulumi,{project}/{stack}")
-    done = run("orphans", "-", "--managed", "--json", stdin=empty)
-    assert (done.code, [each["name"] for each in json.loads(done.out)]) == (2, ["made"])

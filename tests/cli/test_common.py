@@ -142,7 +142,7 @@ def _process(*arguments: str, env: dict[str, str] | None = None, **options: Any)
         (["list"], 0),
         (["show", "ID"], 0),
         (["drift", "state.json"], 2),
-        (["orphans", "state.json"], 2),
+        (["orphans", "--all", "state.json"], 2),
         (["import-file", "--out", "r.json", "--program", "p.py"], 0),
         (["doctor"], 2),
     ],
@@ -185,7 +185,7 @@ def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
     bold, normal = "\x1b[1m", "\x1b[0m"
     gap = " " * (len(box) - 2)
     assert _on_a_terminal("list", columns=80) == [
-        f"{bold}id{gap}  name     your_mom  tags{normal}",
+        f"{bold}id{gap}  name     your_mom  tags    managed_by{normal}",
         f"{box}  QA Box   box       QA, eu",
         f"{other}  漢字 \U0001f642  sfdc      eu",
     ]

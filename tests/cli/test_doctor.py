@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.cli.doctor import OLDEST_SDK
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.testing.emulator import Emulator, Fault
 
-from .conftest import Run
+from .conftest import MARK, Run
 
 BIN = str(Path(sys.executable).parent)
 
@@ -134,6 +135,38 @@ def test_a_state_of_another_account_is_recognised(
     assert state_found["found"].startswith(found)
     assert state_found["todo"].startswith(todo)
     assert bool(state_found["todo"]) == bool(todo)
+
+
+def test_an_instance_of_the_same_id_is_not_that_of_the_state(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ids of another account are the same numbers; token and mark are not."""
+    by_token, by_mark, stranger = (api.add(name=name) for name in ("crm", "files", "other"))
+    api.change(by_mark, token="a-new-one")
+    api.change(by_mark, tags=["eu", MARK])
+    outputs = {by_token: {"token": api.instance(by_token)["token"]}, by_mark: {"token": "old", "__mark": MARK}}
+    outputs[stranger] = {"token": "another", "__mark": f"{MARK[:-1]}2"}
+    urn = "urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::box"
+    resources = [
+        {"urn": f"{urn}{id}", "type": urn.split("::")[2], "id": str(id), "outputs": outs}
+        for id, outs in outputs.items()
+    ]
+    (tmp_path / "state.json").write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
+    answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
+    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+    assert findings(run, "--stack", "dev")["state"]["found"] == "3 instances, 1 of them not at the API"
+
+
+def test_who_manages_the_instances_is_counted(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stack, as their marks say. Where new ones get no mark, that is said too."""
+    for stack in ("prod", "prod", "dev"):
+        api.add(tags=[mark_of(line_of(Place("shop", stack, "", "crm")), 1)])
+    api.add()
+    found = findings(run)
+    assert found["managed by"]["found"] == "shop/prod: 2, shop/dev: 1, without a mark: 1"
+    assert found["mark"]["found"] == "a tag says which resource manages an instance"
+    monkeypatch.setenv("INSTANCES_MARK", "false")
+    assert findings(run)["mark"]["found"] == "off: a create whose answer is lost ends in an error"
 
 
 def test_a_listing_without_ids_is_passed_over(

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_instances.api.crash_notes import CrashNotes
 from pulumi_instances.cli import common, pulumi_cli
 from pulumi_instances.cli.exported_state import Held
 from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 
-from .conftest import Run
+from .conftest import LEFT_OUT, MARK, Run
 
 CLI = """\
 #!/bin/sh
@@ -174,22 +173,15 @@ def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: 
     assert api.requests == []
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_notes_of_interrupted_creates_are_told(
-    run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    """They learn once about what was imported, and a failure to update them is a warning."""
-    put_cli(directory, code=code)
-    told: list[list[str]] = []
-    monkeypatch.setattr(CrashNotes, "account_for_all", lambda _, ids: told.append(list(ids)))
-    assert run("import", "--stack", "dev", "--program", "a.py", "--yes").code == code
-    assert told == ([[str(each["id"]) for each in api.instances()]] if code == 0 else [])
-    if code == 0:
-        (directory / "ran").unlink()
-        monkeypatch.setattr(CrashNotes, "account_for_all", lambda *_: 1 / 0)
-        done = run("import", "--stack", "dev", "--program", "b.py", "--yes")
-        assert (done.code, len(done.err.splitlines())) == (0, 1)
-        assert "do not know of this import (ZeroDivisionError); while no `pulumi up` is running" in done.err
+def test_what_a_program_manages_is_left_out(run: Run, api: Emulator, directory: Path) -> None:
+    """Its mark says so. After a lost state, the program takes it over."""
+    put_cli(directory)
+    api.add(name="y", tags=[MARK])
+    done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
+    assert (done.code, done.err) == (0, LEFT_OUT)
+    assert 'Instance("x"' in (directory / "__main__.py").read_text()
+    assert 'Instance("y"' not in (directory / "__main__.py").read_text()
+    assert MARK not in (directory / "ran").read_text()
 
 
 def test_a_program_that_somebody_has_written_stops_it(run: Run, directory: Path) -> None:

@@ -19,7 +19,7 @@ from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
 
-from .conftest import Done, Run
+from .conftest import LEFT_OUT, MARK, Done, Run
 from .test_audit import resource, state
 
 
@@ -354,6 +354,19 @@ def test_what_a_native_state_holds_already_is_left_out(native: Run, api: Emulato
     native("--exclude-state", "state.json")
     [written] = json.loads((tmp_path / "resources.json").read_text())["resources"]
     assert (written["id"], written["logicalName"]) == (str(new), f"crm-{new}")
+
+
+@pytest.mark.parametrize("options", [["--program", "p.py"], ["--native"]])
+def test_what_a_program_manages_is_left_out(
+    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    """Its mark says so, whoever imports."""
+    monkeypatch.chdir(tmp_path)
+    box, _ = api.add(your_mom="box", name="files"), api.add(your_mom="sfdc", name="crm", tags=["eu", MARK])
+    done = run("import-file", "--out", "resources.json", *options)
+    assert (done.code, done.err) == (0, LEFT_OUT)
+    [written] = json.loads((tmp_path / "resources.json").read_text())["resources"]
+    assert written["id"] == str(box)
 
 
 def test_what_the_generated_program_may_get_wrong_is_told(native: Run, api: Emulator) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 
-from .conftest import Run
+from .conftest import MARK, Run
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_instances_are_listed_in_a_table(run: Run, api: Emulator) -> None:
     """They are sorted by id; their number goes to stderr."""
     done = run("list")
     first = api.instances()[0]["id"]
-    assert done.out.splitlines()[0].split() == ["id", "name", "your_mom", "tags"]
+    assert done.out.splitlines()[0].split() == ["id", "name", "your_mom", "tags", "managed_by"]
     assert done.out.splitlines()[1].split() == [str(first), "QA", "Box", "box", "QA,", "eu"]
     assert (done.code, done.err) == (0, "3 instances\n")
 
@@ -93,6 +93,23 @@ def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest
         assert run("list", "--json") == (0, "[]\n", "")
 
 
+def test_who_manages_an_instance_is_told(run: Run, api: Emulator) -> None:
+    """Its mark says so, which is not one of its tags and which no filter finds."""
+    made = api.add(name="made", tags=["eu", MARK])
+    [listed] = json.loads(run("list", "--name", "made", "--json").out)
+    shown = json.loads(run("show", made, "--json").out)
+    for found in (listed, shown):
+        assert (found["tags"], found["managed_by"]) == (["eu"], "shop/dev/crm")
+    assert names(run("list", "--tag", MARK, "--json").out) == []
+    assert run("list", "--name", "made").out.splitlines()[1].split() == [
+        str(made),
+        "made",
+        "dropbox",
+        "eu",
+        "shop/dev/crm",
+    ]
+
+
 # show
 
 
@@ -100,7 +117,7 @@ def test_one_instance_is_shown_as_it_is(run: Run, api: Emulator) -> None:
     """The output contains `disabled`, which a listing omits."""
     box = api.instances()[0]["id"]
     api.change(box, valid=False)
-    shown = {"id": str(box), "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"]}
+    shown = {"id": str(box), "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"], "managed_by": None}
     assert json.loads(run("show", box, "--json").out) == {**shown, "valid": False, "disabled": False}
     assert [line.split() for line in run("show", box).out.splitlines()[:2]] == [["id", str(box)], ["name", "QA", "Box"]]
 

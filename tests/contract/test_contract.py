@@ -16,7 +16,8 @@ import pytest
 
 import pulumi_instances
 from pulumi_instances import Instance
-from pulumi_instances.core import config, model, state_format
+from pulumi_instances.core import config, identity, model, state_format
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.mocks import declare
 
@@ -49,6 +50,10 @@ def test_the_pickle_is_the_same_in_every_process(hash_seed: str) -> None:
     )
     assert fresh_process(code, PYTHONHASHSEED=hash_seed) == PICKLE
 
+
+MARK = "pulumi:shop/dev/crm#7lef5h5qxgdbu5.1"
+MARK_OF_CHILD = "pulumi:shop/dev/crm#7lef5h5ouumntl.12"
+ACCOUNT = "1000a80befbff34e4eb6e5478cd39406"
 
 OLD_PICKLES = {
     "0.1.0": PICKLE,
@@ -99,6 +104,28 @@ def test_the_property_keys() -> None:
     assert model.OUTPUT_ONLY == ("token", "valid", "disabled")
 
 
+def test_the_hidden_keys() -> None:
+    """State files contain them, and so do the inputs in there."""
+    assert model.HIDDEN == ("__defaults", "__mark", "__account", "__created")
+    assert model.LINE == "__line"
+    assert model.SECRET_STATE == ("token", "__account")
+
+
+def test_the_spelling_of_a_mark() -> None:
+    """It is on instances at the service: another line would make them nobody's."""
+    place = Place.of_urn("urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::crm")
+    assert place is not None
+    assert mark_of(line_of(place), 1) == MARK
+    child = Place.of_urn("urn:pulumi:dev::shop::acme:index:Team$instances:index:Instance::crm")
+    assert child is not None
+    assert mark_of(line_of(child), 12) == MARK_OF_CHILD
+
+
+def test_the_digest_of_an_account() -> None:
+    """State files contain it: another one would make a 404 worth less."""
+    assert identity.account_of(config.Settings("https://a.test/v2", "us3r", "0rg")) == ACCOUNT
+
+
 def test_the_arguments() -> None:
     """Programs use these names; all but the resource's name are keywords."""
     shown = [str(parameter).partition(":")[0] for parameter in inspect.signature(Instance).parameters.values()]
@@ -133,6 +160,8 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:userAgentSuffix": "INSTANCES_USER_AGENT_SUFFIX",
         "instances:dialect": "INSTANCES_DIALECT",
         "instances:confirmGone": "INSTANCES_CONFIRM_GONE",
+        "instances:mark": "INSTANCES_MARK",
+        "instances:takeOver": "INSTANCES_TAKE_OVER",
         "instances:updateInPlace": "INSTANCES_UPDATE_IN_PLACE",
         "instances:defaultTags": "INSTANCES_DEFAULT_TAGS",
         "instances:configurationDrift": "INSTANCES_CONFIGURATION_DRIFT",

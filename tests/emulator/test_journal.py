@@ -50,9 +50,25 @@ def test_an_object_as_held_has_the_names_of_the_model(api: Emulator, http: Http)
     """This is true after a POST and after `add`."""
     http.post()
     api.add()
-    fields = {"id", "name", "token", "your_mom", "tags", "configuration", "provider_data", "valid", "disabled"}
+    bags = {"configuration", "provider_data"}
+    fields = {"id", "name", "token", "your_mom", "tags", "managed_by", "valid", "disabled", *bags}
     assert [each.keys() for each in api.instances()] == [fields, fields]
     assert api.instances()[0] == api.instance(str(api.instances()[0]["id"]))
+
+
+def test_a_mark_is_shown_as_who_manages_the_instance(api: Emulator, http: Http) -> None:
+    """It is not among the tags, in what answers say it is; and it stays when a test changes the tags."""
+    mark = "pulumi:shop/dev/crm#abcdefghijklmn.1"
+    made, other = api.add(tags=["eu", mark]), api.add(tags=["eu"])
+    assert [(each["tags"], each["managed_by"]) for each in api.instances()] == [
+        (["eu"], "shop/dev/crm"),
+        (["eu"], None),
+    ]
+    api.change(made, tags=["us"])
+    api.change(other, tags=["us"])
+    assert (api.instance(made)["tags"], api.instance(made)["managed_by"]) == (["us"], "shop/dev/crm")
+    assert http("GET", f"/instances/{made}").json()["tags"] == ["us", mark]
+    assert http("GET", f"/instances/{other}").json()["tags"] == ["us"]
 
 
 def test_an_instance_that_is_not_there_is_a_key_error(api: Emulator) -> None:

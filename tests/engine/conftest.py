@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pulumi_instances.testing.engine import StackDouble
+from pulumi_instances.testing.engine.stack import State
 
 from .toy_cloud import Cloud
 
@@ -26,18 +26,17 @@ def cloud(tmp_path: Path) -> Cloud:
 
 
 @pytest.fixture
-def new_stack(cloud: Cloud, tmp_path: Path) -> Iterator[NewStack]:
-    """Make stacks called `dev` of the project `toy`; their state is in `state.json`."""
-    with ExitStack() as stacks:
+def new_stack(cloud: Cloud) -> NewStack:
+    """Make stacks called `dev` of the project `toy`, all with one state."""
+    state = State()
 
-        def make(program: Callable[[], object] | None = None, **options: Any) -> StackDouble:
-            # The provider's process imports the class by its module, as with the CLI.
-            environment = {"TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
-            options.setdefault("state_file", tmp_path / "state.json")
-            stack = StackDouble("dev", program=program, project_name="toy", env_vars=environment, **options)
-            return stacks.enter_context(stack)
+    def make(program: Callable[[], object] | None = None, **options: Any) -> StackDouble:
+        # The provider's process imports the class by its module, as with the CLI.
+        environment = {"TOY_CLOUD": str(cloud.directory), "PYTHONPATH": str(ROOT)}
+        options = {"state": state, **options}
+        return StackDouble("dev", program=program, project_name="toy", env_vars=environment, **options)
 
-        yield make
+    return make
 
 
 def resources(stack: StackDouble) -> dict[str, dict[str, Any]]:

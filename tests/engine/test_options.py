@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pulumi import automation as auto
 
-from .conftest import NewStack, resources, urn
+from .conftest import NewStack, resources
 from .toy_cloud import Cloud
-
-
-def thing(resource_name: str = "first", *, options: dict[str, Any] | None = None, **properties: Any) -> Any:
-    """A program with one thing."""
-
-    def program() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        Thing(resource_name, opts=pulumi.ResourceOptions(**(options or {})), **properties)
-
-    return program
-
-
-def nothing() -> None:
-    pass
-
-
-def test_a_protected_resource_is_neither_deleted_nor_replaced(new_stack: NewStack, cloud: Cloud) -> None:
-    """The error says how to unprotect it; a preview fails too."""
-    protected = {"protect": True}
-    stack = new_stack(thing(name="a", kind="1", options=protected))
-    stack.up()
-    for attempt in (stack.destroy, new_stack(nothing).up, new_stack(nothing).preview):
-        with pytest.raises(auto.CommandError, match=r"cannot be deleted\n.*protected.*unprotect"):
-            attempt()
-    replacing = new_stack(thing(name="a", kind="2", options=protected))
-    for attempt in (replacing.preview, replacing.up):
-        with pytest.raises(auto.CommandError, match=r"unable to replace resource .*\n.*marked for protection"):
-            attempt()
-    assert cloud.names() == ["a"]
-
-    new_stack(thing(name="a", kind="2", options={"protect": False})).up()
-    assert new_stack(nothing).up().summary.resource_changes == {"delete": 1, "same": 1}
 
 
 def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: NewStack, cloud: Cloud) -> None:
@@ -66,18 +29,6 @@ def test_all_protected_resources_are_named_and_the_others_deleted(new_stack: New
     assert str(failure.value).count("cannot be deleted") >= 2
     assert cloud.names() == ["base", "p", "q"]
     assert "free" not in resources(stack)
-
-
-def test_a_retained_resource_leaves_the_state_only(new_stack: NewStack, cloud: Cloud) -> None:
-    """This is true when it is replaced and when it is deleted."""
-    retained = {"retain_on_delete": True}
-    new_stack(thing(name="a", kind="1", options=retained)).up()
-    new_stack(thing(name="a", kind="2", options=retained)).up()
-    stack = new_stack(nothing)
-    stack.up()
-    assert cloud.names() == ["a", "a"]
-    assert cloud.calls("delete") == []
-    assert "first" not in resources(stack)
 
 
 def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud: Cloud) -> None:
@@ -104,47 +55,6 @@ def test_a_renamed_component_takes_its_children_along(new_stack: NewStack, cloud
     assert {"web", "web-first", "web-second"} < resources(stack).keys()
 
 
-def test_two_resources_cannot_take_over_one(new_stack: NewStack) -> None:
-    """A duplicate alias is an error that names both."""
-
-    def both() -> None:
-        import pulumi
-
-        from tests.engine.toy_cloud import Thing
-
-        one = Thing("first", name="a")
-        Thing("second", name="a", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="first")], depends_on=[one]))
-
-    new_stack(thing(name="a")).up()
-    with pytest.raises(auto.CommandError, match=r"Duplicate resource alias .*first.* applied to .*second"):
-        new_stack(both).up()
-
-
-def components() -> None:
-    import pulumi
-
-    from tests.engine.toy_cloud import Group, Thing
-
-    group = Group("g", opts=pulumi.ResourceOptions(protect=False))
-    Thing("after", name="after", opts=pulumi.ResourceOptions(depends_on=[group]))
-
-
-def test_components_have_children_outputs_and_dependents(new_stack: NewStack, cloud: Cloud) -> None:
-    """They are deleted after what depends on them, together with everything in them."""
-    stack = new_stack(components)
-    stack.up()
-    state = resources(stack)
-    group = state["g"]
-    assert (group["custom"], group["type"]) == (False, "toy:index:Group")
-    assert group["outputs"] == {"first": state["g-first"]["id"]}
-    assert state["g-first"]["parent"] == group["urn"]
-    assert state["g-first"]["urn"].split("::")[2] == "toy:index:Group$pulumi-python:dynamic/toy:Thing"
-    assert stack.preview().change_summary == {"same": 5}
-    name = cloud.id_of("g one")
-    stack.destroy()
-    assert [call["name"] for call in cloud.calls("delete")] == ["after", name, "g one"]
-
-
 def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:
     """They inherit `protect` and `retain_on_delete`, unless they say otherwise."""
 
@@ -161,47 +71,3 @@ def test_children_inherit_what_their_parent_says(new_stack: NewStack) -> None:
     state = resources(stack)
     assert (state["g-first"]["protect"], state["g-first"]["retainOnDelete"]) == (True, True)
     assert "protect" not in state["own"]
-
-
-def targets() -> None:
-    from tests.engine.toy_cloud import Thing
-
-    a = Thing("a", name="a2")
-    Thing("b", name=a.id)
-    Thing("c", name="c2")
-
-
-def test_only_targets_are_changed(new_stack: NewStack, cloud: Cloud) -> None:
-    """Others stay as they are, new ones are not created, and a target that needs one fails."""
-
-    def before() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        Thing("a", name="a")
-        Thing("c", name="c")
-
-    new_stack(before).up()
-    stack = new_stack(targets)
-    assert stack.up(target=[urn("a")]).summary.resource_changes == {"same": 3, "update": 1}
-    assert cloud.names() == ["a2", "c"]
-    assert "b" not in resources(stack)
-
-    def needs_new() -> None:
-        from tests.engine.toy_cloud import Thing
-
-        new = Thing("new", name="new")
-        Thing("needy", name=new.id)
-
-    with pytest.raises(auto.CommandError, match=r"depends on .*new' which was was not specified in --target list"):
-        new_stack(needs_new).up(target=[urn("needy")])
-
-
-def test_a_target_is_not_destroyed_while_others_depend_on_it(new_stack: NewStack, cloud: Cloud) -> None:
-    """The error names them; together with them it is destroyed."""
-    stack = new_stack(targets)
-    stack.up()
-    with pytest.raises(auto.CommandError, match="will be destroyed but was not specified in --target list"):
-        stack.destroy(target=[urn("a")])
-    assert len(cloud.names()) == 3
-    assert stack.destroy(target=[urn("a"), urn("b")]).summary.resource_changes == {"delete": 2, "same": 2}
-    assert cloud.names() == ["c2"]

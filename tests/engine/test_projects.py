@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,9 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
+from pulumi_instances.testing.engine.project import Config
 
 from .conftest import NewStack
 
@@ -39,8 +39,7 @@ def facts(stack: StackDouble) -> dict[str, Any]:
 def test_a_directory_needs_no_project_file(tmp_path: Path) -> None:
     """Its name is the project's; the program runs in it, under this interpreter, with it first on the path."""
     (tmp_path / "__main__.py").write_text(FACTS)
-    with StackDouble("prod", work_dir=tmp_path) as stack:
-        found = facts(stack)["facts"]
+    found = facts(StackDouble("prod", work_dir=tmp_path))["facts"]
     assert found == {
         "cwd": str(tmp_path),
         "project": tmp_path.name,
@@ -59,8 +58,7 @@ def test_main_names_the_program_and_its_directory(main: str, on_path: list[str],
     (tmp_path / "Pulumi.yaml").write_text(f"name: shop\nruntime: python\nmain: {main}\n")
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / ("start.py" if main.endswith(".py") else "__main__.py")).write_text(FACTS)
-    with StackDouble("dev", work_dir=tmp_path) as stack:
-        found = facts(stack)["facts"]
+    found = facts(StackDouble("dev", work_dir=tmp_path))["facts"]
     assert (found["cwd"], found["root"], found["project"]) == (str(tmp_path / "app"), str(tmp_path), "shop")
     assert found["here"] == on_path
 
@@ -70,26 +68,28 @@ def test_configuration_comes_from_files_and_arguments(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: {name: python}\n")
     (tmp_path / "__main__.py").write_text(FACTS)
     (tmp_path / "Pulumi.dev.yaml").write_text(
-        "encryptionsalt: v1:ebcYMZwL3z0=:v1:05sYDYQtejZUlqko:xlA85Sfm5xt2SCEpI2/nlsi91yYbIQ==\n"
         "config:\n"
         "  shop:plain: from the file\n"
         "  shop:object: {a: [1]}\n"
         "  shop:hidden: {secure: 'v1:eu4TIBW72ZwV02Og:xG7LjpmsSZzzqoXNlidXLmdSdQ=='}\n"
     )
-    with StackDouble("dev", work_dir=tmp_path, passphrase="x", config={"other:key": "given"}) as stack:
-        up = stack.up()
-        assert {name: up.outputs[name].value for name in ("plain", "object", "hidden", "other")} == {
-            "plain": "from the file",
-            "object": {"a": [1]},
-            "hidden": "shh",
-            "other": "given",
-        }
-        assert up.outputs["hidden"].secret
-        stack.set_config("plain", auto.ConfigValue("set", secret=True))
-        assert (stack.get_config("shop:plain").value, stack.get_config("plain").secret) == ("set", True)
-        stack.remove_config("plain")
-        assert "shop:plain" not in stack.get_all_config()
-        assert "plain" not in facts(stack)
+    with pytest.raises(UnsupportedFeatureError, match=r"encrypted configuration \(shop:hidden; give a value"):
+        StackDouble("dev", work_dir=tmp_path)
+    config: Config = {"other:key": "given", "hidden": auto.ConfigValue("shh", secret=True)}
+    stack = StackDouble("dev", work_dir=tmp_path, config=config)
+    up = stack.up()
+    assert {name: up.outputs[name].value for name in ("plain", "object", "hidden", "other")} == {
+        "plain": "from the file",
+        "object": {"a": [1]},
+        "hidden": "shh",
+        "other": "given",
+    }
+    assert up.outputs["hidden"].secret
+    stack.set_config("plain", auto.ConfigValue("set", secret=True))
+    assert (stack.get_config("shop:plain").value, stack.get_config("plain").secret) == ("set", True)
+    stack.remove_config("plain")
+    assert "shop:plain" not in stack.get_all_config()
+    assert "plain" not in facts(stack)
 
 
 def test_a_main_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -106,20 +106,6 @@ def test_another_runtime_is_refused(tmp_path: Path) -> None:
         StackDouble("dev", work_dir=tmp_path)
 
 
-def test_a_stack_survives_in_its_file(tmp_path: Path) -> None:
-    """Another object goes on with it; without a file the state goes with the object."""
-    (tmp_path / "__main__.py").write_text(FACTS)
-    state = tmp_path / "state.json"
-    for changes in ({"create": 1}, {"same": 1}):
-        with StackDouble("dev", work_dir=tmp_path, state_file=state) as stack:
-            assert stack.up().summary.resource_changes == changes
-    with StackDouble("dev", work_dir=tmp_path) as stack:
-        assert stack.preview().change_summary == {"create": 1}
-        stack.up()
-        assert stack.state_file.exists()
-    assert not stack.state_file.parent.exists()
-
-
 def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:
     """It is sent with what it refers to: its closure, and what is in its module."""
     value = {"from": "outside"}
@@ -134,27 +120,24 @@ def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:
     assert (outputs["value"].value, outputs["length"].value) == (value, len(FACTS))
 
 
-@pytest.mark.usefixtures("cold")
-def test_in_the_background_of_a_script_processes_end_when_asked(
-    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A shell has `command &` ignore SIGINT, which is inherited: none has to be killed for it."""
-    killed, kill = [], subprocess.Popen.kill
-
-    def noted(process: subprocess.Popen[bytes]) -> None:
-        killed.append(process.args)
-        kill(process)
-
-    monkeypatch.setattr(subprocess.Popen, "kill", noted)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        new_stack(_one_thing).up()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert killed == []
+def test_stacks_with_one_state_are_the_same_stack(new_stack: NewStack) -> None:
+    """Another object continues with it, and so does one that imports it."""
+    assert new_stack(lambda: None).up().summary.resource_changes == {"create": 1}
+    assert new_stack(lambda: None).up().summary.resource_changes == {"same": 1}
+    other = new_stack(lambda: None, state=None)
+    assert other.preview().change_summary == {"create": 1}
+    other.import_stack(new_stack().export_stack())
+    assert other.preview().change_summary == {"same": 1}
 
 
-def _one_thing() -> None:
-    from tests.engine.toy_cloud import Thing
-
-    Thing("only")
+@pytest.mark.parametrize(
+    ("deployment", "feature"),
+    [
+        ({"resources": [{"urn": "urn", "taint": True}]}, "states of resources with 'taint'"),
+        ({"resources": [{"urn": "urn", "inputs": {"a": {**SECRET, "ciphertext": "x"}}}]}, "encrypted states"),
+    ],
+)
+def test_a_state_that_would_be_misread_is_refused(deployment: Any, feature: str, new_stack: NewStack) -> None:
+    """The message names what is left out."""
+    with pytest.raises(UnsupportedFeatureError, match=feature):
+        new_stack().import_stack(auto.Deployment(3, deployment))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -89,8 +88,6 @@ class ThingProvider(ResourceProvider):
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         self.cloud.note("check", olds=_visible(olds), news=_visible(news))
         failures = [CheckFailure("bad", "it is bad")] if "bad" in news else []
-        if news.get("worse"):
-            raise RuntimeError("the check fell over") from None
         return CheckResult({**news, "filled": olds.get("filled", "new")}, failures)
 
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
@@ -110,23 +107,9 @@ class ThingProvider(ResourceProvider):
         self.cloud.check_refusal("create", props.get("name"))
         if props.get("die"):
             os._exit(7)
-        if props.get("says"):
-            print(props["says"])
-        if props.get("slow"):
-            self._meet(int(props["slow"]), props.get("patience", 10))
         id_ = uuid.uuid4().hex
         self.cloud.put(id_, _visible(props))
         return CreateResult(id_, {**props, "token": f"token of {props.get('name')}", "region": self.region})
-
-    def _meet(self, others: int, patience: float) -> None:
-        """Wait until so many creates are under way; give up after so many seconds."""
-        mine = self.cloud.directory / f"meeting-{uuid.uuid4().hex}"
-        mine.touch()
-        deadline = time.monotonic() + patience
-        while len(list(self.cloud.directory.glob("meeting-*"))) < others:
-            if time.monotonic() > deadline:
-                raise RuntimeError("nobody came") from None
-            time.sleep(0.01)
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         self.cloud.note("update", id=id_, olds=_visible(olds), news=_visible(news))

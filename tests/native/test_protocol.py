@@ -14,14 +14,16 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
 from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
+LINE = line_of(Place("acceptance", "dev", "", "billing"))
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
 
@@ -356,22 +358,30 @@ def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
 
 
 def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:
-    """The next `up` reads it: the engine updates what is not complete."""
+    """The next `up` reads it, but not in another account: the engine updates what is not complete."""
     home = {"PULUMI_HOME": str(tmp_path)}
     with Native(home, {**settings_of(api), "maxRetries": 0}) as process:
         process.configure()
         api.fail("POST", "/instances", Fault.drop_after())
         api.fail("GET", "/instances/{id}", Fault.status(403))
         with pytest.raises(NativeError, match="its token cannot be read") as error:
-            process.create(inputs())
+            process.create(inputs(__line=LINE))
         [there] = api.instances()
         kept = error.value.kept
         assert kept.id == str(there["id"])
         state = plain(bag(kept.properties))
         assert "token" not in state
+    with Emulator() as other, Native(home, settings_of(other)) as process:
+        while str(other.add(name="stranger")) != kept.id:
+            continue
+        process.configure()
+        with pytest.raises(NativeError, match="has another instance") as error:
+            process.update(kept.id, state, inputs(__line=LINE))
+        assert "token" not in bag(error.value.kept.properties)
+        assert other.writes == []
     with Native(home, settings_of(api)) as process:
         process.configure()
-        outputs = process.update(kept.id, state, inputs())
+        outputs = process.update(kept.id, state, inputs(__line=LINE))
         assert outputs["token"] == secret(there["token"])
     assert [request.method for request in api.writes] == ["POST"]
 
@@ -460,10 +470,18 @@ def test_look_ups(provider: Native, api: Emulator) -> None:
     assert found["yourMom"] == "box"
     several = provider.invoke("getInstances", tags=["eu"], yourMom="box")
     assert [each["id"] for each in several["instances"]] == ids
+    assert "managedBy" not in found
     with pytest.raises(NativeError, match=r"^getInstance: 2 instances have name: \"crm\""):
         provider.invoke("getInstance", name="crm")
     with pytest.raises(NativeError, match=f"use {GET_INSTANCE}"):
         provider.invoke("getNothing")
+
+
+def test_a_look_up_says_who_manages_an_instance(provider: Native, api: Emulator) -> None:
+    """Its mark says so, which is not one of its tags."""
+    api.add(name="made", tags=["eu", mark_of(line_of(Place("shop", "dev", "", "crm")), 1)])
+    found = provider.invoke("getInstance", name="made")
+    assert (found["tags"], found["managedBy"]) == (["eu"], "shop/dev/crm")
 
 
 # the log, time and the end
@@ -575,6 +593,12 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str], 
         process.create(inputs())
         assert process.interrupt(main_thread=main_thread) == 0
         assert process.log() == ""
+
+
+def test_an_interrupt_ends_a_process_that_was_started_to_ignore_it(home: dict[str, str]) -> None:
+    """A background job of a script may inherit that from its shell."""
+    with ignoring_interrupts(), Native(home) as process:
+        assert process.interrupt() == 0
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:

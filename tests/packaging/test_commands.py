@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import nox.project
 import pytest
 from packaging.requirements import Requirement
 
+from tools import install_cli
+
 from .conftest import ROOT
 
 TARGETS = [
-    *("help", "demo", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "matrix", "soak"),
-    *("bench", "audit", "build", "release", "lock", "clean"),
+    *("help", "demo", "cli", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "matrix", "oldest"),
+    *("soak", "bench", "audit", "build", "release", "lock", "clean"),
 ]
 
 
 def make(*arguments: str) -> str:
     """The output of `make`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "CLI"))}
     done = subprocess.run(["make", *arguments], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)
     return done.stdout
 
@@ -51,11 +56,39 @@ def test_the_tests_end_in_pytests_closing_line() -> None:
     ]
 
 
-def test_continuous_integration_is_make_test() -> None:
-    """`.ci/run` can be executed from any directory, and does nothing else."""
+def test_continuous_integration_is_make_cli_and_make_test() -> None:
+    """`.ci/run` can be executed from any directory. Where no CLI can be had, the tests run all the same."""
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-1] == "exec make --no-print-directory test"
+    assert script.read_text().splitlines()[-2:] == [
+        "command -v pulumi || make --no-print-directory cli || true",
+        "exec make --no-print-directory test",
+    ]
+
+
+def test_the_cli_of_a_clone_comes_after_path() -> None:
+    """A `pulumi` of the user is used before that of `make cli`."""
+    shown = make("--eval", "shown: ; @echo $$PATH", "shown").strip()
+    assert shown == f"{os.environ['PATH']}:{ROOT}/.cache/cli/{install_cli.newest()}/bin"
+
+
+def test_the_last_lines_say_that_the_engine_was_not_there() -> None:
+    """They count what did not run and what ran on the double, and pytest's own count is still the very last line."""
+    path = os.pathsep.join(
+        directory for directory in os.environ["PATH"].split(os.pathsep) if not (Path(directory) / "pulumi").exists()
+    )
+    env = {**os.environ, "PATH": path, "CI_STARTED": str(time.time() - 600)}
+    tests = ("tests/docs/test_existing_examples.py", "tests/acceptance/test_inline.py")
+    command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:xdist", *tests]
+    done = subprocess.run(command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=120, check=True)
+    assert re.sub(r"\d+", "N", "\n".join(done.stdout.splitlines()[-6:-1])) == (
+        "THE PULUMI ENGINE WAS NOT THERE: N tests did not run. `make cli` brings it.\n"
+        "  not run: N of tests/acceptance\n"
+        "  not run: N of tests/docs\n"
+        "  passed: N on the local engine, a test double\n"
+        "  N minutes since .ci/run began"
+    )
+    assert re.fullmatch(r"\d+ passed, \d+ skipped in .*", done.stdout.splitlines()[-1])
 
 
 def test_the_lock_holds_every_dependency() -> None:

@@ -1,24 +1,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.native.names import to_engine
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
 from tests.support.values import inputs, outputs
 
+LINE = line_of(Place("shop", "dev", "", "billing"))
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
 
 
 def plain(bag: Bag) -> Bag:
     """The outputs as the engine hands them back: without the marks of secrets."""
-    token = bag["token"]
-    return {**bag, "token": token["value"] if isinstance(token, dict) else token}
+    secrets = {key: bag[key]["value"] for key in ("token", "__account") if isinstance(bag.get(key), dict)}
+    return {**bag, **secrets}
+
+
+def older(bag: Bag) -> Bag:
+    """The outputs as the engine hands them back an hour after the create."""
+    return {**plain(bag), "__created": bag["__created"] - 3600}
 
 
 # the life of an instance
@@ -39,8 +47,11 @@ def test_an_instance_is_checked_created_read_updated_and_deleted(api: Emulator, 
         "valid": True,
         "disabled": False,
         "__defaults": [],
+        "__account": made.outputs["__account"],
+        "__created": made.outputs["__created"],
     }
     assert made == Found(str(instance["id"]), expected, {})
+    assert isinstance(made.outputs["__account"], dict), "it is secret"
 
     assert plugin.diff(made.id, plain(made.outputs), checked.inputs) == Diffed("NONE", [])
     assert plugin.refresh(made.id, plain(made.outputs)) == Found(made.id, expected, checked.inputs)
@@ -57,7 +68,7 @@ def test_an_instance_is_checked_created_read_updated_and_deleted(api: Emulator, 
 
     plugin.delete(made.id, plain(made.outputs))
     assert api.instances() == []
-    plugin.delete(made.id, plain(made.outputs))  # what is missing is deleted already
+    plugin.delete(made.id, older(made.outputs))  # what no longer exists counts as deleted
 
 
 def test_a_preview_asks_the_api_nothing(api: Emulator, plugin: Plugin) -> None:
@@ -198,12 +209,11 @@ def test_bad_inputs_are_check_failures(plugin: Plugin) -> None:
 # refresh and get
 
 
-def test_what_is_gone_leaves_the_state_on_refresh(api: Emulator, plugin: Plugin) -> None:
+def test_what_no_longer_exists_leaves_the_state_on_refresh(api: Emulator, plugin: Plugin) -> None:
     """An empty id tells the engine to drop it."""
-    plugin.get(str(api.add()))  # the API knows another one, so it is the right API
     made = plugin.create(inputs())
     api.remove(made.id)
-    assert plugin.refresh(made.id, plain(made.outputs)) == Found("", {}, {})
+    assert plugin.refresh(made.id, older(made.outputs)) == Found("", {}, {})
 
 
 def test_get_of_what_is_missing_is_an_error(api: Emulator, plugin: Plugin) -> None:
@@ -217,7 +227,8 @@ def test_get_of_what_is_missing_is_an_error(api: Emulator, plugin: Plugin) -> No
 def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
     """It needs nothing but the id."""
     instance_id = api.add(your_mom="box", name="other", tags=["b", "a"])
-    assert plugin.get(str(instance_id)).outputs == {
+    found = plugin.get(str(instance_id)).outputs
+    assert found == {
         "your_mom": "box",
         "name": "other",
         "tags": ["a", "b"],
@@ -225,6 +236,7 @@ def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
         "valid": True,
         "disabled": False,
         "__defaults": ["name", "tags"],
+        "__account": found["__account"],
     }
 
 
@@ -249,7 +261,7 @@ def test_get_answers_all_outputs(api: Emulator, plugin: Plugin) -> None:
 def test_a_refresh_that_fails_never_means_gone(api: Emulator, plugin: Plugin, fault: Fault) -> None:
     """Only 404 and 410 do: anything else is an error, and the state keeps the resource."""
     made = plugin.create(inputs())
-    api.fail("GET", "/instances/{id}", fault)
+    api.fail("GET", None, fault, times=9)
     with pytest.raises(PluginError, match=f"read instance {made.id}: "):
         plugin.refresh(made.id, plain(made.outputs))
 
@@ -257,11 +269,10 @@ def test_a_refresh_that_fails_never_means_gone(api: Emulator, plugin: Plugin, fa
 @pytest.mark.parametrize("status", [404, 410])
 def test_gone_is_what_the_api_says_is_gone(api: Emulator, plugin: Plugin, status: int) -> None:
     """That is 404, and 410 for services that remember."""
-    plugin.get(str(api.add()))  # the API knows another one, so it is the right API
     made = plugin.create(inputs())
     api.remove(made.id)
     api.fail("GET", "/instances/{id}", Fault.status(status))
-    assert plugin.refresh(made.id, plain(made.outputs)).id == ""
+    assert plugin.refresh(made.id, older(made.outputs)).id == ""
 
 
 def test_a_refresh_shows_drift_in_inputs_and_outputs(api: Emulator, plugin: Plugin) -> None:
@@ -276,10 +287,23 @@ def test_a_refresh_shows_drift_in_inputs_and_outputs(api: Emulator, plugin: Plug
 
 
 def test_a_new_token_is_taken_over(api: Emulator, plugin: Plugin) -> None:
-    """It is marked as a secret again."""
-    made = plugin.create(inputs())
+    """The mark proves the instance; the token is marked as a secret again."""
+    made = plugin.create({**inputs(), "__line": LINE})
+    assert made.outputs["__mark"] == f"{LINE}.1"
     api.change(made.id, token="rotated")
     assert plugin.refresh(made.id, plain(made.outputs)).outputs["token"] == secret("rotated")
+
+
+def test_an_instance_with_neither_token_nor_mark_is_another_one(api: Emulator, plugin: Plugin) -> None:
+    """Nothing of it goes into the state, and nothing is written."""
+    made = plugin.create(inputs())
+    api.change(made.id, token="of-a-str4nger", name="their-n4me")
+    for call in (plugin.refresh, plugin.delete, lambda key, olds: plugin.update(key, olds, inputs(name="n"))):
+        with pytest.raises(PluginError, match=r"has another instance .*so nothing was done") as caught:
+            call(made.id, {**plain(made.outputs), "token": "of-0urs"})
+        for value in ("of-a-str4nger", "their-n4me", "of-0urs"):
+            assert value not in str(caught.value)
+    assert [request.method for request in api.writes] == ["POST"]
 
 
 def test_every_output_is_there_however_many_are_looked_up(api: Emulator, plugin: Plugin) -> None:
@@ -290,7 +314,7 @@ def test_every_output_is_there_however_many_are_looked_up(api: Emulator, plugin:
         found = list(threads.map(plugin.get, ids))
     assert [item.id for item in found] == ids
     assert [set(item.outputs) for item in found] == [
-        {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults"},
+        {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults", "__account"},
     ] * 6
 
 
@@ -302,7 +326,7 @@ def test_adopting_makes_nothing_new(api: Emulator, plugin: Plugin) -> None:
     instance_id = str(api.add(name="old"))
     made = plugin.create(inputs(adopt_id=instance_id))
     assert made.id == instance_id
-    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults", "__keeper"}
+    assert set(made.outputs) == {"your_mom", "name", "tags", "token", "valid", "disabled", "__defaults", "__account"}
     assert [request.method for request in api.writes] == ["PUT"]
     assert plugin.diff(made.id, plain(made.outputs), inputs(adopt_id=instance_id)).changes == "NONE"
 
@@ -329,14 +353,10 @@ def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: 
 
 @pytest.mark.usefixtures("api")
 def test_what_the_program_declares_is_not_adopted(plugin: Plugin) -> None:
-    """The diff that ends a refresh is about the state, not about the program: it may still move the instance."""
-    moved, declared = (plugin.create(inputs()) for _ in range(2))
-    for made in (moved, declared):
-        plugin.refresh(made.id, plain(made.outputs))
-        plugin.diff(made.id, plain(made.outputs), inputs())
-    plugin.diff(declared.id, plain(declared.outputs), inputs())
-    assert plugin.check(inputs(adopt_id=moved.id)).failures == []
-    [(_, text)] = plugin.check(inputs(adopt_id=declared.id)).failures
+    """Nor is what a refresh has read: a state holds it."""
+    made = plugin.create(inputs())
+    plugin.refresh(made.id, plain(made.outputs))
+    [(_, text)] = plugin.check(inputs(adopt_id=made.id)).failures
     assert "which another resource of this stack already manages" in text
 
 
@@ -410,21 +430,27 @@ def test_an_instance_that_does_not_work_yet_is_said(api: Emulator, plugin: Plugi
 # errors
 
 
+def _created(plugin: Plugin, act: Callable[[str, Bag], object]) -> None:
+    """Do something to an instance that exists."""
+    made = plugin.create(inputs())
+    act(made.id, plain(made.outputs))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "act"),
     [
         ("POST", "/instances", lambda plugin: plugin.create(inputs())),
-        ("GET", "/instances/{id}", lambda plugin: plugin.refresh("1", {**inputs(), "token": "t"})),
-        ("GET", "/instances/{id}", lambda plugin: plugin.get("1")),
-        ("PUT", "/instances/{id}", lambda plugin: plugin.update("1", {**inputs(), "token": "t"}, inputs(name="n"))),
-        ("DELETE", "/instances/{id}", lambda plugin: plugin.delete("1", {**inputs(), "token": "t"})),
+        ("GET", None, lambda plugin: plugin.refresh("1", {**inputs(), "token": "t"})),
+        ("GET", None, lambda plugin: plugin.get("1")),
+        ("PUT", None, lambda plugin: _created(plugin, lambda id_, olds: plugin.update(id_, olds, inputs(name="n")))),
+        ("DELETE", None, lambda plugin: _created(plugin, plugin.delete)),
     ],
 )
 def test_an_error_is_a_short_traceback_that_ends_in_the_message(
-    api: Emulator, plugin: Plugin, method: str, path: str, act: Any
+    api: Emulator, plugin: Plugin, method: str, path: str | None, act: Any
 ) -> None:
     """The SDK shows all frames, so ours are removed and no cause is chained."""
-    api.fail(method, path, Fault.status(400, "No way"))
+    api.fail(method, path, Fault.status(400, "No way"), times=2)
     with pytest.raises(PluginError) as caught:
         act(plugin)
     text = str(caught.value)

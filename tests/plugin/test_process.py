@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -8,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
 from tests.support.plugin import Plugin, PluginError
 from tests.support.processes import until
 from tests.support.values import inputs
+
+LINE = line_of(Place("shop", "dev", "", "killed"))
 
 
 def test_missing_settings_are_check_failures_of_one_line(home: dict[str, str]) -> None:
@@ -70,13 +72,13 @@ def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str]) 
 def test_an_interrupt_of_another_thread_does_not_end_the_process(
     api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The SDK's main thread sleeps on, and the engine kills it later: what was recorded outlives the process."""
+    """The SDK's main thread sleeps on, and the engine kills it later."""
     monkeypatch.setattr(Plugin, "ends_within", 1.0)
     with Plugin({"PULUMI_HOME": str(tmp_path), **api.env}) as plugin:
         plugin.create(inputs())
         with pytest.raises(subprocess.TimeoutExpired):
             plugin.interrupt(main_thread=False)
-    assert len(list(tmp_path.glob("pulumi-instances/made/*/*.json"))) == 1
+    assert len(api.instances()) == 1
 
 
 def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) -> None:
@@ -87,20 +89,9 @@ def test_the_log_is_off_unless_switched_on(api: Emulator, home: dict[str, str]) 
         assert plugin.log() == ""
 
 
-def test_what_is_kept_names_the_stack(api: Emulator, home: dict[str, str]) -> None:
-    """The program passes it with its inputs, and the provider passes it on to nobody else."""
-    instance_id = str(api.add())
-    bag = inputs(adopt_id=instance_id)
-    with Plugin({**home, **api.env}) as plugin:
-        assert plugin.check({**bag, "__stack": "acme/shop/dev"}).inputs == bag
-        plugin.create(bag)
-    [keeper] = Path(home["PULUMI_HOME"]).glob(f"pulumi-instances/kept/*/{instance_id}.json")
-    assert json.loads(keeper.read_text())["stack"] == "acme/shop/dev"
-
-
 def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, home: dict[str, str]) -> None:
-    """After a SIGKILL between the request and its answer, the next `up` adopts the instance and creates no other."""
-    bag = inputs(name="killed", provider_data={"code": "used-once"})
+    """After a SIGKILL between the request and its answer, the next `up` creates no other: the user decides."""
+    bag = {**inputs(name="killed", provider_data={"code": "used-once"}), "__line": LINE}
     api.fail("POST", "/instances", Fault.delay(0.5))
     with Plugin({**home, **api.env}) as plugin:
 
@@ -114,9 +105,9 @@ def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, h
         plugin.process.kill()
         caller.join()
     until(api.instances)
-    with Plugin({**home, **api.env}) as plugin:
-        made = plugin.create(bag)
-        assert [made.id] == [str(instance["id"]) for instance in api.instances()]
-        assert [request.method for request in api.writes] == ["POST"]
-        # The same inputs again are a second instance: the first is accounted for.
-        assert plugin.create({**bag, "provider_data": {"code": "another"}}).id != made.id
+    with Plugin({**home, **api.env}) as plugin, pytest.raises(PluginError, match="INSTANCES_TAKE_OVER=yes pulumi up"):
+        plugin.create(bag)
+    with Plugin({**home, **api.env, "INSTANCES_TAKE_OVER": "yes"}) as plugin:
+        made = plugin.create({**bag, "provider_data": {"code": "another"}})
+    assert [made.id] == [str(instance["id"]) for instance in api.instances()]
+    assert [request.method for request in api.writes] == ["POST"]

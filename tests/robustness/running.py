@@ -6,12 +6,11 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.harness import CliHarness, Harness
+from tests.support.harness import Harness
 from tests.support.processes import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -34,20 +33,11 @@ def providers(home: str) -> list[int]:
 
 
 class Up:
-    """An `up` under way: the real CLI, or a script that uses the local engine."""
+    """An `up` of the real CLI under way."""
 
     def __init__(self, stack: Harness) -> None:
         self._home = stack.env["PULUMI_HOME"]
-        if isinstance(stack, CliHarness):
-            command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
-        else:
-            command = [
-                sys.executable,
-                "-m",
-                "tests.robustness.local_up",
-                str(stack.directory),
-                str(stack.directory / "state.json"),
-            ]
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
         env = {**os.environ, **stack.env, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             command,
@@ -90,7 +80,7 @@ class Up:
         self._process.kill()
         self._process.wait()
         for provider in providers(self._home):
-            with suppress(ProcessLookupError):  # it may have ended with its engine, as the local one's does
+            with suppress(ProcessLookupError):
                 os.kill(provider, signal.SIGKILL)
         if self._process.stdout is not None:
             self._process.stdout.close()

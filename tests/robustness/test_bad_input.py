@@ -253,8 +253,8 @@ def test_no_request_is_built_from_a_crafted_id(api: Emulator, provider: Instance
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    """A server that knows nothing, and writes down what it is sent."""
-    with ScriptedServer(answer(200)) as server:
+    """A server that shows one instance, and writes down what it is sent."""
+    with ScriptedServer(answer(200, {"id": 7, "name": "seven"})) as server:
         yield server
 
 
@@ -274,7 +274,7 @@ def test_a_secret_that_would_change_the_header_is_refused(server: ScriptedServer
         assert len(secret.strip()) < 6 or secret.strip() not in failure.reason
         assert server.received == []
         return
-    provider.delete("7", {})
+    provider.read("7", {})
     [request] = server.received
     assert request.headers["authorization"] == f"User {secret.strip()}, Organization 0rg-s3cret"
     assert "x-injected" not in request.headers

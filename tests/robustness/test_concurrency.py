@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -12,9 +12,11 @@ import pytest
 
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
+from pulumi_instances.core.model import URN
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Account, Emulator, Fault, Request
 from tests.robustness.test_bad_input import configured
-from tests.support.values import inputs
+from tests.support.values import inputs, outputs
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -30,7 +32,8 @@ def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
     )
 
     def live(number: int) -> str:
-        bag = inputs(name=f"n{number % 8}", provider_data={"code": f"c0de-{number}"})
+        urn = f"urn:pulumi:dev::acceptance::{INSTANCE_TYPE}::box-{number}"
+        bag = inputs(name=f"n{number % 8}", provider_data={"code": f"c0de-{number}"}, **{URN: urn})
         checked = provider.check({}, bag).inputs
         made = provider.create(checked)
         state: dict[str, Any] = {**(made.outs or {}), "token": api.instance(made.id)["token"]}
@@ -69,9 +72,14 @@ def test_a_429_holds_back_one_account_and_not_another(api: Emulator) -> None:
     accounts = {name: api.add_account() for name in ("slow", "other")}
     ids = {name: str(api.add(account=account)) for name, account in accounts.items()}
     slow, other = (_operations(account) for account in accounts.values())
+    tokens = {name: api.instance(instance_id)["token"] for name, instance_id in ids.items()}
+
+    def read(operations: Operations, name: str) -> None:
+        operations.read(ids[name], outputs(token=tokens[name]))
+
     api.fail("GET", f"/instances/{ids['slow']}", Fault.status(429, headers={"retry-after": "1"}))
 
-    slow.read(ids["slow"])  # meets the 429, waits, and is answered
+    read(slow, "slow")  # meets the 429, waits, and is answered
     [limited, repeated] = _reads(api, ids["slow"])
     assert limited.finished is not None
     assert repeated.started - limited.finished >= 1.0
@@ -80,16 +88,16 @@ def test_a_429_holds_back_one_account_and_not_another(api: Emulator) -> None:
 
     def others() -> None:
         while len(_reads(api, ids["slow"])) < 4:
-            other.read(ids["other"])
+            read(other, "other")
 
     with ThreadPoolExecutor(9) as threads:
         busy = threads.submit(others)
-        first = threads.submit(slow.read, ids["slow"])
+        first = threads.submit(read, slow, "slow")
         while len(_reads(api, ids["slow"])) < 3 or _reads(api, ids["slow"])[2].status is None:
             pass
         # The client learns of the 429 when it has read it: one more exchange of the other account is later than that.
-        other.read(ids["other"])
-        rest = [threads.submit(slow.read, ids["slow"]) for _ in range(7)]
+        read(other, "other")
+        rest = [threads.submit(read, slow, "slow") for _ in range(7)]
         busy.result()
         for future in (first, *rest):
             future.result()
@@ -112,7 +120,11 @@ def test_requests_per_second_are_an_account_wide_limit(api: Emulator, rate: str 
     ids = [str(api.add()) for _ in range(8)]
     changed: Mapping[str, Any] = {"max_requests_per_second": float(rate) if rate else None}
     account = Account(api.user_secret, api.organization_secret, api.env)
-    read: Callable[[str], Any] = _operations(account, **changed).read
+    operations = _operations(account, **changed)
+
+    def read(instance_id: str) -> None:
+        operations.read(instance_id, outputs(token=api.instance(instance_id)["token"]))
+
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(read, ids))
     begun = sorted(request.started for request in api.requests)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.acceptance.conftest import needs_cli
-from tests.robustness.running import up
+from tests.robustness.running import providers, up
 from tests.support.checks import calls
 from tests.support.harness import CliHarness, Harness
-from tests.support.processes import until
+from tests.support.processes import ignoring_interrupts, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc, and needs prlimit"),
+    pytest.mark.needs_engine("a state on disk, which a killed process leaves"),
+]
 
 PROGRAM = """
     first = Instance("first", your_mom="dropbox", provider_data={"code": "c0de-1"})
@@ -53,23 +57,33 @@ def unlock(stack: Harness) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def assert_next_up_agrees(stack: Harness, api: Emulator) -> None:
-    """The next `up` succeeds, and then state and API hold the same two objects."""
+def take_over(stack: Harness) -> None:
+    """What the error of the first `up` after an interruption says: with the variable, the next one has all."""
     unlock(stack)
+    with pytest.raises(auto.CommandError, match="carries the mark of this resource already") as failure:
+        stack.up()
+    assert "INSTANCES_TAKE_OVER=yes pulumi up" in str(failure.value)
+    stack.env["INSTANCES_TAKE_OVER"] = "yes"
     stack.up()
+
+
+def assert_agrees(stack: Harness, api: Emulator) -> None:
+    """State and API hold the same two objects."""
     held = {instance["name"]: str(instance["id"]) for instance in api.instances()}
     assert len(api.instances()) == 2
     assert {name: resource["id"] for name, resource in stack.instances().items()} == held
 
 
 def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """The CLI is killed in a create, which the orphaned provider finishes; the next `up`, at once, adopts it."""
+    """The CLI is killed in a create, which the orphaned provider finishes; the next `up`, at once, waits for it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill()
         running.wait()
 
-        assert_next_up_agrees(slow, instances_api)
+        take_over(slow)
+
+    assert_agrees(slow, instances_api)
 
     assert calls(instances_api) == ["POST /instances"] * 2
 
@@ -86,6 +100,7 @@ def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
         running.kill()
         running.wait()
         unlock(stack)
+        stack.env["INSTANCES_TAKE_OVER"] = "yes"
 
         stack.up()
 
@@ -132,7 +147,7 @@ def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances
 
 
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """The `up` fails; the next one waits for the instance and adopts it."""
+    """The `up` fails; the next one waits for the instance, and names it."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.kill_provider()
@@ -140,9 +155,22 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
         assert code != 0
         assert "first" in said
 
-        assert_next_up_agrees(slow, instances_api)
+        take_over(slow)
+
+    assert_agrees(slow, instances_api)
 
     assert calls(instances_api) == ["POST /instances"] * 2
+
+
+def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness, instances_api: Emulator) -> None:
+    """A shell has a script's background job ignore SIGINT, and the engine ends its providers by it."""
+    with ignoring_interrupts(), up(slow) as running:
+        until(in_create(instances_api))
+        [provider] = providers(slow.env["PULUMI_HOME"])
+        status = Path(f"/proc/{provider}/status").read_text()
+        assert running.wait()[0] == 0
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    assert not ignored & 1 << (signal.SIGINT - 1)
 
 
 def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
@@ -153,16 +181,18 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
         assert len(instances_api.instances()) == 1
-        if slow.engine != "local":  # it waits for what is under way; the local engine's script ends at the first
-            unlock(slow)
-            assert list(slow.instances()) == ["first"]
+        unlock(slow)
+        assert list(slow.instances()) == ["first"]
 
-    assert_next_up_agrees(slow, instances_api)
+    slow.env["INSTANCES_TAKE_OVER"] = "yes"
+    unlock(slow)
+    slow.up()
+    assert_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
 def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> None:
-    """After two Ctrl-C the engine no longer waits for the create, and the next `up` adopts what it created."""
+    """After two Ctrl-C the engine no longer waits for the create, and the next `up` names what it created."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()
@@ -171,29 +201,21 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
         code, _ = running.wait()
         assert code != 0
 
-    assert_next_up_agrees(slow, instances_api)
+    take_over(slow)
+    assert_agrees(slow, instances_api)
     assert calls(instances_api) == ["POST /instances"] * 2
 
 
 # The CLI tries for more than a minute to write its state before it gives up.
+@pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "engine", ["local", *(pytest.param(cli, marks=[needs_cli, pytest.mark.soak]) for cli in ("cli", "cli-native"))]
-)
 def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Emulator) -> None:
-    """The state cannot be written after a create; the next `up` says which instance that was, and how to keep it."""
+    """The state cannot be written after a create; the next `up` says which instance that was, and takes it over."""
     with up(slow) as running:
         until(in_create(instances_api))
         running.fill_disk()
         code, _ = running.wait(limit=600)
         assert code != 0
-    [made] = instances_api.instances()
-    unlock(slow)
-
-    with pytest.raises(auto.CommandError, match="already used") as failure:
-        slow.up()
-
-    advice = f'adopt_id="{made["id"]}"'
-    assert slow.say(advice) in str(failure.value)
-    slow.program(PROGRAM.replace('"first",', f'"first", {advice},'))
-    assert_next_up_agrees(slow, instances_api)
+    take_over(slow)
+    assert_agrees(slow, instances_api)
+    assert calls(instances_api) == ["POST /instances"] * 2

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
-from pulumi_instances.api.operations import Operations
-from pulumi_instances.core.config import Settings
-from pulumi_instances.core.errors import CreateLost
+from pulumi_instances.core.marks import Place, line_of
+from pulumi_instances.core.model import LINE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import calls
 from tests.support.harness import Harness
@@ -34,14 +32,20 @@ def lose_answers(api: Emulator, seed: int) -> None:
 
 def bag(number: int) -> Bag:
     """The inputs of one of forty: half of them have the same name, connector and tags, and each has its own code."""
-    return inputs(name="same" if number % 2 else f"n{number}", provider_data={"code": f"c0de-of-{number}"})
+    name = "same" if number % 2 else f"n{number}"
+    return inputs(name=name, provider_data={"code": f"c0de-of-{number}"}, **marked(f"box-{number}"))
+
+
+def marked(name: str) -> Bag:
+    """What Check adds to the inputs of a resource, so that a create marks its instance."""
+    return {LINE: line_of(Place("acceptance", "dev", "", name))}
 
 
 @pytest.mark.parametrize("lost", LOST)
 def test_a_lost_answer_ends_in_the_one_instance_that_was_made(api: Emulator, plugin: Plugin, lost: str) -> None:
     """The plugin process returns the id and token of that instance, and sends nothing twice."""
     api.fail("POST", "/instances", LOST[lost])
-    made = plugin.create(inputs())
+    made = plugin.create(inputs(**marked("crm")))
     [instance] = api.instances()
     assert (made.id, made.outputs["token"]["value"]) == (str(instance["id"]), instance["token"])
     assert calls(api) == ["POST /instances"]
@@ -84,50 +88,3 @@ def test_an_up_of_forty_ends_with_as_many_in_the_api_as_in_the_state(stack: Harn
     assert {resource["id"] for resource in state.values()} == held.keys()
     for name, resource in state.items():
         assert held[resource["id"]]["provider_data"] == {"code": f"c0de-of-{name}"}
-
-
-def operations(api: Emulator, **changed: Any) -> Operations:
-    """The operations of one process."""
-    given = {"create_timeout": 0.1, "max_retries": 0, **changed}
-    return Operations(Settings(api.base_url, api.user_secret, api.organization_secret, **given))
-
-
-@pytest.mark.usefixtures("home")
-def test_a_create_that_made_nothing_never_takes_the_object_of_another_resource(api: Emulator) -> None:
-    """The first was lost, and the second of the same name was created: the next run creates the first."""
-    first, second = inputs(provider_data={"code": "c0de-1"}), inputs(provider_data={"code": "c0de-2"})
-    run = operations(api)
-    api.fail("POST", "/instances", Fault.drop_before())
-    with pytest.raises(CreateLost):
-        run.create(first)
-    of_second = run.create(second)["id"]
-
-    of_first = operations(api).create(first)["id"]
-
-    assert of_first != of_second
-    assert [instance["provider_data"]["code"] for instance in api.instances()] == ["c0de-2", "c0de-1"]
-
-
-@pytest.mark.usefixtures("home")
-def test_a_create_that_made_nothing_never_takes_what_another_resource_has_adopted(api: Emulator) -> None:
-    """The instance appeared since then, and belongs to a resource through `adopt_id`."""
-    lost = inputs(provider_data={"code": "c0de-1"})
-    api.fail("POST", "/instances", Fault.drop_before())
-    with pytest.raises(CreateLost):
-        operations(api).create(lost)
-    adopted = str(api.add(name="billing", tags=["eu"]))
-    operations(api).adopt(inputs(adopt_id=adopted))
-
-    assert operations(api).create(lost)["id"] != adopted
-
-
-@pytest.mark.usefixtures("home")
-def test_an_object_that_the_api_made_too_late_is_found_by_the_next_run(api: Emulator) -> None:
-    """After `createTimeout` the create gives up; an instance that appears later is adopted, not duplicated."""
-    api.fail("POST", "/instances", Fault.drop_before())
-    with pytest.raises(CreateLost):
-        operations(api).create(inputs())
-    late = str(api.add(name="billing", tags=["eu"]))
-
-    assert operations(api).create(inputs())["id"] == late
-    assert len(api.instances()) == 1

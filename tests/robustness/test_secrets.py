@@ -75,6 +75,7 @@ def echo(status: int, *others: str) -> Fault:
     return Fault.status(status, " ".join(SECRETS[name] for name in told))
 
 
+@pytest.mark.needs_engine("differences in what is printed")
 def test_nothing_that_leaves_the_processes_holds_a_secret(talkative: Harness, api: Emulator) -> None:
     """The test searches output, events, errors, logs, state, backups, notes, files, arguments and requests."""
     stack, said = talkative, dict[str, str]()
@@ -182,6 +183,7 @@ def test_credentials_from_the_environment_are_not_in_the_state_at_all(talkative:
     assert api.instances()[0]["token"] in decrypted
 
 
+@pytest.mark.needs_engine("outputs in what is printed")
 def test_a_secret_of_the_configuration_is_blotted_out_wherever_it_turns_up(talkative: Harness) -> None:
     """It may be in the program's messages, a name or an output: the engine knows the values, however short."""
     talkative.configure({"acceptance:pin": auto.ConfigValue("314", secret=True)})

@@ -1,4 +1,4 @@
-"""The stacks of the soak. SOAK_ENGINE says on what they run: ``local`` (the default), ``cli`` or ``cli-native``."""
+"""The stacks of the soak, on the CLI. SOAK_ENGINE: ``cli`` (the dynamic provider) or ``cli-native``."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from pathlib import Path
 import pulumi.automation as auto
 
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
-from pulumi_instances.testing.engine import StackDouble
 from tests.support.harness import PLUGINS, ROOT, cli_env
 from tools.native_sdk import generate_sdk
 
-ENGINE = os.environ.get("SOAK_ENGINE", "local")
+ENGINE = os.environ.get("SOAK_ENGINE", "cli")
 RESOURCE_TYPE = NATIVE_TYPE if ENGINE == "cli-native" else INSTANCE_TYPE
 
 _PROJECT = "soak"
 
 
-def new_stack(name: str, directory: Path, env: Mapping[str, str]) -> StackDouble | auto.Stack:
+def new_stack(name: str, directory: Path, env: Mapping[str, str]) -> auto.Stack:
     """A stack in a directory of its own, whose program is `program.py`."""
     directory.mkdir(exist_ok=True)
     shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
-    if ENGINE == "local":
-        return StackDouble(
-            name, work_dir=directory, project_name=_PROJECT, state_file=directory / "state.json", env_vars=dict(env)
-        )
     project = f"name: {_PROJECT}\nruntime: python\n"
     env = {**cli_env(directory), **env}
     if ENGINE == "cli-native":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi_instances.core.marks import is_mark
 from pulumi_instances.testing.emulator import Emulator
 
 from .harness import Harness
@@ -20,6 +24,13 @@ def assert_ends_empty(stack: Harness, api: Emulator) -> None:
     stack.destroy()
     assert api.instances() == []
     assert stack.resources() == []
+
+
+def without_mark(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The body of a request, of whose tags the mark is left out."""
+    body = body or {}
+    shown = {"tags": [tag for tag in body["tags"] if not is_mark(tag)]} if "tags" in body else {}
+    return {**body, **shown}
 
 
 def calls(api: Emulator) -> list[str]:

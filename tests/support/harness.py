@@ -11,7 +11,7 @@ import tempfile
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,7 +25,8 @@ from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRE
 from pulumi_instances.native.names import in_words
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
-from pulumi_instances.testing.engine.crypto import Crypter
+from pulumi_instances.testing.engine.stack import State
+from tests.support.passphrase import decrypt
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "acceptance"
@@ -107,6 +108,17 @@ class Harness(ABC):
         found = [resource for resource in self.resources() if resource["type"] == self.instance_type]
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
 
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """In the block it is as if `createTimeout` had passed since the last create."""
+        variable = "INSTANCES_CREATE_TIMEOUT"
+        before = self.env.get(variable)
+        self.env[variable] = "0.001"
+        yield
+        del self.env[variable]
+        if before is not None:
+            self.env[variable] = before
+
     def say(self, message: str) -> str:
         """A message, or a pattern of it, written as for Python programs, as the door of this engine says it."""
         return message
@@ -128,18 +140,20 @@ class Harness(ABC):
 
 
 class LocalHarness(Harness):
-    """The local engine. A stack object lives for one operation only, so all that lasts is in the state file."""
+    """The local engine. A stack object lives for one operation only; the state is in memory."""
 
     engine = "local"
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._config: dict[str, auto.ConfigValue] = {}
+        self._state = State()
         self.env = {"PULUMI_HOME": str(directory / "pulumi-home")}
         _write_project(directory)
 
     def checkpoint(self) -> auto.Deployment:
-        return _deployment((self.directory / "state.json").read_text())
+        deployment = _without_secrets(self.export().deployment)
+        return auto.Deployment(3, deployment)
 
     def configure(self, config: Config) -> None:
         self._config.update(config)
@@ -149,16 +163,16 @@ class LocalHarness(Harness):
             del self._config[key]
 
     def _open(self) -> AbstractContextManager[Stack]:
-        return StackDouble(
+        stack = StackDouble(
             STACK,
             program=self._inline,
             work_dir=self.directory,
             project_name=PROJECT,
-            state_file=self.directory / "state.json",
             config=self._config,
             env_vars=self.env,
-            passphrase=PASSPHRASE,
+            state=self._state,
         )
+        return nullcontext(stack)
 
 
 class _Outputs(Mapping[str, auto.OutputValue]):
@@ -243,7 +257,7 @@ class CliHarness(Harness):
         file = self.directory / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json"
         deployment = json.loads(file.read_text())["checkpoint"]["latest"]
         if provider := deployment.get("secrets_providers"):
-            deployment = _in_plain(deployment, _crypter(provider["state"]["salt"]))
+            deployment = _in_plain(deployment, provider["state"]["salt"])
         return auto.Deployment(3, deployment)
 
     def checkpoint(self) -> auto.Deployment:
@@ -341,19 +355,25 @@ def _command() -> auto.PulumiCommand:
     return auto.PulumiCommand()
 
 
-@cache
-def _crypter(salt: str) -> Crypter:
-    return Crypter(PASSPHRASE, salt)
-
-
-def _in_plain(value: Any, crypter: Crypter) -> Any:
+def _without_secrets(value: Any) -> Any:
+    """The same with a placeholder for each secret, where the CLI has a ciphertext."""
     if isinstance(value, list):
-        return [_in_plain(item, crypter) for item in value]
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "plaintext" in value:
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": "not kept by the local engine"}
+    return {key: _without_secrets(item) for key, item in value.items()}
+
+
+def _in_plain(value: Any, salt: str) -> Any:
+    if isinstance(value, list):
+        return [_in_plain(item, salt) for item in value]
     if not isinstance(value, dict):
         return value
     if "ciphertext" in value:
-        return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": crypter.decrypt(value["ciphertext"])}
-    return {key: _in_plain(item, crypter) for key, item in value.items()}
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": decrypt(PASSPHRASE, salt, value["ciphertext"])}
+    return {key: _in_plain(item, salt) for key, item in value.items()}
 
 
 def _deployment(document: str) -> auto.Deployment:

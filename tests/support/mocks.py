@@ -11,6 +11,7 @@ import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks
 
+from pulumi_instances.core.model import URN
 from pulumi_instances.core.state_format import SECRET
 
 
@@ -51,10 +52,14 @@ class Monitor(mocks.MockMonitor):
         (request,) = self.registered
         return without_pickle(request.object)
 
+    def places(self) -> list[str]:
+        """What each resource that the program registered says of where it is declared."""
+        return [MessageToDict(request.object)[URN] for request in self.registered if URN in request.object.fields]
+
 
 def without_pickle(struct: Any) -> dict[str, Any]:
-    """A protobuf struct as a dict, without ``__provider`` and ``__stack``, which are the same for all resources."""
-    return {key: value for key, value in MessageToDict(struct).items() if key not in ("__provider", "__stack")}
+    """A protobuf struct as a dict, without ``__provider`` and ``__urn``, which no program gives."""
+    return {key: value for key, value in MessageToDict(struct).items() if key not in ("__provider", URN)}
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 COMMAND = [sys.executable, "-c", "from pulumi_instances.cli import main; main()"]
 """The command line in a process of its own."""
@@ -20,3 +22,13 @@ def until(happens: Callable[[], object]) -> None:
     while not happens():
         assert time.monotonic() < deadline, "it never happened"
         pause.wait(0.01)
+
+
+@contextmanager
+def ignoring_interrupts() -> Iterator[None]:
+    """Ignore SIGINT, as a shell has the background job of a script do. What is started in the block inherits that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -119,7 +119,7 @@ def test_a_refresh_of_many_gives_up_together(api: Emulator, settings: Settings) 
     api.fail(None, None, Fault.status(503), times=10_000)
     operations = Operations(replace(settings, max_retries=3))
     with ThreadPoolExecutor(30) as threads:
-        found = list(threads.map(lambda key: outcome(lambda: operations.read(key)), ids))
+        found = list(threads.map(lambda key: outcome(lambda: operations.read(key, {})), ids))
     assert set(found) == {ServerError}
     assert len(api.requests) <= 2 * 4 + 30
 

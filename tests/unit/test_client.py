@@ -449,17 +449,24 @@ def test_a_strange_header_is_no_reason_to_fall_over(call: str, status: int, head
 
 
 @pytest.mark.parametrize("call", ["GET", "POST"])
-def test_an_unforeseen_exception_is_a_failure_of_unknown_fate(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library may raise anything after the request was sent."""
+@pytest.mark.parametrize(
+    ("where", "sent"), [("requests.Session.send", 0), ("requests.adapters.HTTPAdapter.build_response", 1)]
+)
+def test_an_unforeseen_exception_is_a_failure_of_ours(
+    call: str, where: str, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library may raise anything. Once the request has left, it is unknown whether the API has acted on it."""
 
-    def send(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise LookupError("surprise " + USER)
 
     with ScriptedServer(answer(200, INSTANCE)) as server:
-        monkeypatch.setattr("requests.Session.send", send)
-        client = Client(settings(server.base_url), clock=FakeClock())
-        with pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match="LookupError") as caught:
+        monkeypatch.setattr(where, fail)
+        client = Client(settings(server.base_url, max_retries=0), clock=FakeClock())
+        is_lost = call == "POST" and sent
+        with pytest.raises(AnswerLost if is_lost else ConnectionFailed, match="LookupError") as caught:
             CALLS[call](client)
+        assert len(server.received) == sent
     assert USER not in str(caught.value)
 
 
@@ -795,9 +802,10 @@ def test_a_page_that_fails_is_repeated_alone() -> None:
         assert sorted(item["id"] for item in client_of(paged).list_all()) == ids
 
 
-def _page(*ids: int, then: str | None = None) -> Answer:
-    found = [{**INSTANCE, "id": number} for number in ids]
-    return answer(200, found, elements_next_page_token=then) if then else answer(200, found)
+def _page(*ids: int, then: str | None = None, total: int | None = None) -> Answer:
+    headers: dict[str, Any] = {"elements_next_page_token": then, "elements_total_count": total}
+    given = {name: str(value) for name, value in headers.items() if value is not None}
+    return answer(200, [{**INSTANCE, "id": number} for number in ids], announced=None, **given)
 
 
 ENDLESS = {
@@ -835,6 +843,46 @@ def test_a_first_page_without_any_id_is_a_list() -> None:
     """Only a later page has to bring something new; the caller judges what is strange in the first one."""
     with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
         assert Client(settings(server.base_url)).list_all() == [{"id": "odd"}]
+
+
+COUNTED: dict[str, tuple[list[Answer], str | None]] = {
+    "fewer than announced": ([_page(1, 2, 3, total=5)], "5 instances are announced, and 3 shown; run again later"),
+    "none of those announced": ([_page(total=5)], "5 instances are announced, and 0 shown"),
+    "fewer in two pages": ([_page(1, 2, then="a", total=5), _page(3, total=5)], "5 instances are announced, and 3"),
+    "one of them twice": ([_page(1, 2, then="a", total=4), _page(2, 3, total=4)], "4 instances are announced, and 3"),
+    "as many": ([_page(1, 2, then="a", total=3), _page(3, total=3)], None),
+    "more, since one was made meanwhile": ([_page(1, 2, then="a", total=2), _page(3, total=3)], None),
+    "fewer, since one was deleted meanwhile": ([_page(1, 2, then="a", total=4), _page(3, total=3)], None),
+    "announced on the first page only": ([_page(1, 2, then="a", total=4), _page(3)], "4 instances are announced"),
+}
+
+
+@pytest.mark.parametrize("what", COUNTED)
+def test_a_list_with_fewer_instances_than_announced_is_not_whole(what: str) -> None:
+    """It must never prove that an instance is missing, or that it did not exist before."""
+    steps, fault = COUNTED[what]
+    with ScriptedServer(*steps) as server:
+        client = Client(settings(server.base_url))
+        if fault is None:
+            assert [instance["id"] for instance in client.list_all()] == [1, 2, 3]
+            return
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: {fault}"):
+            client.list_all()
+
+
+def test_a_filtered_list_may_have_fewer() -> None:
+    """What the count is about where a service filters is not documented."""
+    with ScriptedServer(_page(1, total=5)) as server:
+        client = Client(settings(server.base_url, dialect=DIALECTS["elements"]))
+        assert client.list_all(text="x")
+
+
+@pytest.mark.parametrize("shown", [8, "8", "07", "7", 7])
+def test_the_answer_to_a_get_is_about_the_instance_that_was_asked_for(shown: object) -> None:
+    """A cache or a proxy may have mixed them up."""
+    with ScriptedServer(answer(200, {**INSTANCE, "id": shown})) as server:
+        expected = UnexpectedAnswer if shown in (8, "8") else None
+        assert outcome(Client(settings(server.base_url)), "GET") is expected
 
 
 def test_an_absurd_count_of_instances_does_not_matter() -> None:

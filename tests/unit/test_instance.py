@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from pulumi_instances import Instance, account
+from pulumi_instances.core.marks import Place
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from tests.support.mocks import declare, secret, without_pickle
 
@@ -178,10 +179,27 @@ def test_what_is_not_given_is_none() -> None:
 
     (request,) = declare(program).registered
     assert seen == [None]
-    assert set(MessageToDict(request.object)) == {"your_mom", "name", "__provider", "__defaults", "__stack"}
+    assert set(MessageToDict(request.object)) == {"your_mom", "name", "__provider", "__defaults", "__urn"}
 
 
 # options
+
+
+def test_an_instance_says_where_it_is_declared() -> None:
+    """As its URN in the engine will: with the types of its parents, whose URN is known by then."""
+
+    def program() -> None:
+        team = pulumi.ComponentResource("acme:index:Team", "sales")
+        desk = pulumi.ComponentResource("acme:index:Desk", "first", opts=pulumi.ResourceOptions(parent=team))
+        Instance("crm", your_mom="box")
+        Instance("crm", your_mom="box", opts=pulumi.ResourceOptions(parent=desk))
+
+    places = [Place.of_urn(place) for place in declare(program).places()]
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    assert places == [
+        Place(project, stack, "", "crm"),
+        Place(project, stack, "acme:index:Team$acme:index:Desk", "crm"),
+    ]
 
 
 @pytest.mark.parametrize("component", [False, True])

@@ -11,6 +11,7 @@ import pytest
 import pulumi_instances as instances
 from pulumi_instances import InstanceResult
 from pulumi_instances.core.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.support.mocks import declare
 
@@ -77,6 +78,16 @@ def test_the_result_is_the_instance_as_it_is(api: Emulator, ids: list[str]) -> N
     result: InstanceResult = found(lambda: instances.get_instance(name="sales"))
     assert (result.name, result.your_mom, result.tags) == ("sales", "sfdc", [])
     assert (result.valid, result.disabled) == (False, True)
+
+
+def test_who_manages_an_instance_is_told(api: Emulator, ids: list[str]) -> None:
+    """Its mark says so, which is not one of its tags and which nobody can look for."""
+    mark = mark_of(line_of(Place("shop", "dev", "", "crm")), 1)
+    made = str(api.add(name="made", tags=["eu", mark]))
+    for result in found(lambda: [instances.get_instance(id=made), *instances.get_instances(name="made")]):
+        assert (result.tags, result.managed_by) == (["eu"], "shop/dev/crm")
+    assert found(lambda: instances.get_instances(tags=[mark])) == []
+    assert found(lambda: instances.get_instance(id=ids[0])).managed_by is None
 
 
 @pytest.mark.parametrize(

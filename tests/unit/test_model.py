@@ -10,6 +10,7 @@ from pulumi.output import UNKNOWN as U
 from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError, UnexpectedAnswer
+from pulumi_instances.core.marks import Place, line_of, mark_of
 from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KNOWN, Inputs, good_inputs, inputs, outputs
 
@@ -332,7 +333,27 @@ def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags:
 
 def test_hidden_keys_are_carried_over() -> None:
     """They survive every operation."""
-    assert model.outputs({"id": "1"}, outputs(__keeper="k"), [], DIALECT)["__keeper"] == "k"
+    hidden = {model.MARK: "m", model.ACCOUNT: "a", model.CREATED: 5}
+    found = {"id": "1", model.MARKS: ["another"]}
+    made = model.outputs(found, outputs(**hidden), [], DIALECT)
+    assert {key: made[key] for key in model.HIDDEN} == {model.DEFAULTS: [], **hidden}
+    assert model.MARKS not in made
+
+
+def test_the_inputs_of_a_state_hold_the_line_of_its_mark() -> None:
+    """As the inputs that check fills: a refresh must not show a difference in it."""
+    mark = mark_of(line_of(Place("shop", "dev", "", "billing")), 2)
+    assert model.inputs_of(outputs(**{model.MARK: mark})) == inputs(**{model.LINE: mark.rpartition(".")[0]})
+    assert model.inputs_of(outputs()) == inputs()
+
+
+def test_marks_are_not_among_the_tags() -> None:
+    """No program gives them, and none sees them."""
+    mark = mark_of(line_of(Place("shop", "dev", "", "billing")), 2)
+    for tags in (["eu", mark], [{"id": 1, "name": mark.upper()}, "eu"]):
+        found = model.from_wire({"id": 1, "tags": tags}, DIALECT)
+        assert found["tags"] == ["eu"]
+        assert [tag.lower() for tag in found[model.MARKS]] == [mark]
 
 
 @given(good_inputs())
@@ -472,13 +493,14 @@ CONNECTOR = {"id": 22, "name": "Box", "key": "box", "active": True}
 )
 def test_answers_are_read_in_all_their_shapes(answer: dict[str, Any], found: dict[str, Any]) -> None:
     """Each operation of the API answers with other fields and another spelling of tags."""
-    assert model.from_wire(answer, DIALECT) == found
+    marks: dict[str, Any] = {model.MARKS: []} if "tags" in found else {}
+    assert model.from_wire(answer, DIALECT) == {**found, **marks}
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
     """JSON can express it and UTF-8 cannot, so the engine's wire would refuse the whole answer."""
     found = model.from_wire({"id": 1, "name": "a\ud800", "tags": ["b\udc00", {"name": "c\ud800"}]}, DIALECT)
-    assert found == {"id": "1", "name": "a?", "tags": ["b?", "c?"]}
+    assert found == {"id": "1", "name": "a?", "tags": ["b?", "c?"], model.MARKS: []}
 
 
 def _wrong_types() -> Iterator[tuple[str, Any]]:
@@ -521,6 +543,7 @@ def test_a_wire_round_trip_changes_nothing(bag: Inputs) -> None:
     for tags in (sent, [{"id": 1, "name": tag} for tag in reversed(sent)]):
         found = model.from_wire({"id": 7, **body, "tags": tags}, DIALECT)
         assert found.pop(model.SHOWN, {}) == body.get("configuration", {})
+        assert found.pop(model.MARKS) == []
         assert found == expected
 
 

@@ -18,6 +18,7 @@ from pulumi_instances.cli.exported_state import Held
 from pulumi_instances.cli.generated_program import program
 from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import PROVIDER
 from pulumi_instances.core.validation import check
 from pulumi_instances.engine_calls import EngineCalls
@@ -29,6 +30,7 @@ from tests.support.values import TWO_OF_EACH, Inputs
 DIALECT = DIALECTS["default"]
 EACH = {key: values[0] for key, values in TWO_OF_EACH.items()}
 """A value of each input."""
+LINE = line_of(Place("shop", "dev", "", "x"))
 CREATED = {key: value for key, value in EACH.items() if key != "adopt_id"}
 
 
@@ -137,8 +139,9 @@ def test_what_cannot_be_updated_replaces(key: str) -> None:
 
 
 def test_a_create_fills_the_outputs(calls: EngineCalls) -> None:
-    """It fills all of them, and says which are not managed."""
-    assert set(calls.create(CREATED).outputs) == {*model.OUTPUTS, model.DEFAULTS}
+    """It fills all of them, and the hidden keys."""
+    assert set(calls.create({**CREATED, model.LINE: LINE}).outputs) == {*model.OUTPUTS, *model.HIDDEN}
+    assert set(calls.create(other("provider_data")).outputs) == {*model.OUTPUTS, *model.HIDDEN} - {model.MARK}
 
 
 def test_outputs_are_the_attributes_of_an_instance() -> None:
@@ -159,17 +162,17 @@ STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": Fa
 
 def test_an_answer_is_read_whole() -> None:
     """A GET answers with everything that may be answered."""
-    assert set(model.from_wire(answer_to_get(STORED), DIALECT)) == {"id", *model.ANSWERED}
+    assert set(model.from_wire(answer_to_get(STORED), DIALECT)) == {"id", *model.ANSWERED, model.MARKS}
 
 
 def test_a_listing_is_read_whole() -> None:
     """It contains what the reads that it serves need, and may lack what the server changes by itself."""
     told = set(model.from_wire(answer_to_list(STORED), DIALECT))
-    assert {"id", *model.LISTED} <= told <= {"id", *model.ANSWERED}
+    assert {"id", *model.LISTED} <= told <= {"id", *model.ANSWERED, model.MARKS}
 
 
 def test_a_lookup_has_all_that_is_answered() -> None:
-    assert {field.name for field in fields(InstanceResult)} == {"id", *model.ANSWERED}
+    assert {field.name for field in fields(InstanceResult)} == {"id", *model.ANSWERED, "managed_by"}
 
 
 # HEALTH, SECRET_OUTPUTS, HIDDEN, HIDDEN_INPUTS
@@ -195,8 +198,8 @@ def test_secret_outputs_are_secret(key: str) -> None:
 
 def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: EngineCalls) -> None:
     """The state contains them beside the outputs."""
-    adopted = calls.create({**CREATED, "adopt_id": str(api.add(your_mom="dropbox", name="old"))})
-    assert set(adopted.outputs) - set(model.OUTPUTS) == set(model.HIDDEN)
+    adopted = calls.create({**CREATED, model.LINE: LINE, "adopt_id": str(api.add(your_mom="dropbox", name="old"))})
+    assert set(adopted.outputs) - set(model.OUTPUTS) == {*model.HIDDEN} - {model.CREATED}
 
 
 def test_hidden_inputs_are_those_that_no_program_gives() -> None:
@@ -235,4 +238,4 @@ def test_drift_compares_what_is_listed(key: str) -> None:
 
 
 def test_the_commands_show_all_that_is_answered() -> None:
-    assert set(common.presented(FOUND, with_token=True)) == {"id", *model.ANSWERED}
+    assert set(common.presented(FOUND, with_token=True)) == {"id", *model.ANSWERED, "managed_by"}

@@ -1,60 +1,118 @@
-"""Adopting existing objects: whether `adopt_id` names one that can be adopted."""
+"""Making an existing instance that of a resource: by `adopt_id`, or because an interrupted run has made it."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..core import model
-from ..core.errors import InstancesError, NotFound, Problem, quote
-from .attempt import Json
+from ..core import identity, model
+from ..core.errors import AdoptionRefused, InstancesError, NotFound, Problem, quote
 from .client import Client
-from .holdings import Holdings, refused
+from .holders import Holders, Line, taken
 from .listings import Found, Listings
 
 log = logging.getLogger("pulumi_instances")
 
+_TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move`"
+
 
 class Adoptions:
-    """The adoptions of one account in this process."""
+    """The adoptions of one account in this process. Safe to share between threads."""
 
-    def __init__(self, client: Client, listings: Listings, holdings: Holdings) -> None:
-        """Send nothing yet."""
+    def __init__(self, client: Client, listings: Listings, holders: Holders, get: Callable[[str], Found]) -> None:
+        """Send nothing yet. ``get`` reads one instance by a GET of it."""
         self._client = client
         self._listings = listings
-        self._holdings = holdings
+        self._holders = holders
+        self._get = get
 
-    def plan(self, instance_id: str, your_mom: Any) -> Problem | None:
-        """A new resource is going to adopt this object. Returns the problem where it is known that it cannot.
+    def plan(self, instance_id: str, your_mom: Any, line: Line) -> Problem | None:
+        """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
 
-        That the object is there is looked up in the listing that the first create takes. Where the API does not answer,
-        nothing is said: the adoption itself will.
+        That the instance is there is looked up in the listing that the first create takes. Where the API does not
+        answer, nothing is said: the adoption itself will.
         """
-        if (problem := self._holdings.plan_adoption(instance_id)) is not None:
+        if (problem := self._holders.plan_adoption(instance_id, line)) is not None:
             return problem
         try:
             before = self._listings.before()
-            found = None if before is None else before.by_id.get(instance_id)
-            return _of_another_connector(found or self._told(self._client.get(instance_id)), instance_id, your_mom)
+            found = None if before is None else before.get(instance_id)
+            return _problem(found or self._get(instance_id), your_mom, line)
         except NotFound:
             return _missing(instance_id)
         except InstancesError as error:
             log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
         return None
 
-    def begin(self, instance_id: str, your_mom: str) -> Json:
-        """Claim an existing object. Raises AdoptionRefused when it is gone, taken, or of another connector."""
-        try:
-            answer = self._client.get(instance_id)
-        except NotFound:
-            raise refused(_missing(instance_id)) from None
-        if (problem := _of_another_connector(self._told(answer), instance_id, your_mom)) is not None:
-            raise refused(problem)
-        self._holdings.begin_adoption(instance_id)
-        return answer
+    def import_problems(self, found: Found, line: Line) -> list[Problem]:
+        """The problem, if any, of a resource that imports this instance. It has it, where there is none."""
+        what = f"of instance {found['id']} is refused: "
+        if identity.of_others(found, line):
+            manages = f"{identity.managed_by(found)} manages it, as its tags say"
+            return [Problem("the import", what + manages, f"{_TO_MOVE}; or remove that tag at the service")]
+        if not self._holders.take(found["id"], line):
+            advice = f"{_TO_MOVE}; or run `pulumi state delete` for the other one first"
+            return [Problem("the import", f"{what}another resource of this stack manages it", advice)]
+        return []
 
-    def _told(self, answer: Json) -> Found:
-        return model.told(answer, self._client.settings.dialect)
+    def adopt(self, inputs: Mapping[str, Any]) -> Found:
+        """Make ``adopt_id`` the instance of a resource, and bring it in line by one PUT where anything differs.
+
+        Raises AdoptionRefused where it does not exist, is of another connector, or is another resource's.
+        """
+        instance_id, line = model.normalise_id(inputs["adopt_id"]), inputs.get(model.LINE)
+        try:
+            found = self._get(instance_id)
+        except NotFound:
+            raise _refused(_missing(instance_id)) from None
+        if (problem := _problem(found, inputs["your_mom"], line)) is not None:
+            raise _refused(problem)
+        if not self._holders.take(instance_id, line):
+            raise _refused(taken(instance_id))
+        return self.bring_in_line(found, inputs)
+
+    def bring_in_line(self, found: Found, inputs: Mapping[str, Any]) -> Found:
+        """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most."""
+        mark, is_new = self._mark_for(found, inputs)
+        body = model.to_update(inputs)
+        changes = not model.is_met(body, found, self._client.settings.dialect)
+        if is_new:
+            body.setdefault("tags", found.get("tags", []))
+        if changes or is_new:
+            marks = [*found.get(model.MARKS, []), *([mark] if is_new and mark else [])]
+            sent = {**body, "tags": [*body["tags"], *marks]} if "tags" in body else body
+            answer = model.from_wire(self._client.put(found["id"], sent), self._client.settings.dialect)
+            # The answer to a PUT may lack tags (API document): those before it are no longer true.
+            found = {**found, **body, **answer}
+        return {**found, model.MARK: mark} if mark else found
+
+    def _mark_for(self, found: Found, inputs: Mapping[str, Any]) -> tuple[str | None, bool]:
+        """The mark of the resource, and whether the instance does not carry it yet."""
+        line = inputs.get(model.LINE)
+        ours = [tag for tag in found.get(model.MARKS, ()) if tag not in identity.of_others(found, line)]
+        if ours:
+            return ours[0], False
+        # Tags that are neither shown nor given would be lost by a PUT with the mark alone.
+        if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
+            return None, False
+        before = self._listings.before() or {}
+        return self._holders.next_mark(line, before.values()), True
+
+
+def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:
+    """Why a resource cannot adopt this instance; None if it can."""
+    if isinstance(your_mom, str) and found.get("your_mom", your_mom) != your_mom:
+        theirs, ours = quote(found["your_mom"]), quote(your_mom)
+        fault = f'names instance {found["id"]}, which is of "{theirs}", but the program has your_mom="{ours}"'
+        return Problem("adopt_id", fault, "correct one of them")
+    if identity.of_others(found, line):
+        return Problem(
+            "adopt_id",
+            f"names instance {found['id']}, which {identity.managed_by(found)} manages, as its tags say",
+            f"{_TO_MOVE}; or remove that tag at the service",
+        )
+    return None
 
 
 def _missing(instance_id: str) -> Problem:
@@ -62,9 +120,5 @@ def _missing(instance_id: str) -> Problem:
     return Problem("adopt_id", fault, "correct adopt_id, or remove it to create an instance")
 
 
-def _of_another_connector(found: Found, instance_id: str, your_mom: Any) -> Problem | None:
-    if not isinstance(your_mom, str) or found.get("your_mom", your_mom) == your_mom:
-        return None
-    theirs, ours = quote(found["your_mom"]), quote(your_mom)
-    fault = f'names instance {instance_id}, which is of "{theirs}", but the program has your_mom="{ours}"'
-    return Problem("adopt_id", fault, "correct one of them")
+def _refused(problem: Problem) -> AdoptionRefused:
+    return AdoptionRefused(problem.sentence(), problem.advice)

@@ -1,4 +1,7 @@
-"""What one request came to, apart from what sends it: `requests` is loaded by the first request, not before."""
+"""The outcome of one request, and the time as the client sees it.
+
+What sends requests is in `transport`, which loads `requests`: only the first request needs it.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,10 @@ def backoff(number: int) -> float:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one request came to: an answer's status and body, or the reason why there is none.
+    """The outcome of one request: an answer's status and body, or in ``failure`` the reason why there is none.
 
-    ``sent`` is False only where the request surely never reached the API; ``untrusted`` is about its certificate.
+    ``sent`` is False only where the request surely never reached the API. ``final`` says that another try would end
+    the same way, ``timed_out`` that it took too long, and ``untrusted`` that the certificate was not accepted.
     """
 
     status: int | None = None
@@ -49,8 +53,8 @@ class Attempt:
     final: bool = False
     timed_out: bool = False
     untrusted: bool = False
-    limited: bool = False
-    """Whether the operation's own timeout has ended it (`limits`)."""
+    out_of_time: bool = False
+    """Whether the operation's own timeout, in customTimeouts, has ended it (`limits`)."""
     repeated: bool = False
     """Whether an earlier try of the same request may have been acted on."""
 

@@ -1,4 +1,4 @@
-"""Giving up together: once one call has found a service to be down, the others do not retry either."""
+"""Once one call has found that a service is down, the other calls do not retry either."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from .attempt import Clock
 
 
 class Breaker:
-    """Opens when a call has used up its retries while no call of the account got an answer. Safe between threads.
+    """Whether retries are pointless for one account. Safe to share between threads.
 
-    While it is open nobody retries. The first call that is answered closes it.
+    It opens when a call has used up its retries while no call of the account was answered. While it is open, no call
+    retries. The first call that is answered closes it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -27,25 +28,25 @@ class Breaker:
         return self._open.is_set()
 
     def begin(self) -> int:
-        """A call begins. What it answers is for `give_up`."""
+        """Note that a call begins. Returns what `give_up` needs to know of it."""
         with self._lock:
             return self._answers
 
     def answered(self) -> None:
-        """The service is there: it has answered a call, if only with a refusal."""
+        """Note that the service has answered a call, if only with a refusal."""
         with self._lock:
             self._answers += 1
             if not self._stays_open:
                 self._open.clear()
 
     def give_up(self, begun: int) -> None:
-        """A call that began so has used up its retries. It says nothing about the others if one was answered since."""
+        """Note that a call has used up its retries. It counts where no call was answered since it ``begun``."""
         with self._lock:
             if self._answers == begun:
                 self._open.set()
 
     def stay_open(self) -> None:
-        """Nobody is to retry any more."""
+        """Open it for good: no call retries any more."""
         with self._lock:
             self._stays_open = True
             self._open.set()

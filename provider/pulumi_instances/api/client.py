@@ -1,4 +1,4 @@
-"""The API's calls: one pooled session per account, retries that never repeat a POST, errors that say what to do."""
+"""The operations of the API for one account: its requests, their retries, and the errors in which they end."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ class Client:
         what = f"read instance {instance_id}"
         found = self._one(self._exchange("GET", _path(instance_id), None), what)
         responses.demand_dialect(found, what, self.settings.dialect)
+        if (answered := _id_of(found)) is not None and answered != normalise_id(instance_id):
+            raise UnexpectedAnswer(f"{what}: the answer is about instance {answered}")
         return found
 
     def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
@@ -91,6 +93,7 @@ class Client:
         token: str | None = None
         tokens: set[str] = set()
         ids: set[str] = set()
+        least: int | None = None
         for number in itertools.count(1):
             page, headers = self._page(query, token, what if number == 1 else f"{what}: page {number}")
             so_far += len(page)
@@ -99,13 +102,20 @@ class Client:
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
             if token in tokens or (not page and token) or (page and not fresh and number > 1):
                 raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
+            total = _count(headers.get("elements-total-count"))
             if on_page is not None:
-                on_page(so_far, _count(headers.get("elements-total-count")))
+                on_page(so_far, total)
+            ids.update(found for found in fresh if found)
+            # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
+            least = min((count for count in (least, total) if count is not None), default=None)
+            if token is None and not filters and len(ids) < (least or 0):
+                raise UnexpectedAnswer(
+                    f"{what}: {least} instances are announced, and {len(ids)} shown", "run again later"
+                )
             yield page
             if token is None:
                 return
             tokens.add(token)
-            ids.update(found for found in fresh if found)
 
     def _page(self, query: Query, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
         asked = urlencode([*query, *([("nextPage", token)] if token else [])])
@@ -155,18 +165,19 @@ class Client:
             missing.repeated = attempt.repeated
             raise
 
-    def post(self, body: Mapping[str, Json]) -> dict[str, Any]:
+    def post(self, body: Mapping[str, Json], may_send: Callable[[], bool] = lambda: True) -> dict[str, Any]:
         """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
 
-        Raises AnswerLost when it is unknown whether an instance was made.
+        ``may_send`` is asked before each attempt. Raises AnswerLost when it is unknown whether an instance was made.
         """
         what = f"create instance {body['name']!a}"
-        return self._one(self._exchange("POST", "/instances", body, once=True, slow=True), what, once=True)
+        attempt = self._exchange("POST", "/instances", body, once=True, slow=True, may_send=may_send)
+        return self._one(attempt, what, once=True)
 
-    # what a request came to
+    # what an outcome means
 
     def _one(self, attempt: Attempt, what: str, *, once: bool = False) -> dict[str, Any]:
-        """The instance in an answer. What must act ``once`` may have acted, whatever the body of a success is."""
+        """Return the instance in an answer. With ``once``, raises AnswerLost where a success holds none."""
         self._checked(attempt, what, once=once)
         try:
             answer = responses.one(attempt, what)
@@ -187,13 +198,23 @@ class Client:
         with self._lock:
             return frozenset(self._secrets)
 
-    # one request, and its repetitions
+    # one request and its retries
 
-    def _exchange(self, method: str, path: str, body: Json, *, once: bool = False, slow: bool = False) -> Attempt:
-        """Send a request until it is answered or a retry is pointless; what the last try came to.
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Json,
+        *,
+        once: bool = False,
+        slow: bool = False,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> Attempt:
+        """Send a request until it is answered or another try is pointless. Returns the outcome of the last try.
 
-        ``once`` says that it must not be sent again where the API may have acted on it, ``slow`` that the service
-        calls another one meanwhile.
+        With ``once`` it is not sent again where the API may have acted on it. With ``slow`` it may take as long as a
+        create, since the service itself calls another one. ``may_send`` is called before each try; nothing more is sent
+        once it returns False.
         """
         timeout = self.settings.create_timeout if slow else self.settings.timeout
         begun, retries, perhaps_done = self._breaker.begin(), 0, False
@@ -202,26 +223,26 @@ class Client:
         for number in itertools.count():
             sent_in = self._pace.wait(deadline)
             if limits.is_over(self.clock) or (sent_in is None and limits.remaining(self.clock) is not None):
-                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, limited=True)
+                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, out_of_time=True)
             if attempt is not None and sent_in is None:
                 self._breaker.give_up(begun)
                 break
             if deadline is None:
                 deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-            attempt = self._attempt(method, path, body, self._patience(timeout, slow=slow), number)
-            limited = responses.is_rate_limit(attempt)
-            if limited and not self._breaker.is_open:
+            attempt = self._attempt(method, path, body, self._try_timeout(timeout, slow=slow), number, may_send)
+            throttled = responses.is_rate_limit(attempt)
+            if throttled and not self._breaker.is_open:
                 self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
-            elif not limited and not responses.is_down(attempt):
+            elif not throttled and not responses.is_down(attempt):
                 self._breaker.answered()
                 self._pace.accept()
-            if attempt.succeeded or attempt.limited:
+            if attempt.succeeded or attempt.out_of_time:
                 return attempt
             attempt = replace(attempt, repeated=perhaps_done)
-            perhaps_done = perhaps_done or (attempt.sent and not limited)
+            perhaps_done = perhaps_done or (attempt.sent and not throttled)
             if not responses.is_retried(attempt, once=once) or not self.settings.max_retries or self._breaker.is_open:
                 break
-            if limited:
+            if throttled:
                 continue  # it waits for its turn, however many share the limit
             retries += 1
             wait = self._wait(attempt, retries - 1)
@@ -233,24 +254,28 @@ class Client:
                 break
         return attempt or Attempt()
 
-    def _patience(self, timeout: float, *, slow: bool) -> float:
-        """Seconds that one try may take. What is slow may take all that the engine grants the operation."""
+    def _try_timeout(self, timeout: float, *, slow: bool) -> float:
+        """Return the seconds that one try may take. A slow request may take all that is left of customTimeouts."""
         left = limits.remaining(self.clock)
         if left is None:
             return timeout
         return left if slow else min(timeout, left)
 
     def cancel(self) -> None:
-        """Send nothing again: what is under way has its answer, or fails."""
+        """Send nothing again: each request that is under way is answered, or fails."""
         self._breaker.stay_open()
 
-    def _attempt(self, method: str, path: str, body: Json, timeout: float, number: int) -> Attempt:
+    def _attempt(
+        self, method: str, path: str, body: Json, timeout: float, number: int, may_send: Callable[[], bool]
+    ) -> Attempt:
         transport = self._transport()
         with self._slots:
+            if not may_send():
+                return Attempt(failure="the engine has ended, so nothing was sent", sent=False, final=True)
             started = time.monotonic()
             attempt = transport.request(method, path, body, timeout)
         if attempt.timed_out and limits.is_over(self.clock):
-            attempt = replace(attempt, failure=limits.why(), limited=True)
+            attempt = replace(attempt, failure=limits.why(), out_of_time=True)
         outcome = attempt.status if attempt.failure is None else attempt.failure
         milliseconds = (time.monotonic() - started) * 1000
         log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)

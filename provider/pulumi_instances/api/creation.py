@@ -1,41 +1,38 @@
 """Creating exactly once over an API that has no idempotency key.
 
 The answer of a `POST /instances` can be lost after the API has acted: repeating it would make a second instance, giving
-up would leave one that nobody tracks. So a create is compared with what the API lists: an object that is new since the
-first create of this process, that no other create here has claimed, and that is what the service makes of these inputs,
-is the one that was made. `crash_notes` extends that to creates that a killed process has left.
+up would leave one that nobody tracks. So each create sends a mark that no instance has yet (`core.marks`). What a lost
+answer was about, and what an interrupted run has left, is found by it, on any machine.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from .. import process
-from ..core import model
+from ..core import identity, model
 from ..core.errors import (
-    ConnectionFailed,
+    Cancelled,
     CreateIncomplete,
     CreateLost,
     CreateUndecided,
     InstancesError,
-    StatusError,
+    LeftBehind,
+    NotFound,
     UnexpectedAnswer,
 )
-from . import limits
+from ..core.marks import words_of
+from . import limits, locks
+from .adoption import Adoptions
 from .attempt import Attempt, Json
 from .client import Client
-from .crash_notes import Note, OpenNote
-from .holdings import Holdings
-from .home import LONGEST_MEMORY
-from .listings import Before, Found, Listings
-from .matching import Wanted
+from .holders import Holders
+from .listings import Found, Listings
 from .responses import AnswerLost
 
 log = logging.getLogger("pulumi_instances")
@@ -43,278 +40,329 @@ log = logging.getLogger("pulumi_instances")
 _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
 _LONGEST_GRACE = 30.0
-"""Seconds to look for an object after the time of its create is over."""
+"""Seconds to look for an instance after the time of its create is over."""
 
 
-@dataclass(frozen=True)
-class _Lost:
-    """A create whose end nobody has seen, and how to look for what it has made."""
+class _Create(NamedTuple):
+    """One create under way."""
 
-    wanted: Wanted
-    why: str
-    """What happened, as a message begins."""
-    may_be: Callable[[str], bool] | None
-    """Whether it may have made the object with this id; None where no earlier listing tells what is new."""
-    deadline: float
-    patient: bool
-    """Whether the API may still be at work on it."""
-    otherwise: str = ""
-    """What to do if none of the candidates is right, as a message ends."""
+    inputs: Mapping[str, Any]
+    what: str
+    """The operation and its object, as a message begins."""
+    line: str | None
+    """Of the mark; None where no mark is sent."""
+    before: Mapping[str, Found] | None
+    """What there was before the first create of this run; None where the account cannot be listed."""
 
 
 class Creations:
-    """The creates of one account in this process."""
+    """The creates of one account in this process. Safe to share between threads."""
 
-    def __init__(self, client: Client, listings: Listings, holdings: Holdings) -> None:
-        """Send nothing yet: the first create takes the listing to compare with."""
+    def __init__(
+        self,
+        client: Client,
+        listings: Listings,
+        holders: Holders,
+        adoptions: Adoptions,
+        get: Callable[[str], Found],
+        account: str,
+    ) -> None:
+        """Send nothing yet. ``get`` reads one instance by a GET of it, ``account`` is that of `identity`."""
         self._client = client
         self._listings = listings
-        self._holdings = holdings
-        self._notes = holdings.notes
-        self._records = holdings.records
-        self._lock = threading.Lock()
-        self._made: defaultdict[object, set[str]] = defaultdict(set)
-        self._turns: defaultdict[object, threading.Lock] = defaultdict(threading.Lock)
-
-    # create
+        self._holders = holders
+        self._adoptions = adoptions
+        self._get = get
+        self._account = account
 
     def create(self, inputs: Mapping[str, Any]) -> Found:
-        """Make one instance and answer what the API said of it (`model.from_wire`), even if the answer is lost.
+        """Make one instance, and return what the API said of it even if the answer is lost.
 
-        Raises CreateLost when no instance was found, CreateUndecided when it is not clear which object was made, and
-        whatever `Client.post` raises when the API refused.
+        It holds what a state needs besides (`model.HIDDEN`). Where an interrupted run has made one for this resource,
+        the setting `takeOver` decides.
+
+        Raises LeftBehind where the user has to decide, CreateLost when no instance was found, CreateUndecided when it
+        is not clear which one was made, and whatever `Client.post` raises when the API refused.
         """
-        wanted = Wanted(inputs, self._client.settings.dialect)
-        before = self._listings.before()
-        # Creates that could not be told apart afterwards go one after another, so that a new match is never another's.
-        with self._turn(wanted.key):
-            found = self._made_before(inputs, wanted, before) or self._left_behind(inputs, wanted)
-            if found is not None:
-                return found
-            if before is not None:
-                self._name_twins(before.by_name.get(wanted.name, []), wanted)
-            highest = None if before is None else before.highest
-            with self._records.during_create(), self._notes.create(inputs, highest, self._made[wanted.key]) as note:
-                known = None if before is None else before.by_id
-                found = self._post(inputs, wanted, known, note)
-                self._made[wanted.key].add(found["id"])  # in our turn: nobody else uses this set
-                self._notes.account_for(found["id"])
-                if process.is_heard():
-                    self._records.add(inputs, found["id"])
-                    note.drop()
-                return found
-
-    def _turn(self, key: object) -> threading.Lock:
-        with self._lock:
-            return self._turns[key]
-
-    def _post(self, inputs: Mapping[str, Any], wanted: Wanted, known: Collection[str] | None, note: OpenNote) -> Found:
-        clock, settings = self._client.clock, self._client.settings
-        deadline = limits.end(clock, settings.create_timeout)
+        line, what = inputs.get(model.LINE), f"create instance {inputs['name']!a}"
+        create = _Create(inputs, what, line if self._client.settings.mark else None, self._listings.before())
+        waiting = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:
-            return self._completed(self._client.post(model.to_create(inputs, settings.dialect)), wanted)
-        except AnswerLost as error:
-            why, attempt = error.cause, error.attempt
-        except (StatusError, ConnectionFailed, UnexpectedAnswer):  # refused, or never sent: nothing was made
-            note.drop()
-            raise
-        except InstancesError:
-            raise
-        except Exception as error:  # whatever it is, the API may have acted
-            why, attempt = f"create instance {wanted.name!a}: {type(error).__name__}", Attempt()
-        if not attempt.unfinished:
-            note.say_answered()
-        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
-        may_be = None if known is None else lambda instance_id: instance_id not in known
-        found = self._search(_Lost(wanted, why, may_be, max(deadline, grace), attempt.unfinished))
-        if found is None:
-            raise CreateLost(f"{why}; no new instance like it was found, but one may still appear") from None
-        return found
-
-    def _completed(self, answer: Json, wanted: Wanted) -> Found:
-        """The object in an answer to our POST, and what the answer lacks."""
-        instance_id = model.normalise_id(answer["id"])
-        if not self._holdings.claim(instance_id):
-            raise CreateUndecided(
-                f"create instance {wanted.name!a}: the API answered with instance {instance_id}, which another "
-                "resource already manages",
-                "find out which instance was created before you run again",
-                [instance_id],
-            )
-        found = model.told(answer, self._client.settings.dialect)
-        return found if "token" in found and "disabled" in found else {**found, **self._read(instance_id, wanted)}
-
-    def _read(self, instance_id: str, wanted: Wanted) -> Found:
-        """What a GET says: a listing may mask the token, and lacks `disabled`."""
-        try:
-            found = model.from_wire(self._client.get(instance_id), self._client.settings.dialect)
-            if "token" not in found:
-                raise UnexpectedAnswer("the answer has no token")
-        except InstancesError as error:
-            raise CreateIncomplete(
-                f"create instance {wanted.name!a}: it was created as {instance_id}, but its token cannot be read "
-                f"({error.cause})",
-                f'run again with adopt_id="{instance_id}"',
-                [instance_id],
-                error.cause,
+            name = None if line is None else f"{self._account} {line}"  # without a line, it may be any resource
+            with locks.taken(name, waiting, partial(_is_decided, create)) as turn:
+                listed = self._settled(create, turn)
+                found = self._left_behind(create, turn, listed)
+                return self._post(create, turn, listed) if found is None else found
+        except locks.Busy:
+            raise CreateLost(
+                f"{what}: a process of an earlier run is still creating it; nothing was sent", "run again later"
             ) from None
-        return found
 
-    def _name_twins(self, namesakes: Collection[Found], wanted: Wanted) -> None:
-        """Never make a duplicate silently: say which objects look like one that another run has left."""
-        alike = {found["id"] for found in namesakes if wanted.is_met_by(found)}
-        twins = sorted(alike - self._holdings.known(), key=int)
-        if twins:
-            log.warning(
-                "create instance %a: the API already has %s with this name, connector and tags. Ignore this if this "
-                "create replaces it. Otherwise check whether a stack manages it (`pulumi-instances orphans`); if none "
-                'does, keep only one of the two: to keep the old one, delete the new one and set adopt_id="%s"',
-                wanted.name,
-                ", ".join(twins),
-                twins[0],
-            )
+    def _waiting(self, why: str) -> Callable[[], bool]:
+        """Return a function that sleeps a moment, and returns False when `createTimeout` is over."""
+        clock, deadlines = self._client.clock, list[float]()
+
+        def wait() -> bool:
+            if not deadlines:
+                deadlines.append(limits.end(clock, self._client.settings.create_timeout))
+                log.warning("%s, for up to %.0f s", why, max(0.0, deadlines[0] - clock.now()))
+            clock.sleep(_LOOK_EVERY)
+            return clock.now() < deadlines[0] and process.is_heard()
+
+        return wait
 
     # what an interrupted run has left
 
-    def _made_before(self, inputs: Mapping[str, Any], wanted: Wanted, before: Before | None) -> Found | None:
-        """The object that a run of this stack has made for this very resource, and that no state came to hold.
+    def _left_behind(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found | None:
+        """Take over what an interrupted run has made for this resource, where there is such and the user wants it."""
+        if create.line is None:
+            ids = self._alike(create, listed) if turn.waited or turn.cut_off is not None else []
+        else:
+            ids = self._holders.left_behind([create.line], listed.values()).get(create.line, [])
+        if not ids or self._client.settings.take_over == "no":
+            return None
+        if self._client.settings.take_over != "yes" or len(ids) > 1 or create.line is None:
+            raise self._undecided_by_user(create, ids, listed)
+        return self._taken_over(create, ids[0])
 
-        It is there, and no other resource is known to have it.
+    def _settled(self, create: _Create, turn: locks.Turn) -> Mapping[str, Found]:
+        """Return a listing that has what an earlier create of this resource has made.
+
+        Where one was cut off, the API may still be at work on it: then look until `createTimeout` is over for it.
         """
-        made = set(self._records.made(inputs)) - self._holdings.known()
-        if before is None or len(made) != 1 or not made <= before.by_id.keys():
-            return None
-        [instance_id] = made
-        found = self._read(instance_id, wanted)
-        if not self._holdings.claim(instance_id):
-            return None
-        self._notes.account_for(instance_id)
-        return self._take_over(found)
+        if create.before is None or not (turn.waited or turn.cut_off is not None):
+            return create.before or {}
+        wait = self._waiting(f"{create.what}: looking for what an interrupted run may still be creating")
+        began = self._client.clock.now()
+        while True:
+            listed = self._listings.fresh()
+            found = create.line is not None and self._holders.left_behind([create.line], listed.values())
+            if found or turn.cut_off is None or self._client.settings.take_over == "no":
+                return listed
+            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout or not wait():
+                return listed
 
-    def _take_over(self, found: Found) -> Found:
-        log.warning("instance %s, made by an interrupted run, is taken over", found["id"])
-        return {**found, **self._holdings.keep(found["id"])}
+    def _undecided_by_user(self, create: _Create, ids: list[str], listed: Mapping[str, Found]) -> LeftBehind:
+        """The error that says what there is, for all resources that the program has declared so far."""
+        variable = self._client.variable("TAKE_OVER")
+        if create.line is None:
+            shown, subject = ", ".join(ids), "an earlier create was cut off, and may have made one of"
+            return LeftBehind(
+                f"{create.what}: {subject}: {shown}",
+                f'if one is, set adopt_id="{ids[0]}" (or the right id); else run again with {variable}=no',
+                ids,
+            )
+        lines = {*self._holders.new_lines(), create.line}
+        every = self._holders.left_behind(lines, listed.values())
+        shown = ", ".join(f"{each} ({words_of(line)})" for line in sorted(every) for each in every[line])
+        if len(ids) > 1:
+            return LeftBehind(
+                f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
+                "made them, or the state holds one that is to be replaced",
+                "delete those that the state does not hold (`pulumi stack --show-ids`), and run again; to create "
+                f"another one beside them, run `{variable}=no pulumi up`",
+                ids,
+            )
+        return LeftBehind(
+            f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run has made "
+            f"it, or it is to be replaced (--replace, taint). This run has found: {shown}",
+            f"if a run was interrupted, run `{variable}=yes pulumi up`, which takes over what is found; to replace it, "
+            f"or to create another one, run `{variable}=no pulumi up`",
+            ids,
+        )
 
-    def _left_behind(self, inputs: Mapping[str, Any], wanted: Wanted) -> Found | None:
-        """The object that a killed run of this stack has made for these very inputs, and reported to nobody."""
+    def _taken_over(self, create: _Create, instance_id: str) -> Found:
+        found = self._get(instance_id)
+        ours, theirs = create.inputs["your_mom"], found.get("your_mom", create.inputs["your_mom"])
+        if ours.casefold() != theirs.casefold():
+            raise LeftBehind(
+                f"{create.what}: instance {instance_id}, which an interrupted run has made, is of another connector",
+                f"delete it, or run again with {self._client.variable('TAKE_OVER')}=no to create one beside it",
+                [instance_id],
+            )
+        if not self._holders.take(instance_id, create.line, over=True):
+            raise CreateUndecided(
+                f"{create.what}: another resource has taken {instance_id}", "run again", [instance_id]
+            )
+        log.warning(
+            "instance %s, made by an interrupted run, is taken over with the configuration and login of that run",
+            instance_id,
+        )
+        return self._adoptions.bring_in_line(found, create.inputs)
+
+    # the request
+
+    def _post(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found:
         clock, settings = self._client.clock, self._client.settings
         deadline = limits.end(clock, settings.create_timeout)
-        # A plugin process outlives a killed engine until its last call ends: better to wait than to make another.
-        if self._notes.is_under_way(inputs):
-            _say_waiting(wanted, settings.create_timeout)
-            while self._notes.is_under_way(inputs) and clock.now() < deadline:
-                clock.sleep(_FIRST_LOOKS[1])
-        for note in self._notes.left(inputs):
-            if note.age > LONGEST_MEMORY:
-                self._name_old(note, wanted)
-            elif (found := self._taken_over(note, wanted)) is not None:
-                return found
-            note.forget()
-        return None
+        body = model.to_create(create.inputs, settings.dialect)
+        mark = None
+        if create.line is not None:
+            mark = self._holders.next_mark(create.line, listed.values())
+            body["tags"] = [*body.get("tags", []), mark]
 
-    def _taken_over(self, note: Note, wanted: Wanted) -> Found | None:
-        clock, settings = self._client.clock, self._client.settings
-        remaining = 0.0 if note.answered else max(0.0, settings.create_timeout - note.age)
-        if remaining > 0:
-            _say_waiting(wanted, remaining)
-        found = self._search(
-            _Lost(
-                wanted,
-                f"create instance {wanted.name!a}: an earlier run was interrupted while creating it",
-                note.may_be if note.highest is not None else None,
-                min(clock.now() + remaining, limits.end(clock, remaining)),
-                patient=remaining > 0,
-                otherwise=f"; if it created none, remove {note.path}",
-            )
-        )
-        if found is None:
-            return None
-        self._notes.account_for(found["id"], note)
-        note.forget()
-        return self._take_over(found)
+        def may_send() -> bool:
+            if is_heard := process.is_heard():
+                turn.touch()
+            return is_heard
 
-    def _name_old(self, note: Note, wanted: Wanted) -> None:
-        candidates = [
-            found["id"]
-            for found in self._listings.fresh()
-            if note.may_be(found["id"]) and (wanted.is_met_by(found) or wanted.resembles(found))
-        ]
-        if candidates:
-            log.warning(
-                "create instance %a: a run of %s was interrupted while creating it and may have left instance %s, too "
-                "long ago to adopt it automatically. A new one is created. To use the old one instead, delete the new "
-                'one and set adopt_id="%s"',
-                wanted.name,
-                datetime.fromtimestamp(note.began, timezone.utc).date().isoformat(),
-                ", ".join(candidates),
-                candidates[0],
+        try:
+            answer = self._client.post(body, may_send)
+            return self._completed(create, answer, deadline, mark)
+        except AnswerLost as error:
+            why, attempt = error.cause, error.attempt
+        except InstancesError:
+            raise  # it was refused, never sent, or its outcome is named
+        except Exception as error:  # whatever it is, the API may have acted
+            why, attempt = f"{create.what}: {type(error).__name__}", Attempt()
+        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
+        return self._searched(create, mark, why, max(deadline, grace), patient=attempt.unfinished)
+
+    def _completed(self, create: _Create, answer: Json, deadline: float, mark: str | None) -> Found:
+        """The instance in an answer to our POST, with what the answer lacks."""
+        instance_id = model.normalise_id(answer["id"])
+        found = model.told(answer, self._client.settings.dialect)
+        why = "which existed before" if self._holders.existed(instance_id, create.before) else ""
+        if create.before is None and mark is not None:
+            # Nobody knows what there was before: the mark alone proves that it is the one.
+            if not identity.carries(found, mark):
+                found = {**found, **self._read(create, instance_id, deadline, mark)}
+            why = "" if identity.carries(found, mark) else "which does not carry the mark that was sent"
+        is_of_others = bool(identity.of_others(found, create.line))
+        if not why and (is_of_others or not self._holders.take(instance_id, self._line(create))):
+            why = "which another resource manages"
+        if why:
+            raise CreateUndecided(
+                f"{create.what}: the API answered with instance {instance_id}, {why}",
+                "look at it: the service may have changed it, or created another one",
+                [instance_id],
             )
+        self._listings.note_seen(instance_id)
+        if identity.shown_token(found) and "disabled" in found:
+            return {**found, **self._hidden(mark)}
+        return {**found, **self._read(create, instance_id, deadline, mark)}
+
+    def _line(self, create: _Create) -> str | None:
+        line = create.inputs.get(model.LINE)
+        return line if isinstance(line, str) else None
+
+    def _read(self, create: _Create, instance_id: str, deadline: float, mark: str | None) -> Found:
+        """What a GET says: an answer or a listing may mask the token, and lack `disabled`.
+
+        A service may show a new instance, or its token, some time after it has answered.
+        """
+        clock = self._client.clock
+        for looks in itertools.count():
+            wait = _FIRST_LOOKS[looks + 1] if looks + 1 < len(_FIRST_LOOKS) else _LOOK_EVERY
+            try:
+                found = self._get(instance_id)
+                if identity.shown_token(found):
+                    return {**found, **self._hidden(mark)}
+                raise UnexpectedAnswer("the answer has no token")
+            except InstancesError as error:
+                is_early = isinstance(error, NotFound) or error.cause == "the answer has no token"
+                if is_early and clock.now() + wait < deadline and process.is_heard():
+                    clock.sleep(wait)
+                    continue
+                raise CreateIncomplete(
+                    f"{create.what}: it was created as {instance_id}, but its token cannot be read ({error.cause})",
+                    f'run again with adopt_id="{instance_id}"',
+                    [instance_id],
+                    error.cause,
+                    self._hidden(mark),
+                ) from None
+        raise AssertionError
+
+    def _hidden(self, mark: str | None) -> dict[str, Any]:
+        """What a state holds of a create besides what the API says."""
+        known = {model.CREATED: int(time.time()), model.ACCOUNT: self._account}
+        return {**known, model.MARK: mark} if mark else known
 
     # looking for the result of a create
 
-    def _search(self, lost: _Lost) -> Found | None:
-        """Look for what a create has made: a few times, or until the deadline while the API may still be at work."""
+    def _searched(self, create: _Create, mark: str | None, why: str, until: float, *, patient: bool) -> Found:
+        """Look for what a create has made: a few times, or ``until`` then where the API may still be at work."""
         clock = self._client.clock
         blind: InstancesError | None = None
-        alike: list[str] = []
+        listed: Mapping[str, Found] = {}
         for looks in itertools.count():
             wait = _FIRST_LOOKS[looks] if looks < len(_FIRST_LOOKS) else _LOOK_EVERY
-            settled = blind is None and not lost.patient
-            if looks >= len(_FIRST_LOOKS) and (settled or clock.now() + wait > lost.deadline):
+            if looks >= len(_FIRST_LOOKS) and ((blind is None and not patient) or clock.now() + wait > until):
                 break
             clock.sleep(wait)
             try:
-                listed = self._listings.fresh()
+                listed, blind = self._listings.fresh(), None
             except InstancesError as error:
-                blind = error  # the next look may do better; the deadline bounds them
+                blind = error  # the next look may do better
                 if limits.is_over(clock):
                     break
                 continue
-            blind = None
-            match, alike = self._match(listed, lost)
-            if match is not None:
-                return {**match, **self._read(match["id"], lost.wanted)}
+            if found := self._marked(create, mark, why, listed):
+                return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
+            new = {key: found for key, found in listed.items() if key not in (create.before or {})}
+            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
+                raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(
-                f"{lost.why}; whether an instance was created is unknown, since the listing failed ({blind.cause})",
-                f"look for it before you run again, and if there is one, adopt it with adopt_id{lost.otherwise}",
+                f"{why}; whether an instance was created is unknown, since the listing failed ({blind.cause})",
+                "run again, which looks for it first (with a new OAuth code, if it takes one)"
+                if mark
+                else "look for it before you run again, and if there is one, adopt it with adopt_id",
                 [],
             )
-        if alike:
-            raise _undecided(lost, alike)
-        return None
+        raise CreateLost(f"{why}; no new instance like it was found, but one may still appear")
 
-    def _match(self, listed: list[Found], lost: _Lost) -> tuple[Found | None, list[str]]:
-        """The one object that must be the result, claimed for us; else the ids of those that may be."""
-        known = self._holdings.known()
-        new = [
-            found for found in listed if found["id"] not in known and (lost.may_be is None or lost.may_be(found["id"]))
-        ]
-        exact = {found["id"]: found for found in new if lost.wanted.is_met_by(found)}
-        if len(exact) == 1 and lost.may_be is not None:
-            [match] = exact.values()
-            # Where another resource was faster, what is left may still hold the result.
-            return (match, []) if self._holdings.claim(match["id"]) else self._match(listed, lost)
-        if len(exact) > 1:
-            raise _undecided(lost, list(exact))
-        return None, [found["id"] for found in new if found["id"] in exact or lost.wanted.resembles(found)]
+    def _marked(self, create: _Create, mark: str | None, why: str, listed: Mapping[str, Found]) -> Found | None:
+        """The one listed instance that carries this mark, which our request has made."""
+        marked = [found for found in listed.values() if identity.carries(found, mark)]
+        if len(marked) > 1:
+            raise _undecided(why, [found["id"] for found in marked])
+        if not marked or not self._holders.take(marked[0]["id"], create.line):
+            return None
+        self._listings.note_seen(marked[0]["id"])
+        return marked[0]
+
+    def _alike(self, create: _Create, listed: Mapping[str, Found] | None) -> list[str]:
+        """The ids of what a create without a mark may have made: new ones that nobody here holds, of its connector."""
+        your_mom = create.inputs["your_mom"]
+        return sorted(
+            (
+                found["id"]
+                for found in (listed or {}).values()
+                if not self._holders.is_known(found["id"])
+                and not found.get(model.MARKS)
+                and found.get("your_mom", your_mom) == your_mom
+                and (create.before is None or found["id"] not in create.before or _is_called(found, create.inputs))
+            ),
+            key=int,
+        )
 
 
-def _say_waiting(wanted: Wanted, seconds: float) -> None:
-    log.warning(
-        "create instance %a: waiting up to %.0f s for what an interrupted run may still be creating",
-        wanted.name,
-        seconds,
-    )
+def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool:
+    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made."""
+    if isinstance(error, LeftBehind):
+        return create.line is not None
+    if not turn.has_sent:
+        return turn.cut_off is None
+    if isinstance(error, CreateIncomplete):
+        return True
+    return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
 
 
-def _undecided(lost: _Lost, candidates: list[str]) -> CreateUndecided:
+def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:
+    return bool(found.get("name") == inputs["name"])
+
+
+def _undecided(why: str, candidates: list[str]) -> CreateUndecided:
     ids = sorted(candidates, key=int)
     if len(ids) == 1:
-        which, advice = f"instance {ids[0]} may be its result", "look at it, and if it is"
-        right = ""
-    else:
-        which, advice = f"one of the instances {', '.join(ids)} may be its result", "find out which, delete the others"
-        right = " (or the right id)"
-    advice = f'{advice}, run again with adopt_id="{ids[0]}"{right}{lost.otherwise}'
-    return CreateUndecided(f"{lost.why}; {which}", advice, ids)
+        return CreateUndecided(
+            f"{why}; instance {ids[0]} may be its result",
+            f'look at it, and if it is, run again with adopt_id="{ids[0]}"',
+            ids,
+        )
+    return CreateUndecided(
+        f"{why}; one of the instances {', '.join(ids)} may be its result",
+        f'find out which, delete the others, run again with adopt_id="{ids[0]}" (or the right id)',
+        ids,
+    )

@@ -1,7 +1,7 @@
-"""How long one operation of the engine may take, waits and retries included.
+"""How long one operation of the engine may take, waits and retries included: the option `customTimeouts`.
 
-The engine says so with `customTimeouts`, for one call, which runs on one thread: so the limit travels with the context
-and not through every function. Without one, the settings decide.
+The engine gives it with each call, and a call runs on one thread. The limit is a context variable, so that not every
+function has to pass it on. Without a limit, the settings decide.
 """
 
 from __future__ import annotations

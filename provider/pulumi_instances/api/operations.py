@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core import model
+from ..core import identity, model
 from ..core.config import Settings
-from ..core.errors import InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from ..core.errors import AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from ..core.identity import Verdict
+from ..core.marks import words_of
+from ..core.updates import Update
 from . import limits, selection
+from .absence import Absence, is_young
 from .adoption import Adoptions
 from .attempt import Clock
-from .batched_reads import Reads
 from .client import Client
 from .creation import Creations
-from .gone import Gone
-from .holdings import Holdings
-from .home import Home
-from .listings import Listings
+from .holders import Holders, Line
+from .listings import Found, Listings
 from .responses import AnswerLost
 
 log = logging.getLogger("pulumi_instances")
 
+Result = TypeVar("Result")
+
 _LONGEST_PAUSE = 10.0
 """Seconds between two looks at a connection that is to become valid."""
+
+_LOOKS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait for a young instance that is not visible yet, one after another."""
 
 
 class Concealed(str):
@@ -43,53 +48,33 @@ class Concealed(str):
 class Operations:
     """CRUD of one account. One object serves all threads of the plugin process.
 
-    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said.
+    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said. Before an instance of
+    the state is changed or deleted, or what the API shows goes into the state, it is proven to be the one (`identity`).
     """
 
     def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
         """Send nothing yet."""
         self._client = Client(settings, account=account, clock=clock)
-        self._home = Home(settings)
-        self._holdings = Holdings(self._home)
-        listings = Listings(self._client)
-        self._adoptions = Adoptions(self._client, listings, self._holdings)
-        self._creations = Creations(self._client, listings, self._holdings)
-        self._gone = Gone(self._client)
-        self._reads = Reads(self._client, self._get, self._gone.note_listing)
+        self._account = identity.account_of(settings)
+        self._holders = Holders()
+        self._listings = Listings(self._client, self._get)
+        self._adoptions = Adoptions(self._client, self._listings, self._holders, self._get)
+        self._creations = Creations(
+            self._client, self._listings, self._holders, self._adoptions, self._get, self._account
+        )
+        self._absence = Absence(self._client, self._listings, self._account, self._another_is_proven)
         self._lock = threading.Lock()
+        self._proven: dict[str, Found] = {}
+        self._tokens: dict[str, str] = {}
+        self._named: set[str] = set()
         self._concealed: set[str] = set()
-        self._refreshed: Counter[str] = Counter()
+        self._looked_up: dict[str, Found] = {}
 
-    def create(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """One new instance, made exactly once."""
-        try:
-            return self._creations.create(inputs)
-        finally:
-            self._reads.forget()
-
-    def adopt(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The existing instance ``adopt_id``, brought in line by one PUT where managed name or tags differ."""
-        instance_id = model.normalise_id(inputs["adopt_id"])
-        answer = self._adoptions.begin(instance_id, inputs["your_mom"])
-        found = self._found(answer, f"adopt instance {instance_id}", instance_id)
-        self._gone.see(instance_id)
-        body = model.to_update(inputs)
-        if not model.is_met(body, found, self._client.settings.dialect):
-            # The answer to a PUT may lack tags (API document): those before it are no longer true.
-            found = {**found, **body, **self.update(instance_id, body)}
-        return {**found, **self._holdings.adopted(inputs, instance_id)}
+    # what the program declares
 
     def hide(self, bag: Mapping[str, Any]) -> None:
         """Keep the secrets of these inputs or outputs out of every message."""
         self._client.hide(model.secret_values(bag))
-
-    def use_stack(self, stack: str) -> None:
-        """Say which stack this process works for, as ``organization/project/stack``."""
-        self._home.stack = stack
-
-    def note_declared(self, inputs: Mapping[str, Any], name: str) -> None:
-        """Remember that the program declares a resource of this name with these inputs."""
-        self._holdings.records.note_declared(inputs, name)
 
     def conceal(self, inputs: Mapping[str, Any], keys: Any) -> None:
         """Keep the texts of these inputs out of every message from now on: an Output may hold a secret."""
@@ -104,57 +89,192 @@ class Operations:
             hidden = inputs.get("name") in self._concealed
         return {**inputs, "name": Concealed(inputs["name"])} if hidden else dict(inputs)
 
-    def check_new_adoption(self, instance_id: str, your_mom: Any) -> list[Problem]:
+    def note_new(self, line: Line) -> None:
+        """The program declares a resource that gets a new instance."""
+        self._holders.note_new(line)
+
+    def check_new_adoption(self, instance_id: str, your_mom: Any, line: Line) -> list[Problem]:
         """The problem, if any, of a new resource that is going to adopt this instance."""
-        problem = self._adoptions.plan(instance_id, your_mom)
+        problem = self._adoptions.plan(instance_id, your_mom, line)
         return [] if problem is None else [problem]
 
-    def note_managed(
-        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool = False
-    ) -> None:
-        """Remember an instance that the state holds: no resource may adopt it, the one that it replaces included.
+    def check_import(self, line: Line) -> list[Problem]:
+        """The problem, if any, of a resource that imports what was just looked up for it."""
+        with self._lock:
+            found = None if line is None else self._looked_up.pop(line, None)
+        return [] if found is None else self._adoptions.import_problems(found, line)
 
-        Raises AdoptionRefused when a new resource of the program is going to.
+    def note_diff(
+        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool
+    ) -> bool:
+        """The engine compares the instance in the state with the program. Returns whether it does so for a refresh.
+
+        Raises AdoptionRefused where another resource holds the instance, or is going to adopt it.
         """
-        self._holdings.note_managed(instance_id, outputs, inputs, replaced=replaced)
-        self._gone.ask(instance_id)
+        adopts, line = inputs.get("adopt_id") == instance_id, inputs.get(model.LINE)
+        self._note_token(instance_id, outputs)
+        return self._holders.note_diff(instance_id, outputs, line, replaced=replaced, adopts=adopts)
 
-    def look_up(self, instance_id: str) -> dict[str, Any]:
-        """The instance as it is now, from a GET of it. Raises NotFound where the API says that there is none."""
-        checked = _checked(instance_id, "read")
-        found = self._get(checked)
-        self._gone.see(checked)
-        return found
+    # CRUD
 
-    def read(self, instance_id: str, *, token: str | None = None) -> dict[str, Any]:
-        """The instance of the state as it is now, with the ``token`` that the state knows.
-
-        Raises NotFound only where it is gone (`gone`). The answer may come from a listing, which may lack `disabled`.
-        """
-        checked = _checked(instance_id, "read")
-        self._holdings.note_seen(checked)
-        self._gone.ask(checked)
+    def create(self, inputs: Mapping[str, Any]) -> Found:
+        """Make one new instance, exactly once."""
         try:
-            batched = self._client.settings.batch_reads
-            found = self._reads.read(checked, token) if batched else self._get(checked)
-        except NotFound as missing:
-            self._gone.check(checked, f"read instance {checked}", missing)
+            found = self._creations.create(inputs)
+        finally:
+            self._listings.forget()
+        return self._kept(found["id"], found)
+
+    def adopt(self, inputs: Mapping[str, Any]) -> Found:
+        """Make the existing instance ``adopt_id`` that of a resource (`adoption`)."""
+        try:
+            found = self._adoptions.adopt(inputs)
+        finally:
+            self._listings.forget()
+        return self._kept(found["id"], found)
+
+    def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
+        """Return the instance of the state with these outputs as it is now.
+
+        Raises NotFound only where it no longer exists (`absence`), and AnotherInstance where the id is another's. The
+        answer may come from a listing, which may lack `disabled`, but not with ``by_get``.
+        """
+        checked, what = _checked(instance_id, "read"), f"read instance {instance_id}"
+        self._holders.note_state(checked, outputs)
+        self._note_token(checked, outputs)
+        batched = self._client.settings.batch_reads
+        # "" is never the token of a listing: then a GET decides.
+        token = "" if by_get else _token(outputs)
+        try:
+            if batched:
+                found = self._patiently(outputs, self._listings.read, checked, token)
+            else:
+                found = self._patiently(outputs, self._get, checked)
+            self._demand_ours(checked, outputs, found, what)
+        except (NotFound, AnotherInstance) as missing:
+            if isinstance(missing, NotFound):
+                self._absence.demand(checked, outputs, what, missing)
+            elif not self._client.settings.confirm_gone:
+                raise
             log.warning("instance %s no longer exists: it is dropped from the state", checked)
-            raise
-        self._gone.see(checked)
-        with self._lock:
-            self._refreshed[checked] += 1
+            raise NotFound(missing.cause, 404) from None
+        self._holders.note_refreshed(checked)
+        return self._kept(checked, found)
+
+    def look_up(self, instance_id: str, *, line: Line = None, imports: bool = False) -> Found:
+        """Return an instance that no state holds, from a GET of it. Raises NotFound where the API says there is none.
+
+        The resource of this ``line`` may be going to import it, which `check_import` then is about. With ``imports`` it
+        does so: raises InputError where it cannot.
+        """
+        found = self._get(_checked(instance_id, "read"))
+        if line is not None:
+            with self._lock:
+                self._looked_up[line] = found
+        if imports and (problems := self.check_import(line)):
+            raise InputError(problems[0].sentence(), problems[0].advice)
+        return {**found, model.ACCOUNT: self._account}
+
+    def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
+        """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
+
+        A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used: a warning
+        says so, and what a GET says of the instance is the result.
+        """
+        checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
+        there = self._proved(checked, outputs, what)
+        body, mark = self._marked(update.body, there, outputs, inputs)
+        try:
+            if update.method == "PATCH":
+                answer = self._client.patch(checked, body)
+            else:
+                answer = self._client.put(checked, body, logs_in=update.logs_in)
+        except AnswerLost as lost:
+            log.warning(
+                "%s. It is not known whether the service has logged in; the code counts as used. If "
+                "`pulumi-instances show %s` reports valid: false, give a new code and run again",
+                lost,
+                checked,
+            )
+            answer = self._client.get(checked)
+        finally:
+            self._listings.forget()
+        found = self._mapped(answer, what, checked)
+        self._listings.note_seen(checked)
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
+
+    def set_enabled(self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None) -> None:
+        """Enable or disable an instance, which keeps its id and token. ``outputs`` are those of the state, if any."""
+        checked, what = _checked(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
+        if outputs is not None:
+            self._proved(checked, outputs, what)
+        try:
+            self._client.set_enabled(checked, enabled)
+        except NotFound as missing:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}; check that the service has "
+                "PUT and DELETE /instances/{id}/enabled, or run `pulumi refresh` if the instance no longer exists"
+            ) from None
+        finally:
+            self._listings.forget()
+
+    def wait_until_valid(self, instance_id: str) -> Found:
+        """Look at an instance until the service says that its connection works, for `createTimeout` at most.
+
+        Returns what the last GET said. Raises what it raised, if none was answered.
+        """
+        clock, longest = self._client.clock, self._client.settings.create_timeout
+        deadline = limits.end(clock, longest)
+        found = self.look_up(instance_id)
+        pause = 1.0
+        if found.get("valid") is not True:
+            log.warning("instance %s: waiting up to %.0f s until its connection is valid", instance_id, longest)
+        while found.get("valid") is not True and clock.now() + pause < deadline:
+            clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            try:
+                found = self.look_up(instance_id)
+            except InstancesError as error:
+                log.debug("instance %s: not seen while waiting (%s)", instance_id, error)
         return found
 
-    def is_of_refresh(self, instance_id: str) -> bool:
-        """Whether this Diff belongs to a refresh, which says nothing about what the program declares.
+    def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """Delete the instance of the resource with these outputs. One that no longer exists counts as deleted.
 
-        A refresh calls Diff once after each Read of an instance that it has found (docs/engine.md, E11).
+        An instance that another resource manages stays, and a warning says so.
         """
-        with self._lock:
-            of_refresh = self._refreshed[instance_id] > 0
-            self._refreshed[instance_id] -= of_refresh
-        return of_refresh
+        checked, what = _checked(instance_id, "delete"), f"delete instance {instance_id}"
+        self._holders.note_state(checked, outputs)
+        self._note_token(checked, outputs)
+        spared = self._holders.why_spared(checked, outputs)
+        try:
+            if spared is None:
+                spared = self._patiently(outputs, self._deleted, checked, outputs, what)
+        except NotFound as missing:
+            self._absence.demand(checked, outputs, what, missing)
+            if not missing.repeated:
+                log.warning("instance %s no longer exists: it is dropped from the state", checked)
+        except AnotherInstance as stranger:
+            if not self._client.settings.confirm_gone:
+                raise
+            log.warning("%s; it is left alone, and ours is dropped from the state", stranger.cause)
+            return
+        finally:
+            self._listings.forget()
+        if spared is None:
+            self._holders.note_deleted(checked)
+        else:
+            log.warning("instance %s is not deleted: %s", checked, spared)
+
+    def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
+        """Delete an instance, unless its mark is another resource's: then say so."""
+        there = self._proved(instance_id, outputs, what)
+        if identity.of_others(there, identity.line_in(outputs)):
+            return f"its tags say that {identity.managed_by(there)} manages it"
+        self._client.delete(instance_id)
+        return None
+
+    # look-ups and waiting
 
     def find_one(
         self,
@@ -162,13 +282,13 @@ class Operations:
         name: str | None = None,
         tags: Sequence[str] | None = None,
         your_mom: str | None = None,
-    ) -> selection.Found:
+    ) -> Found:
         """The one instance that is meant (`selection.one`)."""
         return selection.one(self._client, instance_id, name, tags, your_mom)
 
     def find_all(
         self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
-    ) -> list[selection.Found]:
+    ) -> list[Found]:
         """All instances that are meant (`selection.all_of`)."""
         return selection.all_of(self._client, name, tags, your_mom)
 
@@ -180,100 +300,121 @@ class Operations:
         """End the waits for a retry."""
         self._client.cancel()
 
-    def update(
-        self, instance_id: str, body: Mapping[str, Any], *, method: str = "PUT", logs_in: bool = False
-    ) -> dict[str, Any]:
-        """Send one update (`updates.Update`). The answer to a PUT may lack tags (API document).
-
-        A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used: a warning
-        says so, and what a GET says of the instance is the result.
-        """
-        checked = _checked(instance_id, "update")
-        self._gone.ask(checked)
-        try:
-            if method == "PATCH":
-                answer = self._client.patch(checked, body)
-            else:
-                answer = self._client.put(checked, body, logs_in=logs_in)
-        except AnswerLost as lost:
-            log.warning(
-                "%s. It is not known whether the service has logged in; the code counts as used. If "
-                "`pulumi-instances show %s` reports valid: false, give a new code and run again",
-                lost,
-                checked,
-            )
-            answer = self._client.get(checked)
-        finally:
-            self._reads.forget()
-        self._gone.see(checked)
-        return self._found(answer, f"update instance {checked}", checked)
-
-    def set_enabled(self, instance_id: str, enabled: bool) -> None:
-        """Enable or disable an instance, which keeps its id and token."""
-        checked = _checked(instance_id, "update")
-        try:
-            self._client.set_enabled(checked, enabled)
-        except NotFound as missing:
-            what = f"{'enable' if enabled else 'disable'} instance {checked}"
-            raise UnexpectedAnswer(
-                f"{what}: {missing.status}; check that the service has "
-                "PUT and DELETE /instances/{id}/enabled, or run `pulumi refresh` if the instance is gone"
-            ) from None
-        finally:
-            self._reads.forget()
-
-    def wait_until_valid(self, instance_id: str) -> dict[str, Any]:
-        """Look at an instance until the service says that its connection works, for `createTimeout` at most.
-
-        Returns what the last GET said. Raises what it raised, if none was answered.
-        """
-        clock, patience = self._client.clock, self._client.settings.create_timeout
-        deadline, found, pause = limits.end(clock, patience), self.look_up(instance_id), 1.0
-        if found.get("valid") is not True:
-            log.warning("instance %s: waiting up to %.0f s until its connection is valid", instance_id, patience)
-        while found.get("valid") is not True and clock.now() + pause < deadline:
-            clock.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+    def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
+        """Call, and again some seconds later where an instance that was just created is not visible yet."""
+        clock = self._client.clock
+        for pause in _LOOKS:
             try:
-                found = self.look_up(instance_id)
-            except InstancesError as error:
-                log.debug("instance %s: not seen while waiting (%s)", instance_id, error)
-        return found
+                return call(*arguments)
+            except NotFound as missing:
+                settings = self._client.settings
+                if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
+                    raise
+                if limits.is_over(clock):
+                    raise
+            clock.sleep(pause)
+        return call(*arguments)
 
-    def delete(self, instance_id: str, outputs: Mapping[str, Any] | None = None) -> None:
-        """Delete the instance of the resource with these outputs; that it is gone already is success (`gone`).
+    # proof
 
-        An instance that another resource holds by now stays: the program has moved it from one to the other.
+    def _proved(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> Found:
+        """Return the instance of the state as it was when this run has proven that it is the one.
+
+        Raises AnotherInstance where it is not, and NotFound where a GET says that there is none.
         """
-        checked = _checked(instance_id, "delete")
-        if not self._holdings.demand_free(checked, outputs or {}):
-            log.warning(
-                "instance %s is not deleted: another resource manages it now, by adopt_id or after a lost create",
-                checked,
-            )
+        self._note_token(instance_id, outputs)
+        with self._lock:
+            proven = self._proven.get(instance_id)
+        if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
+            proven = self._listings.read(instance_id, _token(outputs), values=False)
+            self._demand_ours(instance_id, outputs, proven, what)
+            self._note_proven(instance_id, proven)
+        return proven
+
+    def _demand_ours(self, instance_id: str, outputs: Mapping[str, Any], found: Found, what: str) -> None:
+        verdict = identity.judge(outputs, found, self._account)
+        if verdict is Verdict.RENEWED:
+            log.warning("instance %s has a new token, which the state takes over", instance_id)
+        if verdict is not Verdict.ANOTHER:
             return
-        try:
-            with self._gone.deleting(checked):
-                self._client.delete(checked)
-        except NotFound as missing:
-            self._gone.check(checked, f"delete instance {checked}", missing)
-            if not missing.repeated:
-                log.warning("instance %s no longer exists: it is dropped from the state", checked)
-        finally:
-            self._reads.forget()
-        self._holdings.deleted(checked)
+        variable = self._client.variable("CONFIRM_GONE")
+        raise AnotherInstance(
+            f"{what}: under this id {self._client.settings.base_url} with the secrets of {self._client.account_name} "
+            f"has another instance ({identity.differences(outputs, found)}), so nothing was done",
+            "check instances:baseUrl and the secrets; or, if ours no longer exists, run "
+            f"`{variable}=true pulumi refresh`, which drops it from the state and leaves the other alone",
+        )
 
-    def _get(self, instance_id: str) -> dict[str, Any]:
-        return self._found(self._client.get(instance_id), f"read instance {instance_id}", instance_id)
+    def _marked(
+        self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], str | None]:
+        """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
 
-    def _found(self, answer: Mapping[str, Any], what: str, instance_id: str | None = None) -> dict[str, Any]:
+        A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
+        """
+        mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
+        if "tags" not in body or not self._client.settings.mark:
+            return body, mark
+        others = identity.of_others(there, old_line, line)
+        if line not in (None, old_line) and not others:
+            mark = self._holders.next_mark(line, [there])
+        return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
+
+    def _kept(self, instance_id: str, found: Found) -> Found:
+        """What was proven, with what the state has to hold of it."""
+        self._note_proven(instance_id, found)
+        return {**found, model.ACCOUNT: self._account}
+
+    def _note_proven(self, instance_id: str, found: Found) -> None:
+        self._listings.note_seen(instance_id)
+        with self._lock:
+            self._proven[instance_id] = found
+        self._name_twins()
+
+    def _another_is_proven(self, instance_id: str, listed: Mapping[str, Found]) -> bool:
+        """Whether this account has another instance of the state, by its token."""
+        with self._lock:
+            if any(each != instance_id for each in self._proven):
+                return True
+            return any(identity.shown_token(listed.get(each, {})) == token for each, token in self._tokens.items())
+
+    def _note_token(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._tokens[instance_id] = _token(outputs)
+
+    def _name_twins(self) -> None:
+        """Say once which instances carry the mark of a resource that has another one."""
+        for line, ids in self._holders.twins(self._listings.twins).items():
+            with self._lock:
+                if line in self._named:
+                    continue
+                self._named.add(line)
+            log.warning(
+                "instance %s carries the mark of %s, which has another instance in this stack: an interrupted run has "
+                "made it, or another stack of this name. Find out which; if it was a run, delete it at the service",
+                ", ".join(ids),
+                words_of(line),
+            )
+
+    # answers
+
+    def _get(self, instance_id: str) -> Found:
+        return self._mapped(self._client.get(instance_id), f"read instance {instance_id}", instance_id)
+
+    def _mapped(self, answer: Mapping[str, Any], what: str, instance_id: str) -> Found:
         try:
             found = model.from_wire(answer, self._client.settings.dialect)
         except UnexpectedAnswer as error:
             raise UnexpectedAnswer(f"{what}: the answer is {error.cause}") from None
-        if instance_id not in (None, found["id"]):
+        if instance_id != found["id"]:
             raise UnexpectedAnswer(f"{what}: the answer is about instance {found['id']}")
         return found
+
+
+def _token(outputs: Mapping[str, Any]) -> str:
+    """The token in a state; empty, which no listing shows, where there is none."""
+    token = outputs.get("token")
+    return token if isinstance(token, str) else ""
 
 
 def _checked(instance_id: object, verb: str) -> str:

@@ -1,7 +1,7 @@
-"""How fast one account may be called.
+"""How many requests a second one account sends.
 
-Services answer 429 without saying how fast is fast enough, so that the pace has to be found: after a 429 it falls to a
-half, but not below what the service has lately accepted. From then on it rises, the faster the longer all goes well.
+A service that answers 429 does not say which rate it accepts. After a 429 the rate falls to a half, but not below what
+the service has accepted lately. Then it rises again, and it rises faster the longer no 429 comes.
 """
 
 from __future__ import annotations

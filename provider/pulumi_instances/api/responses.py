@@ -1,4 +1,4 @@
-"""What an answer means: whether to ask again, whether a POST was acted on, and what to tell the user. No I/O."""
+"""What an outcome means: whether to try again, whether the API may have acted, and what the error says. Pure."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def error_of(attempt: Attempt, what: str, secrets: Collection[str], env: str, *,
     if once and is_lost(attempt):
         return AnswerLost(cause, attempt)
     if attempt.failure is not None or attempt.status is None:
-        advice = _MORE_TIME if attempt.limited else _TRUST if attempt.untrusted else None
+        advice = _MORE_TIME if attempt.out_of_time else _TRUST if attempt.untrusted else None
         return ConnectionFailed(cause, advice, timed_out=attempt.timed_out)
     if attempt.status < 400:
         return UnexpectedAnswer(cause)

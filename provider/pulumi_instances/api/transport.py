@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ProxyError
+from urllib3.exceptions import LocationValueError
 
 from ..core.config import Settings, is_loopback
+from . import patience
 from .attempt import Attempt, Json
 from .patience import PatientAdapter
 
@@ -44,6 +45,7 @@ class Transport:
             request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
         except Exception as error:  # whatever it is, nothing was sent
             return Attempt(failure=_reason(error), sent=False)
+        patience.expect_departure()
         try:
             with self._session.send(
                 request,
@@ -53,11 +55,11 @@ class Transport:
             ) as response:
                 return _received(response, timeout)
         except requests.exceptions.SSLError as error:
-            # Only a refused certificate surely comes before the request; other faults may break in at any time.
             refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
-            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=not refused, final=True, untrusted=refused)
+            sent = patience.may_have_left()
+            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=sent, final=True, untrusted=refused)
         except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
-            return Attempt(failure=_reason(error), sent=not _never_sent(error), timed_out=_has_timed_out(error))
+            return Attempt(failure=_reason(error), sent=patience.may_have_left(), timed_out=_has_timed_out(error))
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
@@ -155,16 +157,6 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
 
 def _has_timed_out(error: BaseException) -> bool:
     return isinstance(_cause(error), _TIMEOUTS)
-
-
-def _never_sent(error: BaseException) -> bool:
-    """Whether no connection came about, so that the API cannot have seen the request."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, *_UNUSABLE_URL)):
-        return True
-    inner = error.args[0] if error.args else None
-    reason = getattr(inner, "reason", None)
-    # NewConnectionError (refused) and NameResolutionError (DNS) are ConnectTimeoutErrors to urllib3.
-    return isinstance(reason, (ConnectTimeoutError, ProxyError, urllib3.exceptions.NewConnectionError))
 
 
 def _reason(error: BaseException) -> str:

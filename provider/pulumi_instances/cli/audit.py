@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +14,10 @@ import click
 from ..api import selection
 from ..api.client import Client
 from ..api.selection import Found
-from ..core import model
+from ..core import identity, model
 from ..core.dialect import Dialect
-from . import common
+from ..core.marks import stack_digest
+from . import common, exported_state, project
 from .exported_state import HIDDEN, Held
 
 
@@ -125,18 +127,18 @@ def _note_others(held: Sequence[Held], account: str | None) -> None:
 
 
 @click.command(
-    short_help="List instances that are in no state.",
+    short_help="List instances that a stack has made and does not hold.",
     epilog=f"""\b
 Examples:
   pulumi-instances orphans --stack prod
-  pulumi-instances orphans dev.json prod.json --older-than 30d --json
+  pulumi-instances orphans dev.json prod.json --all --older-than 30d --json
 
 {common.GATE_EXIT_CODES}""",
 )
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
 @common.which
-@click.option("--managed", is_flag=True, help="Only those with the tags of instances:defaultTags, of any stack.")
+@click.option("--all", "everybodys", is_flag=True, help="All that no given state holds, whoever made them.")
 @click.option("--older-than", metavar="AGE", help="Only instances older than AGE, such as 12h, 30d or 8w.")
 @common.as_json
 def orphans(
@@ -144,12 +146,15 @@ def orphans(
     tags: tuple[str, ...],
     pattern: str | None,
     your_mom: str | None,
-    managed: bool,
+    everybodys: bool,
     older_than: str | None,
     as_json: bool,
     **where: Any,
 ) -> int:
-    """List the instances that exist in the API but in none of the given states. Nothing is deleted.
+    """List the instances that carry the mark of a given stack, and that no given state holds. Nothing is deleted.
+
+    An interrupted `up` leaves such instances, and so does a state that was lost. With --all, those that other stacks
+    have made, and those without a mark, are listed too: give the states of all stacks that use the account.
 
     STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
     An instance that a resource of any account manages or refers to is not an orphan. --older-than needs an API that
@@ -157,17 +162,15 @@ def orphans(
     """
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
-    known = {each.id for each in common.read_states(states, where["stack"])}
+    documents = common.exported(states, where["stack"])
+    known = {each.id for each in common.held_in(documents)}
+    stacks = set() if everybodys else _stacks(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        client = common.open_client(**where)
-        marks = _marks(client.settings.default_tags) if managed else []
-        pairs = selection.listed(client, on_page)
-    found = [
-        (each, made)
-        for each, made in pairs
-        if each["id"] not in known and wanted.matches(each) and _is_marked(each, marks)
-    ]
+        pairs = selection.listed(common.open_client(**where), on_page)
+    free = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
+    found = [(each, made) for each, made in free if everybodys or _is_of(each, stacks)]
+    others = len(free) - len(found)
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
     rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
@@ -177,19 +180,34 @@ def orphans(
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
     common.note(f"{len(rows)} of {common.counted(len(pairs))} in no state")
+    if others:
+        common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
     return common.DIFFERS if rows else 0
 
 
-def _marks(templates: Sequence[str]) -> list[re.Pattern[str]]:
-    if not templates:
-        raise click.UsageError(
-            "--managed looks for the default tags: set instances:defaultTags, or leave out --managed"
-        )
-    return [re.compile(re.sub(r"\\{(project|stack)\\}", "[^/]+", re.escape(each))) for each in templates]
+def _stacks(documents: Mapping[str, Any], stack: str | None) -> set[str]:
+    """The digests of the stacks of these states, as marks have them.
+
+    A state without resources names no stack: then the name and the project of ``--stack`` count.
+    """
+    found: set[tuple[str, str]] = set()
+    for name, document in documents.items():
+        places = exported_state.stacks(document)
+        if not places and stack and name == f"stack {stack}":
+            *_, given, short = ["", *stack.split("/")]
+            named = given if stack.count("/") > 1 else project.name_in(Path.cwd())
+            places = {(named, short)} if named else places
+        if not places:
+            raise click.ClickException(
+                f"{name} holds no resources, so it does not name its stack; use --stack NAME in the directory of the "
+                "project, or --all"
+            )
+        found |= places
+    return {stack_digest(*place) for place in found}
 
 
-def _is_marked(found: Found, marks: Sequence[re.Pattern[str]]) -> bool:
-    return all(any(mark.fullmatch(tag) for tag in found.get("tags", [])) for mark in marks)
+def _is_of(found: Found, stacks: Collection[str]) -> bool:
+    return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
 def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..api.selection import Selection
-from ..core import config, model
+from ..core import config, identity, model
 from ..core.errors import InputError, quote
 from . import pulumi_cli
 from .exported_state import Held, held
@@ -139,9 +139,19 @@ def _overridden(key: str) -> config.Setting:
 
 def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
+    return held_in(exported(files, stack, decrypt=decrypt))
+
+
+def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
+    """These files and the state of the stack as `pulumi stack export` writes them, by the words for them."""
     documents = {_named(name): _read(name) for name in files}
     if stack:
         documents[f"stack {stack}"] = pulumi_cli.stack_state(stack, decrypt=decrypt)
+    return documents
+
+
+def held_in(documents: Mapping[str, Any]) -> list[Held]:
+    """The instances in what `exported` returns."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
@@ -229,14 +239,18 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-COLUMNS = ("id", "name", *(key for key in model.LISTED if key not in ("name", *model.SECRET_OUTPUTS)))
+MANAGED_BY = "managed_by"
+"""Which resource manages an instance, in a table and in JSON."""
+
+COLUMNS = ("id", "name", *(key for key in model.LISTED if key not in ("name", *model.SECRET_OUTPUTS)), MANAGED_BY)
 """What the commands show of an instance in a table."""
 
 
 def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
     """An instance as the commands show it."""
     keys = (*COLUMNS, *model.HEALTH, *(model.SECRET_OUTPUTS if with_token else ()))
-    return {key: found[key] for key in keys if key in found}
+    known = {**found, MANAGED_BY: identity.managed_by(found)}
+    return {key: known[key] for key in keys if key in known}
 
 
 @contextmanager

@@ -7,21 +7,23 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Set
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
-from ..core import config, model
+from ..core import config, identity, model
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
-from . import common, import_document, pulumi_cli
+from . import common, import_document, project, pulumi_cli
+from .exported_state import Held
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
+_MOST_STACKS = 10
 OLDEST_SDK = (3, 268)
 """The first whose dynamic server can read what is looked up with `.get`."""
 
@@ -90,27 +92,42 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         return
     try:
         with common.progress("Listing instances") as on_page:
-            listed = client.list_all(on_page)
+            answers = client.list_all(on_page)
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         outcome = "reached, refused" if isinstance(error, Unauthorized) else reached
         yield Finding("API", redacted(f"{outcome}: {error.cause}"), redacted(error.advice))
     else:
-        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(listed))}")
+        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(answers))}")
+        listed = [found for answer in answers if (found := model.told(answer, client.settings.dialect))]
+        if listed:
+            yield Finding("managed by", _managers(listed))
+        marks = "a tag says which resource manages an instance"
+        yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
         if stack:
-            found = (model.told(answer, client.settings.dialect) for answer in listed)
-            yield from _state(stack, account, {each["id"] for each in found if each})
+            yield from _state(stack, account, listed)
 
 
-def _state(stack: str, account: str | None, listed: Set[str]) -> Iterator[Finding]:
-    """Whether the instances of the stack are this account's: with another one's secrets, none of them is listed."""
+def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
+    """How many instances each stack manages, as their marks say, and how many have no mark."""
+    marks = [next(iter(identity.marks_on(found)), None) for found in listed]
+    counts = Counter(mark.managed_by.rpartition("/")[0] for mark in marks if mark is not None).most_common()
+    others = sum(count for _, count in counts[_MOST_STACKS:])
+    rows = [*counts[:_MOST_STACKS], ("other stacks", others), ("without a mark", marks.count(None))]
+    return ", ".join(f"{words}: {count}" for words, count in rows if count)
+
+
+def _state(stack: str, account: str | None, listed: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Whether the instances of the stack are this account's: another one may have the same ids."""
     try:
-        held = common.read_states((), stack)
+        held = common.read_states((), stack, decrypt=True)
     except click.ClickException as error:
         yield Finding("state", error.message, "check --stack")
         return
-    ids = {each.id for each in held if each.account == account}
-    gone = len(ids - listed)
+    there = {found["id"]: found for found in listed}
+    ours = {each.id: each for each in held if each.account == account}
+    ids = ours.keys()
+    gone = sum(id not in there or not _may_be(each, there[id]) for id, each in ours.items())
     if not gone:
         yield Finding("state", f"{common.counted(len(ids))}, all of them at the API" if ids else "no instances")
     elif gone < len(ids):
@@ -119,6 +136,14 @@ def _state(stack: str, account: str | None, listed: Set[str]) -> Iterator[Findin
     else:
         found = f"{common.counted(len(ids))}, none of them at the API"
         yield Finding("state", found, "check that instances:baseUrl and the secrets are of the account that made them")
+
+
+def _may_be(held: Held, found: Mapping[str, Any]) -> bool:
+    """Whether the instance that the API lists may be the one of the state: its token or its mark is the same."""
+    token, mark = held.outputs.get("token"), held.outputs.get(model.MARK)
+    if isinstance(token, str) and (shown := identity.shown_token(found)) is not None:
+        return token == shown or identity.carries(found, mark)
+    return not isinstance(mark, str) or identity.carries(found, mark)
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
@@ -176,26 +201,23 @@ def _sdk_todo(found: str) -> str:
 
 
 def _environment(directory: Path) -> Iterator[Finding]:
-    project_file = next(
-        (folder / "Pulumi.yaml" for folder in (directory, *directory.parents) if (folder / "Pulumi.yaml").is_file()),
-        None,
-    )
+    project_file = project.file_of(directory)
     if project_file is None:
         yield Finding("project", "no Pulumi.yaml here or above", "run this in the directory of your project")
         yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
         return
-    project = _project(project_file)
-    if project is None:
+    settings = project.read(project_file)
+    if settings is None:
         yield Finding("project", f"{project_file} is not a YAML object", "correct it")
         return
-    runtime = project.get("runtime")
-    settings = runtime.get("options") if isinstance(runtime, dict) else None
-    settings = settings if isinstance(settings, dict) else {}
+    runtime = settings.get("runtime")
+    options = runtime.get("options") if isinstance(runtime, dict) else None
+    options = options if isinstance(options, dict) else {}
     root = project_file.parent
-    cwd = root / str(project.get("main") or ".")
+    cwd = root / str(settings.get("main") or ".")
     cwd = cwd if cwd.is_dir() else cwd.parent
     yield Finding("project", str(project_file))
-    virtualenv, toolchain = settings.get("virtualenv"), settings.get("toolchain")
+    virtualenv, toolchain = options.get("virtualenv"), options.get("toolchain")
     if virtualenv:
         yield from _virtualenv(str(virtualenv), root, cwd)
     elif toolchain == "uv":
@@ -208,14 +230,6 @@ def _environment(directory: Path) -> Iterator[Finding]:
                 "uv.lock", "found, but Pulumi.yaml names no toolchain", "set `toolchain: uv` under runtime.options"
             )
         yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
-
-
-def _project(file: Path) -> dict[str, Any] | None:
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..core import model, spelling
 from ..core.config import ACCOUNT_KEY
 from ..core.errors import InputError
+from ..core.marks import Place
 from ..core.state_format import INSTANCE_TYPE, NATIVE_PROVIDER, NATIVE_TYPE, SECRET, account_of
 
 HIDDEN = object()
@@ -67,6 +68,16 @@ def held(document: Any) -> list[Held]:
             if resource["type"] in (INSTANCE_TYPE, NATIVE_TYPE):
                 found.append(_held(resource, accounts))
     return found
+
+
+def stacks(document: Any) -> set[tuple[str, str]]:
+    """The project and the stack of this state, which its URNs name; empty for a state without resources.
+
+    It holds what `held` accepts.
+    """
+    resources = document["deployment"].get("resources") or ()
+    places = [Place.of_urn(str(resource.get("urn"))) for resource in resources]
+    return {(place.project, place.stack) for place in places if place is not None}
 
 
 @contextmanager

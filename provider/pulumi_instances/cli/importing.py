@@ -15,6 +15,7 @@ import click
 
 from ..api import selection
 from ..api.selection import Found
+from ..core import identity
 from ..core.errors import quote
 from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
@@ -220,7 +221,6 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         program.unlink(missing_ok=True)
         raise
     if code == 0:
-        _tell_notes(plan, plan.instances)
         return
     ended = "failed" if code > 0 else f"was killed (signal {-code}; if the stack stays locked, run `pulumi cancel`)"
     try:
@@ -236,7 +236,6 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         advice = "correct the error above and run again" if code > 0 else "run again"
         raise click.ClickException(f"pulumi import {ended}, and nothing was imported; {advice}")
     files.write(program, program_text(done, plan.names))
-    _tell_notes(plan, done)
     if len(done) == len(plan.instances):
         raise click.ClickException(
             f"pulumi import {ended} after all {len(done)} were imported, and {program} declares them; "
@@ -246,20 +245,6 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         f"pulumi import {ended} after {len(done)} of {len(plan.instances)}, and {program} declares those; "
         "run again with another --program for the rest"
     )
-
-
-def _tell_notes(plan: _Plan, imported: Sequence[Found]) -> None:
-    """Have no later create take an imported instance for the one that an interrupted create has left."""
-    from ..api.crash_notes import CrashNotes
-    from ..api.home import Home
-
-    try:
-        CrashNotes(Home(plan.settings)).account_for_all([found["id"] for found in imported])
-    except Exception as error:  # the import is done all the same
-        common.note(
-            f"Warning: the notes of interrupted creates do not know of this import ({type(error).__name__}); while no "
-            "`pulumi up` is running, remove the folder pulumi-instances/pending in PULUMI_HOME (~/.pulumi)"
-        )
 
 
 # planning
@@ -279,7 +264,13 @@ def _plan(
     client = common.open_client(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
         found = selection.select(client, common.selection_of(**which), on_page)
-    new = [each for each in found if each["id"] not in owned]
+    new = [each for each in found if each["id"] not in owned and identity.managed_by(each) is None]
+    marked = sum(identity.managed_by(each) is not None for each in found if each["id"] not in owned)
+    if marked:
+        common.note(
+            f"{common.counted(marked)} left out: a program manages each, as its tags say. "
+            "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
+        )
     if with_tokens:
         new = _with_tokens(client, new)
     obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens)) for each in new]
@@ -288,7 +279,7 @@ def _plan(
     plan = _Plan(
         instances,
         import_document.resource_names(instances, {each.name for each in held}),
-        len(found) - len(new),
+        len(found) - len(new) - marked,
         left_out,
         client.settings,
     )

@@ -21,6 +21,9 @@ from .errors import Problem, SettingError
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
 
+ONLY_API = "PULUMI_INSTANCES_ONLY_API"
+"""A variable by which the pytest fixture `stack` keeps every account of a test on this host: that of its emulator."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,6 +43,10 @@ class Settings:
     user_agent_suffix: str | None = None
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
+    mark: bool = True
+    """Whether creates send a tag that says which resource manages the instance (`marks`)."""
+    take_over: str = "ask"
+    """What to do about an instance that an interrupted run has made for a resource: ``ask``, ``yes`` or ``no``."""
     default_tags: tuple[str, ...] = ()
     """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
     configuration_drift: bool = False
@@ -163,6 +170,14 @@ def _tags(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in value))
 
 
+def _take_over(value: Any) -> str:
+    words = {"ask": "ask", "yes": "yes", "true": "yes", "no": "no", "false": "no"}
+    word = words.get(str(value).lower())
+    if word is None:
+        raise ValueError("must be ask, yes or no")
+    return word
+
+
 def _dialect(value: Any) -> Dialect:
     if not isinstance(value, str) or value not in DIALECTS:
         raise ValueError(f"must be one of {', '.join(DIALECTS)}")
@@ -203,6 +218,8 @@ SETTINGS = (
     Setting("userAgentSuffix", _words),
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
+    Setting("mark", _flag),
+    Setting("takeOver", _take_over),
     Setting("updateInPlace", _flag),
     Setting("defaultTags", _tags),
     Setting("configurationDrift", _flag),
@@ -272,7 +289,7 @@ def _values(
             )
             problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
-        problems = _plain_http(values, prefix)
+        problems = _plain_http(values, prefix) or _not_the_emulator(values, prefix, environ)
     return values, problems
 
 
@@ -307,3 +324,15 @@ def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
         return []
     advice = f"use https, or set {NAMESPACE}:allowInsecureHttp to true ({prefix}ALLOW_INSECURE_HTTP=true)"
     return [Problem(f"{NAMESPACE}:baseUrl", "is plain http, which exposes the secrets to the network", advice)]
+
+
+def _not_the_emulator(values: Mapping[str, Any], prefix: str, environ: Mapping[str, str]) -> list[Problem]:
+    """In a test with the fixture `stack`, no account may lead to a real service."""
+    emulator = environ.get(ONLY_API, "")
+    if not emulator or urlsplit(values["base_url"]).netloc == urlsplit(emulator).netloc:
+        return []
+    advice = (
+        f"in the test, set {prefix}BASE_URL to instances_api.base_url, and both secrets ({prefix}USER_SECRET, "
+        f"{prefix}ORGANIZATION_SECRET) to those of instances_api or of an instances_api.add_account()"
+    )
+    return [Problem(f"{NAMESPACE}:baseUrl", "is not the emulator, which a test with the fixture `stack` uses", advice)]

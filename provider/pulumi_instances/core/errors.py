@@ -6,10 +6,12 @@ InstancesError
 ├── ConnectionFailed        no usable answer: refused, DNS, TLS, timeout, reset
 │   └── Cancelled           a wait was ended by the engine; what it was for was not sent
 ├── UnexpectedAnswer        an answer that the API document does not allow: not JSON, wrong types, a redirect
+├── AnotherInstance         what the API has under the id of the state is not the instance of the state
 ├── AdoptionRefused         the object named by ``adopt_id`` is not the one that the program declares
 ├── LookupFailed            no instance matches a look-up that must find one, or several do
 ├── CreateUndecided         it cannot be decided which object a create has made
-│   └── CreateIncomplete    the object that was created is known, but its token is not
+│   ├── CreateIncomplete    the object that was created is known, but its token is not
+│   └── LeftBehind          an interrupted run has made one for this resource, and the user has to decide
 ├── CreateLost              a create whose answer was lost has made nothing that can be found
 └── StatusError             the API refused; ``status`` and ``request_id`` have the details
     ├── Unauthorized        401
@@ -27,13 +29,14 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote as percent_encoded
 from urllib.parse import quote_plus
 
 __all__ = [
     "AdoptionRefused",
+    "AnotherInstance",
     "Cancelled",
     "ConnectionFailed",
     "CreateIncomplete",
@@ -42,6 +45,7 @@ __all__ = [
     "Forbidden",
     "InputError",
     "InstancesError",
+    "LeftBehind",
     "LookupFailed",
     "NotFound",
     "Problem",
@@ -139,6 +143,10 @@ class AdoptionRefused(InstancesError):
     """The object to adopt is missing, of another connector, or already taken by another resource."""
 
 
+class AnotherInstance(InstancesError):
+    """An id of the state is that of another instance here: of another account, or made since. Nothing was done."""
+
+
 class LookupFailed(InstancesError):
     """Not exactly one instance matches. ``candidates`` holds the ids of those that do."""
 
@@ -158,12 +166,20 @@ class CreateUndecided(InstancesError):
 
 
 class CreateIncomplete(CreateUndecided):
-    """The one object in ``candidates`` was created, but its token cannot be read; ``why`` is the cause."""
+    """The one instance in ``candidates`` was created, but its token cannot be read; ``why`` is the cause.
 
-    def __init__(self, cause: str, advice: str, candidates: list[str], why: str) -> None:
-        """Keep the reason for callers that can keep the object in the state."""
+    ``known`` is what a state has to hold of it besides its inputs.
+    """
+
+    def __init__(self, cause: str, advice: str, candidates: list[str], why: str, known: Mapping[str, Any]) -> None:
+        """Keep what is known for callers that can keep the instance in the state."""
         super().__init__(cause, advice, candidates)
         self.why = why
+        self.known = known
+
+
+class LeftBehind(CreateUndecided):
+    """An instance carries the mark of the resource that is to be created: ``candidates`` holds the ids."""
 
 
 class CreateLost(InstancesError):

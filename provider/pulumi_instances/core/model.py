@@ -17,6 +17,7 @@ from pulumi.output import Unknown
 
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
+from .marks import is_mark
 
 # The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
 
@@ -69,21 +70,30 @@ LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
 
 DEFAULTS = "__defaults"
 """In the state: which of UPDATABLE are not managed. As an input: which of them the program has not given."""
-KEEPER = "__keeper"
-"""In the state of a resource that holds its object by adoption or take-over: a random word (`Holdings.keep`)."""
-HIDDEN = (DEFAULTS, KEEPER)
+MARK = "__mark"
+"""In the state: the tag by which the instance says whose it is (`identity`)."""
+ACCOUNT = "__account"
+"""In the state, secret: a digest of the account in which the instance was last proven to be ours (`identity`)."""
+CREATED = "__created"
+"""In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
+HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
+SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT)
+"""What is secret in a state whatever the inputs are."""
 FROM_OUTPUTS = "__outputs"
 """A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
-STACK = "__stack"
-"""A hidden input: which stack the provider works for, as ``organization/project/stack``, and ``::`` and the resource's
-name behind it."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, STACK)
+URN = "__urn"
+"""A hidden input: where the resource is declared, as in its URN."""
+LINE = "__line"
+"""A checked input: the part of MARK that all instances of the resource have in common."""
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN)
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
 SHOWN = "__shown"
 """In what an answer says: the ``configuration`` as the service shows it. It is never kept."""
+MARKS = "__marks"
+"""In what an answer says: those of its tags that are marks (`identity`). They are not among its ``tags``."""
 
 MASK = "********"
 """What services show instead of a secret. It is never sent to them, and never compared."""
@@ -301,7 +311,9 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if (connector := _wire_member(answer, dialect.connector, dict)) is not None:
         found["your_mom"] = _wire_member(connector, "key", str)
     if (tags := _wire_member(answer, "tags", list)) is not None:
-        found["tags"] = normalise_tags([_wire_tag(tag) for tag in tags])
+        texts = [_wire_tag(tag) for tag in tags]
+        found["tags"] = normalise_tags([text for text in texts if not is_mark(text)])
+        found[MARKS] = [text for text in texts if is_mark(text)]
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
@@ -358,7 +370,7 @@ def outputs(
     HTML must never make a difference. ``not_managed`` are those of the inputs that the program leaves to the server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
-    left_out = {"id", STEPS_LEFT, SHOWN, *(["your_mom"] if "your_mom" in merged else [])}
+    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, *(["your_mom"] if "your_mom" in merged else [])}
     merged.update({key: value for key, value in found.items() if key not in left_out})
     merged.update(
         {key: known[key] for key in UPDATABLE if key not in not_managed and is_made_of(key, known, found, dialect)}
@@ -408,7 +420,8 @@ def is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dia
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that mirror these outputs: exactly the keys that `check` fills, so that a refresh shows only drift."""
     left_out = unmanaged(outs)
-    return {key: outs[key] for key in INPUTS if key in outs and key not in left_out}
+    inputs = {key: outs[key] for key in INPUTS if key in outs and key not in left_out}
+    return {**inputs, LINE: outs[MARK].rpartition(".")[0]} if isinstance(outs.get(MARK), str) else inputs
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from ..api.attempt import Clock
-from ..core import config, model, spelling
+from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     Cancelled,
@@ -29,9 +29,11 @@ from ..core.errors import (
     CreateUndecided,
     InputError,
     InstancesError,
+    LeftBehind,
     Problem,
     SettingError,
 )
+from ..core.marks import Place, line_of
 from ..core.spelling import IMPORTED, camel
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..engine_calls import Bag, EngineCalls
@@ -195,7 +197,7 @@ class InstancesServicer(ResourceProviderServicer):
         if news.get("name") is None:
             news = {**news, "name": name, model.DEFAULTS: ["name"]}
         secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
-        hidden = {model.STACK: f"{_stack_of(request.urn)}::{name}", model.FROM_OUTPUTS: [*secret]}
+        hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
         inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
@@ -226,11 +228,14 @@ class InstancesServicer(ResourceProviderServicer):
                 for key, value in self._calls.preview_create(inputs).items()
                 if not isinstance(value, Unknown)
             }
+            known.update(error.known)
             cause = (
                 f"instance {instance_id} was created, but its token cannot be read ({error.why}); it is in the state"
             )
             reason = f"{cause}; run `pulumi up` again, which reads it"
             raise Incomplete(instance_id, known, reason, request.properties) from None
+        except LeftBehind:
+            raise
         except CreateUndecided as error:
             raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
         _demand_valid(made.id, made.outputs, request.properties)
@@ -244,8 +249,13 @@ class InstancesServicer(ResourceProviderServicer):
         """
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
+        place = Place.of_urn(request.urn) if by_id_alone else None
+        line = None if place is None else line_of(place)
+        # The command `pulumi import` alone gives no address for the status of a resource. The option `import` is told
+        # from `.get` by the Check that follows it.
+        is_command = not request.HasField("inputs") and not request.resource_status_address
         with self._calls.within(request.timeout):
-            found = self._calls.read(request.id, _state(properties, old_inputs))
+            found = self._calls.read(request.id, _state(properties, old_inputs), line, imports=is_command)
         if found is None:
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs
@@ -394,7 +404,9 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 def _found(instance: Mapping[str, Any]) -> Bag:
     """An instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    return to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    manager = identity.managed_by(instance)
+    return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
 def _returned(values: Bag, given: Any) -> Any:
@@ -423,12 +435,6 @@ def _name_of(urn: str) -> str:
 
 def _type_of(urn: str) -> str:
     return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") >= 3 else NATIVE_TYPE
-
-
-def _stack_of(urn: str) -> str:
-    """As ``organization/project/stack``. No URN holds the organization: all of them have one in common here."""
-    stack, _, rest = urn.removeprefix("urn:pulumi:").partition("::")
-    return f"organization/{rest.partition('::')[0]}/{stack}"
 
 
 def _demand_instance(kind: str) -> None:

@@ -116,7 +116,9 @@ _PROPERTIES = {
 _REQUIRED_INPUTS = ("your_mom",)
 _KNOWN_OUTPUTS = ("your_mom", "name", "tags", "token")
 FOUND = ("name", "your_mom", "tags", "token", "valid", "disabled")
-"""What a look-up answers beside the id."""
+"""What a look-up answers beside the id and MANAGED_BY."""
+MANAGED_BY = "managedBy"
+"""In the answer of a look-up: which resource manages the instance."""
 
 _SETTINGS: dict[str, tuple[str, str]] = {
     "baseUrl": ("string", "Where the API is, with its path. Plain `http` is for loopback only. Required."),
@@ -132,7 +134,13 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     "allowInsecureHttp": ("boolean", "Allow plain `http` beyond loopback; false by default."),
     "userAgentSuffix": ("string", "Text to add to the User-Agent header."),
     "dialect": ("string", "`elements` for services that write `element` for `your_mom`; `default` otherwise."),
-    "confirmGone": ("boolean", "Confirm that every instance of the stack is gone; false by default."),
+    "confirmGone": ("boolean", "Confirm that instances which the API does not show no longer exist; false by default."),
+    "mark": ("boolean", "Whether each instance gets a tag that says which resource manages it; true by default."),
+    "takeOver": (
+        "string",
+        "What to do about an instance that an interrupted run has made: `ask` (default), `yes` takes it over, `no` "
+        "creates another.",
+    ),
     "updateInPlace": ("boolean", "Whether the service changes more than name and tags in place."),
     "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
     "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
@@ -225,6 +233,10 @@ def _setting(setting: Setting) -> Spec:
 
 
 _ID: Spec = {"type": "string", "description": "The id of the instance."}
+_MANAGER: Spec = {
+    "type": "string",
+    "description": "Which resource manages the instance, such as `shop/dev/crm`. Not set if none does.",
+}
 _FILTERS: Spec = {
     "name": {"type": "string", "description": "The exact name."},
     "tags": {**_TEXTS, "description": "Tags that the instance must all have; it may have more."},
@@ -238,7 +250,7 @@ _PLAIN_FORM = "The SDKs keep a token secret in the output form only; in the plai
 def _found() -> Spec:
     return {
         "type": "object",
-        "properties": {"id": _ID, **_specs(FOUND)},
+        "properties": {"id": _ID, **_specs(FOUND), MANAGED_BY: _MANAGER},
         "required": ["id", "name", "yourMom", "tags", *map(camel, SECRET_OUTPUTS)],
     }
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .emulator import Account, Emulator, Fault, Request
-    from .engine import StackDouble
+    from .engine import StackDouble, UnsupportedFeatureError
 
-__all__ = ["Account", "Emulator", "Fault", "Request", "StackDouble"]
+__all__ = ["Account", "Emulator", "Fault", "Request", "StackDouble", "UnsupportedFeatureError"]
+
+_OF_THE_ENGINE = ("StackDouble", "UnsupportedFeatureError")
 
 
 def __getattr__(name: str) -> Any:
     # Late, since the pytest plugin lies in this package and loads in every pytest run of its users.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".engine" if name == "StackDouble" else ".emulator", __name__), name)
+    return getattr(import_module(".engine" if name in _OF_THE_ENGINE else ".emulator", __name__), name)

@@ -6,22 +6,27 @@ pytest loads it in every run where the package is installed, so nothing heavy is
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pulumi.automation import ConfigValue
+    from pulumi.automation import ConfigValue, Stack
 
     from .emulator import Emulator
     from .engine import StackDouble
 
 __all__ = ["StackFactory", "instances_api", "instances_dialect", "stack"]
+
+__tracebackhide__ = True
+"""A failure in a test shows the test."""
+
+ENGINES = ("local", "cli")
 
 
 class StackFactory(Protocol):
@@ -33,12 +38,35 @@ class StackFactory(Protocol):
         *,
         name: str = "dev",
         config: Mapping[str, str | ConfigValue] | None = None,
-    ) -> StackDouble:
+    ) -> StackDouble | Stack:
         """Open a stack of a program: a function, or the directory of a project.
 
         Two calls with the same ``name`` in one test are the same stack with another program. ``config`` is the stack's
         configuration, as for ``pulumi config set``.
         """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--instances-engine` chooses what runs the fixture `stack`; so does `instances_engine` in the ini file."""
+    text = "what runs the fixture `stack`: local (a test double, the default) or cli (the Pulumi CLI on PATH)"
+    parser.getgroup("pulumi-instances").addoption("--instances-engine", choices=ENGINES, help=text)
+    parser.addini("instances_engine", text, default="local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Raise UsageError where the engine cannot be had."""
+    engine = _engine(config)
+    if engine not in ENGINES:
+        raise pytest.UsageError(f"instances_engine is {engine!r}: write local or cli")
+    if engine == "cli" and shutil.which("pulumi") is None:
+        raise pytest.UsageError(
+            "--instances-engine=cli: there is no `pulumi` on PATH; install the Pulumi CLI "
+            "(https://www.pulumi.com/docs/install/), or use --instances-engine=local"
+        )
+
+
+def _engine(config: pytest.Config) -> str:
+    return str(config.getoption("instances_engine") or config.getini("instances_engine"))
 
 
 @pytest.fixture(scope="session")
@@ -63,26 +91,45 @@ def instances_api(_instances_server: Emulator) -> Emulator:
 
 
 @pytest.fixture
-def stack(instances_api: Emulator, tmp_path: Path) -> Iterator[StackFactory]:
-    """A factory of stacks that use the emulated API: ``stack(program).up()``."""
+def stack(
+    instances_api: Emulator, tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> StackFactory:
+    """A factory of stacks that use the emulated API: ``stack(program).up()``.
+
+    For the test the environment has the emulator's settings, and none of the developer's own.
+    """
+    from ..core.config import ONLY_API
     from .engine import StackDouble
+    from .engine.project import open_project
+    from .engine.stack import State
 
-    # The environment wins over all configuration: a developer's own settings must not lead a test to the real service.
-    env = {name: "" for name in os.environ if name.startswith("INSTANCES_")}
-    env.update(instances_api.env, PULUMI_HOME=str(tmp_path / "pulumi-home"))
+    directory = tmp_path / "pulumi"
+    directory.mkdir()
+    home = str(directory / "home")
+    open_on_cli = None
+    if _engine(pytestconfig) == "cli":
+        from .cli import CliStacks
 
-    with ExitStack() as opened:
+        open_on_cli = CliStacks(directory, home).open
 
-        def open_stack(
-            program: Callable[[], object] | str | Path,
-            *,
-            name: str = "dev",
-            config: Mapping[str, str | ConfigValue] | None = None,
-        ) -> StackDouble:
-            source: dict[str, Any] = {"program": program} if callable(program) else {"work_dir": Path(program)}
-            state_file = tmp_path / f"pulumi-{name}.json"
-            return opened.enter_context(
-                StackDouble(name, **source, state_file=state_file, config=dict(config or {}), env_vars=env)
-            )
+    # The environment wins over all configuration: neither a developer's own settings nor what a program says of an
+    # account may lead a test to the real service.
+    for name in [name for name in os.environ if name.startswith("INSTANCES_")]:
+        monkeypatch.delenv(name)
+    for name, value in {**instances_api.env, "PULUMI_HOME": home, ONLY_API: instances_api.base_url}.items():
+        monkeypatch.setenv(name, value)
+    states: dict[str, State] = {}
 
-        yield open_stack
+    def open_stack(
+        program: Callable[[], object] | str | Path,
+        *,
+        name: str = "dev",
+        config: Mapping[str, str | ConfigValue] | None = None,
+    ) -> StackDouble | Stack:
+        function, work_dir = (program, None) if callable(program) else (None, program)
+        if open_on_cli:
+            return open_on_cli(open_project(name, work_dir, program=function, config=config))
+        state = states.setdefault(name, State())
+        return StackDouble(name, program=function, work_dir=work_dir, config=config, state=state)
+
+    return open_stack

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,9 +21,12 @@ from .elements import demand_code, logged_in, properties, wanted_property
 from .store import CodeUsed, Store
 from .wire import Refused, error
 
-__all__ = ["Api", "answer", "application", "json_body"]
+__all__ = ["EXISTING", "Api", "answer", "application", "json_body"]
 
 _UNAUTHORIZED = "Invalid Organization or User secret, or invalid Element token provided."
+
+EXISTING = "instances.existing"
+"""Where the scope of a POST names the instance that is to be its answer (`Fault.answer_existing`)."""
 
 Handler = Callable[[Request, int], Awaitable[Response]]
 
@@ -35,6 +40,10 @@ class Api:
         self._page_size = page_size
         self._dialect = dialect
         self._wire = dialect.wire
+        self.lag = 0.0
+        """Seconds after its POST for which nothing shows an instance."""
+        self._made: dict[int, float] = {}
+        """When a POST has made an instance."""
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below the base path."""
@@ -64,6 +73,9 @@ class Api:
         return Route(self._dialect.base_path + path, dispatch, methods=list(handlers))
 
     async def _post(self, request: Request, account: int) -> Response:
+        existing = self._store.get(request.scope.get(EXISTING, 0), account)
+        if existing is not None:
+            return answer(self._wire.answer_to_post(existing, self._store.tag_ids(existing["tags"])))
         record = self._wire.wanted_record(await json_body(request))
         if self._dialect.logs_in:
             record.update(self._login(record))
@@ -71,15 +83,19 @@ class Api:
             instance = self._store.add(record, account)
         except CodeUsed:
             raise self._wire.code_used() from None
+        self._made[instance["id"]] = time.monotonic()
         return answer(self._wire.answer_to_post(instance, self._store.tag_ids(instance["tags"])))
 
     async def _list(self, request: Request, account: int) -> Response:
         after = _after(request.query_params.get("nextPage"))
         size = _page_size(request.query_params.get("pageSize"), self._page_size)
         if {"tags[]", "searchText"}.isdisjoint(request.query_params):  # a page costs no more in a large account
-            total, rest = self._store.count(account), self._store.all(account, after, size + 1)
+            hidden = [key for key in [*self._made] if self._hides(key) and self._store.get(key, account)]
+            total, rest = self._store.count(account) - len(hidden), self._store.all(account, after, size + 1)
         else:
-            found = [each for each in self._store.all(account) if _matches(each, request)]
+            found = [
+                each for each in self._store.all(account) if _matches(each, request) and not self._hides(each["id"])
+            ]
             total, rest = len(found), [each for each in found if each["id"] > after]
         if not total and self._dialect.empty_list_404:
             raise Refused(404, "No instances found")
@@ -87,14 +103,14 @@ class Api:
         if len(rest) > size:
             last = str(rest[size - 1]["id"])
             headers["elements-next-page-token"] = base64.urlsafe_b64encode(last.encode()).decode()
-        shown = [self._wire.answer_to_list(self._seen(each)) for each in rest[:size]]
+        shown = [self._wire.answer_to_list(self._seen(each)) for each in rest[:size] if not self._hides(each["id"])]
         if request.query_params.get("hydrate") == "false":
             for each in shown:
                 each.pop("configuration", None)
         return answer(shown, headers=headers)
 
     async def _get(self, request: Request, account: int) -> Response:
-        instance = self._store.get(_id(request), account)
+        instance = self._there(request, account)
         if instance is None and self._dialect.more_routes and _is_true(request, "includeDeleted"):
             instance = self._store.deleted(_id(request), account)
         if instance is None:
@@ -115,8 +131,7 @@ class Api:
         return answer(self._wire.answer_to_put(changed or instance))
 
     async def _delete(self, request: Request, account: int) -> Response:
-        if not self._store.remove(_id(request), account):
-            raise _missing(request)
+        self._store.remove(self._found(request, account)["id"], account)
         return Response()
 
     async def _enable(self, request: Request, account: int) -> Response:
@@ -143,10 +158,17 @@ class Api:
         return answer(_property(request, {**instance, "configuration": configuration}))
 
     def _found(self, request: Request, account: int) -> dict[str, Any]:
-        instance = self._store.get(_id(request), account)
+        instance = self._there(request, account)
         if instance is None:
             raise _missing(request)
         return instance
+
+    def _there(self, request: Request, account: int) -> dict[str, Any] | None:
+        instance = self._store.get(_id(request), account)
+        return None if instance is None or self._hides(instance["id"]) else instance
+
+    def _hides(self, instance_id: int) -> bool:
+        return self.lag > 0 and time.monotonic() - self._made.get(instance_id, -math.inf) < self.lag
 
     def _login(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if self._dialect.demands_codes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ...core.marks import is_mark, parse
 from .api import Api, application
 from .control import Control
 from .dialect import DIALECTS
@@ -71,8 +72,8 @@ class Emulator:
     def __enter__(self) -> Emulator:
         """Open the data and serve. Raises OSError where the address is taken."""
         self._store = Store(self._data, *self._secrets, self._dialect.codes)
-        api = Api(self._store, self._page_size, self._dialect)
-        app = application([*api.routes(), *Control(self).routes()])
+        self._api = Api(self._store, self._page_size, self._dialect)
+        app = application([*self._api.routes(), *Control(self).routes()])
         wrapped = Wrapper(app, self._dialect.base_path, self._journal, self._faults, self._latency)
         try:
             self._server = Server(wrapped, *self._address)
@@ -129,13 +130,17 @@ class Emulator:
     def instances(self, account: Account | None = None) -> list[dict[str, Any]]:
         """Return the instances of an account, the default one unless given, by ascending id.
 
-        Each is ``{id, name, token, your_mom, tags, configuration, provider_data, valid, disabled}``, in every dialect;
-        what else there is belongs to the emulator. ``configuration`` is as it was sent, not as answers show it.
+        Each is ``{id, name, token, your_mom, tags, managed_by, configuration, provider_data, valid, disabled}``, in
+        every dialect; what else there is belongs to the emulator. ``configuration`` is as it was sent, not as answers
+        show it. The tag by which a program marks its instances is not among the ``tags``: ``managed_by`` shows it.
         """
-        return self._store.all(self._account_id(account))
+        return [_presented(instance) for instance in self._store.all(self._account_id(account))]
 
     def instance(self, instance_id: int | str) -> dict[str, Any]:
         """Return one instance of any account. Raises KeyError where there is none."""
+        return _presented(self._stored(instance_id))
+
+    def _stored(self, instance_id: int | str) -> dict[str, Any]:
         instance = self._store.get(int(instance_id))
         if instance is None:
             raise KeyError(instance_id)
@@ -166,6 +171,8 @@ class Emulator:
     def change(self, instance_id: int | str, **changes: Any) -> None:
         """Replace fields of an instance: what a PUT can change, and valid, disabled and token.
 
+        A tag that marks the instance stays, whatever ``tags`` are given.
+
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
         """
@@ -173,7 +180,9 @@ class Emulator:
         unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-        instance = self.instance(instance_id)
+        instance = self._stored(instance_id)
+        if "tags" in wanted:
+            wanted["tags"] = [*wanted["tags"], *(tag for tag in instance["tags"] if is_mark(tag))]
         if changes.get("valid") and "broken" in instance:
             wanted["broken"] = None
         self._store.change(int(instance_id), self._dialect.merge(instance, {**changes, **wanted}))
@@ -205,8 +214,23 @@ class Emulator:
             raise KeyError("no such account")
         return found
 
+    def restart_ids(self) -> None:
+        """Let the next instance have the first id again, or the one after the highest that there is.
+
+        So does a service that was set up anew: the ids in a state then are those of other instances.
+        """
+        self._store.restart_ids()
+
+    def lag(self, seconds: float) -> None:
+        """From now on show an instance only so many seconds after the POST that has made it; 0 ends that.
+
+        Until then, requests about it are answered with 404, and no list has it. `reset` ends it.
+        """
+        self._api.lag = seconds
+
     def reset(self) -> None:
         """Forget instances, used codes, faults and the log. Accounts stay, and ids go on rising."""
+        self._api.lag = 0.0
         self._store.clear()
         self._faults.clear()
         self._journal.clear()
@@ -252,3 +276,10 @@ class Emulator:
         or None for none. `reset` ends it.
         """
         self._faults.limit(per_second, retry_after)
+
+
+def _presented(instance: dict[str, Any]) -> dict[str, Any]:
+    """An instance as tests look at it: with the words of its mark in place of the tag."""
+    marks = [mark for tag in instance["tags"] if (mark := parse(tag)) is not None]
+    tags = [tag for tag in instance["tags"] if not is_mark(tag)]
+    return {**instance, "tags": tags, "managed_by": marks[0].managed_by if marks else None}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 __all__ = ["Fault", "Faults"]
 
-Kind = Literal["answer", "normal", "drop", "truncate", "trickle"]
+Kind = Literal["answer", "normal", "existing", "drop", "truncate", "trickle"]
 
 _HTML = b"<html><body><h1>Bad Gateway</h1></body></html>"
 # A document that was typed with a word processor's quotes.
@@ -35,6 +35,7 @@ class Fault:
     body: bytes | None = None
     interval: float = 0.0
     provider_message: str | None = None
+    existing: int = 0
 
     @classmethod
     def status(
@@ -84,6 +85,11 @@ class Fault:
     def drop_after(cls) -> Fault:
         """Act, then reset the connection without an answer."""
         return cls("drop", acts=True)
+
+    @classmethod
+    def answer_existing(cls, instance_id: int) -> Fault:
+        """Make no instance in a POST; answer with this one, as a service does that allows a name only once."""
+        return cls("existing", acts=True, existing=instance_id)
 
     @classmethod
     def garbage(cls) -> Fault:
@@ -136,6 +142,7 @@ _CONSTRUCTORS = (
     "delay",
     "drop_before",
     "drop_after",
+    "answer_existing",
     "garbage",
     "truncated",
     "trickle",

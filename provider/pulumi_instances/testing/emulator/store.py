@@ -93,6 +93,11 @@ class Store:
         with self._lock:
             self._db.close()
 
+    def restart_ids(self) -> None:
+        """Let the next instance have the first id again, or the one after the highest that there is."""
+        with self._lock, self._db:
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'instances'", (_FIRST_ID - 1,))
+
     def clear(self) -> None:
         """Forget all instances and used codes. Accounts stay, and ids go on rising."""
         with self._lock, self._db:
@@ -167,7 +172,7 @@ class Store:
         """Delete an instance, so that only `deleted` finds it. False where there is none."""
         these = "SELECT id, account, record FROM instances WHERE id = ? AND account = coalesce(?, account)"
         with self._lock, self._db:
-            if self._db.execute(f"INSERT INTO deleted {these}", (instance_id, account)).rowcount == 0:
+            if self._db.execute(f"INSERT OR REPLACE INTO deleted {these}", (instance_id, account)).rowcount == 0:
                 return False
             self._db.execute("DELETE FROM instances WHERE id = ?", (instance_id,))
             return True

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .api import EXISTING
 from .faults import Fault, Faults
 from .journal import Journal, Request
 from .wire import error
@@ -107,6 +108,10 @@ class _Exchange:
     async def play(self, fault: Fault) -> None:
         """Let the fault happen. Its wait is over."""
         if fault.kind == "normal":
+            await self.act()
+            return
+        if fault.kind == "existing":
+            self._scope[EXISTING] = fault.existing
             await self.act()
             return
         answer = _Answer()

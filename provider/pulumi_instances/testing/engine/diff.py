@@ -6,31 +6,17 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from .values import Properties, Secret, UnsupportedFeatureError, Value, equal, unwrap
 
 Path: TypeAlias = tuple[str | int, ...]
 
 _ELEMENT = re.compile(r'\.?\["(?P<quoted>(?:\\"|[^"])*)"\]|(?:^|\.)(?P<name>[^.\[\]"*]+)')
-_PLAIN_NAME = re.compile(r"\w+", re.ASCII)
 _ABSENT = object()
 
 
-class Change(NamedTuple):
-    """One value that differs; None on the side that has none."""
-
-    path: Path
-    old: Value
-    new: Value
-
-    @property
-    def sign(self) -> str:
-        """`+` for what is new, `-` for what went, `~` for the rest."""
-        return "+" if self.old is None else "-" if self.new is None else "~"
-
-
-def changes(old: Value, new: Value, path: Path = ()) -> Iterator[Change]:
+def changes(old: Value, new: Value, path: Path = ()) -> Iterator[Path]:
     """Find what differs, down into objects and lists that are on both sides. None counts as absent."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
@@ -40,7 +26,7 @@ def changes(old: Value, new: Value, path: Path = ()) -> Iterator[Change]:
             was, now = (side[index] if index < len(side) else None for side in (old, new))
             yield from changes(was, now, (*path, index))
     elif not equal(old, new):
-        yield Change(path, old, new)
+        yield path
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,6 @@ class DiffResult:
 
     changes: bool | None
     replaces: bool = False
-    delete_before_replace: bool = False
     changed: tuple[Path, ...] = ()
 
 
@@ -62,7 +47,7 @@ def settle(diff: DiffResult, old: Properties, new: Properties, ignore_changes: I
     if diff.changes is not None:
         return diff
     new, _ = ignoring_changes(new, old, ignore_changes)
-    changed = tuple(change.path for change in changes(unwrap(old), unwrap(new)))
+    changed = tuple(changes(unwrap(old), unwrap(new)))
     return replace(diff, changes=bool(changed), changed=changed)
 
 
@@ -99,19 +84,6 @@ def parse(text: str) -> tuple[str, ...]:
         keys.append(match["name"] if match["quoted"] is None else match["quoted"].replace('\\"', '"'))
         position = match.end()
     return tuple(keys)
-
-
-def render(path: Path) -> str:
-    """Write a path the way the CLI does."""
-    text = ""
-    for element in path:
-        if isinstance(element, int):
-            text += f"[{element}]"
-        elif _PLAIN_NAME.fullmatch(element):
-            text += f".{element}" if text else element
-        else:
-            text += '["' + element.replace('"', '\\"') + '"]'
-    return text
 
 
 def _reset(path: Sequence[str], old: Properties, new: Properties) -> bool:

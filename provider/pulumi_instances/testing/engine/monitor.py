@@ -14,7 +14,8 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from . import diff
-from .generator import Goal, StoppedError
+from .deployment import Goal, StoppedError
+from .program import THREADS
 from .project import Project
 from .state import DYNAMIC_PACKAGE, PROVIDER_PREFIX, ResourceState, make_urn
 from .values import Properties, Unknown, UnsupportedFeatureError, contains, from_struct, to_struct
@@ -22,8 +23,12 @@ from .values import Properties, Unknown, UnsupportedFeatureError, contains, from
 if TYPE_CHECKING:
     from .operation import Operation
 
-_FEATURES = ("secrets", "aliasSpecs", "replacementTrigger", "deletedWith", "replaceWith")
-"""What the monitor understands. What it refuses is among it: the SDK would leave it out in silence."""
+_NOT_UNDERSTOOD = ("aliasSpecs", "outputValues", "resourceReferences", "parameterization")
+"""Features of the protocol that the SDK does without; without `aliasSpecs` it makes URNs of aliases itself.
+
+It takes the monitor to have the others, of which some are refused: otherwise the SDK would leave them out in silence,
+or ask for a newer CLI.
+"""
 _REFUSED = {
     "Invoke": lambda request: f"functions of providers ({request.tok})",
     "Call": lambda request: f"methods of resources ({request.tok})",
@@ -49,9 +54,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.program_finished = False
         """Whether the program itself said so."""
         self._closing = threading.Event()
-        # The SDK has four threads for each parallel operation, and each may wait here.
-        workers = 4 * operation.options.width + 8
-        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=_GRPC_CHANNEL_OPTIONS)
+        workers = futures.ThreadPoolExecutor(max_workers=THREADS + 8)  # each of the program's threads may wait here
+        self._server = grpc.server(workers, options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(self, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -70,7 +74,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask SupportsFeature instead")
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id not in _NOT_UNDERSTOOD)
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
@@ -80,10 +84,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         if not request.supportsPartialValues:
             outputs = {key: value for key, value in outputs.items() if not contains(value, Unknown)}
         struct = to_struct(outputs, keep_secrets=True)
-        response = resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=struct)
-        if request.custom and not state.id and hasattr(response, "unknown"):  # left out by `--target`
-            response.unknown = True
-        return response
+        return resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id, object=struct)
 
     def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         with self._guarded(context):
@@ -106,7 +107,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
         # An SDK whose calls we dropped has nothing new to say.
         if not self.operation.stopped.is_set() and not request.ephemeral:
-            self.operation.sink.message(severity, request.message, request.urn)
+            self.operation.display.message(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
     @contextmanager
@@ -119,8 +120,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             yield
         except (StoppedError, UnsupportedFeatureError) as error:
             if isinstance(error, UnsupportedFeatureError):
-                self.operation.sink.message("error", str(error))
-                self.operation.stop()
+                self.operation.fail(str(error))
             self.program_done.set()
             self._closing.wait()
             context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
@@ -131,7 +131,6 @@ def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) ->
     _reject_unsupported(request)
     for path in (*request.ignoreChanges, *request.replaceOnChanges):
         diff.parse(path)
-    defined = request.deleteBeforeReplaceDefined or request.deleteBeforeReplace
     state = _state_of(request, project, from_struct(request.object))
     state.custom = request.custom
     by_property = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
@@ -140,12 +139,7 @@ def _goal_of(request: resource_pb2.RegisterResourceRequest, project: Project) ->
     state.replace_on_changes = list(request.replaceOnChanges)
     state.protect = request.protect
     state.retain_on_delete = request.retainOnDelete
-    return Goal(
-        state,
-        request.aliases,
-        inherits_retention=not request.HasField("retainOnDelete"),
-        delete_before_replace=request.deleteBeforeReplace if defined else None,
-    )
+    return Goal(state, request.aliasURNs, inherits_retention=not request.HasField("retainOnDelete"))
 
 
 def _lookup_of(request: resource_pb2.ReadResourceRequest, project: Project) -> Goal:
@@ -181,6 +175,7 @@ def _reject_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
         "resource hooks": request.HasField("hooks") and request.hooks.ByteSize(),
         "environment variable mappings of providers": request.envVarMappings,
         "state migrations": getattr(request, "state_migrations", ()),
+        "the option 'delete_before_replace'": request.deleteBeforeReplace,
         "the option 'deleted_with'": request.deletedWith,
         "the option 'replace_with'": request.replace_with,
         "the option 'replacement_trigger'": request.HasField("replacement_trigger"),

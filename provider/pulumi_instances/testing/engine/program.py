@@ -1,7 +1,7 @@
-"""The program's own process: `python -m pulumi_instances.testing.engine.program <length>`.
+"""The program's own process, which does what the Python language host of the CLI does.
 
-What the Python language host of the CLI does: connect the SDK, run the program in a stack, report what it
-raises. How to run it is a pickled `Run` on standard input, of `<length>` bytes.
+It connects the SDK, runs the program in a stack, and reports what it raises. How to run it is pickled on standard
+input: the arguments of `main`.
 """
 
 from __future__ import annotations
@@ -17,31 +17,21 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from .lifeline import Process, hold
+from .lifeline import Process, end_with_parent
 
 if TYPE_CHECKING:
-    from .project import Options, Project
+    from .project import Project
 
 SHOWN = 32
 """Exit code: it failed, and the user was told why."""
-
-
-class Run(TypedDict):
-    """How to run the program."""
-
-    settings: dict[str, Any]
-    """Those of the SDK."""
-    config: dict[str, str]
-    secret_keys: list[str]
-    program: str | bytes
-    """What is run: a file or directory, or a pickled function, whose modules are on `path`."""
-    path: list[str]
+THREADS = 16
+"""How many registrations may wait for the engine at once."""
 
 
 def start(
-    project: Project, options: Options, monitor: str, on_line: Callable[[str], None], on_exit: Callable[[int], None]
+    project: Project, monitor: str, on_line: Callable[[str], None], on_exit: Callable[[int], None], *, dry_run: bool
 ) -> Process:
     """Start the process of a program, which talks to the monitor at this address."""
     from .values import Secret, unwrap
@@ -53,29 +43,27 @@ def start(
         "stack": project.stack,
         "organization": "organization",
         "root_directory": str(project.root),
-        "parallel": options.width,
-        "dry_run": options.dry_run,
+        "parallel": THREADS // 4,  # the SDK has four threads for each
+        "dry_run": dry_run,
     }
-    run = Run(
-        settings=settings,
-        config=unwrap(project.config),
-        secret_keys=[key for key, value in project.config.items() if isinstance(value, Secret)],
-        program=_pickle(project.program) if project.program else project.entry,
-        path=sys.path,
-    )
-    payload = pickle.dumps(run)
+    source = dump(project.program) if project.program else project.entry
+    secret = [key for key, value in project.config.items() if isinstance(value, Secret)]
+    config = {
+        "PULUMI_CONFIG": json.dumps(unwrap(project.config)),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(secret),
+    }
     return Process(
-        [sys.executable, "-u", "-m", __name__, str(len(payload))],
+        [sys.executable, "-u", "-m", __name__],
         cwd=project.cwd,
-        env={**os.environ, **project.environment},
+        env={**os.environ, **project.environment, **config},
         on_line=on_line,
         on_exit=on_exit,
-        payload=payload,
+        payload=pickle.dumps((settings, source, sys.path)),
     )
 
 
-def _pickle(program: Callable[[], object]) -> bytes:
-    """Pickle an inline program with all of its module, so that the process need not import a test file."""
+def dump(program: Callable[[], object]) -> bytes:
+    """Pickle an inline program with all of its module, so that another process need not import a test file."""
     import cloudpickle  # type: ignore[import-untyped]
 
     module = sys.modules.get(getattr(program, "__module__", "") or "")
@@ -88,22 +76,20 @@ def _pickle(program: Callable[[], object]) -> bytes:
         cloudpickle.unregister_pickle_by_value(module)
 
 
-def main(run: Run) -> int:
-    """Run the program to its end. Returns the exit code of the process."""
-    os.environ["PULUMI_CONFIG"] = json.dumps(run["config"])
-    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(run["secret_keys"])
+def main(settings: dict[str, Any], source: str | bytes, path: list[str]) -> int:
+    """Run a file, a directory, or a pickled function whose modules are on `path`. Returns the exit code."""
     import pulumi
     import pulumi.runtime
 
-    pulumi.runtime.configure(pulumi.runtime.Settings(**run["settings"]))
+    pulumi.runtime.configure(pulumi.runtime.Settings(**settings))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    executor = ThreadPoolExecutor(max_workers=run["settings"]["parallel"] * 4)
+    executor = ThreadPoolExecutor(max_workers=THREADS)
     loop.set_default_executor(executor)
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(run)))
+        loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(source, path)))
     except KeyboardInterrupt:
         # The operation has ended without us. Threads still wait for answers that will not come: leave them.
         sys.stdout.flush()
@@ -120,17 +106,16 @@ def main(run: Run) -> int:
     return 0
 
 
-def _entry(run: Run) -> Callable[[], Any]:
+def _entry(source: str | bytes, path: list[str]) -> Callable[[], Any]:
     import pulumi
 
-    entry = run["program"]
-    if isinstance(entry, bytes):
-        sys.path.extend(each for each in run["path"] if each not in sys.path)
-        program: Callable[[], Any] = pickle.loads(entry)  # noqa: S301 -- our parent sent it
+    if isinstance(source, bytes):
+        sys.path.extend(each for each in path if each not in sys.path)
+        program: Callable[[], Any] = pickle.loads(source)  # noqa: S301 -- our parent sent it
         return program
-    if Path(entry).is_dir() and not (Path(entry) / "__main__.py").is_file():
-        raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(entry).resolve()}`")
-    return lambda: runpy.run_path(entry, run_name="__main__") and None
+    if Path(source).is_dir() and not (Path(source) / "__main__.py").is_file():
+        raise pulumi.RunError(f"unable to find main python program `__main__.py` in `{Path(source).resolve()}`")
+    return lambda: runpy.run_path(source, run_name="__main__") and None
 
 
 def _user_traceback(error: Exception) -> str:
@@ -146,4 +131,6 @@ def _user_traceback(error: Exception) -> str:
 if __name__ == "__main__":
     # `-m` put the directory we were started in on the path; the CLI leaves that to the program.
     del sys.path[0]
-    sys.exit(main(pickle.loads(hold(int(sys.argv[1])))))  # noqa: S301 -- our parent sent it
+    given = pickle.load(sys.stdin.buffer)  # noqa: S301 -- our parent sent it
+    end_with_parent()
+    sys.exit(main(*given))

@@ -1,17 +1,20 @@
-"""What an operation is about: a program and how it is run, its stack and configuration, and the options."""
+"""What an operation is about: a program and where it runs, its stack and configuration, and the options."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pulumi.automation import ConfigValue
 
-from .values import Properties, Secret, UnsupportedFeatureError
+from .values import Properties, Secret, UnsupportedFeatureError, unwrap
+
+Config = Mapping[str, "str | ConfigValue"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Project:
 
     root: Path
     """The directory of Pulumi.yaml."""
+    settings: dict[str, Any]
+    """What Pulumi.yaml says; it may be missing."""
     name: str
     stack: str
     cwd: Path
@@ -30,33 +35,46 @@ class Project:
     """The inline program, if that is what is run."""
     environment: Mapping[str, str]
     """Added to the environment of the program and the providers."""
-    config: Properties = field(default_factory=dict)
+    config: Properties
     """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
 
     def key(self, key: str) -> str:
         """Put a key that names no namespace into the project's, as `pulumi config set` does."""
         return key if ":" in key else f"{self.name}:{key}"
 
-    def read_config(self, decrypt: Callable[[str, str], str]) -> None:
-        """Take over what Pulumi.<stack>.yaml says, if it is there.
+    def all_config(self) -> dict[str, ConfigValue]:
+        """The whole configuration as the Automation API has it."""
+        return {key: ConfigValue(unwrap(value), isinstance(value, Secret)) for key, value in self.config.items()}
 
-        `decrypt(salt, ciphertext)` opens a value that `pulumi config set --secret` has encrypted.
+    def set_config(self, config: Config) -> None:
+        """Set values of the configuration."""
+        for key, value in config.items():
+            given = value if isinstance(value, ConfigValue) else ConfigValue(str(value))
+            self.config[self.key(key)] = Secret(given.value) if given.secret else given.value
+
+    def read_config(self, given: Config) -> None:
+        """Take over what Pulumi.yaml and Pulumi.<stack>.yaml say, and what is given beside them.
+
+        Raises UnsupportedFeatureError for an encrypted value that is not given: it belongs to another stack's key.
         """
-        document = _read_yaml(self.root / f"Pulumi.{self.stack}.yaml")
-        for key, value in (document.get("config") or {}).items():
+        file = _read_yaml(self.root / f"Pulumi.{self.stack}.yaml").get("config") or {}
+        for key, value in file.items():
             if isinstance(value, dict) and value.keys() == {"secure"}:
-                text: str | Secret = Secret(decrypt(document.get("encryptionsalt", ""), value["secure"]))
+                if {key, key.removeprefix(f"{self.name}:")}.isdisjoint(given):
+                    raise UnsupportedFeatureError(f"encrypted configuration ({key}; give a value of it in `config`)")
             else:  # configuration is text; what is more in YAML is JSON in it
-                text = value if isinstance(value, str) else json.dumps(value)
-            self.config[self.key(key)] = text
+                self.config[self.key(key)] = value if isinstance(value, str) else json.dumps(value)
+        self.set_config(given)
 
 
 def open_project(
-    work_dir: str | Path | None,
-    name: str | None,
     stack: str,
-    program: Callable[[], object] | None,
-    environment: Mapping[str, str] | None,
+    work_dir: str | Path | None = None,
+    *,
+    name: str | None = None,
+    program: Callable[[], object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config: Config | None = None,
 ) -> Project:
     """Look at a directory with or without Pulumi.yaml. Raises NotADirectoryError where there is none."""
     root = Path(work_dir or Path.cwd()).resolve()
@@ -72,35 +90,20 @@ def open_project(
     if not cwd.is_dir():
         raise NotADirectoryError(f"main in {root / 'Pulumi.yaml'} names {main}, which is not there; correct it")
     name = name or settings.get("name") or root.name
-    return Project(root, name, stack, cwd, entry, program, dict(environment or {}))
+    project = Project(root, settings, name, stack, cwd, entry, program, dict(environment or {}), {})
+    project.read_config(config or {})
+    return project
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
 
 
-@dataclass(frozen=True)
-class Options:
-    """What preview, up, refresh and destroy can be told; the names are those of `pulumi.automation`."""
-
-    dry_run: bool = False
-    parallel: int | None = None
-    message: str | None = None
-    target: Sequence[str] = ()
-    replace: Sequence[str] = ()
-    expect_no_changes: bool = False
-    refresh: bool = False
-    diff: bool = False
-
-    @property
-    def width(self) -> int:
-        """How many steps may run at once; the CLI's default is four for each processor."""
-        return max(self.parallel or 4 * (os.cpu_count() or 1), 1)
+_OF_NO_EFFECT = ("parallel", "diff", "color")
+"""One step runs at a time, and the output has neither values nor colours."""
 
 
-def make_options(*, dry_run: bool = False, **given: Any) -> Options:
-    """Take the keyword arguments of an operation. Raises UnsupportedFeatureError for what is left out here."""
-    known: dict[str, Any] = {name: value for name, value in given.items() if value}
-    for name in known.keys() - Options.__dataclass_fields__.keys():
+def refuse_options(given: Iterable[str]) -> None:
+    """Raise UnsupportedFeatureError for options of an operation that are left out here."""
+    for name in sorted(set(given) - set(_OF_NO_EFFECT)):
         raise UnsupportedFeatureError(f"the option {name!r}")
-    return Options(dry_run=dry_run, **known)

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -22,12 +22,12 @@ from .values import (
     FailedError,
     Properties,
     Unknown,
+    UnsupportedFeatureError,
     contains,
     copy_secretness,
     equal,
     from_struct,
     to_struct,
-    without_unknowns,
 )
 
 _CHANGES = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffResponse.DIFF_SOME: True}
@@ -48,7 +48,6 @@ class ProviderProcess:
             on_line=self._take_line,
             on_exit=self._ended,
         )
-        self.config_known = True
 
     def _take_line(self, line: str) -> None:
         if line.isdecimal() and not self._channel.done():
@@ -77,29 +76,28 @@ class ProviderProcess:
 
     def configure(self, config: Properties) -> None:
         """Hand over the configuration; the provider's own `configure` runs before its first call."""
-        self.config_known = not contains(config, Unknown)
-        if self.config_known:
-            self._call("Configure", args=config)
+        if contains(config, Unknown):
+            raise UnsupportedFeatureError("previews of accounts whose settings are not known yet")
+        self._call("Configure", args=config)
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """Validate inputs. Returns the checked inputs and the failures, as (property, reason)."""
-        if not self.config_known:
-            return news, []
-        sent = news if self._dry_run else without_unknowns(news)  # what `--target` leaves out stays unknown
-        answer = self._call("Check", urn, olds=olds, news=sent)
+        answer = self._call("Check", urn, olds=olds, news=news)
         return _marked(answer.inputs, news), [(failure.property, failure.reason) for failure in answer.failures]
 
     def diff(self, state: ResourceState, new_inputs: Properties, ignore_changes: list[str]) -> DiffResult:
         """Compare the state with new inputs; where the provider leaves that to the engine, inputs with inputs."""
         sides = {"old_inputs": state.inputs, "olds": state.outputs, "news": new_inputs}
         answer = self._call("Diff", state.urn, id=state.id, **sides, ignoreChanges=ignore_changes)
-        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces), answer.deleteBeforeReplace)
+        if answer.deleteBeforeReplace:
+            raise UnsupportedFeatureError("providers that ask for `delete_before_replace`")
+        diff = DiffResult(_CHANGES.get(answer.changes), bool(answer.replaces))
         return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
-        """Make the object. Returns its id and outputs."""
+        """Make the object. Returns its id and outputs; in a preview the inputs stand for them."""
         if self._dry_run:
-            return "", self._previewed(inputs)
+            return "", dict(inputs)
         answer = self._call("Create", urn, properties=inputs)
         if not answer.id:
             raise FailedError(f"plugin returned empty resource.ID from create '{urn}'")
@@ -108,7 +106,7 @@ class ProviderProcess:
     def update(self, urn: str, old: ResourceState, inputs: Properties) -> Properties:
         """Change the object. Returns its outputs."""
         if self._dry_run:
-            return self._previewed(inputs)
+            return dict(inputs)
         answer = self._call("Update", urn, id=old.id, old_inputs=old.inputs, olds=old.outputs, news=inputs)
         return _marked(answer.properties, inputs)
 
@@ -122,10 +120,6 @@ class ProviderProcess:
         """Remove the object."""
         if not self._dry_run:
             self._call("Delete", state.urn, id=state.id, old_inputs=state.inputs, properties=state.outputs)
-
-    def _previewed(self, inputs: Properties) -> Properties:
-        """In a preview the inputs stand for the outputs, as far as the provider could check them."""
-        return dict(inputs) if self.config_known else {}
 
     def close(self) -> None:
         """End the process."""
@@ -142,46 +136,38 @@ def _marked(answer: Any, source: Properties) -> Properties:
 
 
 class Providers:
-    """Starts, configures and ends the provider processes of one operation. Thread-safe."""
+    """Starts, configures and ends the provider processes of one operation."""
 
     def __init__(
         self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
     ) -> None:
         """`known` are the configurations of the providers in the state, by reference."""
         self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
-        self.dry_run = dry_run
         self._configurations = dict(known)
         self._lock = threading.Lock()
         self._spare = [self._start()]  # ahead, since nearly every operation needs one
-        self._all = [*self._spare]
         self._in_use: dict[str, ProviderProcess] = {}
 
     def register(self, reference: str, configuration: Properties) -> None:
         """Have a provider ready, in the place of one that was configured otherwise."""
-        with self._lock:
-            if reference in self._in_use and equal(self._configurations[reference], configuration):
+        if reference in self._in_use:
+            if equal(self._configurations[reference], configuration):
                 return
-            self._configurations[reference] = configuration
-            process = self._next(reference)
-        process.configure(configuration)
+            self._in_use.pop(reference).close()
+        self._configurations[reference] = configuration
+        self.get(reference)
 
     def get(self, reference: str) -> ProviderProcess:
         """The provider that a resource refers to; one that only the state knows is started now."""
         with self._lock:
-            if reference not in self._configurations:
-                raise FailedError(f"unknown provider '{reference}'")
             if reference not in self._in_use:
-                self._next(reference).configure(self._configurations[reference])
+                if reference not in self._configurations:
+                    raise FailedError(f"unknown provider '{reference}'")
+                process = self._in_use[reference] = self._spare.pop() if self._spare else self._start()
+                process.configure(self._configurations[reference])
             return self._in_use[reference]
 
-    def _next(self, reference: str) -> ProviderProcess:
-        if not self._spare:
-            self._spare.append(self._start())
-            self._all += self._spare
-        self._in_use[reference] = self._spare.pop()
-        return self._in_use[reference]
-
     def close(self) -> None:
-        """End all processes, at once."""
-        with ThreadPoolExecutor(max_workers=len(self._all)) as pool:
-            list(pool.map(ProviderProcess.close, self._all))
+        """End all processes."""
+        for process in (*self._spare, *self._in_use.values()):
+            process.close()

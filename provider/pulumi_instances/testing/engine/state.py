@@ -1,10 +1,9 @@
-"""What the engine remembers of a resource, its URN, and its form in a version-3 checkpoint."""
+"""What the engine remembers of a resource, its URN, and the document that holds all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timezone
 from typing import Any
 
 from .values import UNKNOWN_SENTINEL, Properties, UnsupportedFeatureError, from_state, to_state
@@ -16,7 +15,7 @@ DYNAMIC_PACKAGE = "pulumi-python"
 
 @dataclass(eq=False)
 class ResourceState:
-    """One resource in the checkpoint. Compared by identity: a URN can be there twice, once pending deletion."""
+    """One resource in the state. Compared by identity: a URN can be there twice, once pending deletion."""
 
     urn: str
     type: str
@@ -31,17 +30,10 @@ class ResourceState:
     dependencies: list[str] = field(default_factory=list)
     provider: str = ""
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    pending_replacement: bool = False
-    taint: bool = False
     additional_secret_outputs: list[str] = field(default_factory=list)
-    aliases: list[str] = field(default_factory=list)
     retain_on_delete: bool = False
-    created: str = ""
-    modified: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
-    other: dict[str, Any] = field(default_factory=dict)
-    """What a checkpoint of the CLI holds beyond this, kept as it is."""
 
     @property
     def is_provider(self) -> bool:
@@ -58,53 +50,58 @@ class ResourceState:
         """How resources refer to this provider."""
         return f"{self.urn}::{self.id or UNKNOWN_SENTINEL}"
 
+    def needs(self) -> Iterator[str]:
+        """URNs of what this resource depends on."""
+        yield from (self.parent, self.provider_urn, *self.dependencies)
+        for urns in self.property_dependencies.values():
+            yield from urns
+
 
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
 
 
-_KEYS = {_camel(each.name): each.name for each in fields(ResourceState) if each.name != "other"}
-_ENCRYPTED = ("inputs", "outputs")
+_KEYS = {_camel(each.name): each.name for each in fields(ResourceState)}
+_BAGS = ("inputs", "outputs")
 _ALWAYS = ("urn", "type", "custom")
-_REFUSED = {"deletedWith": "deleted_with", "replaceWith": "replace_with", "replacementTrigger": "replacement_trigger"}
+_REFUSED = ("deletedWith", "pendingReplacement", "replaceWith", "replacementTrigger", "taint")
 
 
-def to_json(state: ResourceState, encrypt: Callable[[str], str] | None) -> dict[str, Any]:
-    """Write a resource for the checkpoint; empty fields are left out, as the CLI does. See `values.to_state`."""
-    document: dict[str, Any] = {}
-    for key, attribute in _KEYS.items():
-        value = getattr(state, attribute)
-        if value or attribute in _ALWAYS:
-            document[key] = to_state(value, encrypt) if attribute in _ENCRYPTED else value
-    return {**document, **state.other}
+def to_deployment(resources: Iterable[ResourceState]) -> dict[str, Any]:
+    """Write the `deployment` of an export document, with its secrets marked and in plain."""
+    return {
+        "manifest": {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""},
+        "resources": [_to_json(state) for state in resources],
+        "metadata": {},
+    }
 
 
-def from_json(document: dict[str, Any], decrypt: Callable[[str], str]) -> ResourceState:
-    """Read a resource from a checkpoint. Raises UnsupportedFeatureError for options that would be forgotten."""
-    for key, option in _REFUSED.items():
-        if document.get(key):
-            raise UnsupportedFeatureError(f"states of resources with the option {option!r} ({document['urn']})")
-    known: dict[str, Any] = {}
-    for key, attribute in _KEYS.items():
-        if key in document:
-            known[attribute] = from_state(document[key], decrypt) if attribute in _ENCRYPTED else document[key]
-    known["other"] = {key: value for key, value in document.items() if key not in _KEYS}
-    return ResourceState(**known)
+def from_deployment(deployment: Mapping[str, Any]) -> list[ResourceState]:
+    """Read such a deployment. Raises UnsupportedFeatureError for what would be forgotten or cannot be read."""
+    return [_from_json(each) for each in deployment.get("resources") or []]
+
+
+def _to_json(state: ResourceState) -> dict[str, Any]:
+    """Leave empty fields out, as the CLI does."""
+    values = {key: getattr(state, name) for key, name in _KEYS.items()}
+    kept = {key: value for key, value in values.items() if value or key in _ALWAYS}
+    return {key: to_state(value) if key in _BAGS else value for key, value in kept.items()}
+
+
+def _from_json(document: dict[str, Any]) -> ResourceState:
+    for key in filter(document.get, _REFUSED):
+        raise UnsupportedFeatureError(f"states of resources with {key!r} ({document['urn']})")
+    known = {_KEYS[key]: (key, value) for key, value in document.items() if key in _KEYS}
+    return ResourceState(**{name: from_state(value) if key in _BAGS else value for name, (key, value) in known.items()})
 
 
 def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
     """Build a URN; the stack itself does not show in the URNs of its children."""
-    qualified = qualified_type(parent) if parent else ""
+    qualified = _qualified_type(parent) if parent else ""
     if qualified and qualified != STACK_TYPE:
         type_ = f"{qualified}${type_}"
     return f"urn:pulumi:{stack}::{project}::{type_}::{name}"
-
-
-def moved_urn(urn: str, parent: str, name: str, type_: str = "") -> str:
-    """The URN that a resource would have under another parent, by another name, and maybe of another type."""
-    stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
-    return make_urn(stack, project, parent, type_ or urn_type(urn), name)
 
 
 def urn_name(urn: str) -> str:
@@ -112,16 +109,29 @@ def urn_name(urn: str) -> str:
     return urn.split("::", 3)[3]
 
 
-def qualified_type(urn: str) -> str:
+def urn_type(urn: str) -> str:
+    """The resource's own type."""
+    return _qualified_type(urn).rsplit("$", 1)[-1]
+
+
+def _qualified_type(urn: str) -> str:
     """The types of all parents and of the resource, joined by `$`."""
     return urn.split("::", 3)[2]
 
 
-def urn_type(urn: str) -> str:
-    """The resource's own type."""
-    return qualified_type(urn).rsplit("$", 1)[-1]
+def former_urns(urn: str, parent: str, aliases: Iterable[str], former: dict[str, str]) -> Iterator[str]:
+    """Every URN a resource may have had: its own aliases, and those by its parent, whose old URN is in `former`."""
+    own = list(aliases)
+    yield from own
+    if old_parent := former.get(parent):
+        for each in (urn, *own):
+            name = urn_name(each)
+            if name.startswith(urn_name(parent)):  # `app-db` in `app` was named after the parent's old name
+                name = urn_name(old_parent) + name.removeprefix(urn_name(parent))
+            yield _moved(each, old_parent, name)
 
 
-def now() -> str:
-    """The current time as the checkpoint has it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _moved(urn: str, parent: str, name: str) -> str:
+    """The URN that a resource would have under another parent and by another name."""
+    stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
+    return make_urn(stack, project, parent, urn_type(urn), name)

@@ -1,10 +1,9 @@
-"""Property values as the engine sees them, and their two encodings: gRPC structs and checkpoint JSON."""
+"""Property values as the engine sees them, and their two encodings: gRPC structs and the JSON of a state."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -28,22 +27,21 @@ class UnsupportedFeatureError(Exception):
     """A Pulumi feature that the local engine leaves out."""
 
     def __init__(self, feature: str) -> None:
-        """`feature` reads as the subject of a sentence: "stack references"."""
-        super().__init__(f"The local engine does not support {feature}; run this program with the Pulumi CLI.")
+        """`feature` reads as the object of a sentence: "stack references"."""
+        super().__init__(
+            f"The local engine does not support {feature}; run this program with the Pulumi CLI "
+            "(in tests: `pytest --instances-engine=cli`)."
+        )
 
 
 class Secret:
-    """A value that is encrypted in state and shown as `[secret]`.
+    """A value that is shown as `[secret]`."""
 
-    `ciphertext` is what the checkpoint holds for it, so that a secret which did not change is not written anew.
-    """
+    __slots__ = ("value",)
 
-    __slots__ = ("ciphertext", "value")
-
-    def __init__(self, value: Value, ciphertext: str | None = None) -> None:
+    def __init__(self, value: Value) -> None:
         """Wrap `value`; a secret in a secret is one secret."""
         self.value: Value = value.value if isinstance(value, Secret) else value
-        self.ciphertext = ciphertext
 
     def __repr__(self) -> str:
         """Never show the value."""
@@ -64,20 +62,19 @@ def from_struct(struct: struct_pb2.Struct) -> Properties:
     return {key: from_state(value) for key, value in json_format.MessageToDict(struct).items()}
 
 
-def from_state(value: Value, decrypt: Callable[[str], str] = str) -> Value:
-    """Decode JSON, of a gRPC struct or of the checkpoint, where `decrypt` turns a ciphertext into JSON."""
+def from_state(value: Value) -> Value:
+    """Decode JSON, of a gRPC struct or of a state."""
     signature = value.get(SIGNATURE_KEY) if isinstance(value, dict) else None
     if signature in ASSET_SIGNATURES:
         raise UnsupportedFeatureError("assets and archives")
-    if signature == SECRET_SIGNATURE and "value" in value:
-        return Secret(from_state(value["value"]))
     if signature == SECRET_SIGNATURE:
-        ciphertext = value.get("ciphertext")
-        plaintext = decrypt(ciphertext) if ciphertext else value["plaintext"]
-        return Secret(from_state(json.loads(plaintext), decrypt), ciphertext)
+        if "ciphertext" in value:
+            raise UnsupportedFeatureError("encrypted states (`pulumi stack export --show-secrets` writes plain ones)")
+        plain = value["value"] if "value" in value else json.loads(value["plaintext"])
+        return Secret(from_state(plain))
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, lambda each: from_state(each, decrypt))
+    return UNKNOWN if value == UNKNOWN_SENTINEL else _inside(value, from_state)
 
 
 def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struct:
@@ -91,24 +88,20 @@ def to_struct(properties: Properties, *, keep_secrets: bool) -> struct_pb2.Struc
     return struct
 
 
-def to_state(value: Value, encrypt: Callable[[str], str] | None) -> Value:
-    """Encode for the checkpoint. `encrypt` makes a ciphertext of a secret's JSON; None leaves that in plain, marked."""
+def to_state(value: Value) -> Value:
+    """Encode for the state, where a secret is JSON in plain text, and marked."""
 
-    def sealed(secret: Secret) -> Value:
-        if encrypt is None or secret.ciphertext is None:
-            plain = json.dumps(_encoded(secret.value, sealed), separators=(",", ":"), ensure_ascii=False)
-            if encrypt is None:
-                return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
-            secret.ciphertext = encrypt(plain)
-        return {SIGNATURE_KEY: SECRET_SIGNATURE, "ciphertext": secret.ciphertext}
+    def marked(secret: Secret) -> Value:
+        plain = json.dumps(_encoded(secret.value, marked), separators=(",", ":"), ensure_ascii=False)
+        return {SIGNATURE_KEY: SECRET_SIGNATURE, "plaintext": plain}
 
-    return _encoded(value, sealed)
+    return _encoded(value, marked)
 
 
-def _encoded(value: Value, seal: Callable[[Secret], Value]) -> Value:
+def _encoded(value: Value, mark: Callable[[Secret], Value]) -> Value:
     if isinstance(value, Secret):
-        return seal(value)
-    return UNKNOWN_SENTINEL if value is UNKNOWN else _inside(value, lambda each: _encoded(each, seal))
+        return mark(value)
+    return UNKNOWN_SENTINEL if value is UNKNOWN else _inside(value, lambda each: _encoded(each, mark))
 
 
 def _inside(value: Value, change: Callable[[Value], Value]) -> Value:
@@ -116,15 +109,6 @@ def _inside(value: Value, change: Callable[[Value], Value]) -> Value:
     if isinstance(value, list):
         return [change(item) for item in value]
     return {key: change(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
-
-
-def without_unknowns(value: Value) -> Value:
-    """Leave out what is not known: an update sends no unknowns to a provider."""
-    if isinstance(value, list):
-        value = [item for item in value if item is not UNKNOWN]
-    elif isinstance(value, dict):
-        value = {key: item for key, item in value.items() if item is not UNKNOWN}
-    return Secret(without_unknowns(value.value)) if isinstance(value, Secret) else _inside(value, without_unknowns)
 
 
 def equal(left: Value, right: Value) -> bool:
@@ -168,28 +152,3 @@ def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
             copy_secretness(value, target[key])
         elif contains(value, Secret):
             target[key] = Secret(target[key])
-
-
-def go_text(value: Value) -> str:
-    """A value as the CLI's own code prints it in a message (`%v` of a property value): secrets show decrypted."""
-    if value is UNKNOWN:
-        return "output<string>{}"
-    if isinstance(value, Secret):
-        return f"{{&{{{go_text(value.value)}}}}}"
-    if isinstance(value, list):
-        return f"{{[{' '.join(map(go_text, value))}]}}"
-    if isinstance(value, dict):
-        return f"{{map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]}}"
-    if value is None:
-        return "{<nil>}"
-    if isinstance(value, bool):
-        return f"{{{str(value).lower()}}}"
-    return f"{{{_go_number(value)}}}" if isinstance(value, (int, float)) else f"{{{value}}}"
-
-
-def _go_number(number: float) -> str:
-    """A double as Go's `%v` prints it: as short as can be, with an exponent from seven digits on."""
-    exact = Decimal(repr(float(number))).normalize()
-    if not exact or -5 < exact.adjusted() < 6:
-        return format(exact, "f")
-    return f"{number:.{len(exact.as_tuple().digits) - 1}e}"

@@ -1,0 +1,79 @@
+"""Whether an instance that the API does not show has been deleted, or we ask the wrong API or the wrong account.
+
+A wrong path, a proxy and another account's secrets answer 404 for every instance. Taken at its word, that would empty
+the state, and the next `up` would make everything a second time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..core.errors import InstancesError, NotFound, UnexpectedAnswer
+from ..core.model import ACCOUNT, CREATED
+from .client import Client
+from .listings import Found, Listings
+
+
+class Absence:
+    """The proof for one account that an instance no longer exists. Safe to share between threads."""
+
+    def __init__(
+        self,
+        client: Client,
+        listings: Listings,
+        account: str,
+        another_is_proven: Callable[[str, Mapping[str, Found]], bool],
+    ) -> None:
+        """Send nothing.
+
+        ``account`` is that of `identity`; ``another_is_proven`` tells whether a listing or this run shows another one.
+        """
+        self._client = client
+        self._listings = listings
+        self._account = account
+        self._another_is_proven = another_is_proven
+
+    def demand(self, instance_id: str, outputs: Mapping[str, Any], what: str, missing: NotFound) -> None:
+        """Raise UnexpectedAnswer unless the instance of the state with these outputs no longer exists.
+
+        ``what`` is the operation, and ``missing`` the API's own 404 to it. Besides it needs a listing that lacks the
+        instance, and the account of the state: that it is the same, or that this run has proven another instance of it.
+        """
+        if self._client.settings.confirm_gone:
+            return
+        if is_young(outputs, self._client.settings.create_timeout) and not missing.repeated:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but it was created less than "
+                f"{self._client.settings.create_timeout:.0f} s ago and may not be visible yet, so nothing is dropped",
+                f"run again later, or, if it no longer exists, {self.how_to_confirm()}",
+            )
+        try:
+            listed = self._listings.without(instance_id)
+        except InstancesError as failure:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but without a listing that lacks it, nothing is dropped ({failure.cause})",
+                f"{failure.advice}, or, if it no longer exists, {self.how_to_confirm()}",
+            ) from None
+        if instance_id in listed:
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
+            )
+        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(instance_id, listed):
+            raise UnexpectedAnswer(
+                f"{what}: {missing.status}, but {self._client.settings.base_url} with the secrets of "
+                f"{self._client.account_name} was not the account of this instance before, and shows no other "
+                "instance of the state, so nothing is dropped",
+                f"check instances:baseUrl and the secrets, or, if it no longer exists, {self.how_to_confirm()}",
+            )
+
+    def how_to_confirm(self) -> str:
+        """What to do where the user knows better, as an advice ends."""
+        return f"set {self._client.variable('CONFIRM_GONE')}=true (instances:confirmGone) and run again"
+
+
+def is_young(outputs: Mapping[str, Any], seconds: float) -> bool:
+    """Whether our create of the instance was answered less than so many seconds ago. No clock runs backwards here."""
+    created = outputs.get(CREATED)
+    return isinstance(created, (int, float)) and time.time() - created < seconds

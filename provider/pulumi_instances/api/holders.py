@@ -1,0 +1,188 @@
+"""Which resource of this run holds which instance, as far as the engine has shown it. Nothing outlives the process.
+
+The engine shows it in its calls: Check says that a resource is new, Diff that the program declares one and the state
+holds it, Read, Update and Delete what the state holds of it (docs/engine.md).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..core import identity
+from ..core.errors import AdoptionRefused, Problem
+from ..core.marks import next_mark, parse
+from ..core.model import MARK
+
+Line = str | None
+"""What names a resource (`marks.line_of`); None where it is not known."""
+
+
+class Holders:
+    """The resources and instances of one account in this run. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._numbers: defaultdict[str, set[int]] = defaultdict(set)
+        self._new: set[str] = set()
+        self._holders: defaultdict[str, set[str]] = defaultdict(set)
+        self._deleted: set[str] = set()
+        self._planned: dict[str, Line] = {}
+        self._taken_over: set[str] = set()
+        self._doomed: set[str] = set()
+        self._refreshed: Counter[str] = Counter()
+
+    # what the engine shows
+
+    def note_new(self, line: Line) -> None:
+        """The program declares a resource that gets a new instance: it is new, or replaced."""
+        if line is not None:
+            with self._lock:
+                self._new.add(line)
+                for lines in self._holders.values():
+                    lines.discard(line)
+
+    def note_refreshed(self, instance_id: str) -> None:
+        """A refresh has read this instance: the Diff that follows says nothing about the program."""
+        with self._lock:
+            self._refreshed[instance_id] += 1
+
+    def note_state(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """A state holds this instance, with these outputs."""
+        with self._lock:
+            self._known.add(instance_id)
+            mark = parse(str(outputs.get(MARK)))
+            if mark is not None:
+                self._numbers[mark.line].add(mark.number)
+
+    def note_diff(
+        self, instance_id: str, outputs: Mapping[str, Any], line: Line, *, replaced: bool, adopts: bool
+    ) -> bool:
+        """The program declares the resource of this line, whose state holds this instance, unless a refresh compares.
+
+        Returns whether it was that of a refresh. ``replaced`` says that the instance is to be replaced, ``adopts`` that
+        ``adopt_id`` still names it. Raises AdoptionRefused where another resource holds the instance, or will adopt it.
+        """
+        self.note_state(instance_id, outputs)
+        with self._lock:
+            if self._refreshed[instance_id] > 0:
+                self._refreshed[instance_id] -= 1
+                return True
+            if self._planned.get(instance_id, line) != line or self._holders[instance_id] - {line}:
+                raise AdoptionRefused(
+                    f"instance {instance_id} is held by two resources of this stack",
+                    "remove adopt_id or the import from one of them, or run `pulumi state delete` for one",
+                )
+            if replaced and adopts:
+                self._doomed.add(instance_id)
+            else:
+                self._doomed.discard(instance_id)
+            if line is not None and not replaced:
+                self._holders[instance_id].add(line)
+            return False
+
+    # creates and adoptions
+
+    def is_known(self, instance_id: str) -> bool:
+        """Whether a resource of this run holds the instance: no create can have made it, and none takes it over."""
+        with self._lock:
+            return instance_id in self._known
+
+    def existed(self, instance_id: str, before: Mapping[str, object] | None) -> bool:
+        """Whether an instance was there ``before``. The id of one that this run has deleted may be given again."""
+        with self._lock:
+            return before is not None and instance_id in before and instance_id not in self._deleted
+
+    def left_behind(self, lines: Iterable[str], listed: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+        """Return, by line, the ids of the listed instances of these lines that no resource of this run holds."""
+        wanted, found = {*lines}, defaultdict(list)
+        with self._lock:
+            for each in listed:
+                for mark in identity.marks_on(each):
+                    if mark.line in wanted and each["id"] not in self._known:
+                        found[mark.line].append(each["id"])
+        return found
+
+    def twins(self, listed: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Return, of instances ``listed`` by line, those whose line is that of another instance of the state."""
+        with self._lock:
+            return {
+                line: others
+                for line, ids in listed.items()
+                if line in self._numbers and line not in self._new and (others := [*{*ids} - self._known])
+            }
+
+    def new_lines(self) -> set[str]:
+        """The lines of the resources that get a new instance in this run, as far as the program has declared them."""
+        with self._lock:
+            return {*self._new}
+
+    def next_mark(self, line: str, listed: Iterable[Mapping[str, Any]]) -> str:
+        """Return a mark of this line that no instance has: none listed, none of the state, none of this run."""
+        numbers = {mark.number for each in listed for mark in identity.marks_on(each) if mark.line == line}
+        with self._lock:
+            mark = next_mark(line, numbers | self._numbers[line])
+            self._numbers[line].add(int(mark.rpartition(".")[2]))
+        return mark
+
+    def take(self, instance_id: str, line: Line, *, over: bool = False) -> bool:
+        """Let the resource of this line have the instance. Returns False where another one has it.
+
+        With ``over`` it is taken over from an interrupted run: this run does not delete it.
+        """
+        with self._lock:
+            held = instance_id in self._known and instance_id not in self._deleted
+            if held and (line is None or line not in self._holders[instance_id]):
+                return False
+            self._known.add(instance_id)
+            self._deleted.discard(instance_id)
+            self._planned.pop(instance_id, None)
+            if line is not None:
+                self._holders[instance_id].add(line)
+            if over:
+                self._taken_over.add(instance_id)
+            return True
+
+    def plan_adoption(self, instance_id: str, line: Line) -> Problem | None:
+        """A new resource is going to adopt the instance. Returns the problem where another one has it, or will."""
+        with self._lock:
+            if instance_id in self._known:
+                return taken(instance_id)
+            if instance_id in self._planned:
+                fault = f"names instance {instance_id}, as it does for another resource of this program"
+                return Problem("adopt_id", fault, "remove adopt_id from one of them")
+            self._planned[instance_id] = line
+            return None
+
+    # deletes
+
+    def why_spared(self, instance_id: str, outputs: Mapping[str, Any]) -> str | None:
+        """Return why the instance of the resource with these outputs is not to be deleted; None if it may be.
+
+        Raises AdoptionRefused where the resource has to stay in the state.
+        """
+        with self._lock:
+            if instance_id in self._taken_over:
+                return "this run has taken it over"
+            if instance_id in self._planned or instance_id in self._doomed:
+                raise AdoptionRefused(
+                    f"delete instance {instance_id}: it is not deleted, since adopt_id names it",
+                    "remove adopt_id in an `up` of its own, and run again",
+                )
+            others = self._holders[instance_id] - {identity.line_in(outputs)}
+        return "another resource of this program manages it" if others else None
+
+    def note_deleted(self, instance_id: str) -> None:
+        """The instance no longer exists: another one may get its id."""
+        with self._lock:
+            self._deleted.add(instance_id)
+
+
+def taken(instance_id: str) -> Problem:
+    """The problem of an ``adopt_id`` that names an instance which another resource has."""
+    fault = f"names instance {instance_id}, which another resource of this stack already manages"
+    return Problem("adopt_id", fault, "remove adopt_id, or correct it")

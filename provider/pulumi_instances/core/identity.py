@@ -1,0 +1,110 @@
+"""Which instance of the API is the one of a resource. Pure.
+
+An id is a small number of one account at one time, so it proves nothing. What proves that an instance is ours is its
+token, which the state holds, or its mark (`marks`). Every rule about that is here; `api` asks before it reads into the
+state, changes, deletes, adopts or imports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+
+from .config import Settings
+from .marks import Mark, parse
+from .model import ACCOUNT, MARK, MARKS, MASK
+
+
+def marks_on(found: Mapping[str, Any]) -> list[Mark]:
+    """The marks on an instance, as `model.from_wire` reads it."""
+    return [mark for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None]
+
+
+def managed_by(found: Mapping[str, Any]) -> str | None:
+    """Who manages an instance, for people: the first parts of its marks; None where it has none."""
+    return ", ".join(sorted({mark.managed_by for mark in marks_on(found)})) or None
+
+
+def line_in(outputs: Mapping[str, Any]) -> str | None:
+    """The line of the mark that a state holds, which an alias or a renamed stack keeps."""
+    mark = outputs.get(MARK)
+    return mark.rpartition(".")[0] if isinstance(mark, str) else None
+
+
+def carries(found: Mapping[str, Any], mark: object) -> bool:
+    """Whether an instance carries this very mark."""
+    return isinstance(mark, str) and mark in {tag.strip().lower() for tag in found.get(MARKS, ())}
+
+
+def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
+    """The marks on an instance that belong to none of these lines, as its tags have them."""
+    return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
+
+
+def account_of(settings: Settings) -> str:
+    """What a state holds of the account: a digest of its URL and secrets, which says how much a 404 is worth.
+
+    Both secrets are in it, since an instance can be hidden from another user of the same organization.
+    """
+    account = json.dumps([canonical_url(settings.base_url), settings.organization_secret, settings.user_secret])
+    return hashlib.sha256(account.encode()).hexdigest()[:32]
+
+
+def canonical_url(url: str) -> str:
+    """A base URL as it is compared: host in lower case, no default port, no slash at the end."""
+    parts = urlsplit(url)
+    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+class Verdict(Enum):
+    """Whether an instance that the API shows under an id is the one of the state."""
+
+    OURS = "its token is that of the state"
+    RENEWED = "account, connector and mark are those of the state, and the token is a new one"
+    ANOTHER = "nothing proves that it is ours"
+
+
+def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) -> Verdict:
+    """Whether ``found`` (`model.from_wire`) is the instance of the state with these outputs.
+
+    An equal token proves it in any account. Anything less counts in the account of the state only (``account`` is
+    that of the settings in use): stacks of one name in two accounts have equal marks. Where a token is masked, the mark
+    of another resource in place of the one in the state denies it.
+    """
+    ours, theirs = outputs.get("token"), shown_token(found)
+    if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
+        return Verdict.OURS
+    if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
+        return Verdict.ANOTHER
+    if carries(found, outputs.get(MARK)):
+        return Verdict.RENEWED if ours and theirs else Verdict.OURS
+    is_of_another = MARK in outputs and bool(marks_on(found))
+    return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS
+
+
+def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Why an instance is another one, for a message: it shows nothing of the stranger's."""
+    ours, theirs = outputs.get("token"), shown_token(found)
+    reasons = ["no token to compare"] if not (ours and theirs) else ["another token"]
+    reasons += [] if _is_same_connector(outputs, found) else ["another connector"]
+    reasons += ["the mark of another resource"] if of_others(found, line_in(outputs)) else []
+    return ", ".join(reasons)
+
+
+def shown_token(found: Mapping[str, Any]) -> str | None:
+    """The token in an answer; None where there is none, or a mask in its place."""
+    token = found.get("token")
+    return None if token in (None, "", MASK) else str(token)
+
+
+def _is_same_connector(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    ours, theirs = outputs.get("your_mom"), found.get("your_mom")
+    return theirs is None or (isinstance(ours, str) and ours.casefold() == str(theirs).casefold())

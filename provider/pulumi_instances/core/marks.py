@@ -1,0 +1,102 @@
+"""Marks: the tags by which instances say which resource manages them. Pure.
+
+>>> line = line_of(Place("shop", "dev", "", "crm"))
+>>> mark_of(line, 1).startswith("pulumi:shop/dev/crm#")
+True
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+_PREFIX = "pulumi:"
+_MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.([1-9][0-9]{0,3})")
+_LONGEST_WORDS = 33
+"""Characters for people in a mark, so that the whole of it has at most 60: services cut long tags."""
+_DIGEST = 7
+"""Characters of 5 bits each, for the stack and again for the resource."""
+
+
+class Place(NamedTuple):
+    """Where a resource is declared."""
+
+    project: str
+    stack: str
+    parents: str
+    """The types of its parents, joined by ``$`` as in a URN; empty for a child of the stack."""
+    name: str
+
+    @classmethod
+    def of_urn(cls, urn: str) -> Place | None:
+        """The place that a URN names (``urn:pulumi:<stack>::<project>::<types>::<name>``); None for anything else."""
+        parts = urn.removeprefix("urn:pulumi:").split("::", 3)
+        if len(parts) != 4 or not all(parts):
+            return None
+        stack, project, types, name = parts
+        return cls(project, stack, types.rpartition("$")[0], name)
+
+
+class Mark(NamedTuple):
+    """A mark, taken apart."""
+
+    line: str
+    """The whole mark but for its number: the same for all instances that one resource has had, one after another."""
+    managed_by: str
+    """For people: project, stack and name of the resource, shortened."""
+    stack: str
+    """The digest of the stack."""
+    number: int
+
+
+def line_of(place: Place) -> str:
+    """The part of the mark that is the same for all instances of a resource, on every machine.
+
+    The organization is not in it: a provider in the native package is not told it, and both ways in have to agree.
+    """
+    words = [re.sub(r"[^a-z0-9._-]+", "-", part.lower()) for part in (place.project, place.stack, place.name)]
+    if len("/".join(words)) > _LONGEST_WORDS:
+        words = [word[:10] for word in words]
+    resource = json.dumps([place.parents, place.name])
+    return f"{_PREFIX}{'/'.join(words)}#{stack_digest(place.project, place.stack)}{_digest(resource)}"
+
+
+def words_of(line: str) -> str:
+    """The part of a line that is for people: ``shop/dev/crm``."""
+    return line.partition("#")[0].removeprefix(_PREFIX)
+
+
+def stack_digest(project: str, stack: str) -> str:
+    """What all marks of a stack have in common (`Mark.stack`)."""
+    return _digest(json.dumps([project, stack]))
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return base64.b32encode(digest).decode().lower()[:_DIGEST]
+
+
+def mark_of(line: str, number: int) -> str:
+    """The tag of one instance of the line."""
+    return f"{line}.{number}"
+
+
+def parse(tag: str) -> Mark | None:
+    """The mark that this tag is, however the service spells it; None for any other tag."""
+    text = tag.strip().lower()
+    match = _MARK.fullmatch(text)
+    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], int(match[4]))
+
+
+def is_mark(tag: str) -> bool:
+    """Whether this tag is a mark."""
+    return parse(tag) is not None
+
+
+def next_mark(line: str, numbers: Collection[int]) -> str:
+    """The first mark of the line after all that are in use."""
+    return mark_of(line, max(numbers, default=0) + 1)

@@ -1,0 +1,371 @@
+"""Listings: many reads at the cost of one, what there was before, and what proves that one is missing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.listings import Listings
+from pulumi_instances.api.operations import Operations
+from pulumi_instances.core import identity, model
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import ConnectionFailed, Forbidden, InstancesError, NotFound, ServerError
+from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.updates import Update
+from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.clock import FakeClock
+
+Outputs = dict[str, Any]
+
+RENAME = Update("PUT", {"name": "renamed"})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Emulator]:
+    with Emulator(latency=0.02) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def api(server: Emulator) -> Emulator:
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def settings(api: Emulator) -> Settings:
+    return Settings(api.base_url, api.user_secret, api.organization_secret, max_retries=0)
+
+
+def seed(api: Emulator, count: int) -> dict[str, Outputs]:
+    """So many instances: by id, what a state holds of each."""
+    ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=["a"])) for number in range(count)]
+    tokens = {str(instance["id"]): instance["token"] for instance in api.instances()}
+    return {each: {"your_mom": "dropbox", "name": "n", "token": tokens[each]} for each in ids}
+
+
+def read_all(operations: Operations, states: dict[str, Outputs]) -> list[Any]:
+    """The result of each read, or the error that it raised, with as many threads as an engine uses."""
+
+    def read(instance_id: str) -> object:
+        try:
+            return operations.read(instance_id, states[instance_id])
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(32) as pool:
+        return list(pool.map(read, states))
+
+
+def requests(api: Emulator) -> Counter[str]:
+    return Counter("one" if request.path != "/instances" else "page" for request in api.requests)
+
+
+# many reads
+
+
+def test_a_thousand_reads_take_at_most_ten_requests(api: Emulator, settings: Settings) -> None:
+    """A refresh of 1,000 instances sends one GET, and one listing of five pages for all that wait."""
+    states = seed(api, 1000)
+    assert [answer["id"] for answer in read_all(Operations(settings), states)] == [*states]
+    assert sum(requests(api).values()) <= 10
+
+
+def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> None:
+    """Nobody else waits, so the account is not listed for one instance."""
+    operations = Operations(settings)
+    for instance_id, outputs in seed(api, 3).items():
+        operations.read(instance_id, outputs)
+    assert requests(api) == {"one": 3}
+
+
+@pytest.mark.parametrize("write", ["update", "delete"])
+def test_writes_one_after_another_cost_one_get_and_one_listing(api: Emulator, settings: Settings, write: str) -> None:
+    """Each instance is proven before it is written; with `--parallel 1`, too, not by a GET for each."""
+    operations = Operations(settings)
+    for instance_id, outputs in seed(api, 6).items():
+        if write == "delete":
+            operations.delete(instance_id, outputs)
+        else:
+            operations.update(instance_id, outputs, {}, RENAME)
+    assert Counter(request.method for request in api.requests)["GET"] == 2
+
+
+def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Settings) -> None:
+    """The engine continues with what is there; only reads of a later page (and who fetches them) wait for it."""
+    states = seed(api, 201)
+    ids = [*states]
+    for seconds in (0, 4):
+        api.fail("GET", "/instances", Fault.delay(seconds))
+    operations = Operations(settings)
+    with ThreadPoolExecutor(5) as pool:
+        reads = as_completed([pool.submit(operations.read, key, states[key]) for key in (*ids[:4], ids[200])])
+        first = {next(reads).result()["id"] for _ in range(3)}
+        second_page = [request.status for request in api.requests if request.path == "/instances"][1:]
+        rest = {read.result()["id"] for read in reads}
+    assert second_page in ([], [None]), "it is not there yet"
+    assert first < set(ids[:4])
+    assert first | rest == {*ids[:4], ids[200]}
+    assert requests(api) == {"one": 1, "page": 2}
+
+
+def test_batching_can_be_switched_off(api: Emulator, settings: Settings) -> None:
+    """With `instances:batchReads: false`, each read is its own GET."""
+    read_all(Operations(replace(settings, batch_reads=False)), seed(api, 20))
+    assert requests(api) == {"one": 20}
+
+
+def test_batched_reads_find_what_single_reads_find(api: Emulator, settings: Settings) -> None:
+    """Drift in name and tags, and instances that no longer exist, are the same either way."""
+    states = seed(api, 30)
+    ids = [*states]
+    api.change(ids[3], name="renamed")
+    api.change(ids[4], tags=["b", "a"])
+    for gone in (ids[6], ids[7]):
+        api.remove(gone)
+
+    def told(batch: bool) -> list[object]:
+        answers = read_all(Operations(replace(settings, batch_reads=batch)), states)
+        keys = ("id", "name", "tags", "your_mom", "token")
+        return [{key: a[key] for key in keys} if isinstance(a, dict) else type(a) for a in answers]
+
+    batched = told(True)
+    assert batched == told(False)
+    assert [answer for answer in batched if isinstance(answer, type)] == [NotFound, NotFound]
+
+
+def test_a_listing_that_fails_decides_nothing(api: Emulator, settings: Settings) -> None:
+    """Each instance is then read by itself: an error of the listing never becomes an error of the instance."""
+    states = seed(api, 12)
+    api.fail("GET", "/instances", Fault.status(500), times=100)
+    assert [answer["id"] for answer in read_all(Operations(settings), states)] == [*states]
+
+
+def test_an_error_of_one_read_stays_its_own(api: Emulator, settings: Settings) -> None:
+    """An instance that the listing lacks and whose GET fails is an error, not missing; the others are read."""
+    states = seed(api, 12)
+    missing = next(iter(states))
+    api.remove(missing)
+    api.fail("GET", f"/instances/{missing}", Fault.status(500), times=100)
+    api.fail("GET", "/instances", Fault.status(500), times=100)
+    first, *others = read_all(Operations(settings), states)
+    assert isinstance(first, ServerError)
+    assert all(isinstance(answer, dict) for answer in others)
+
+
+@pytest.mark.parametrize("write", ["update", "delete", "create"])
+def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str) -> None:
+    """What was listed before a write serves no read after it."""
+    states = seed(api, 12)
+    first, second, *_ = states
+    operations = Operations(settings)
+    read_all(operations, states)
+    if write == "update":
+        operations.update(second, states[second], {}, RENAME)
+    elif write == "delete":
+        operations.delete(second, states[second])
+    else:
+        operations.create({"your_mom": "dropbox", "name": "written", "tags": []})
+    api.change(first, name="after")
+    assert operations.read(first, states[first])["name"] == "after"
+
+
+def test_batched_reads_tell_the_health_of_each_connection(api: Emulator, settings: Settings) -> None:
+    """`valid` is that of the listing; `disabled`, which a listing omits, is omitted."""
+    states = seed(api, 12)
+    for instance_id in states:
+        api.change(instance_id, valid=False, disabled=True)
+    found = read_all(Operations(settings), states)
+    assert [answer["valid"] for answer in found] == [False] * 12
+    assert requests(api)["one"] < 12
+    assert sum("disabled" in answer for answer in found) == requests(api)["one"]
+
+
+@pytest.mark.parametrize("shown", ["********", "a&amp;b"])
+def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: Settings, shown: str) -> None:
+    """The rest of what it says about that instance is not believed either; a GET decides."""
+    states = seed(api, 6)
+    altered = [
+        {"id": int(each), "name": "x", "token": shown, "tags": [], "your_mom": {"key": "dropbox"}} for each in states
+    ]
+    api.fail("GET", "/instances", Fault.status(200, body=json.dumps(altered)), times=9)
+    found = read_all(Operations(settings), states)
+    assert {answer["id"]: answer["token"] for answer in found} == {each: states[each]["token"] for each in states}
+    assert {answer["name"] for answer in found} == {f"n{number}" for number in range(6)}
+
+
+def test_a_token_that_the_listing_confirms_needs_no_get(api: Emulator, settings: Settings) -> None:
+    """Only the first read, which is alone, sends one."""
+    read_all(Operations(settings), seed(api, 12))
+    assert requests(api)["one"] <= 2
+
+
+# without a network: pages are what a test puts there
+
+
+class Pages:
+    """A client whose listings are these, one after another: pages, or an error; ``began`` is called by each."""
+
+    def __init__(self, *listings: object, began: Callable[[], object] = lambda: None) -> None:
+        self.settings = Settings("http://127.0.0.1:9", "us3r", "0rg")
+        self.clock = FakeClock()
+        self.count = 0
+        self._listings = [*listings]
+        self._began = began
+
+    def pages(self) -> Iterator[list[dict[str, Any]]]:
+        self.count += 1
+        listing = self._listings.pop(0) if len(self._listings) > 1 else self._listings[0]
+        self._began()
+        if isinstance(listing, BaseException):
+            raise listing
+        yield from cast("list[list[dict[str, Any]]]", listing)
+
+
+def wire(instance_id: int, *tags: str) -> dict[str, Any]:
+    return {"id": instance_id, "name": "n", "token": "t", "tags": [*tags], "your_mom": {"key": "dropbox"}}
+
+
+def listings_of(pages: Pages) -> Listings:
+    return Listings(cast("Client", pages), lambda instance_id: {"id": instance_id})
+
+
+@pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), RuntimeError("odd"), KeyboardInterrupt()])
+def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
+    """Whatever the error was, later reads fetch their own."""
+    pages = Pages(error, [[wire(7)]])
+    listings = listings_of(pages)
+    listings._alone = {True: False, False: False}  # another read is under way
+    with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
+        assert listings.read("7") == {"id": "7"}
+    listings._alone = {True: False, False: False}
+    assert listings.read("7")["token"] == "t"
+    assert pages.count == 2
+
+
+def test_what_there_was_before_is_listed_once() -> None:
+    """Later creates compare with the same listing, whatever was made since."""
+    pages = Pages([[wire(7)]], [[wire(7), wire(8)]])
+    listings = listings_of(pages)
+    assert {*(listings.before() or {})} == {"7"}
+    assert {*listings.fresh()} == {"7", "8"}
+    assert {*(listings.before() or {})} == {"7"}
+    assert pages.count == 2
+
+
+def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
+    """`up --refresh` sends no second listing."""
+    pages = Pages([[wire(7)]])
+    listings = listings_of(pages)
+    listings._alone = {True: False, False: False}
+    listings.read("7")
+    assert {*(listings.before() or {})} == {"7"}
+    assert pages.count == 1
+
+
+@pytest.mark.parametrize("error", [Forbidden("list instances: 403", 403), ConnectionFailed("slow", timed_out=True)])
+def test_an_account_that_cannot_be_listed_is_asked_once(
+    error: InstancesError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Creates go on, and a warning says what that costs."""
+    pages = Pages(error)
+    listings = listings_of(pages)
+    assert [listings.before(), listings.before()] == [None, None]
+    assert pages.count == 1
+    assert caplog.text.count("Creates continue") == 1
+
+
+@pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), ConnectionFailed("refused")])
+def test_a_listing_that_failed_before_the_first_create_is_asked_for_again(error: InstancesError) -> None:
+    """Nothing is created without it."""
+    listings = listings_of(Pages(error, [[wire(7)]]))
+    with pytest.raises(type(error)):
+        listings.before()
+    assert {*(listings.before() or {})} == {"7"}
+
+
+def test_strange_objects_in_a_listing_are_passed_over() -> None:
+    """They are not ours, whatever they contain."""
+    strange: list[Any] = [{}, {"id": "x"}, {"id": None, "name": "billing"}, {"id": 5, "name": 5}, {"id": 6, "tags": 7}]
+    assert {*listings_of(Pages([[*strange, wire(7)]])).fresh()} == {"7"}
+
+
+def test_all_who_wait_for_a_fresh_listing_share_one() -> None:
+    """One that began before they came is not fresh for them: the next is, for all of them."""
+    first, go_on = threading.Event(), threading.Event()
+
+    def began() -> None:
+        if not first.is_set():
+            first.set()
+            assert go_on.wait(20)
+
+    pages = Pages([[wire(7)]], began=began)
+    listings = listings_of(pages)
+    with ThreadPoolExecutor(9) as pool:
+        early = pool.submit(listings.fresh)
+        assert first.wait(20)
+        late = [pool.submit(listings.fresh) for _ in range(8)]
+        go_on.set()
+        assert all({*look.result()} == {"7"} for look in (early, *late))
+    assert pages.count <= 1 + len(late)
+    assert pages.count < 5, "those who came together share one"
+
+
+def test_an_error_of_a_fresh_listing_is_that_of_all_who_waited() -> None:
+    """The next call asks again."""
+    listings = listings_of(Pages(ServerError("list instances: 500", 500), [[wire(7)]]))
+    with pytest.raises(ServerError):
+        listings.fresh()
+    assert {*listings.fresh()} == {"7"}
+
+
+def test_only_a_listing_from_after_the_last_sight_proves_that_one_is_missing() -> None:
+    """An older one says nothing about an instance that was made, or seen, since."""
+    pages = Pages([[wire(7)]], [[wire(7)]], [[wire(7), wire(8)]])
+    listings = listings_of(pages)
+    listings.fresh()
+    assert {*listings.without("8")} == {"7"}
+    assert pages.count == 1, "it lacks an instance that nobody has seen"
+    listings.note_seen("8")
+    listings.without("8")
+    assert pages.count == 2, "that was before it was seen"
+    assert "7" in listings.without("7")
+    assert pages.count == 3, "one that has the instance proves nothing"
+
+
+def test_a_listing_that_is_not_whole_proves_nothing() -> None:
+    """It breaks off after its first page."""
+
+    class Broken(Pages):
+        def pages(self) -> Iterator[list[dict[str, Any]]]:
+            yield [wire(7)]
+            raise ServerError("list instances: page 2: 500", 500)
+
+    listings = listings_of(Broken())
+    listings._alone = {True: False, False: False}
+    assert listings.read("8") == {"id": "8"}, "a GET decides"
+    for call in (listings.before, listings.fresh, lambda: listings.without("8")):
+        with pytest.raises(ServerError):
+            call()
+
+
+def test_twins_are_instances_of_one_line() -> None:
+    """Those of the latest whole listing."""
+    line = line_of(Place("shop", "dev", "", "crm"))
+    listings = listings_of(Pages([[wire(7, mark_of(line, 1)), wire(8, mark_of(line, 2)), wire(9)]], [[wire(9)]]))
+    found = listings.fresh()
+    assert listings.twins == {line: ["7", "8"]}
+    assert found["7"]["tags"] == []
+    assert [mark.line for mark in identity.marks_on(found["7"])] == [line]
+    assert found["9"][model.MARKS] == []
+    listings.fresh()
+    assert listings.twins == {}

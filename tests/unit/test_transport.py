@@ -1,0 +1,289 @@
+"""Whether a request may have reached the API: over real sockets, directly and through proxies."""
+
+from __future__ import annotations
+
+import gc
+import re
+import socket
+import ssl
+import struct
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_instances.api.client import Client
+from pulumi_instances.api.responses import AnswerLost
+from pulumi_instances.api.transport import Transport
+from pulumi_instances.core.config import Settings
+from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound
+from tests.support.certificates import self_signed
+from tests.support.clock import FakeClock
+
+# http.client of Python 3.10 and 3.11 leaves the answer of a proxy that refuses a tunnel to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+HOST = "api.test"
+"""A name that only a proxy resolves."""
+CODE = {"providerData": {"code": "0nce"}}
+MISSING = b'HTTP/1.1 404 Not Found\r\nContent-Length: 23\r\n\r\n{"message":"not there"}'
+
+
+class Proxy:
+    """A proxy that serves each connection by one step of its script, and then goes on with the last one.
+
+    ``refuse`` answers 502 to what it is asked first (CONNECT, or the request itself), ``cut`` resets the connection
+    when it has read the request, ``tunnel, then cut`` does so when it has accepted a tunnel and seen any byte in it,
+    ``accept`` closes the connection unread. Bytes are what it answers to a request. ``requests`` counts what got
+    through to where the API would have acted on it.
+    """
+
+    def __init__(self, *script: str | bytes, tls: ssl.SSLContext | None = None) -> None:
+        self._script = list(script)
+        self._tls = tls
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.requests: list[bytes] = []
+        self.asked: list[bytes] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+            with closing(connection):
+                try:
+                    self._answer(connection, step)
+                except OSError:
+                    continue
+
+    def _answer(self, connection: socket.socket, step: str | bytes) -> None:
+        if step == "accept":
+            return
+        head = _request(connection)
+        self.asked.append(head.split(b"\r\n")[0])
+        if step == "refuse":
+            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        if head.startswith(b"CONNECT"):
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            if step == "tunnel, then cut":
+                connection.recv(1)
+                _reset(connection)
+                return
+            assert self._tls is not None
+            connection = self._tls.wrap_socket(connection, server_side=True)
+            head = _request(connection)
+        self.requests.append(head.split(b"\r\n")[0])
+        if step == "cut":
+            _reset(connection)
+        else:
+            assert isinstance(step, bytes)
+            connection.sendall(step)
+            connection.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """A whole request: what is closed with something unread is reset."""
+    read = b""
+    while not _is_whole(read):
+        part = connection.recv(65536)
+        if not part:
+            raise ConnectionError
+        read += part
+    return read
+
+
+def _is_whole(read: bytes) -> bool:
+    head, end, body = read.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    return bool(end) and len(body) >= (0 if length is None else int(length[1]))
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a test has left to the garbage collector does not show in another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+    return self_signed(tmp_path, host=HOST)
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put the proxy at this address before every host."""
+
+    def use(address: str) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, address)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+
+    return use
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
+def settings(scheme: str, certificate: tuple[ssl.SSLContext, Path], **changed: Any) -> Settings:
+    given = {"timeout": 5.0, "create_timeout": 5.0, "max_retries": 2, "ca_bundle": str(certificate[1]), **changed}
+    return Settings(f"{scheme}://{HOST}/v2", "us3r-s3cret", "0rg-s3cret", **given)
+
+
+# what one request came to
+
+SENT: dict[str, tuple[str, str, bool]] = {
+    "plain proxy: cut after the request": ("http", "cut", True),
+    "plain proxy: closed unread": ("http", "accept", True),
+    "tunnel: cut after the request": ("https", "cut", True),
+    "tunnel: cut in the TLS handshake": ("https", "tunnel, then cut", False),
+    "tunnel: refused": ("https", "refuse", False),
+    "tunnel: closed unread": ("https", "accept", False),
+}
+
+
+@pytest.mark.parametrize("what", SENT)
+def test_what_never_left_is_known_behind_a_proxy(
+    what: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """urllib3 reports all of these as a ProxyError. Only what the API cannot have seen is not sent."""
+    scheme, step, sent = SENT[what]
+    with Proxy(step, tls=certificate[0]) as proxy:
+        through(proxy.address)
+        attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+        assert (attempt.status, attempt.sent) == (None, sent)
+        assert attempt.failure
+        assert bool(proxy.requests) is (step == "cut")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("what", ["refused", "not resolved"])
+def test_a_proxy_that_is_not_there_has_sent_nothing(
+    what: str, scheme: str, closed: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """Neither where nobody listens, nor where its name is unknown."""
+    through(f"http://127.0.0.1:{closed}" if what == "refused" else "http://proxy.invalid:3128")
+    attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+    assert (attempt.status, attempt.sent) == (None, False)
+
+
+@pytest.mark.parametrize("what", ["refused", "not resolved"])
+def test_an_api_that_is_not_there_was_sent_nothing(what: str, closed: int) -> None:
+    """Without a proxy."""
+    host = f"127.0.0.1:{closed}" if what == "refused" else "api.invalid"
+    transport = Transport(Settings(f"http://{host}/v2", "us3r-s3cret", "0rg-s3cret"))
+    assert transport.request("POST", "/instances", {}, 5.0).sent is False
+
+
+def test_what_this_thread_has_sent_before_does_not_count(closed: int) -> None:
+    """It says nothing about the next request."""
+    with Proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as server:
+        reached = Transport(Settings(f"{server.address}/v2", "us3r-s3cret", "0rg-s3cret"))
+        assert reached.request("GET", "/instances", None, 5.0).sent
+        nowhere = Transport(Settings(f"http://127.0.0.1:{closed}/v2", "us3r-s3cret", "0rg-s3cret"))
+        assert not nowhere.request("GET", "/instances", None, 5.0).sent
+
+
+# what the client makes of it
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "POST": lambda client: client.post({"name": "billing"}),
+    "PUT with a one-time code": lambda client: client.put("7", CODE, logs_in=True),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("call", CALLS)
+def test_what_must_act_once_is_sent_once_behind_a_proxy(
+    call: str, scheme: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """The connection was cut after it: the API may have acted."""
+    with Proxy("cut", tls=certificate[0]) as proxy:
+        through(proxy.address)
+        with pytest.raises(AnswerLost):
+            CALLS[call](Client(settings(scheme, certificate), clock=FakeClock()))
+        assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_never_left_is_sent_again(
+    call: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """The proxy has refused two tunnels."""
+    good = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"id":7}'
+    with Proxy("refuse", "tunnel, then cut", good, tls=certificate[0]) as proxy:
+        through(proxy.address)
+        assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": 7}
+        assert len(proxy.asked) == 3
+        assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first", "repeated"),
+    [
+        ("http", "cut", True),
+        ("https", "cut", True),
+        ("https", "tunnel, then cut", False),
+        ("https", "refuse", False),
+        ("http", "refuse", True),
+    ],
+)
+def test_a_delete_is_sent_again_and_says_whether_the_first_may_have_acted(
+    scheme: str,
+    first: str,
+    repeated: bool,
+    certificate: tuple[ssl.SSLContext, Path],
+    through: Callable[[str], None],
+) -> None:
+    """The 404 to the second is then the answer to the first. (A 502 of a plain proxy says nothing of the API.)"""
+    with Proxy(first, MISSING, tls=certificate[0]) as proxy:
+        through(proxy.address)
+        with pytest.raises(NotFound) as caught:
+            Client(settings(scheme, certificate), clock=FakeClock()).delete("7")
+        assert caught.value.repeated is repeated
+
+
+def test_a_certificate_that_is_not_trusted_has_sent_nothing(
+    certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None], tmp_path: Path
+) -> None:
+    """It is an error at once, since it would be the same again."""
+    other = tmp_path / "other"
+    other.mkdir()
+    with Proxy("cut", tls=certificate[0]) as proxy:
+        through(proxy.address)
+        client = Client(settings("https", self_signed(other, host=HOST)), clock=FakeClock())
+        with pytest.raises(InstancesError) as caught:
+            CALLS["POST"](client)
+        assert type(caught.value) is ConnectionFailed
+        assert (len(proxy.asked), proxy.requests) == (1, [])
