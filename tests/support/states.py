@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pulumi_instances.core.model import ACCOUNT, CREATED
 from pulumi_instances.core.state_format import SIGNATURE_KEY
 
 _OF_ONE_RUN = ("created", "modified", "sourcePosition", "stackTrace")
@@ -12,7 +13,7 @@ _PROVIDER = "pulumi:providers:"
 
 
 def comparable(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The resources of an exported state by URN, without times, ids, tokens and the settings of the provider."""
+    """The resources of an exported state by URN, without times, ids, tokens, accounts and settings of the provider."""
     return sorted(map(_comparable, resources), key=lambda resource: (resource["urn"], resource.get("delete", False)))
 
 
@@ -26,7 +27,8 @@ def _comparable(resource: dict[str, Any]) -> dict[str, Any]:
         if kept["type"].startswith(_PROVIDER):
             kept[bag] = sorted(kept.get(bag, {}))
         elif "token" in kept.get(bag, {}):
-            kept[bag] = {**kept[bag], "token": sorted(kept[bag]["token"])}
+            theirs = {key: True for key in (ACCOUNT, CREATED) if key in kept[bag]}
+            kept[bag] = {**kept[bag], **theirs, "token": sorted(kept[bag]["token"])}
     return kept
 
 
