@@ -195,7 +195,6 @@ def test_a_random_walk_ends_the_same_everywhere(
     seed: int,
     steps: int,
     instances_api: Emulator,
-    instances_dialect: str,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -210,9 +209,7 @@ def test_a_random_walk_ends_the_same_everywhere(
         else:
             stack = CliHarness(directory, request.getfixturevalue("cli_template"))
         stack.program(PROGRAM)
-        stack.env.update(account.env, INSTANCES_BATCH_READS="false")  # see Player
-        if instances_dialect == "elements":  # where an account whose only instance was removed looks like a wrong path
-            stack.env["INSTANCES_CONFIRM_GONE"] = "true"
+        stack.env.update(account.env, INSTANCES_BATCH_READS="false", INSTANCES_CONFIRM_GONE="true")  # see Player
         return stack, account
 
     walk = Walk(instances_api, {engine: start(engine) for engine in engines}, seed)
@@ -229,8 +226,8 @@ class Player:
         self.api = api
         self.names: dict[str, str] = {}
         stack.configure(settings(api))
-        # Which reads a listing answers is a matter of timing, and a listing has no `disabled`.
-        stack.env["INSTANCES_BATCH_READS"] = "false"
+        # Which reads a listing answers is a matter of timing, and it has no `disabled`. What is missing is young.
+        stack.env.update(INSTANCES_BATCH_READS="false", INSTANCES_CONFIRM_GONE="true")
 
     def play(self, step: Do) -> dict[str, Any]:
         """What the step came to: outcome, counts, errors, outputs, state, writes and objects."""
