@@ -36,17 +36,34 @@ def open_stack(name: str, environment: Mapping[str, str]) -> Iterator[Stack]:
     """The stack ``name`` of the quickstart, run by the root's Pulumi.yaml, with its state in ``.demo/<name>``.
 
     ``environment`` is added to that of the program and of the provider. Says in one line which engine it is.
-    Raises Unavailable.
+    Raises Unavailable, also where the other engine has deployed it: neither knows the state of the other.
     """
     directory = DEMO / name
     directory.mkdir(parents=True, exist_ok=True)
     cli = _cli()
+    local, stacks = directory / LOCAL_STATE, directory / "state/.pulumi/stacks"
+    other, files = ("cli", sorted(stacks.rglob(f"{name}.json"))) if cli is None else ("local", [local])
+    if any(_holds_resources(file) for file in files):
+        raise Unavailable(
+            f"the other engine has deployed the stack {name}: run `{CHOICE}={other} make destroy` first, "
+            f"or go on with `{CHOICE}={other}`"
+        )
     if cli is not None:
         print(f"Engine: Pulumi CLI {cli.version}, {shutil.which(cli.command)}", flush=True)
         yield _cli_stack(cli, name, directory / "state", environment)
         return
     print("Engine: the local engine, a test double of Pulumi's (`make cli` brings the real one)", flush=True)
-    yield from _local_stack(name, directory / LOCAL_STATE, {**environment, "PULUMI_HOME": str(DEMO / "home")})
+    yield from _local_stack(name, local, {**environment, "PULUMI_HOME": str(DEMO / "home")})
+
+
+def _holds_resources(state: Path) -> bool:
+    """Whether this state, of either engine, has any. One that is not there or was not written in full has none."""
+    try:
+        document = json.loads(state.read_text())
+    except (OSError, ValueError):
+        return False
+    latest = document.get("deployment") or document.get("checkpoint", {}).get("latest") or {}
+    return bool(latest.get("resources"))
 
 
 def _local_stack(name: str, file: Path, environment: Mapping[str, str]) -> Iterator[StackDouble]:

@@ -69,10 +69,11 @@ def test_wrong_usage_is_exit_code_1(run: Run, arguments: list[str]) -> None:
 
 
 def test_missing_settings_are_told(run: Run) -> None:
-    """Each line says how to set it."""
+    """Each line says how to set it, and that a stack's configuration is read only with ``--stack``."""
     done = run("list")
     assert done.code == 1
-    assert "instances:baseUrl is missing" in done.err
+    assert 'instances:baseUrl is missing; run "pulumi config set' in done.err
+    assert 'instances:baseUrl <value>" and pass --stack' in done.err
     assert "INSTANCES_USER_SECRET" in done.err
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import needs_cli
+
 # A proxy where nothing listens: what would leave this machine fails at once.
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 STEPS = ["preview", "up", "preview --diff", "up", "refresh", "up", "preview", "secrets", "destroy"]
@@ -113,3 +115,17 @@ def test_up_outlives_the_command_until_destroy(clone: Path) -> None:
     assert "3 unchanged" in second.stdout
     assert "'Team files'" in second.stdout
     assert "The API holds: nothing." in gone.stdout
+
+
+@needs_cli
+@pytest.mark.parametrize(("first", "second"), [("local", "cli"), ("cli", "local")])
+def test_an_engine_does_not_go_on_where_the_other_has_deployed(clone: Path, first: str, second: str) -> None:
+    """Such as after `make up`, `make cli` and `make up`: the new state would hold none of the instances."""
+    run(clone, "tools.play", "up", PULUMI_INSTANCES_ENGINE=first)
+    for operation in ("up", "destroy"):
+        done = run(clone, "tools.play", operation, PULUMI_INSTANCES_ENGINE=second)
+        assert done.returncode == 1
+        [line] = done.stderr.strip().splitlines()
+        assert f"run `PULUMI_INSTANCES_ENGINE={first} make destroy` first" in line
+    assert run(clone, "tools.play", "destroy", PULUMI_INSTANCES_ENGINE=first).returncode == 0
+    assert run(clone, "tools.play", "up", PULUMI_INSTANCES_ENGINE=second).returncode == 0

@@ -47,6 +47,8 @@ def test_what_the_readme_says_to_type(example: str, shell: Shell, api: Emulator,
     made = {instance["name"]: instance for instance in api.instances()}
     assert made.keys() == {"Team files", *CREATED[example]}
     assert all(instance["token"] not in done.stdout for instance in made.values())
+    if (given := ROOT / "examples" / example / "requirements.txt").exists():  # the line that brings the plugin stays
+        assert given.read_text() in (shell.directory / "requirements.txt").read_text()
     shell.run("pulumi preview --expect-no-changes")
     shell.run("pulumi destroy --yes --skip-preview")
     assert [instance["id"] for instance in api.instances()] == [files]

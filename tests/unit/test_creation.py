@@ -478,7 +478,7 @@ def test_an_error_that_is_not_ours_orphans_nothing(
 
 
 def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[[], int]) -> None:
-    """It may be the one that `--replace` replaces. The error names those of all resources, and both commands."""
+    """It may be one that has moved, or that `--replace` replaces. The error names all causes, and both commands."""
     left, of_other = add(api, MARK), add(api, mark_of(OTHER, 3))
     add(api, mark_of(line_of(Place("shop", "prod", "", "billing")), 1))
     every = operations(api)
@@ -488,6 +488,7 @@ def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[
         every.create(checked())
     text = str(caught.value)
     assert f"instance {left} carries the mark of this resource already" in text
+    assert all(cause in text for cause in ("interrupted run", "lost state", "has moved", "--replace"))
     assert f"This run has found: {left} (shop/dev/billing), {of_other} (shop/dev/other)" in text
     assert "`INSTANCES_TAKE_OVER=yes pulumi up`" in text
     assert "`INSTANCES_TAKE_OVER=no pulumi up`" in text

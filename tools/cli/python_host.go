@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ import (
 
 // errorWasShown is the exit status of a program whose error the user has seen.
 const errorWasShown = 32
+
+var nameInProject = regexp.MustCompile(`(?m)^\s*name = "([^"]+)"`)
 
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
@@ -296,9 +299,27 @@ func (h *host) Link(ctx context.Context, req *pulumirpc.LinkRequest) (*pulumirpc
 	}
 	paths := map[string]string{}
 	for _, each := range req.GetPackages() {
-		paths["pulumi_"+each.GetPackage().GetName()] = each.GetPath()
+		name := nameOfSDK(filepath.Join(req.GetInfo().GetRootDirectory(), each.GetPath()))
+		if name == "" {
+			name = "pulumi_" + each.GetPackage().GetName()
+		}
+		paths[name] = each.GetPath()
 	}
 	return &pulumirpc.LinkResponse{}, python.LinkPackages(ctx, paths)
+}
+
+// nameOfSDK returns the name of the Python package in this directory, or "". A line of the requirements that asks for it
+// is replaced, so it has to be the right one: `pulumi-instances` brings the plugin, and is not the SDK.
+func nameOfSDK(directory string) string {
+	project, err := os.ReadFile(filepath.Join(directory, "pyproject.toml"))
+	if err != nil {
+		return ""
+	}
+	found := nameInProject.FindSubmatch(project)
+	if found == nil {
+		return ""
+	}
+	return strings.ReplaceAll(string(found[1]), "-", "_")
 }
 
 // pythonOf returns the Python of a program or a plugin, as `runtime.options` in its project file say: the `virtualenv`

@@ -164,10 +164,11 @@ class Creations:
                 ids,
             )
         return LeftBehind(
-            f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run has made "
-            f"it, or it is to be replaced (--replace, taint). This run has found: {shown}",
-            f"if a run was interrupted, run `{variable}=yes pulumi up`, which takes over what is found; to replace it, "
-            f"or to create another one, run `{variable}=no pulumi up`",
+            f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run or a lost "
+            "state has left it, it has moved to another resource or stack, or it is to be replaced (--replace, taint). "
+            f"This run has found: {shown}",
+            f"if a run was interrupted or the state was lost, run `{variable}=yes pulumi up`, which takes over what is "
+            f"found; otherwise, to create another one, run `{variable}=no pulumi up`",
             ids,
         )
 

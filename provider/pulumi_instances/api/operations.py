@@ -391,7 +391,8 @@ class Operations:
                 self._named.add(line)
             log.warning(
                 "instance %s carries the mark of %s, which has another instance in this stack: an interrupted run has "
-                "made it, or another stack of this name. Find out which; if it was a run, delete it at the service",
+                "made it, or another stack of this name, or it has moved to another stack. Find out which; if it was "
+                "a run, delete it at the service",
                 ", ".join(ids),
                 words_of(line),
             )

@@ -95,7 +95,13 @@ def client_of(found: Sources, account: str | None) -> Client:
     """A client with these settings."""
     from ..api.client import Client
 
-    return Client(config.load(found.get, found.environ), account=account)
+    return Client(config.load(found.get, found.environ, how_to_set=_how_to_set), account=account)
+
+
+def _how_to_set(setting: config.Setting, account: Any) -> str:
+    """The configuration of a stack is not read unless ``--stack`` names it."""
+    advice = config.how_to_set_in_python(setting, account)
+    return advice if account else f"{advice} and pass --stack"
 
 
 class Sources(NamedTuple):
