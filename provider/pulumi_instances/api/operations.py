@@ -66,6 +66,7 @@ class Operations:
         self._lock = threading.Lock()
         self._proven: dict[str, Found] = {}
         self._tokens: dict[str, str] = {}
+        self._accounts: dict[str, object] = {}
         self._named: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
@@ -371,16 +372,25 @@ class Operations:
             self._proven[instance_id] = found
         self._name_twins()
 
-    def _another_is_proven(self, instance_id: str, listed: Mapping[str, Found]) -> bool:
-        """Whether this account has another instance of the state, by its token."""
+    def _another_is_proven(self, instance_id: str, outputs: Mapping[str, Any], listed: Mapping[str, Found]) -> bool:
+        """Whether this account has another instance of the state which was seen where this one was, by its token.
+
+        Then secrets or host of that account are new. One that was always here says nothing of where the other is.
+        """
         with self._lock:
-            if any(each != instance_id for each in self._proven):
+            others = {
+                each
+                for each, account in self._accounts.items()
+                if each != instance_id and account == outputs.get(model.ACCOUNT)
+            }
+            if any(each in self._proven for each in others):
                 return True
-            return any(identity.shown_token(listed.get(each, {})) == token for each, token in self._tokens.items())
+            return any(identity.shown_token(listed.get(each, {})) == self._tokens[each] for each in others)
 
     def _note_token(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         with self._lock:
             self._tokens[instance_id] = _token(outputs)
+            self._accounts[instance_id] = outputs.get(model.ACCOUNT)
 
     def _name_twins(self) -> None:
         """Say once which instances carry the mark of a resource that has another one."""
