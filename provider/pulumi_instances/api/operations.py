@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..core import identity, model
 from ..core.config import Settings
-from ..core.errors import AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from ..core.errors import AdoptionRefused, AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
 from ..core.identity import Verdict
 from ..core.marks import words_of
 from ..core.updates import Update
@@ -174,7 +174,8 @@ class Operations:
                 self._looked_up[line] = found
         if imports and (problems := self.check_import(line)):
             raise InputError(problems[0].sentence(), problems[0].advice)
-        return {**found, model.ACCOUNT: self._account}
+        mark = identity.own_mark(found, line)
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
 
     def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
@@ -184,6 +185,8 @@ class Operations:
         """
         checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
         there = self._proved(checked, outputs, what)
+        if model.MARK not in outputs and identity.of_others(there, inputs.get(model.LINE)):
+            raise self._adoptions.refused_update(there, what)
         body, mark = self._marked(update.body, there, outputs, inputs)
         try:
             if update.method == "PATCH":
@@ -270,7 +273,14 @@ class Operations:
     def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
         """Delete an instance, unless its mark is another resource's: then say so."""
         there = self._proved(instance_id, outputs, what)
-        if identity.of_others(there, identity.line_in(outputs)):
+        others = identity.displaced(there, outputs)
+        if others and identity.is_of_our_stack(others, outputs):
+            raise AdoptionRefused(
+                f"{what}: its tags say that {identity.managed_by(there)} manages it, and the state does not: an update "
+                "of a resource that was renamed was cut off, or another one has it, so nothing was done",
+                "run `pulumi up` first, or `pulumi state delete` if another resource has it",
+            )
+        if others:
             return f"its tags say that {identity.managed_by(there)} manages it"
         self._client.delete(instance_id)
         return None
