@@ -111,7 +111,7 @@ def test_another_instance_of_the_state_proves_the_account(
     """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more."""
     instance_id, outputs = missing
     other = str(api.add(name="other"))
-    theirs = state(api, other, **{model.ACCOUNT: None})
+    theirs = state(api, other, **{model.ACCOUNT: "of older secrets"})
     every = operations(api)
     if proven == "read":
         every.read(other, theirs)
@@ -119,6 +119,26 @@ def test_another_instance_of_the_state_proves_the_account(
         every.note_diff(other, theirs, {}, replaced=False)
     with pytest.raises(NotFound if proven != "by nobody" else UnexpectedAnswer):
         every.read(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
+
+
+@pytest.mark.parametrize("proven", ["read", "listed", "created"])
+def test_an_instance_that_was_always_here_proves_no_other_account(
+    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str
+) -> None:
+    """A resource that was given the provider of another account, which has instances of the state, still exists."""
+    instance_id, outputs = missing
+    every = operations(api)
+    if proven == "created":
+        every.create({"your_mom": "dropbox", "name": "other"})
+    else:
+        other = str(api.add(name="other"))
+        if proven == "read":
+            every.read(other, state(api, other))
+        else:
+            every.note_diff(other, state(api, other), {}, replaced=False)
+    for call in (every.read, every.delete):
+        with pytest.raises(UnexpectedAnswer, match="shows no other instance of that account, so nothing is dropped"):
+            call(instance_id, {**outputs, model.ACCOUNT: "elsewhere"})
 
 
 def test_a_young_instance_is_looked_for_again(api: Emulator) -> None:

@@ -500,9 +500,9 @@ def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCapt
     left = add(api, "old", MARK, name="old")
     every = operations(api, take_over="yes")
     found = every.create(checked())
-    assert (found["id"], found[model.MARK]) == (left, MARK)
+    assert (found["id"], found[model.MARK]) == (left, mark_of(LINE, 2)), "it gets the next number"
     assert [(request.method, request.body) for request in api.writes] == [
-        ("PUT", {"name": "billing", "tags": ["eu", MARK]})
+        ("PUT", {"name": "billing", "tags": ["eu", found[model.MARK]]})
     ]
     assert f"instance {left}, made by an interrupted run, is taken over" in caplog.text
     every.delete(left, found)
@@ -875,13 +875,64 @@ def test_an_update_of_the_tags_renews_the_mark_of_a_resource_that_has_moved(api:
 
 def test_a_delete_spares_what_carries_anothers_mark(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """A mark that the state itself holds, by an alias or a renamed stack, is not another's."""
-    ours, theirs = add(api, mark_of(OTHER, 1)), add(api, mark_of(OTHER, 2))
+    foreign = mark_of(line_of(Place("shop", "prod", "", "other")), 1)
+    ours, theirs = add(api, mark_of(OTHER, 1)), add(api, foreign)
     every = operations(api)
     for instance_id, mark in ((ours, mark_of(OTHER, 1)), (theirs, MARK)):
         outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark}
         every.delete(instance_id, outputs)
     assert ids(api) == [theirs]
-    assert f"instance {theirs} is not deleted: its tags say that shop/dev/other manages it" in caplog.text
+    assert f"instance {theirs} is not deleted: its tags say that shop/prod/other manages it" in caplog.text
+
+
+def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Another resource of the stack, another stack of its name, or the old provider of a replacement."""
+    instance_id = add(api, MARK)
+    held = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: MARK}
+    found = operations(api, take_over="yes").create(checked())
+    assert found["id"] == instance_id
+    operations(api).delete(instance_id, held)
+    assert ids(api) == [instance_id]
+    assert f"instance {instance_id} is not deleted: its tags say that shop/dev/billing manages it" in caplog.text
+    operations(api).delete(instance_id, {**held, model.MARK: found[model.MARK]})
+    assert ids(api) == []
+
+
+def test_what_a_cut_off_rename_has_marked_stays_in_the_state(api: Emulator) -> None:
+    """The instance has the mark of the new name, and the state that of the old one: no other stack has it."""
+    instance_id = add(api, MARK)
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(OTHER, 1)}
+    with pytest.raises(AdoptionRefused, match="run `pulumi up` first"):
+        operations(api).delete(instance_id, outputs)
+    assert ids(api) == [instance_id]
+
+
+def test_what_was_imported_with_its_own_mark_is_deleted(api: Emulator) -> None:
+    """After a lost state, the import stores the mark."""
+    instance_id = add(api, MARK)
+    found = operations(api).look_up(instance_id, line=LINE, imports=True)
+    assert found[model.MARK] == MARK
+    operations(api).delete(instance_id, found)
+    assert ids(api) == []
+
+
+def test_what_an_import_was_refused_is_not_changed(api: Emulator) -> None:
+    """The engine has written it into the state by then."""
+    instance_id = add(api, mark_of(OTHER, 1))
+    every = operations(api)
+    found = every.look_up(instance_id, line=LINE)
+    with pytest.raises(AdoptionRefused, match="shop/dev/other manages it, so nothing was done"):
+        every.update(instance_id, found, checked("stolen"), Update("PUT", {"name": "stolen"}))
+    assert api.writes == []
+
+
+def test_without_a_listing_the_mark_is_one_that_no_instance_has(api: Emulator) -> None:
+    """An answer about the instance that is replaced does not pass for the new one."""
+    api.fail("GET", "/instances", Fault.status(403), times=9)
+    first = operations(api).create(checked())
+    api.fail("POST", "/instances", Fault.answer_existing(int(first["id"])))
+    with pytest.raises(CreateUndecided, match="which does not carry the mark that was sent"):
+        operations(api).create(checked())
 
 
 @pytest.mark.parametrize("bad", ["", "../7", None, True, "7/.."])

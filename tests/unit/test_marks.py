@@ -114,7 +114,7 @@ def test_any_other_tag_is_not_a_mark(tag: str) -> None:
     assert not is_mark(tag)
 
 
-@pytest.mark.parametrize(("used", "number"), [([], 1), ([1], 2), ([1, 3], 4), ([7], 8)])
+@pytest.mark.parametrize(("used", "number"), [([], 1), ([1], 2), ([1, 3], 4), ([7], 8), ([1, 9999], 2)])
 def test_the_next_mark_is_after_all_that_were_used(used: list[int], number: int) -> None:
     """A number that became free is not given again: what is left of its instance may still appear."""
     assert next_mark(line_of(CRM), used) == f"{line_of(CRM)}.{number}"

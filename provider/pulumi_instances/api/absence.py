@@ -24,11 +24,12 @@ class Absence:
         client: Client,
         listings: Listings,
         account: str,
-        another_is_proven: Callable[[str, Mapping[str, Found]], bool],
+        another_is_proven: Callable[[str, Mapping[str, Any], Mapping[str, Found]], bool],
     ) -> None:
         """Send nothing.
 
-        ``account`` is that of `identity`; ``another_is_proven`` tells whether a listing or this run shows another one.
+        ``account`` is that of `identity`; ``another_is_proven`` tells whether a listing or this run shows another one
+        that was in the same account.
         """
         self._client = client
         self._listings = listings
@@ -39,7 +40,8 @@ class Absence:
         """Raise UnexpectedAnswer unless the instance of the state with these outputs no longer exists.
 
         ``what`` is the operation, and ``missing`` the API's own 404 to it. Besides it needs a listing that lacks the
-        instance, and the account of the state: that it is the same, or that this run has proven another instance of it.
+        instance, and the account of the state: that it is the same, or that this run has proven another instance of that
+        account in this one.
         """
         if self._client.settings.confirm_gone:
             return
@@ -60,11 +62,13 @@ class Absence:
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
             )
-        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(instance_id, listed):
+        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(
+            instance_id, outputs, listed
+        ):
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but {self._client.settings.base_url} with the secrets of "
                 f"{self._client.account_name} was not the account of this instance before, and shows no other "
-                "instance of the state, so nothing is dropped",
+                "instance of that account, so nothing is dropped",
                 f"check instances:baseUrl and the secrets, or, if it no longer exists, {self.how_to_confirm()}",
             )
 

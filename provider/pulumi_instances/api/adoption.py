@@ -72,32 +72,42 @@ class Adoptions:
             raise _refused(taken(instance_id))
         return self.bring_in_line(found, inputs)
 
-    def bring_in_line(self, found: Found, inputs: Mapping[str, Any]) -> Found:
-        """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most."""
-        mark, is_new = self._mark_for(found, inputs)
+    def refused_update(self, found: Found, what: str) -> AdoptionRefused:
+        """The error of a resource whose state holds an instance of another one: the engine keeps a refused import."""
+        fault = f"{what}: its tags say that {identity.managed_by(found)} manages it, so nothing was done"
+        return AdoptionRefused(fault, f"{_TO_MOVE}; run `pulumi state delete` for this resource")
+
+    def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
+        """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most.
+
+        With ``over`` it is taken over, and gets the next mark in any case: a state that holds it with the one before,
+        in another resource or another stack, does not delete it then.
+        """
+        mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
         changes = not model.is_met(body, found, self._client.settings.dialect)
         if is_new:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
-            marks = [*found.get(model.MARKS, []), *([mark] if is_new and mark else [])]
+            kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
+            marks = [*kept, *([mark] if is_new and mark else [])]
             sent = {**body, "tags": [*body["tags"], *marks]} if "tags" in body else body
             answer = model.from_wire(self._client.put(found["id"], sent), self._client.settings.dialect)
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
             found = {**found, **body, **answer}
         return {**found, model.MARK: mark} if mark else found
 
-    def _mark_for(self, found: Found, inputs: Mapping[str, Any]) -> tuple[str | None, bool]:
+    def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
         """The mark of the resource, and whether the instance does not carry it yet."""
         line = inputs.get(model.LINE)
         ours = [tag for tag in found.get(model.MARKS, ()) if tag not in identity.of_others(found, line)]
-        if ours:
+        if ours and not (over and ("tags" in found or "tags" in inputs)):
             return ours[0], False
         # Tags that are neither shown nor given would be lost by a PUT with the mark alone.
         if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
             return None, False
         before = self._listings.before() or {}
-        return self._holders.next_mark(line, before.values()), True
+        return self._holders.next_mark(line, [*before.values(), found]), True
 
 
 def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:

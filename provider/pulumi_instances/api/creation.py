@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,7 +27,7 @@ from ..core.errors import (
     NotFound,
     UnexpectedAnswer,
 )
-from ..core.marks import words_of
+from ..core.marks import mark_of, words_of
 from . import limits, locks
 from .adoption import Adoptions
 from .attempt import Attempt, Json
@@ -189,7 +190,7 @@ class Creations:
             "instance %s, made by an interrupted run, is taken over with the configuration and login of that run",
             instance_id,
         )
-        return self._adoptions.bring_in_line(found, create.inputs)
+        return self._adoptions.bring_in_line(found, create.inputs, over=True)
 
     # the request
 
@@ -199,7 +200,10 @@ class Creations:
         body = model.to_create(create.inputs, settings.dialect)
         mark = None
         if create.line is not None:
-            mark = self._holders.next_mark(create.line, listed.values())
+            if create.before is None:  # nobody knows which numbers are in use
+                mark = mark_of(create.line, random.SystemRandom().randint(1000, 8999))
+            else:
+                mark = self._holders.next_mark(create.line, listed.values())
             body["tags"] = [*body.get("tags", []), mark]
 
         def may_send() -> bool:

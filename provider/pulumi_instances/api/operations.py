@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..core import identity, model
 from ..core.config import Settings
-from ..core.errors import AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from ..core.errors import AdoptionRefused, AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
 from ..core.identity import Verdict
 from ..core.marks import words_of
 from ..core.updates import Update
@@ -66,6 +66,7 @@ class Operations:
         self._lock = threading.Lock()
         self._proven: dict[str, Found] = {}
         self._tokens: dict[str, str] = {}
+        self._accounts: dict[str, object] = {}
         self._named: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
@@ -173,7 +174,8 @@ class Operations:
                 self._looked_up[line] = found
         if imports and (problems := self.check_import(line)):
             raise InputError(problems[0].sentence(), problems[0].advice)
-        return {**found, model.ACCOUNT: self._account}
+        mark = identity.own_mark(found, line)
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
 
     def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
@@ -183,6 +185,8 @@ class Operations:
         """
         checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
         there = self._proved(checked, outputs, what)
+        if model.MARK not in outputs and identity.of_others(there, inputs.get(model.LINE)):
+            raise self._adoptions.refused_update(there, what)
         body, mark = self._marked(update.body, there, outputs, inputs)
         try:
             if update.method == "PATCH":
@@ -269,7 +273,14 @@ class Operations:
     def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
         """Delete an instance, unless its mark is another resource's: then say so."""
         there = self._proved(instance_id, outputs, what)
-        if identity.of_others(there, identity.line_in(outputs)):
+        others = identity.displaced(there, outputs)
+        if others and identity.is_of_our_stack(others, outputs):
+            raise AdoptionRefused(
+                f"{what}: its tags say that {identity.managed_by(there)} manages it, and the state does not: an update "
+                "of a resource that was renamed was cut off, or another one has it, so nothing was done",
+                "run `pulumi up` first, or `pulumi state delete` if another resource has it",
+            )
+        if others:
             return f"its tags say that {identity.managed_by(there)} manages it"
         self._client.delete(instance_id)
         return None
@@ -371,16 +382,25 @@ class Operations:
             self._proven[instance_id] = found
         self._name_twins()
 
-    def _another_is_proven(self, instance_id: str, listed: Mapping[str, Found]) -> bool:
-        """Whether this account has another instance of the state, by its token."""
+    def _another_is_proven(self, instance_id: str, outputs: Mapping[str, Any], listed: Mapping[str, Found]) -> bool:
+        """Whether this account has another instance of the state which was seen where this one was, by its token.
+
+        Then secrets or host of that account are new. One that was always here says nothing of where the other is.
+        """
         with self._lock:
-            if any(each != instance_id for each in self._proven):
+            others = {
+                each
+                for each, account in self._accounts.items()
+                if each != instance_id and account == outputs.get(model.ACCOUNT)
+            }
+            if any(each in self._proven for each in others):
                 return True
-            return any(identity.shown_token(listed.get(each, {})) == token for each, token in self._tokens.items())
+            return any(identity.shown_token(listed.get(each, {})) == self._tokens[each] for each in others)
 
     def _note_token(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         with self._lock:
             self._tokens[instance_id] = _token(outputs)
+            self._accounts[instance_id] = outputs.get(model.ACCOUNT)
 
     def _name_twins(self) -> None:
         """Say once which instances carry the mark of a resource that has another one."""

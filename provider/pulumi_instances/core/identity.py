@@ -46,6 +46,27 @@ def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
+def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any]) -> list[str]:
+    """The marks on an instance by which it is no longer that of the state with these outputs.
+
+    They are those of other lines, and one of its own line in place of the state's: who has taken it over has set that.
+    """
+    mark = outputs.get(MARK)
+    return of_others(found, line_in(outputs) if carries(found, mark) else None)
+
+
+def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
+    """Whether these marks are of other resources of the stack that the mark of the state names."""
+    ours = parse(str(outputs.get(MARK)))
+    marks = [mark for tag in tags if (mark := parse(tag)) is not None]
+    return ours is not None and all(mark.stack == ours.stack and mark.line != ours.line for mark in marks)
+
+
+def own_mark(found: Mapping[str, Any], line: str | None) -> str | None:
+    """The mark of this line on an instance, as its tags have it."""
+    return next((tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line == line), None)
+
+
 def account_of(settings: Settings) -> str:
     """What a state holds of the account: a digest of its URL and secrets, which says how much a 404 is worth.
 

@@ -18,6 +18,8 @@ _PREFIX = "pulumi:"
 _MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.([1-9][0-9]{0,3})")
 _LONGEST_WORDS = 33
 """Characters for people in a mark, so that the whole of it has at most 60: services cut long tags."""
+_LAST = 9999
+"""The highest number of a mark."""
 _DIGEST = 7
 """Characters of 5 bits each, for the stack and again for the resource."""
 
@@ -98,5 +100,6 @@ def is_mark(tag: str) -> bool:
 
 
 def next_mark(line: str, numbers: Collection[int]) -> str:
-    """The first mark of the line after all that are in use."""
-    return mark_of(line, max(numbers, default=0) + 1)
+    """The first mark of the line after all that are in use; the first free one after the last number."""
+    following = max(numbers, default=0) + 1
+    return mark_of(line, following if following <= _LAST else next(n for n in range(1, _LAST) if n not in numbers))

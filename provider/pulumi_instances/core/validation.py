@@ -12,6 +12,7 @@ from pulumi.output import Unknown
 from . import model
 from .dialect import DIALECTS, Dialect
 from .errors import InputError, Problem, quote
+from .marks import is_mark
 from .model import (
     CREATE_ONLY,
     DEFAULTS,
@@ -141,6 +142,8 @@ def _tags_problems(tags: Any) -> Iterator[Problem]:
             yield Problem(f"tags[{position}]", f"must be a string, not {kind_of(tag)}", 'write tags=["billing"]')
         elif fault := _string_fault(tag):
             yield Problem(f"tags[{position}]", fault, "remove it, or write a tag")
+        elif is_mark(tag):
+            yield Problem(f"tags[{position}]", "is the mark of a resource, which only the provider sets", "remove it")
 
 
 def _object_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:
