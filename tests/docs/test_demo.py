@@ -120,7 +120,7 @@ def test_up_outlives_the_command_until_destroy(clone: Path) -> None:
 @needs_cli
 @pytest.mark.parametrize(("first", "second"), [("local", "cli"), ("cli", "local")])
 def test_an_engine_does_not_go_on_where_the_other_has_deployed(clone: Path, first: str, second: str) -> None:
-    """Such as after `make up`, `make cli` and `make up`: the new state would hold none of the instances."""
+    """This is so after `make up`, `make cli` and `make up`: the new state would hold none of the instances."""
     run(clone, "tools.play", "up", PULUMI_INSTANCES_ENGINE=first)
     for operation in ("up", "destroy"):
         done = run(clone, "tools.play", operation, PULUMI_INSTANCES_ENGINE=second)

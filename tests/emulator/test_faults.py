@@ -82,7 +82,7 @@ def test_a_lag_hides_what_a_post_has_made(api: Emulator, http: Http) -> None:
 
 
 def test_ids_can_start_again(api: Emulator) -> None:
-    """As a service does that was set up anew: an instance may have the id of one that was deleted."""
+    """A service that was set up anew does so: an instance may have the id of one that was deleted."""
     api.restart_ids()
     first = api.add()
     assert api.add() == first + 1

@@ -353,7 +353,7 @@ def test_an_adoption_that_cannot_work_fails_at_the_check(api: Emulator, plugin: 
 
 @pytest.mark.usefixtures("api")
 def test_what_the_program_declares_is_not_adopted(plugin: Plugin) -> None:
-    """Nor is what a refresh has read: a state holds it."""
+    """What a refresh has read is not either: a state holds it."""
     made = plugin.create(inputs())
     plugin.refresh(made.id, plain(made.outputs))
     [(_, text)] = plugin.check(inputs(adopt_id=made.id)).failures

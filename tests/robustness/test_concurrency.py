@@ -13,7 +13,7 @@ import pytest
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.model import URN
-from pulumi_instances.core.state_format import INSTANCE_TYPE
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SIGNATURE_KEY
 from pulumi_instances.testing.emulator import Account, Emulator, Fault, Request
 from tests.robustness.test_bad_input import configured
 from tests.support.values import inputs, outputs
@@ -36,12 +36,13 @@ def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
         bag = inputs(name=f"n{number % 8}", provider_data={"code": f"c0de-{number}"}, **{URN: urn})
         checked = provider.check({}, bag).inputs
         made = provider.create(checked)
-        state: dict[str, Any] = {**(made.outs or {}), "token": api.instance(made.id)["token"]}
+        state = _in_plain(made.outs or {})
         news = {**checked, "tags": [f"tag-{number}"]}
         assert provider.diff(made.id, state, news).changes is None
         outs = provider.update(made.id, state, news).outs
         assert outs is not None
-        read = provider.read(made.id, {**outs, "token": state["token"]})
+        outs = _in_plain(outs)
+        read = provider.read(made.id, outs)
         assert (read.inputs or {})["tags"] == [f"tag-{number}"]
         if number % 2:
             provider.delete(made.id, outs)
@@ -59,6 +60,14 @@ def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
         assert instance["tags"] == [f"tag-{number}"]
     acted = Counter(request.method for request in api.writes if request.status == 200)
     assert acted["POST"] < 64, "answers were lost indeed"
+
+
+def _in_plain(outs: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs as the engine hands them over: without the marks of secrets."""
+    return {
+        key: value["value"] if isinstance(value, dict) and SIGNATURE_KEY in value else value
+        for key, value in outs.items()
+    }
 
 
 def _operations(account: Account, **changed: Any) -> Operations:
@@ -125,9 +134,11 @@ def test_requests_per_second_are_an_account_wide_limit(api: Emulator, rate: str 
     def read(instance_id: str) -> None:
         operations.read(instance_id, outputs(token=api.instance(instance_id)["token"]))
 
+    read(ids[0])  # the first request loads what sends it
+    before = len(api.requests)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(read, ids))
-    begun = sorted(request.started for request in api.requests)
+    begun = sorted(request.started for request in api.requests[before:])
     assert len(begun) == 8
     # A request may be late, and then the next one seems early: the whole is what counts.
     assert (begun[-1] - begun[0] >= 0.9 * 7 / 20) is spaced

@@ -406,7 +406,7 @@ def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark
 
 
 def test_the_id_of_an_instance_that_this_run_deleted_may_come_back(api: Emulator) -> None:
-    """As with `delete_before_replace` where a service gives ids again."""
+    """This is so with `delete_before_replace` where a service gives ids again."""
     instance_id = add(api, MARK)
     outputs = {"your_mom": "dropbox", "name": "billing", "token": api.instance(instance_id)["token"], model.MARK: MARK}
     every = operations(api)

@@ -46,7 +46,7 @@ def test_what_no_resource_of_the_run_holds_was_left_behind() -> None:
 
 
 def test_twins_are_unknown_instances_of_a_line_that_the_state_has() -> None:
-    """Not those of a resource that is being created, nor of one that this run does not know."""
+    """Those of a resource that is being created, or that this run does not know, do not count."""
     holders = Holders()
     holders.note_state("7", OF_CRM)
     by_line = {CRM: ["7", "8"], BOX: ["5", "6"]}
@@ -166,7 +166,7 @@ def test_what_the_program_still_declares_is_not_adopted_by_another() -> None:
 
 
 def test_the_own_instance_of_a_resource_is_deleted() -> None:
-    """Also where the program still declares it, to replace it."""
+    """It is so where the program still declares it, to replace it."""
     holders = Holders()
     assert holders.why_spared("7", OF_CRM) is None
     declare(holders, "7", CRM, replaced=True)

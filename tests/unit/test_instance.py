@@ -186,7 +186,7 @@ def test_what_is_not_given_is_none() -> None:
 
 
 def test_an_instance_says_where_it_is_declared() -> None:
-    """As its URN in the engine will: with the types of its parents, whose URN is known by then."""
+    """It does so as its URN in the engine will: with the types of its parents, whose URN is known by then."""
 
     def program() -> None:
         team = pulumi.ComponentResource("acme:index:Team", "sales")

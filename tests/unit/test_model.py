@@ -341,7 +341,7 @@ def test_hidden_keys_are_carried_over() -> None:
 
 
 def test_the_inputs_of_a_state_hold_the_line_of_its_mark() -> None:
-    """As the inputs that check fills: a refresh must not show a difference in it."""
+    """They are as the inputs that check fills: a refresh must not show a difference in it."""
     mark = mark_of(line_of(Place("shop", "dev", "", "billing")), 2)
     assert model.inputs_of(outputs(**{model.MARK: mark})) == inputs(**{model.LINE: mark.rpartition(".")[0]})
     assert model.inputs_of(outputs()) == inputs()
