@@ -450,7 +450,7 @@ def test_a_replacement_that_takes_over_deletes_nothing(stack: Harness, instances
 @on_the_cli
 @pytest.mark.parametrize("mark", ["true", "false"])
 def test_adopt_id_takes_nothing_from_another_resource(stack: Harness, instances_api: Emulator, mark: str) -> None:
-    """This is so in a run that looks at the new resource only, nor when the old one leaves the program in the same run.
+    """It is so in a run that looks at the new resource only, and when the old one leaves the program in the same run.
 
     Without a mark, both hold it then, and it is deleted with the last of them.
     """
