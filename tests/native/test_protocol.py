@@ -443,6 +443,29 @@ def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emul
     assert again == found
 
 
+def test_what_an_import_was_refused_stays_as_it_is(provider: Native, api: Emulator) -> None:
+    """The engine holds it by then, and would next delete what the resource had before: Diff stops that `up`."""
+    line = line_of(Place("theirs", "dev", "", "x"))
+    instance_id = str(api.add(your_mom="box", name="x", tags=[mark_of(line, 1)]))
+    found = provider.get(instance_id)  # as the engine reads for the option `import`
+    assert found.outputs["__imported"] == "theirs/dev/x"
+    whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
+    for held in (found, provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))):
+        with pytest.raises(NativeError, match="by an import that was refused: theirs/dev/x manages it"):
+            provider.diff(instance_id, plain(held.outputs), whole, held.inputs)
+    api._store.change(int(instance_id), {"tags": ["free"]})
+    again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))
+    assert provider.diff(instance_id, plain(again.outputs), whole, again.inputs).changes != "NONE"
+
+
+def test_an_id_to_import_is_written_as_the_service_writes_it(provider: Native, api: Emulator) -> None:
+    """The engine takes another spelling for another instance: it would delete the one that it has."""
+    instance_id = str(api.add(your_mom="box", name="crm"))
+    for read in (provider.import_, provider.get):
+        with pytest.raises(NativeError, match=f'write "{instance_id}"'):
+            read(f"0{instance_id}")
+
+
 def test_a_reference_is_read_without_being_managed(provider: Native, api: Emulator) -> None:
     instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))
     found = provider.get(instance_id)

@@ -24,6 +24,7 @@ from ..api.attempt import Clock
 from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
+    AdoptionRefused,
     Cancelled,
     CreateIncomplete,
     CreateUndecided,
@@ -205,7 +206,16 @@ class InstancesServicer(ResourceProviderServicer):
     def Diff(self, request: Any) -> Any:
         """What differs, per member and per tag, and what of it replaces the instance."""
         old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
-        olds = _state(wire.decode(request.olds), old_inputs, news)
+        held = wire.decode(request.olds)
+        if isinstance(anothers := held.get(IMPORTED), str):
+            # What the resource had before waits in the state to be deleted: this `up` must not come to that.
+            raise AdoptionRefused(
+                f"the state holds instance {request.id} by an import that was refused: {anothers} manages it, as its "
+                "tags say",
+                f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
+                "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that tag at the service, then `pulumi refresh`",
+            )
+        olds = _state(held, old_inputs, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
@@ -249,7 +259,10 @@ class InstancesServicer(ResourceProviderServicer):
         """
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
-        place = Place.of_urn(request.urn) if by_id_alone else None
+        if by_id_alone and (plain := model.normalise_id(request.id)) != request.id:
+            # The engine would import what it has under the other spelling in its own place, and then delete that.
+            raise InputError(f"read instance {plain}: its id is written with zeros before it", f'write "{plain}"')
+        place = Place.of_urn(request.urn) if by_id_alone or IMPORTED in properties else None
         line = None if place is None else line_of(place)
         # The command `pulumi import` alone gives no address for the status of a resource. The option `import` is told
         # from `.get` by the Check that follows it.
@@ -260,7 +273,7 @@ class InstancesServicer(ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs
         if by_id_alone or IMPORTED in properties:
-            outputs = {**outputs, IMPORTED: True}
+            outputs = {**outputs, IMPORTED: found.anothers or True}
         if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
         answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
