@@ -40,8 +40,8 @@ class Absence:
         """Raise UnexpectedAnswer unless the instance of the state with these outputs no longer exists.
 
         ``what`` is the operation, and ``missing`` the API's own 404 to it. Besides it needs a listing that lacks the
-        instance, and the account of the state: that it is the same, or that this run has proven another instance of that
-        account in this one.
+        instance, and the account of the state: that it is the same, or that this run has proven another instance of
+        that account in this one.
         """
         if self._client.settings.confirm_gone:
             return
@@ -62,9 +62,7 @@ class Absence:
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
             )
-        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(
-            instance_id, outputs, listed
-        ):
+        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(instance_id, outputs, listed):
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but {self._client.settings.base_url} with the secrets of "
                 f"{self._client.account_name} was not the account of this instance before, and shows no other "

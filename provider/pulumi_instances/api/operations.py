@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 
 from ..core import identity, model
 from ..core.config import Settings
-from ..core.errors import AdoptionRefused, AnotherInstance, InputError, InstancesError, NotFound, Problem, UnexpectedAnswer
+from ..core.errors import (
+    AdoptionRefused,
+    AnotherInstance,
+    InputError,
+    InstancesError,
+    NotFound,
+    Problem,
+    UnexpectedAnswer,
+)
 from ..core.identity import Verdict
 from ..core.marks import words_of
 from ..core.updates import Update

@@ -153,21 +153,20 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def DiffConfig(self, request: Any) -> Any:
-        """Another URL means other instances, so it replaces the provider; what else differs, a secret say, does not."""
+        """Nothing replaces the provider, which would replace all of its instances, and so their tokens.
+
+        Another URL may be another name of the same host. Whether the instances are there, their tokens prove.
+        """
         olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
         news = wire.decode(request.news)
         changed = [
             setting.key for setting in SETTINGS if _as_url(olds.get(setting.key)) != _as_url(news.get(setting.key))
         ]
-        both = isinstance(olds.get("baseUrl"), str) and isinstance(news.get("baseUrl"), str)
-        replaces = ["baseUrl"] if both and "baseUrl" in changed else []
         detailed = {
-            key: provider_pb2.PropertyDiff(
-                kind=_kind_of_setting(olds.get(key), news.get(key), replaces=key in replaces), inputDiff=True
-            )
+            key: provider_pb2.PropertyDiff(kind=_kind_of_setting(olds.get(key), news.get(key)), inputDiff=True)
             for key in changed
         }
-        return _diff_response(changed, replaces, detailed)
+        return _diff_response(changed, [], detailed)
 
     @_rpc
     def Configure(self, request: Any) -> Any:
@@ -213,7 +212,8 @@ class InstancesServicer(ResourceProviderServicer):
                 f"the state holds instance {request.id} by an import that was refused: {anothers} manages it, as its "
                 "tags say",
                 f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
-                "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that tag at the service, then `pulumi refresh`",
+                "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that "
+                "tag at the service, then `pulumi refresh`",
             )
         olds = _state(held, old_inputs, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
@@ -364,9 +364,8 @@ def _as_url(value: Any) -> Any:
     return value.strip().rstrip("/") if isinstance(value, str) else value
 
 
-def _kind_of_setting(old: Any, new: Any, *, replaces: bool) -> Any:
-    kind = "ADD" if old is None else "DELETE" if new is None else "UPDATE"
-    return provider_pb2.PropertyDiff.Kind.Value(f"{kind}_REPLACE" if replaces else kind)
+def _kind_of_setting(old: Any, new: Any) -> Any:
+    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else "DELETE" if new is None else "UPDATE")
 
 
 # what a state holds
