@@ -16,7 +16,7 @@ from pulumi.output import UNKNOWN, Unknown
 
 from .api.attempt import Clock
 from .api.operations import Operations
-from .core import config, model, updates, validation
+from .core import config, identity, model, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
@@ -63,6 +63,8 @@ class Read(NamedTuple):
     id: str
     outputs: Bag
     inputs: Bag
+    anothers: str | None = None
+    """Who manages it, where that is another resource, and nothing says that it is ours."""
 
 
 class EngineCalls:
@@ -239,7 +241,9 @@ class EngineCalls:
             known["configuration"] = model.with_drift(props["configuration"], found.get(model.SHOWN))
         left_alone = model.UPDATABLE if lookup else model.unmanaged(props)
         outs = model.outputs(found, known, left_alone, self._dialect)
-        return Read(found["id"], outs, model.inputs_of(outs))
+        is_anothers = line is not None and model.MARK not in outs and identity.of_others(found, line)
+        anothers = identity.managed_by(found) if is_anothers else None
+        return Read(found["id"], outs, model.inputs_of(outs), anothers)
 
     def _compares(self, props: Mapping[str, Any]) -> bool:
         return self.settings is not None and self.settings.configuration_drift and bool(props.get("configuration"))

@@ -109,23 +109,23 @@ def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[st
 
 
 @pytest.mark.parametrize(
-    ("changed", "changes", "replaces"),
+    ("changed", "changes"),
     [
-        ({}, "NONE", []),
-        ({"baseUrl": "https://a/"}, "NONE", []),
-        ({"baseUrl": "https://b"}, "SOME", ["baseUrl"]),
-        ({"baseUrl": None}, "SOME", []),
-        ({"userSecret": "rotated"}, "SOME", []),
-        ({"timeout": "30"}, "NONE", []),
-        ({"timeout": 31}, "SOME", []),
+        ({}, "NONE"),
+        ({"baseUrl": "https://a/"}, "NONE"),
+        ({"baseUrl": "https://b"}, "SOME"),
+        ({"baseUrl": None}, "SOME"),
+        ({"userSecret": "rotated"}, "SOME"),
+        ({"timeout": "30"}, "NONE"),
+        ({"timeout": 31}, "SOME"),
     ],
 )
-def test_diff_config(provider: Native, changed: dict[str, Any], changes: str, replaces: list[str]) -> None:
-    """Another URL means other instances; a rotated secret does not."""
+def test_diff_config(provider: Native, changed: dict[str, Any], changes: str) -> None:
+    """Nothing replaces a provider, and with it all of its instances: a host may have got another name."""
     olds = {"baseUrl": "https://a", "userSecret": "one", "timeout": 30}
     news = {key: value for key, value in {**olds, **changed}.items() if value is not None}
     found = provider.diff_config(olds, news)
-    assert (found.changes, found.replaces) == (changes, replaces)
+    assert (found.changes, found.replaces) == (changes, [])
     assert found.detailed.keys() == (changed.keys() if changes == "SOME" else set())
 
 
@@ -441,6 +441,29 @@ def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emul
 
     again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))
     assert again == found
+
+
+def test_what_an_import_was_refused_stays_as_it_is(provider: Native, api: Emulator) -> None:
+    """The engine holds it by then, and would next delete what the resource had before: Diff stops that `up`."""
+    line = line_of(Place("theirs", "dev", "", "x"))
+    instance_id = str(api.add(your_mom="box", name="x", tags=[mark_of(line, 1)]))
+    found = provider.get(instance_id)  # as the engine reads for the option `import`
+    assert found.outputs["__imported"] == "theirs/dev/x"
+    whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
+    for held in (found, provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))):
+        with pytest.raises(NativeError, match="by an import that was refused: theirs/dev/x manages it"):
+            provider.diff(instance_id, plain(held.outputs), whole, held.inputs)
+    api._store.change(int(instance_id), {"tags": ["free"]})
+    again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))
+    assert provider.diff(instance_id, plain(again.outputs), whole, again.inputs).changes != "NONE"
+
+
+def test_an_id_to_import_is_written_as_the_service_writes_it(provider: Native, api: Emulator) -> None:
+    """The engine takes another spelling for another instance: it would delete the one that it has."""
+    instance_id = str(api.add(your_mom="box", name="crm"))
+    for read in (provider.import_, provider.get):
+        with pytest.raises(NativeError, match=f'write "{instance_id}"'):
+            read(f"0{instance_id}")
 
 
 def test_a_reference_is_read_without_being_managed(provider: Native, api: Emulator) -> None:

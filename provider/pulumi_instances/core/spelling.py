@@ -13,7 +13,7 @@ from .state_format import PROVIDER
 
 IMPORTED = "__imported"
 """In the state of the native package: it was read to be imported, so that no program has said yet which of name and
-tags it manages."""
+tags it manages. Who manages it instead, where that is another resource: then the import was refused."""
 
 
 def camel(key: str) -> str:

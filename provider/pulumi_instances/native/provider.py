@@ -24,6 +24,7 @@ from ..api.attempt import Clock
 from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
+    AdoptionRefused,
     Cancelled,
     CreateIncomplete,
     CreateUndecided,
@@ -152,21 +153,20 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def DiffConfig(self, request: Any) -> Any:
-        """Another URL means other instances, so it replaces the provider; what else differs, a secret say, does not."""
+        """Nothing replaces the provider, which would replace all of its instances, and so their tokens.
+
+        Another URL may be another name of the same host. Whether the instances are there, their tokens prove.
+        """
         olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
         news = wire.decode(request.news)
         changed = [
             setting.key for setting in SETTINGS if _as_url(olds.get(setting.key)) != _as_url(news.get(setting.key))
         ]
-        both = isinstance(olds.get("baseUrl"), str) and isinstance(news.get("baseUrl"), str)
-        replaces = ["baseUrl"] if both and "baseUrl" in changed else []
         detailed = {
-            key: provider_pb2.PropertyDiff(
-                kind=_kind_of_setting(olds.get(key), news.get(key), replaces=key in replaces), inputDiff=True
-            )
+            key: provider_pb2.PropertyDiff(kind=_kind_of_setting(olds.get(key), news.get(key)), inputDiff=True)
             for key in changed
         }
-        return _diff_response(changed, replaces, detailed)
+        return _diff_response(changed, [], detailed)
 
     @_rpc
     def Configure(self, request: Any) -> Any:
@@ -205,7 +205,17 @@ class InstancesServicer(ResourceProviderServicer):
     def Diff(self, request: Any) -> Any:
         """What differs, per member and per tag, and what of it replaces the instance."""
         old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
-        olds = _state(wire.decode(request.olds), old_inputs, news)
+        held = wire.decode(request.olds)
+        if isinstance(anothers := held.get(IMPORTED), str):
+            # What the resource had before waits in the state to be deleted: this `up` must not come to that.
+            raise AdoptionRefused(
+                f"the state holds instance {request.id} by an import that was refused: {anothers} manages it, as its "
+                "tags say",
+                f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
+                "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that "
+                "tag at the service, then `pulumi refresh`",
+            )
+        olds = _state(held, old_inputs, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
@@ -249,7 +259,10 @@ class InstancesServicer(ResourceProviderServicer):
         """
         properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
-        place = Place.of_urn(request.urn) if by_id_alone else None
+        if by_id_alone and (plain := model.normalise_id(request.id)) != request.id:
+            # The engine would import what it has under the other spelling in its own place, and then delete that.
+            raise InputError(f"read instance {plain}: its id is written with zeros before it", f'write "{plain}"')
+        place = Place.of_urn(request.urn) if by_id_alone or IMPORTED in properties else None
         line = None if place is None else line_of(place)
         # The command `pulumi import` alone gives no address for the status of a resource. The option `import` is told
         # from `.get` by the Check that follows it.
@@ -260,7 +273,7 @@ class InstancesServicer(ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         outputs, inputs = found.outputs, found.inputs
         if by_id_alone or IMPORTED in properties:
-            outputs = {**outputs, IMPORTED: True}
+            outputs = {**outputs, IMPORTED: found.anothers or True}
         if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
         answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
@@ -351,9 +364,8 @@ def _as_url(value: Any) -> Any:
     return value.strip().rstrip("/") if isinstance(value, str) else value
 
 
-def _kind_of_setting(old: Any, new: Any, *, replaces: bool) -> Any:
-    kind = "ADD" if old is None else "DELETE" if new is None else "UPDATE"
-    return provider_pb2.PropertyDiff.Kind.Value(f"{kind}_REPLACE" if replaces else kind)
+def _kind_of_setting(old: Any, new: Any) -> Any:
+    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else "DELETE" if new is None else "UPDATE")
 
 
 # what a state holds
