@@ -27,6 +27,16 @@ LINE = line_of(Place("acceptance", "dev", "", "billing"))
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
 
+def _line(urn: str) -> str:
+    """The line of the mark of the resource that has this URN."""
+    place = Place.of_urn(urn)
+    assert place is not None
+    return line_of(place)
+
+
+CRM = _line(URN)
+
+
 def as_dynamic(bag: dict[str, Any]) -> dict[str, Any]:
     """As the dynamic provider has it in its states."""
     return {"your_mom" if key == "yourMom" else key: value for key, value in bag.items()} | PICKLED
@@ -163,6 +173,7 @@ def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None
     checked, failures = provider.check(news)
     assert failures == []
     assert checked == {
+        "__line": CRM,
         "yourMom": "dropbox",
         "name": "crm",
         "tags": ["a", "b"],
@@ -185,7 +196,7 @@ def test_what_the_program_makes_a_secret_stays_one(provider: Native, api: Emulat
     }
     marked = {**news, "tags": secret(["a", "s3cret-tag"])}
     checked = provider.check(news).inputs
-    assert checked == marked
+    assert checked == {**marked, "__line": CRM}
     assert provider.check({**news, "name": secret(UNKNOWN)}).inputs["name"] == secret(UNKNOWN)
     previewed = provider.create(checked, preview=True).outputs
     made = provider.create(checked)
@@ -217,7 +228,7 @@ def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
     news = {"yourMom": UNKNOWN, "tags": ["a", UNKNOWN], "configuration": {"url": [UNKNOWN]}, "providerData": UNKNOWN}
     checked, failures = provider.check(news)
     assert failures == []
-    assert plain(checked) == {**news, "name": "crm"}
+    assert plain(checked) == {**news, "name": "crm", "__line": CRM}
 
 
 @pytest.mark.parametrize(
@@ -248,8 +259,8 @@ def test_a_state_of_the_dynamic_provider_is_the_same(provider: Native) -> None:
     """In its spelling, with the pickled provider."""
     outputs = inputs(token="t0ken", valid=True, disabled=False, __defaults=[])
     checked, _ = provider.check(inputs(), as_dynamic(inputs()))
-    assert checked == inputs()
-    assert provider.diff("7", as_dynamic(outputs), checked, as_dynamic(inputs())).changes == "NONE"
+    assert checked == {**inputs(), "__line": CRM}
+    assert provider.diff("70", as_dynamic(outputs), checked, as_dynamic(inputs())).changes == "NONE"
 
 
 def test_the_difference_is_told_per_member_and_per_tag(provider: Native) -> None:
@@ -337,7 +348,7 @@ def test_what_is_gone_has_no_id_and_its_outputs_go(provider: Native, api: Emulat
     there, made = provider.create(inputs(name="there")), provider.create(inputs(name="gone"))
     api.remove(made.id)
     provider.refresh(there.id, plain(there.outputs))
-    found = provider.refresh(made.id, plain(made.outputs))
+    found = provider.refresh(made.id, {**plain(made.outputs), "__created": 0})
     assert found == ("", {}, {})
 
 
@@ -411,9 +422,11 @@ def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: 
     api.change(instance_id, valid=False)
     with Native(home, {**settings_of(api), "maxRetries": 0}) as process:
         process.configure()
+        state = inputs(requireValid=True, token=api.instance(instance_id)["token"])
+        process.refresh(instance_id, state)
         api.fail("GET", "/instances/{id}", Fault.status(403))
         with pytest.raises(NativeError, match=r"was updated, but cannot be read \(.*403.*\); run again") as error:
-            process.update(instance_id, inputs(requireValid=True), inputs(requireValid=True, tags=["us"]))
+            process.update(instance_id, state, inputs(requireValid=True, tags=["us"]))
         kept = plain(bag(error.value.kept.properties))
         assert kept["tags"] == ["us"]
         api.change(instance_id, valid=True)
@@ -428,11 +441,13 @@ def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emul
     assert found.inputs == {"yourMom": "box", "name": "crm", "tags": ["eu"], "__imported": True}
 
     whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
-    assert whole == {"yourMom": "box", "name": "crm", "tags": ["eu"]}
+    assert whole == {"yourMom": "box", "name": "crm", "tags": ["eu"], "__line": CRM}
     assert provider.diff(instance_id, plain(found.outputs), whole, found.inputs).changes == "NONE"
 
-    sparse, _ = provider.check({"yourMom": "box"}, plain(found.inputs), URN.replace("crm", "mine"))
-    assert sparse == {"yourMom": "box"}
+    mine = URN.replace("crm", "mine")
+    sparse, _ = provider.check({"yourMom": "box"}, plain(found.inputs), mine)
+    assert sparse == {"yourMom": "box", "__line": _line(mine)}
+    sparse["__line"] = CRM
     assert provider.diff(instance_id, plain(found.outputs), sparse, found.inputs).changes == "NONE"
     assert provider.diff(instance_id, plain(found.outputs), sparse, sparse).changes == "NONE"
     # Tags that the program gave and has dropped are cleared.
@@ -633,12 +648,13 @@ def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> 
 
 
 def test_what_a_killed_engine_has_made_is_found_by_the_next_run(api: Emulator, tmp_path: Path) -> None:
-    """The create goes on, unheard, and leaves its note."""
+    """The create goes on, unheard. The next `up` creates no other: the user decides."""
+    bag = inputs(__line=LINE)
     home = {"PULUMI_HOME": str(tmp_path)}
     api.fail("POST", "/instances", Fault.delay(0.5))
     with Native(home, settings_of(api)) as process:
         process.configure()
-        create = provider_pb2.CreateRequest(urn=URN, properties=struct(inputs()))
+        create = provider_pb2.CreateRequest(urn=URN, properties=struct(bag))
         call = process.stub.Create.future(create)
         until(lambda: any(request.method == "POST" for request in api.requests))
         assert process.process.stdout is not None
@@ -648,6 +664,10 @@ def test_what_a_killed_engine_has_made_is_found_by_the_next_run(api: Emulator, t
     until(api.instances)
     with Native(home, settings_of(api)) as process:
         process.configure()
-        made = process.create(inputs())
+        with pytest.raises(NativeError, match="INSTANCES_TAKE_OVER=yes pulumi up"):
+            process.create(bag)
+    with Native(home, {**settings_of(api), "takeOver": "yes"}) as process:
+        process.configure()
+        made = process.create(bag)
     assert [made.id] == [str(instance["id"]) for instance in api.instances()]
-    assert [request.method for request in api.writes] == ["POST"]
+    assert [request.method for request in api.writes] == ["POST", "PUT"], "it gets the next mark"
