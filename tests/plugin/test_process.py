@@ -110,4 +110,4 @@ def test_what_a_killed_create_has_made_is_found_by_the_next_run(api: Emulator, h
     with Plugin({**home, **api.env, "INSTANCES_TAKE_OVER": "yes"}) as plugin:
         made = plugin.create({**bag, "provider_data": {"code": "another"}})
     assert [made.id] == [str(instance["id"]) for instance in api.instances()]
-    assert [request.method for request in api.writes] == ["POST"]
+    assert [request.method for request in api.writes] == ["POST", "PUT"], "the PUT gives it the next mark"
