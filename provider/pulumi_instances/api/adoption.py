@@ -112,7 +112,7 @@ class Adoptions:
 
 def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:
     """Why a resource cannot adopt this instance; None if it can."""
-    if isinstance(your_mom, str) and found.get("your_mom", your_mom) != your_mom:
+    if isinstance(your_mom, str) and found.get("your_mom", your_mom).casefold() != your_mom.casefold():
         theirs, ours = quote(found["your_mom"]), quote(your_mom)
         fault = f'names instance {found["id"]}, which is of "{theirs}", but the program has your_mom="{ours}"'
         return Problem("adopt_id", fault, "correct one of them")

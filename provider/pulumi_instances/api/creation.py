@@ -116,14 +116,18 @@ class Creations:
 
     def _left_behind(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found | None:
         """Take over what an interrupted run has made for this resource, where there is such and the user wants it."""
-        if create.line is None:
-            ids = self._alike(create, listed) if turn.waited or turn.cut_off is not None else []
-        else:
-            ids = self._holders.left_behind([create.line], listed.values()).get(create.line, [])
-        if not ids or self._client.settings.take_over == "no":
+        if self._client.settings.take_over == "no":
             return None
-        if self._client.settings.take_over != "yes" or len(ids) > 1 or create.line is None:
-            raise self._undecided_by_user(create, ids, listed)
+        if create.line is None or not _shows_marks(listed):
+            was_cut_off = turn.waited or turn.cut_off is not None
+            if was_cut_off and (alike := self._alike(create, listed)):
+                raise self._unmarked(create, alike)
+            return None
+        ids = self._holders.left_behind([create.line], listed.values()).get(create.line, [])
+        if not ids:
+            return None
+        if self._client.settings.take_over != "yes" or len(ids) > 1:
+            raise self._undecided_by_user(create, create.line, ids, listed)
         return self._taken_over(create, ids[0])
 
     def _settled(self, create: _Create, turn: locks.Turn) -> Mapping[str, Found]:
@@ -143,19 +147,21 @@ class Creations:
             if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout or not wait():
                 return listed
 
-    def _undecided_by_user(self, create: _Create, ids: list[str], listed: Mapping[str, Found]) -> LeftBehind:
+    def _unmarked(self, create: _Create, ids: list[str]) -> LeftBehind:
+        """The error of a create where an earlier one was cut off, and no mark says what it has made."""
+        return LeftBehind(
+            f"{create.what}: an earlier create was cut off, and may have made one of: {', '.join(ids)}",
+            f'if one is, set adopt_id="{ids[0]}" (or the right id); else run again with '
+            f"{self._client.variable('TAKE_OVER')}=no",
+            ids,
+        )
+
+    def _undecided_by_user(self, create: _Create, line: str, ids: list[str], listed: Mapping[str, Found]) -> LeftBehind:
         """The error that says what there is, for all resources that the program has declared so far."""
         variable = self._client.variable("TAKE_OVER")
-        if create.line is None:
-            shown, subject = ", ".join(ids), "an earlier create was cut off, and may have made one of"
-            return LeftBehind(
-                f"{create.what}: {subject}: {shown}",
-                f'if one is, set adopt_id="{ids[0]}" (or the right id); else run again with {variable}=no',
-                ids,
-            )
-        lines = {*self._holders.new_lines(), create.line}
+        lines = {*self._holders.new_lines(), line}
         every = self._holders.left_behind(lines, listed.values())
-        shown = ", ".join(f"{each} ({words_of(line)})" for line in sorted(every) for each in every[line])
+        shown = ", ".join(f"{each} ({words_of(own)})" for own in sorted(every) for each in every[own])
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
@@ -243,6 +249,13 @@ class Creations:
                 [instance_id],
             )
         self._listings.note_seen(instance_id)
+        if mark is not None and model.MARKS in found and not identity.carries(found, mark):
+            log.warning(
+                "instance %s: the service has not kept the tag %s, so an interrupted create cannot be found by it; set "
+                "instances:mark to false if it keeps no such tags",
+                instance_id,
+                mark,
+            )
         if identity.shown_token(found) and "disabled" in found:
             return {**found, **self._hidden(mark)}
         return {**found, **self._read(create, instance_id, deadline, mark)}
@@ -305,7 +318,9 @@ class Creations:
             if found := self._marked(create, mark, why, listed):
                 return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
             new = {key: found for key, found in listed.items() if key not in (create.before or {})}
-            if mark is None and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
+            is_blank = mark is None or not _shows_marks(listed)
+            settled = mark is None or not patient or clock.now() + _LOOK_EVERY > until
+            if is_blank and settled and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
                 raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(
@@ -346,12 +361,17 @@ class Creations:
 def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool:
     """Whether it is known what a create that ended so, and an earlier one that was cut off, have made."""
     if isinstance(error, LeftBehind):
-        return create.line is not None
+        return create.line is not None and turn.cut_off is None
     if not turn.has_sent:
         return turn.cut_off is None
     if isinstance(error, CreateIncomplete):
         return True
     return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
+
+
+def _shows_marks(listed: Mapping[str, Found]) -> bool:
+    """Whether the service keeps marks, as far as these instances show. It does where there is none."""
+    return not listed or any(found.get(model.MARKS) for found in listed.values())
 
 
 def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:
@@ -368,6 +388,6 @@ def _undecided(why: str, candidates: list[str]) -> CreateUndecided:
         )
     return CreateUndecided(
         f"{why}; one of the instances {', '.join(ids)} may be its result",
-        f'find out which, delete the others, run again with adopt_id="{ids[0]}" (or the right id)',
+        f'find out which, and whose the others are; run again with adopt_id="{ids[0]}" (or the right id)',
         ids,
     )
