@@ -118,6 +118,11 @@ class Import:
         except FileNotFoundError:
             return False
 
+    def has_heard(self) -> bool:
+        """Whether no signal waits for the CLI any more."""
+        fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{self.cli}/status").read_text().splitlines())
+        return not int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+
     def go_on(self) -> None:
         """Let the check end that holds the import up."""
         (self._directory / "go").touch()
@@ -217,6 +222,7 @@ def test_an_import_that_is_stopped_agrees_with_its_program(
     """On Ctrl-C or SIGTERM the CLI finishes and saves; the program declares what is in the state."""
     with importing.stalled() as process:
         stop(process)
+        until(importing.has_heard)
         importing.go_on()
         _, err = process.communicate(timeout=LIMIT)
     importing.assert_nothing_is_lost()
