@@ -353,19 +353,16 @@ def test_a_part_of_a_stack_does_not_move(empty: MovingStack, instances_api: Emul
 
 
 def test_what_a_move_drops_is_alone(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
-    """With another account's secrets one leaves the state, and is named; of several, none does."""
+    """With another account's secrets none of them leaves the state."""
     empty.unconfigure(settings(instances_api))
     empty.env |= instances_api.env
     empty.import_from(HEADER, None, BOXES.format(count=4))
     empty.up()
     ids = empty.ids()
     empty.env |= instances_api.add_account().env
-    empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=2))
-    with pytest.raises(auto.CommandError, match="knows none of the instances"):
-        empty.up()
-    assert empty.ids() == ids
-    empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=3))
-    empty.up()
-    assert empty.ids() == {name: ids[name] for name in ("box-0", "box-1", "box-2")}
-    assert f"instance {ids['box-3']} no longer exists" in empty.said[-1]
+    for kept in (2, 3):
+        empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=kept))
+        with pytest.raises(auto.CommandError, match=r"may not be visible yet|was not the account of this instance"):
+            empty.up()
+        assert empty.ids() == ids
     assert len(instances_api.instances()) == 5, "with the one that nobody has adopted"

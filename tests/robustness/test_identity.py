@@ -339,11 +339,11 @@ def test_what_the_state_has_forgotten_is_found_by_its_mark(stack: Harness, insta
     """On another machine, too: after `pulumi state delete` the API alone knows."""
     stack.program(TWO)
     stack.up()
-    made = ids(instances_api)
+    made, first = ids(instances_api), stack.instances()["first"]["id"]
     run(stack, "pulumi", "state", "delete", "--yes", "--stack", "dev", urn(stack, "first"))
     stack.env["PULUMI_HOME"] = str(stack.directory / "another-home")
 
-    said = fails(stack, stack.up, f"instance {made[0]} carries the mark of this resource already")
+    said = fails(stack, stack.up, f"instance {first} carries the mark of this resource already")
     assert "INSTANCES_TAKE_OVER=yes pulumi up" in said
     with environment(stack, YES):
         stack.up()

@@ -24,6 +24,12 @@ pytestmark = [
     pytest.mark.needs_engine("a state on disk, which a killed process leaves"),
 ]
 
+
+def creates(api: Emulator) -> int:
+    """How many creates were sent. What is taken over gets a PUT besides, with the next mark."""
+    return calls(api).count("POST /instances")
+
+
 PROGRAM = """
     first = Instance("first", your_mom="dropbox", provider_data={"code": "c0de-1"})
     after = pulumi.ResourceOptions(depends_on=first)
@@ -85,7 +91,7 @@ def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Em
 
     assert_agrees(slow, instances_api)
 
-    assert calls(instances_api) == ["POST /instances"] * 2
+    assert creates(instances_api) == 2
 
 
 @pytest.mark.parametrize("made", [20, 40])
@@ -131,7 +137,7 @@ def test_a_plugin_of_a_killed_engine_ends_what_it_has_begun(slow: Harness, insta
         running.kill()
         until(lambda: not running.plugins())
     until(instances_api.instances)
-    assert calls(instances_api) == ["POST /instances"]
+    assert creates(instances_api) == 1
 
 
 def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances_api: Emulator) -> None:
@@ -159,7 +165,7 @@ def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instance
 
     assert_agrees(slow, instances_api)
 
-    assert calls(instances_api) == ["POST /instances"] * 2
+    assert creates(instances_api) == 2
 
 
 def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness, instances_api: Emulator) -> None:
@@ -188,7 +194,7 @@ def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> 
     unlock(slow)
     slow.up()
     assert_agrees(slow, instances_api)
-    assert calls(instances_api) == ["POST /instances"] * 2
+    assert creates(instances_api) == 2
 
 
 def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> None:
@@ -203,7 +209,7 @@ def test_two_interrupts_lose_nothing(slow: Harness, instances_api: Emulator) -> 
 
     take_over(slow)
     assert_agrees(slow, instances_api)
-    assert calls(instances_api) == ["POST /instances"] * 2
+    assert creates(instances_api) == 2
 
 
 # The CLI tries for more than a minute to write its state before it gives up.
@@ -218,4 +224,4 @@ def test_a_full_disk_doubles_nothing_in_silence(slow: Harness, instances_api: Em
         assert code != 0
     take_over(slow)
     assert_agrees(slow, instances_api)
-    assert calls(instances_api) == ["POST /instances"] * 2
+    assert creates(instances_api) == 2
