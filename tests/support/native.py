@@ -75,6 +75,10 @@ class FakeEngine(engine_pb2_grpc.EngineServicer):
         return empty_pb2.Empty()
 
 
+READ = f"{URN}-read"
+"""Of what is read by its id alone: a Check of the same resource would be taken for that of an import."""
+
+
 class Native(ProviderProcess):
     """One process. ``env`` joins the environment; ``settings`` are the inputs of the provider called ``name``."""
 
@@ -145,7 +149,7 @@ class Native(ProviderProcess):
     def get(self, id_: str) -> Found:
         """Read as the SDKs' `get` does: with the inputs of the program, which are none."""
         return _found(
-            self.call("Read", provider_pb2.ReadRequest(id=id_, urn=URN, inputs=Struct(), properties=Struct()))
+            self.call("Read", provider_pb2.ReadRequest(id=id_, urn=READ, inputs=Struct(), properties=Struct()))
         )
 
     def import_(self, id_: str) -> Found:

@@ -75,6 +75,8 @@ class Creations:
         self._adoptions = adoptions
         self._get = get
         self._account = account
+        self._keeps_marks = True
+        """Whether the service keeps the tag of a create, as far as it has answered."""
 
     def create(self, inputs: Mapping[str, Any]) -> Found:
         """Make one instance, and return what the API said of it even if the answer is lost.
@@ -118,7 +120,7 @@ class Creations:
         """Take over what an interrupted run has made for this resource, where there is such and the user wants it."""
         if self._client.settings.take_over == "no":
             return None
-        if create.line is None or not _shows_marks(listed):
+        if create.line is None:
             was_cut_off = turn.waited or turn.cut_off is not None
             if was_cut_off and (alike := self._alike(create, listed)):
                 raise self._unmarked(create, alike)
@@ -250,6 +252,7 @@ class Creations:
             )
         self._listings.note_seen(instance_id)
         if mark is not None and model.MARKS in found and not identity.carries(found, mark):
+            self._keeps_marks = False
             log.warning(
                 "instance %s: the service has not kept the tag %s, so an interrupted create cannot be found by it; set "
                 "instances:mark to false if it keeps no such tags",
@@ -318,9 +321,11 @@ class Creations:
             if found := self._marked(create, mark, why, listed):
                 return {**found, **self._read(create, found["id"], max(until, clock.now() + _LOOK_EVERY), mark)}
             new = {key: found for key, found in listed.items() if key not in (create.before or {})}
-            is_blank = mark is None or not _shows_marks(listed)
-            settled = mark is None or not patient or clock.now() + _LOOK_EVERY > until
-            if is_blank and settled and looks >= len(_FIRST_LOOKS) - 1 and (alike := self._alike(create, new)):
+            if (
+                (mark is None or not self._keeps_marks)
+                and looks >= len(_FIRST_LOOKS) - 1
+                and (alike := self._alike(create, new))
+            ):
                 raise _undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
             raise CreateUndecided(
@@ -367,11 +372,6 @@ def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool
     if isinstance(error, CreateIncomplete):
         return True
     return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
-
-
-def _shows_marks(listed: Mapping[str, Found]) -> bool:
-    """Whether the service keeps marks, as far as these instances show. It does where there is none."""
-    return not listed or any(found.get(model.MARKS) for found in listed.values())
 
 
 def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:
