@@ -577,6 +577,19 @@ CHANGES: dict[str, Callable[[Harness, Emulator], None]] = {
 }
 
 
+def _killed_in_create(stack: Harness, api: Emulator) -> str:
+    """Kill the `up` of the program while its one create is under way; return the id of what that makes."""
+    api.fail("POST", "/instances", Fault.delay(1.5))
+    with up(stack) as running:
+        until(lambda: posts(api) == 1)
+        running.kill()
+        running.wait()
+    until(lambda: len(api.instances()) == 1)
+    unlock(stack)
+    [made] = ids(api)
+    return made
+
+
 @kills
 @on_the_cli
 @pytest.mark.parametrize("change", CHANGES)
@@ -584,14 +597,7 @@ def test_what_a_killed_create_has_left_is_taken_over(stack: Harness, instances_a
     """First it is an error that names it and the command; with `yes` it is ours, and no second one is made."""
     stack.env.update(instances_api.env)
     stack.program(ONE.format(tags=["a"]).replace("tags=", 'provider_data={"code": "c0de-1"}, tags='))
-    instances_api.fail("POST", "/instances", Fault.delay(1.5))
-    with up(stack) as running:
-        until(lambda: posts(instances_api) == 1)
-        running.kill()
-        running.wait()
-    until(lambda: len(instances_api.instances()) == 1)
-    unlock(stack)
-    [made] = ids(instances_api)
+    made = _killed_in_create(stack, instances_api)
     CHANGES[change](stack, instances_api)
 
     said = fails(stack, stack.up, f"instance {made} carries the mark of this resource already")
@@ -611,14 +617,7 @@ def test_what_a_killed_create_has_left_without_a_mark_is_named(stack: Harness, i
     """It is never taken over; the user adopts it, or says that it is another's."""
     stack.env.update(instances_api.env, INSTANCES_MARK="false", INSTANCES_CREATE_TIMEOUT="4")
     stack.program(ONE.format(tags=["a"]))
-    instances_api.fail("POST", "/instances", Fault.delay(1.5))
-    with up(stack) as running:
-        until(lambda: posts(instances_api) == 1)
-        running.kill()
-        running.wait()
-    until(lambda: len(instances_api.instances()) == 1)
-    unlock(stack)
-    [made] = ids(instances_api)
+    made = _killed_in_create(stack, instances_api)
 
     fails(stack, stack.up, f'set adopt_id="{made}"')
 

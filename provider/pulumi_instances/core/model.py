@@ -312,8 +312,8 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found["your_mom"] = _wire_member(connector, "key", str)
     if (tags := _wire_member(answer, "tags", list)) is not None:
         texts = [_wire_tag(tag) for tag in tags]
-        found["tags"] = normalise_tags([text for text in texts if not is_mark(text)])
         found[MARKS] = [text for text in texts if is_mark(text)]
+        found["tags"] = normalise_tags([text for text in texts if text not in found[MARKS]])
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
