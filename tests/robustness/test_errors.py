@@ -32,12 +32,13 @@ from pulumi_instances.core.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.updates import Update
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
+from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
 from tests.support.values import inputs
 

@@ -233,7 +233,7 @@ def test_a_new_token_is_taken_over_where_mark_account_and_connector_fit(
     api: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The service has renewed it."""
-    mark = "pulumi:shop/dev/crm#abcdefghijklmn.1"
+    mark = "pulumi:shop/dev/crm#abcdefghijklmn.0001"
     instance_id = str(api.add(name="billing", tags=[mark]))
     outputs = state(api, instance_id, token="of-before", **{model.MARK: mark})
     found = operations(api).read(instance_id, outputs)

@@ -19,7 +19,7 @@ from pulumi_instances import process
 from pulumi_instances.api import locks
 from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
-from pulumi_instances.core import identity, model
+from pulumi_instances.core import identity, marks, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
@@ -37,10 +37,11 @@ from pulumi_instances.core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.updates import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
+from tests.support.marks import counting, mark_of
 from tests.support.scripted import Answer, ScriptedServer, answer
 from tests.support.values import inputs
 
@@ -88,6 +89,11 @@ def add(api: Emulator, *tags: str, **changed: Any) -> str:
     return str(api.add(**{"your_mom": "dropbox", "name": "billing", "tags": [*tags], **changed}))
 
 
+@pytest.fixture(autouse=True)
+def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "new_mark", counting())
+
+
 @pytest.fixture
 def locked() -> Callable[[], int]:
     """Count the locks that are left."""
@@ -126,8 +132,8 @@ def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator, 
     assert locked() == 0
 
 
-def test_a_replacement_gets_the_next_number(api: Emulator) -> None:
-    """The old instance, which Diff has shown, has the first."""
+def test_a_replacement_gets_a_mark_of_its_own(api: Emulator) -> None:
+    """The old instance, which Diff has shown, has another one."""
     every = operations(api)
     olds = every.create(checked())
     later = operations(api)
@@ -410,11 +416,12 @@ ANSWERED = {"id": 9, "name": "billing", "token": "t0ken", "tags": ["eu"], "disab
 
 
 @pytest.mark.parametrize("mark", [True, False])
-@pytest.mark.parametrize("why", ["existed before", "another's mark", "held by another resource"])
+@pytest.mark.parametrize("why", ["existed before", "another's mark", "another machine's", "held by another resource"])
 def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark: bool) -> None:
     """A cache, or a service that looks for one of the same name: it may be somebody's."""
     before = [{**ANSWERED, "name": "somebody's"}] if why == "existed before" else []
-    given = {**ANSWERED, "tags": [mark_of(OTHER, 1)]} if why == "another's mark" else ANSWERED
+    marked = {"another's mark": mark_of(OTHER, 1), "another machine's": mark_of(LINE, 7)}
+    given = {**ANSWERED, "tags": [marked[why]]} if why in marked else ANSWERED
     with ScriptedServer(answer(200, before), answer(200, given)) as server:
         every = scripted(server, mark=mark)
         if why == "held by another resource":
@@ -518,10 +525,10 @@ def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[
 
 def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """With the name and tags of today, by one PUT, and never deleted by this run: not even as the replaced one."""
-    left = add(api, "old", MARK, name="old")
+    left = add(api, "old", mark_of(LINE, 7), name="old")
     every = operations(api, take_over="yes")
     found = every.create(checked())
-    assert (found["id"], found[model.MARK]) == (left, mark_of(LINE, 2)), "it gets the next number"
+    assert (found["id"], found[model.MARK]) == (left, MARK), "it gets a new mark"
     assert [(request.method, request.body) for request in api.writes] == [
         ("PUT", {"name": "billing", "tags": ["eu", found[model.MARK]]})
     ]
@@ -531,10 +538,10 @@ def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCapt
 
 
 def test_a_replacement_leaves_the_instance_of_the_line(api: Emulator) -> None:
-    """`takeOver: no`: a new one gets the next number."""
-    left = add(api, MARK)
+    """`takeOver: no`: a new one is created beside it."""
+    left = add(api, mark_of(LINE, 7))
     found = operations(api, take_over="no").create(checked())
-    assert (found[model.MARK], ids(api)) == (mark_of(LINE, 2), [left, found["id"]])
+    assert (found[model.MARK], ids(api)) == (MARK, [left, found["id"]])
 
 
 def test_what_a_run_has_left_of_another_connector_is_not_taken_over(api: Emulator) -> None:
@@ -908,8 +915,9 @@ def test_a_delete_spares_what_carries_anothers_mark(api: Emulator, caplog: pytes
 
 def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """Another resource of the stack, another stack of its name, or the old provider of a replacement."""
-    instance_id = add(api, MARK)
-    held = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: MARK}
+    old_mark = mark_of(LINE, 7)
+    instance_id = add(api, old_mark)
+    held = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: old_mark}
     found = operations(api, take_over="yes").create(checked())
     assert found["id"] == instance_id
     operations(api).delete(instance_id, held)

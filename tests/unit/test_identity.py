@@ -10,7 +10,8 @@ import pytest
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.identity import Verdict
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
+from tests.support.marks import mark_of
 
 LINE, THEIRS = line_of(Place("shop", "dev", "", "crm")), line_of(Place("shop", "prod", "", "crm"))
 MARK = mark_of(LINE, 1)

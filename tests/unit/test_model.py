@@ -10,8 +10,9 @@ from pulumi.output import UNKNOWN as U
 from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError, UnexpectedAnswer
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.validation import check
+from tests.support.marks import mark_of
 from tests.support.values import ANYTHING, KNOWN, Inputs, good_inputs, inputs, outputs
 
 DIALECT = DIALECTS["default"]

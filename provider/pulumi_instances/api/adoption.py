@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.errors import AdoptionRefused, InstancesError, NotFound, Problem, quote
 from .client import Client
 from .holders import Holders, Line, taken
@@ -80,7 +80,7 @@ class Adoptions:
     def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
         """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most.
 
-        With ``over`` it is taken over, and gets the next mark in any case: a state that holds it with the one before,
+        With ``over`` it is taken over, and gets a new mark in any case: a state that holds it with the one before,
         in another resource or another stack, does not delete it then.
         """
         mark, is_new = self._mark_for(found, inputs, over=over)
@@ -90,8 +90,8 @@ class Adoptions:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
             kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
-            marks = [*kept, *([mark] if is_new and mark else [])]
-            sent = {**body, "tags": [*body["tags"], *marks]} if "tags" in body else body
+            tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
+            sent = {**body, "tags": tags} if "tags" in body else body
             answer = model.from_wire(self._client.put(found["id"], sent), self._client.settings.dialect)
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
             found = {**found, **body, **answer}
@@ -106,8 +106,7 @@ class Adoptions:
         # Tags that are neither shown nor given would be lost by a PUT with the mark alone.
         if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
             return None, False
-        before = self._listings.before() or {}
-        return self._holders.next_mark(line, [*before.values(), found]), True
+        return marks.new_mark(line), True
 
 
 def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from .. import process
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.errors import (
     Cancelled,
     CreateIncomplete,
@@ -27,7 +26,6 @@ from ..core.errors import (
     NotFound,
     UnexpectedAnswer,
 )
-from ..core.marks import mark_of, words_of
 from . import limits, locks
 from .adoption import Adoptions
 from .attempt import Attempt, Json
@@ -95,7 +93,7 @@ class Creations:
             with locks.taken(name, waiting, partial(_is_decided, create)) as turn:
                 listed = self._settled(create, turn)
                 found = self._left_behind(create, turn, listed)
-                return self._post(create, turn, listed) if found is None else found
+                return self._post(create, turn) if found is None else found
         except locks.Busy:
             raise CreateLost(
                 f"{what}: a process of an earlier run is still creating it; nothing was sent", "run again later"
@@ -163,7 +161,7 @@ class Creations:
         variable = self._client.variable("TAKE_OVER")
         lines = {*self._holders.new_lines(), line}
         every = self._holders.left_behind(lines, listed.values())
-        shown = ", ".join(f"{each} ({words_of(own)})" for own in sorted(every) for each in every[own])
+        shown = ", ".join(f"{each} ({marks.words_of(own)})" for own in sorted(every) for each in every[own])
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
@@ -202,16 +200,12 @@ class Creations:
 
     # the request
 
-    def _post(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found:
+    def _post(self, create: _Create, turn: locks.Turn) -> Found:
         clock, settings = self._client.clock, self._client.settings
         deadline = limits.end(clock, settings.create_timeout)
         body = model.to_create(create.inputs, settings.dialect)
-        mark = None
-        if create.line is not None:
-            if create.before is None:  # nobody knows which numbers are in use
-                mark = mark_of(create.line, random.SystemRandom().randint(1000, 8999))
-            else:
-                mark = self._holders.next_mark(create.line, listed.values())
+        mark = None if create.line is None else marks.new_mark(create.line)
+        if mark is not None:
             body["tags"] = [*body.get("tags", []), mark]
 
         def may_send() -> bool:
@@ -241,8 +235,7 @@ class Creations:
             if not identity.carries(found, mark):
                 found = {**found, **self._read(create, instance_id, deadline, mark)}
             why = "" if identity.carries(found, mark) else "which does not carry the mark that was sent"
-        is_of_others = bool(identity.of_others(found, create.line))
-        if not why and (is_of_others or not self._holders.take(instance_id, self._line(create))):
+        if not why and (identity.other_marks(found, mark) or not self._holders.take(instance_id, self._line(create))):
             why = "which another resource manages"
         if why:
             raise CreateUndecided(

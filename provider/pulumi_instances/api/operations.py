@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.config import Settings
 from ..core.errors import (
     AdoptionRefused,
@@ -20,7 +20,6 @@ from ..core.errors import (
     UnexpectedAnswer,
 )
 from ..core.identity import Verdict
-from ..core.marks import words_of
 from ..core.updates import Update
 from . import limits, selection
 from .absence import Absence, is_young
@@ -376,7 +375,7 @@ class Operations:
             return body, mark
         others = identity.of_others(there, old_line, line)
         if line not in (None, old_line) and not others:
-            mark = self._holders.next_mark(line, [there])
+            mark = marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
 
     def _kept(self, instance_id: str, found: Found) -> Found:
@@ -422,7 +421,7 @@ class Operations:
                 "made it, or another stack of this name, or it has moved to another stack. Find out which; if it was "
                 "a run, delete it at the service",
                 ", ".join(ids),
-                words_of(line),
+                marks.words_of(line),
             )
 
     # answers

@@ -46,6 +46,11 @@ def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
+def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
+    """The marks on an instance other than this very one, as its tags have them."""
+    return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
+
+
 def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any]) -> list[str]:
     """The marks on an instance by which it is no longer that of the state with these outputs.
 
