@@ -186,6 +186,13 @@ def test_the_exported_names() -> None:
     assert all(getattr(pulumi_instances, name).__name__ == name for name in pulumi_instances.__all__)
 
 
+def test_the_version_and_the_command_are_in_the_package() -> None:
+    """`python -m pulumi_instances` is the command line, where the environment's `bin` is not on PATH."""
+    command = [sys.executable, "-m", "pulumi_instances", "--version"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"pulumi-instances, version {pulumi_instances.__version__}\n"
+
+
 def test_importing_does_nothing() -> None:
     """It opens no socket, starts no thread and loads no HTTP library: the SDK imports the package before it runs."""
     code = """
