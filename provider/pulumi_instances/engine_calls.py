@@ -198,7 +198,7 @@ class EngineCalls:
         disabled = found.get("disabled", (outputs or {}).get("disabled"))
         if wanted is not None and disabled is not (not wanted):
             try:
-                api.set_enabled(instance_id, wanted, outputs)
+                api.set_enabled(instance_id, wanted, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": not wanted}
             except InstancesError as error:
                 if not found:
