@@ -109,13 +109,13 @@ class EngineCalls:
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
             _add_default_tags(inputs, self.settings.default_tags, olds, place)
-        if place is not None:
-            inputs[model.LINE] = line_of(place)
+        line = news.get(model.LINE) if place is None else line_of(place)
+        if line is not None:
+            inputs[model.LINE] = line
         if not problems:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
-            line = inputs.get(model.LINE)
             if not olds:
                 self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
@@ -198,7 +198,7 @@ class EngineCalls:
         disabled = found.get("disabled", (outputs or {}).get("disabled"))
         if wanted is not None and disabled is not (not wanted):
             try:
-                api.set_enabled(instance_id, wanted, outputs)
+                api.set_enabled(instance_id, wanted, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": not wanted}
             except InstancesError as error:
                 if not found:

@@ -30,6 +30,20 @@ def test_ignore_changes_tolerates_drift_and_edits(stack: Harness, instances_api:
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("wildcards in property paths")
+def test_ignore_changes_of_everything_leaves_an_instance_as_it_is(stack: Harness, instances_api: Emulator) -> None:
+    """The engine then gives Check what the state holds, hidden keys included."""
+    program = BOX.format(options='ignore_changes=["*"]')
+    stack.program(program)
+    stack.up()
+    stack.program(program.replace("dropbox", "box"))
+
+    assert stack.up().summary.resource_changes == {"same": 2}
+
+    assert calls(instances_api) == ["POST /instances"]
+    assert_ends_empty(stack, instances_api)
+
+
 def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instances_api: Emulator) -> None:
     """The engine knows which property changed, so it can honour the option."""
     program = BOX.format(options='replace_on_changes=["name"]')

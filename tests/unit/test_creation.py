@@ -927,13 +927,53 @@ def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog:
     assert ids(api) == []
 
 
-def test_what_a_cut_off_rename_has_marked_stays_in_the_state(api: Emulator) -> None:
-    """The instance has the mark of the new name, and the state that of the old one: no other stack has it."""
+@pytest.mark.parametrize("before", [OTHER, line_of(Place("old-shop", "prod", "", "billing"))])
+def test_what_a_cut_off_rename_has_marked_stays_in_the_state(api: Emulator, before: str) -> None:
+    """The instance has the mark of the new name, of the resource or of its stack, and the state that of the old one."""
     instance_id = add(api, MARK)
-    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(OTHER, 1)}
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(before, 1)}
     with pytest.raises(AdoptionRefused, match="run `pulumi up` first"):
         operations(api).delete(instance_id, outputs)
     assert ids(api) == [instance_id]
+
+
+def test_an_update_after_a_cut_off_rename_puts_our_mark_back(api: Emulator) -> None:
+    """The program was changed back: with both marks on it, no delete would be possible."""
+    instance_id = add(api, MARK)
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(OTHER, 1)}
+    update = Update("PUT", {"name": "billing", "tags": ["new"]})
+    found = operations(api).update(instance_id, outputs, {**checked(), model.LINE: OTHER}, update)
+    assert [request.body["tags"] for request in api.writes if request.body] == [["new", found[model.MARK]]]
+    operations(api).delete(instance_id, {**outputs, **found})
+    assert ids(api) == []
+
+
+def test_what_another_stack_has_taken_over_is_not_changed(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """It has moved here from the stack whose line the state holds, and that has taken it over: its mark has changed."""
+    line = line_of(Place("shop", "prod", "", "billing"))
+    instance_id = add(api, mark_of(line, 2))
+    every, token = operations(api), api.instance(instance_id)["token"]
+    outputs = {"your_mom": "dropbox", "name": "billing", "token": token, model.MARK: mark_of(line, 1)}
+    with pytest.raises(AdoptionRefused, match="shop/prod/billing manages it, so nothing was done"):
+        every.update(instance_id, outputs, checked("other"), Update("PUT", {"name": "other"}))
+    with pytest.raises(AdoptionRefused, match="shop/prod/billing manages it, so nothing was done"):
+        every.set_enabled(instance_id, False, outputs, LINE)
+    every.read(instance_id, outputs)
+    assert f"instance {instance_id}: its tags say that shop/prod/billing manages it" in caplog.text
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("mark", [True, False])
+def test_the_first_update_of_what_was_imported_marks_it(api: Emulator, mark: bool) -> None:
+    """Whatever it changes: tags that it does not change are sent as they are."""
+    instance_id = str(api.add(your_mom="dropbox", name="by hand", tags=["theirs"]))
+    every = operations(api, mark=mark)
+    found = every.look_up(instance_id, line=LINE, imports=True)
+    updated = every.update(instance_id, found, checked(), Update("PUT", {"name": "billing"}))
+    assert api.instance(instance_id)["tags"] == ["theirs"]
+    assert (api.instance(instance_id)["managed_by"], model.MARK in updated) == (
+        ("shop/dev/billing", True) if mark else (None, False)
+    )
 
 
 def test_what_was_imported_with_its_own_mark_is_deleted(api: Emulator) -> None:

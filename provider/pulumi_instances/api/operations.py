@@ -166,6 +166,14 @@ class Operations:
                 raise
             log.warning("instance %s no longer exists: it is dropped from the state", checked)
             raise NotFound(missing.cause, 404) from None
+        others = identity.displaced(found, outputs)
+        if others and not identity.is_of_our_stack(others, outputs):
+            log.warning(
+                "instance %s: its tags say that %s manages it; if another stack or resource has it as well, run "
+                "`pulumi state delete` for one of them",
+                checked,
+                identity.managed_by(found),
+            )
         self._holders.note_refreshed(checked)
         return self._kept(checked, found)
 
@@ -192,8 +200,7 @@ class Operations:
         """
         checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
         there = self._proved(checked, outputs, what)
-        if model.MARK not in outputs and identity.of_others(there, inputs.get(model.LINE)):
-            raise self._adoptions.refused_update(there, what)
+        self._demand_undisplaced(there, outputs, inputs.get(model.LINE), what)
         body, mark = self._marked(update.body, there, outputs, inputs)
         try:
             if update.method == "PATCH":
@@ -214,11 +221,16 @@ class Operations:
         self._listings.note_seen(checked)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
 
-    def set_enabled(self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None) -> None:
-        """Enable or disable an instance, which keeps its id and token. ``outputs`` are those of the state, if any."""
+    def set_enabled(
+        self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
+    ) -> None:
+        """Enable or disable an instance, which keeps its id and token.
+
+        ``outputs`` are those of the state, if any, and ``line`` that of the resource.
+        """
         checked, what = _checked(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
         if outputs is not None:
-            self._proved(checked, outputs, what)
+            self._demand_undisplaced(self._proved(checked, outputs, what), outputs, line, what)
         try:
             self._client.set_enabled(checked, enabled)
         except NotFound as missing:
@@ -281,11 +293,12 @@ class Operations:
         """Delete an instance, unless its mark is another resource's: then say so."""
         there = self._proved(instance_id, outputs, what)
         others = identity.displaced(there, outputs)
-        if others and identity.is_of_our_stack(others, outputs):
+        if others and identity.may_be_renamed(others, outputs):
             raise AdoptionRefused(
                 f"{what}: its tags say that {identity.managed_by(there)} manages it, and the state does not: an update "
-                "of a resource that was renamed was cut off, or another one has it, so nothing was done",
-                "run `pulumi up` first, or `pulumi state delete` if another resource has it",
+                "of a resource or stack that was renamed was cut off, or another one has it, so nothing was done",
+                "run `pulumi up` first, or `pulumi state delete` if another resource or stack has it; if neither "
+                "helps, remove that tag at the service",
             )
         if others:
             return f"its tags say that {identity.managed_by(there)} manages it"
@@ -363,17 +376,31 @@ class Operations:
             f"`{variable}=true pulumi refresh`, which drops it from the state and leaves the other alone",
         )
 
+    def _demand_undisplaced(self, there: Found, outputs: Mapping[str, Any], line: Line, what: str) -> None:
+        """Raise AdoptionRefused where the mark of another resource says that it has the instance by now.
+
+        That of a resource of our own stack does not count: a rename that was cut off has left it.
+        """
+        others = identity.displaced(there, outputs, line)
+        if others and not identity.is_of_our_stack(others, outputs):
+            raise self._adoptions.refused_update(there, what)
+
     def _marked(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], str | None]:
         """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
 
         A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
+        One that has none, since it was imported, gets it with its first update: the tags are then sent as they are.
         """
         mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
-        if "tags" not in body or not self._client.settings.mark:
+        if not self._client.settings.mark:
             return body, mark
-        others = identity.of_others(there, old_line, line)
+        if old_line is None and line is not None and "tags" in there:
+            body = {"tags": there["tags"], **body}
+        if "tags" not in body:
+            return body, mark
+        others = identity.of_others(there, old_line, line) if identity.carries(there, mark) else []
         if line not in (None, old_line) and not others:
             mark = marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark

@@ -51,13 +51,14 @@ def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
 
 
-def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any]) -> list[str]:
+def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[str]:
     """The marks on an instance by which it is no longer that of the state with these outputs.
 
     They are those of other lines, and one of its own line in place of the state's: who has taken it over has set that.
+    ``line`` is that of the resource in the program, if there is one.
     """
     mark = outputs.get(MARK)
-    return of_others(found, line_in(outputs) if carries(found, mark) else None)
+    return of_others(found, line_in(outputs) if carries(found, mark) else None, line)
 
 
 def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
@@ -65,6 +66,24 @@ def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
     ours = parse(str(outputs.get(MARK)))
     marks = [mark for tag in tags if (mark := parse(tag)) is not None]
     return ours is not None and all(mark.stack == ours.stack and mark.line != ours.line for mark in marks)
+
+
+def may_be_renamed(tags: list[str], outputs: Mapping[str, Any]) -> bool:
+    """Whether a rename that was cut off may have put these marks on the instance of the state with these outputs.
+
+    They are of its stack, or of its place in a stack or project of another name.
+    """
+    ours = parse(str(outputs.get(MARK)))
+    marks = [mark for tag in tags if (mark := parse(tag)) is not None]
+    return ours is not None and all(
+        mark.line != ours.line and (mark.stack == ours.stack or _place_in_stack(mark) == _place_in_stack(ours))
+        for mark in marks
+    )
+
+
+def _place_in_stack(mark: Mark) -> str:
+    """The digest of parents and name, which a rename of the stack keeps."""
+    return mark.line.partition("#")[2].removeprefix(mark.stack)
 
 
 def own_mark(found: Mapping[str, Any], line: str | None) -> str | None:
