@@ -33,6 +33,7 @@ from pulumi_instances.core import model
 from pulumi_instances.core.errors import InputError, InstancesError
 from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.engine_calls import EngineCalls
+from tests.support.harness import Config
 
 Resource = dict[str, Any]
 """A resource as an exported state has it."""
@@ -53,26 +54,26 @@ _processes.set_forkserver_preload(["__main__", __name__])
 
 
 class DirectStack:
-    """Has the methods of a stack of the Automation API that the soak uses. ``wanted.json`` is its program."""
+    """Has the methods of a `Harness` that the soak uses. ``wanted.json`` is its program."""
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
         """Hold nothing yet."""
-        self.workspace = SimpleNamespace(env_vars=dict(env))
+        self.env = dict(env)
         self._program = directory / "wanted.json"
         self._config: dict[str, str] = {}
         self._resources: dict[int, Resource] = {}
         self._left = threading.Event()
         self._orphans: list[Any] = []
 
-    def set_config(self, key: str, value: auto.ConfigValue) -> None:
-        """Set one value of the configuration."""
-        self._config[key] = value.value
+    def configure(self, config: Config) -> None:
+        """Set values of the configuration."""
+        self._config.update((key, value.value) for key, value in config.items())
 
-    def export_stack(self) -> auto.Deployment:
+    def export(self) -> auto.Deployment:
         """The state."""
         return auto.Deployment(3, {"resources": copy.deepcopy([*self._resources.values()])})
 
-    def import_stack(self, deployment: auto.Deployment) -> None:
+    def import_(self, deployment: auto.Deployment) -> None:
         """Take a state over."""
         self._resources = dict(enumerate((deployment.deployment or {})["resources"]))
 
@@ -106,7 +107,7 @@ class DirectStack:
         """Run an operation. Returns what it has counted; raises CommandError where it fails."""
         self._left.clear()
         ours, theirs = _processes.Pipe()
-        call = (kind, self.workspace.env_vars, self._config, self._resources, theirs, arguments, options)
+        call = (kind, self.env, self._config, self._resources, theirs, arguments, options)
         provider = _processes.Process(target=_operate, args=call)  # type: ignore[attr-defined,unused-ignore]
         with ours:
             provider.start()

@@ -80,12 +80,12 @@ def step(world: World, held: Held) -> Held:
     for name in held.keys() & now.keys():
         # The same object as before, or one that the program or somebody else's deletion has asked for.
         (before, before_token, before_reason), (after, after_token, reason) = held[name], now[name]
-        if before == after and before not in world.removed_by_hand:  # its id may be given to the next one
+        if before in world.removed_by_hand:  # its id may be another one's by now
+            continue
+        if before == after:
             world.figures["tokens changed"] += before_token != after_token
-        else:
-            world.figures["tokens changed"] += before_reason == reason and before in alive(world)
-            deleted = before not in alive(world) and before not in world.removed_by_hand
-            world.figures["wrongly deleted"] += before_reason == reason and deleted
+        elif before_reason == reason:
+            world.figures["tokens changed" if before in alive(world) else "wrongly deleted"] += 1
         assert world.figures["tokens changed"] == world.figures["wrongly deleted"] == 0, name
     moved = {instance_id for instance_id, _, _ in now.values()}
     for name, (instance_id, _, _) in held.items():

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -83,23 +84,23 @@ class World:
         self.logs_in_again = "provider_data" in DIALECTS[dialect].in_place
         """Whether an instance may get a new code."""
         self.removed_by_hand: set[str] = set()
+        """The ids of what was deleted in this step."""
         self.went: dict[str, str] = {}
         """Names that have lost their instance to another name, and its id."""
         self._homes = [str(directory / machine) for machine in ("laptop", "runner")]
         self._codes = itertools.count()
         self._names = itertools.count()
         self._cuts = 0.0
+        self._lag = 0.0
         self._posts_to_live = 0
         """At which POST from now on the provider is killed; 0 for none."""
         self._proxy = ExitStack()
         through_proxy = self._proxy.enter_context(cutting_proxy(api, self._cut))
         env = {**api.env, **through_proxy, "INSTANCES_CREATE_TIMEOUT": "3", "INSTANCES_TIMEOUT": "3"}
-        self._stack = new_stack(engine, "soak", directory, env)
+        self._stack = new_stack(engine, directory, env)
         # Another backend knows nothing of the first one, and may have a stack of the same name.
-        self._other = new_stack(engine, "soak", directory / "other", env)
-        self._shells = [dict(stack.workspace.env_vars) for stack in (self._stack, self._other)]
-        for stack, shell in zip((self._stack, self._other), self._shells, strict=True):
-            stack.workspace.env_vars = shell
+        self._other = new_stack(engine, directory / "other", env)
+        self._shells = [stack.env for stack in (self._stack, self._other)]
         for _ in range(MOST):  # their ids are those that ours begin with
             elsewhere.add(self.random.choice(CONNECTORS), "same")
         account = api.add_account()
@@ -157,6 +158,7 @@ class World:
             if isinstance(stack, DirectStack):
                 stack.settle()
         until(lambda: not self.api._journal._in_flight)
+        time.sleep(self._lag)
 
     def _write_other(self) -> None:
         """The program of a colleague's stack: the same names, connectors and tags, in the same account."""
@@ -179,7 +181,7 @@ class World:
             self._write_other()
         batched = self.random.choice(("true", "false"))
         for stack in (self._stack, self._other):
-            stack.set_config("instances:batchReads", auto.ConfigValue(batched))
+            stack.configure({"instances:batchReads": auto.ConfigValue(batched)})
         self._write()
 
     def _write(self) -> None:
@@ -204,7 +206,7 @@ class World:
         """Perhaps have a resource replaced: one without a code, which would have been used."""
         if self.random.random() > 0.3:
             return
-        deployment = self._stack.export_stack()
+        deployment = self._stack.export()
         resources = (deployment.deployment or {}).get("resources") or []
         mine = {
             name: resource
@@ -218,7 +220,7 @@ class World:
                 replace = [mine[name]["urn"]]
             else:
                 mine[name]["taint"] = True
-                self._stack.import_stack(deployment)
+                self._stack.import_(deployment)
             self.generations[name] += 1
             self.figures["replaced by --replace" if replace else "taints"] += 1
             self._run(self._stack.up, take_over="no", replace=replace)
@@ -269,6 +271,7 @@ class World:
 
     def meddle(self) -> None:
         """Perhaps change, delete, or add an object by hand."""
+        self.removed_by_hand.clear()
         ours = [instance for instance in self.api.instances() if instance["id"] not in self.strangers]
         what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "add"))
         if what == "add":
@@ -340,7 +343,8 @@ class World:
         self.calm = False
         self._move_machine()
         self._cuts = self.random.choice((0.0, 0.0, 0.1))
-        self.api.lag(self.random.choice((0.0, 0.0, 0.2, 0.5)))
+        self._lag = self.random.choice((0.0, 0.0, 0.2, 0.5))
+        self.api.lag(self._lag)
         for fault in FAULTS:
             seed = self.random.randrange(2**32)
             self.api.fail(None, None, fault, probability=RATE / len(FAULTS), seed=seed)
@@ -352,7 +356,6 @@ class World:
                 except auto.CommandError:
                     self.figures["operations that failed"] += 1
         self.api._faults.clear()
-        self.api.lag(0)
         self._cuts = 0.0
         self.calm = True
 
