@@ -476,14 +476,14 @@ def test_a_new_instance_is_waited_for_until_it_can_be_read(early: str) -> None:
 
 
 @pytest.mark.parametrize("last", [answer(500), EARLY["a 404"], answer(200, {"id": 8, "token": "t"})])
-def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer) -> None:
-    """It exists, so the error has its id and the line to adopt it."""
+def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, locked: Callable[[], int]) -> None:
+    """It exists, so the error has its id and the line to adopt it. A listing may not show it yet: the file stays."""
     with (
         ScriptedServer(answer(200, []), answer(200, {"id": 9}), last) as server,
         pytest.raises(CreateIncomplete, match=r'created as 9.*adopt_id="9"') as caught,
     ):
         scripted(server).create(checked())
-    assert caught.value.candidates == ["9"]
+    assert (caught.value.candidates, locked()) == (["9"], 1)
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"), OverflowError()])
@@ -678,6 +678,24 @@ def test_an_interrupt_leaves_the_file_once_a_request_may_have_been_sent(
     with pytest.raises(type(error)):
         every.create(checked())
     assert locked() == int(sent)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_create_of_which_nobody_hears_leaves_the_file(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int], heard: bool
+) -> None:
+    """The engine was killed during the POST: no state holds the instance, and a listing may not show it yet."""
+    every = operations(api)
+    post = every._client.post
+
+    def post_then_die(*arguments: Any) -> Any:
+        made = post(*arguments)
+        monkeypatch.setattr(process, "is_heard", lambda: heard)
+        return made
+
+    monkeypatch.setattr(every._client, "post", post_then_die)
+    every.create(checked())
+    assert locked() == int(not heard)
 
 
 def test_a_file_stays_until_what_was_cut_off_is_known(

@@ -356,14 +356,17 @@ class Creations:
         )
 
 
-def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool:
-    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made."""
+def _is_decided(create: _Create, error: BaseException | None, turn: locks.Turn) -> bool:
+    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made.
+
+    A state has to hold it: no listing may show it yet to a run that begins now.
+    """
+    if error is None:
+        return process.is_heard()
     if isinstance(error, LeftBehind):
         return create.line is not None and turn.cut_off is None
     if not turn.has_sent:
         return turn.cut_off is None
-    if isinstance(error, CreateIncomplete):
-        return True
     return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
 
 
