@@ -174,8 +174,8 @@ class Creations:
             )
         return LeftBehind(
             f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run or a lost "
-            "state has left it, it has moved to another resource or stack, or it is to be replaced (--replace, taint). "
-            f"This run has found: {shown}",
+            "state has left it, it has moved to another resource or stack, or it is to be replaced (--replace, taint, "
+            f"or an option of the resource). This run has found: {shown}",
             f"if a run was interrupted or the state was lost, run `{variable}=yes pulumi up`, which takes over what is "
             f"found; otherwise, to create another one, run `{variable}=no pulumi up`",
             ids,
