@@ -98,7 +98,7 @@ def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emul
 
 
 def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: Emulator) -> None:
-    """`retain_on_delete` forgets it without a request."""
+    """`retain_on_delete` forgets it without a request, and `adopt_id` has it back."""
     stack.program(BOX.format(options="retain_on_delete=True"))
     stack.up()
     before = instances_api.instances()
@@ -107,7 +107,14 @@ def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: E
 
     assert stack.resources() == []
     assert instances_api.instances() == before
+    with pytest.raises(auto.CommandError, match=f"instance {before[0]['id']} carries .* it was retained on delete"):
+        stack.up()
+    adopt = f'adopt_id="{before[0]["id"]}", opts='
+    stack.program(BOX.format(options="").replace("opts=", adopt))
+    stack.up()
+    assert instances_api.instances() == before
     assert calls(instances_api) == ["POST /instances"]
+    assert_ends_empty(stack, instances_api)
 
 
 @pytest.mark.parametrize("alias", ['"{urn}"', 'pulumi.Alias(name="box")'], ids=["urn", "name"])

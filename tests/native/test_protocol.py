@@ -467,7 +467,7 @@ def test_what_an_import_was_refused_stays_as_it_is(provider: Native, api: Emulat
     assert found.outputs["__imported"] == "theirs/dev/x"
     whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
     for held in (found, provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))):
-        with pytest.raises(NativeError, match="by an import that was refused: theirs/dev/x manages it"):
+        with pytest.raises(NativeError, match="by an import, and theirs/dev/x manages it"):
             provider.diff(instance_id, plain(held.outputs), whole, held.inputs)
     api._store.change(int(instance_id), {"tags": ["free"]})
     again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))

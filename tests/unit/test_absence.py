@@ -57,6 +57,13 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Fault | None, type[Instanc
     "another account": ({model.ACCOUNT: "x"}, {}, None, KEPT, "check instances:baseUrl and the secrets"),
     "another account, confirmed": ({model.ACCOUNT: "x"}, {"confirm_gone": True}, None, DROPPED, "404"),
     "a young instance": (YOUNG, {}, None, KEPT, "created less than 120 s ago and may not be visible yet"),
+    "a young instance of another account": (
+        {**YOUNG, model.ACCOUNT: "x"},
+        {},
+        None,
+        KEPT,
+        "check instances:baseUrl and the secrets, which were others then",
+    ),
     "a young instance, confirmed": (YOUNG, {"confirm_gone": True}, None, DROPPED, "404"),
     "older than a short createTimeout": (
         {model.CREATED: time.time() - 9},

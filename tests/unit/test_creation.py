@@ -556,7 +556,7 @@ def test_what_a_run_has_left_of_another_connector_is_not_taken_over(api: Emulato
 def test_of_two_that_were_left_the_user_keeps_one(api: Emulator, take_over: str) -> None:
     """Neither is taken over by chance."""
     left = [add(api, MARK), add(api, mark_of(LINE, 2))]
-    with pytest.raises(LeftBehind, match="delete those that the state does not hold") as caught:
+    with pytest.raises(LeftBehind, match="or delete those that nobody needs and the state does not hold") as caught:
         operations(api, take_over=take_over).create(checked())
     assert (caught.value.candidates, api.writes) == (left, [])
 

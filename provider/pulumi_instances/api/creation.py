@@ -165,15 +165,16 @@ class Creations:
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
-                "made them, or the state holds one that is to be replaced",
-                "delete those that the state does not hold (`pulumi stack --show-ids`), and run again; to create "
-                f"another one beside them, run `{variable}=no pulumi up`",
+                "made them, they were retained on delete, or the state holds one that is to be replaced",
+                f'set adopt_id="{ids[0]}" (or the right id) to have one of them, or delete those that nobody needs '
+                "and the state does not hold (`pulumi stack --show-ids`), and run again; to create another one "
+                f"beside them, run `{variable}=no pulumi up`",
                 ids,
             )
         return LeftBehind(
             f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run or a lost "
-            "state has left it, it has moved to another resource or stack, or it is to be replaced (--replace, taint). "
-            f"This run has found: {shown}",
+            "state has left it, it was retained on delete, it has moved to another resource or stack, or it is to be "
+            f"replaced (--replace, taint, or an option of the resource). This run has found: {shown}",
             f"if a run was interrupted or the state was lost, run `{variable}=yes pulumi up`, which takes over what is "
             f"found; otherwise, to create another one, run `{variable}=no pulumi up`",
             ids,

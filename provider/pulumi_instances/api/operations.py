@@ -444,9 +444,9 @@ class Operations:
                     continue
                 self._named.add(line)
             log.warning(
-                "instance %s carries the mark of %s, which has another instance in this stack: an interrupted run has "
-                "made it, or another stack of this name, or it has moved to another stack. Find out which; if it was "
-                "a run, delete it at the service",
+                "instance %s carries the mark of %s, which has another instance in this stack: it is still to be "
+                "deleted, or an interrupted run has made it, or another stack of this name, or it has moved to another "
+                "stack. If it is there after this run, find out which; if it was a run, delete it at the service",
                 ", ".join(ids),
                 marks.words_of(line),
             )

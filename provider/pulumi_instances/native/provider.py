@@ -209,8 +209,7 @@ class InstancesServicer(ResourceProviderServicer):
         if isinstance(anothers := held.get(IMPORTED), str):
             # What the resource had before waits in the state to be deleted: this `up` must not come to that.
             raise AdoptionRefused(
-                f"the state holds instance {request.id} by an import that was refused: {anothers} manages it, as its "
-                "tags say",
+                f"the state holds instance {request.id} by an import, and {anothers} manages it, as its tags say",
                 f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
                 "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that "
                 "tag at the service, then `pulumi refresh`",
