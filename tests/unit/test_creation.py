@@ -572,10 +572,13 @@ def test_what_the_state_holds_was_not_left_behind(api: Emulator) -> None:
 # a create that was cut off on this machine
 
 
-def test_a_create_that_was_cut_off_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("appears", [0.9, 0.99])
+def test_a_create_that_was_cut_off_is_waited_for(
+    api: Emulator, caplog: pytest.LogCaptureFixture, appears: float
+) -> None:
     """The API may still be at work for the killed process: what appears is taken over, and nothing is sent."""
     cut_off(api)
-    clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(add, api, MARK)})
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT * appears: partial(add, api, MARK)})
     found = operations(api, clock, take_over="yes").create(checked())
     assert ([found["id"]], posts(api)) == (ids(api), 0)
     assert "looking for what an interrupted run may still be creating, for up to 60 s" in caplog.text
