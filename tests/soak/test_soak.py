@@ -113,13 +113,14 @@ def look(world: World) -> Held:
     others = world.others()
     world.figures["lost"] += len(others - instances.keys())
     world.figures["doubled"] += len(others & ids.keys())
-    world.figures["leaked"] += len(instances.keys() - ids.keys() - others - strangers)
+    unheld = {key: each["managed_by"] for key, each in instances.items() if key not in ids.keys() | others | strangers}
+    world.figures["leaked"] += len(unheld)
     world.figures["strangers touched"] += sum(
         instances.get(str(instance_id)) != before for instance_id, before in world.strangers.items()
     )
     world.figures["tokens changed"] += world.others_twins() != world.others_twins_before
     for wrong in ("lost", "doubled", "leaked", "tokens changed", "strangers touched"):
-        assert world.figures[wrong] == 0, wrong
+        assert world.figures[wrong] == 0, (wrong, unheld)
     assert state.keys() == world.wanted.keys()
     held = {}
     for name, resource in state.items():

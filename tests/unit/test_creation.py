@@ -572,10 +572,13 @@ def test_what_the_state_holds_was_not_left_behind(api: Emulator) -> None:
 # a create that was cut off on this machine
 
 
-def test_a_create_that_was_cut_off_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("appears", [0.9, 0.99])
+def test_a_create_that_was_cut_off_is_waited_for(
+    api: Emulator, caplog: pytest.LogCaptureFixture, appears: float
+) -> None:
     """The API may still be at work for the killed process: what appears is taken over, and nothing is sent."""
     cut_off(api)
-    clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(add, api, MARK)})
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT * appears: partial(add, api, MARK)})
     found = operations(api, clock, take_over="yes").create(checked())
     assert ([found["id"]], posts(api)) == (ids(api), 0)
     assert "looking for what an interrupted run may still be creating, for up to 60 s" in caplog.text
@@ -945,11 +948,27 @@ def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog:
     assert ids(api) == []
 
 
-@pytest.mark.parametrize("before", [OTHER, line_of(Place("old-shop", "prod", "", "billing"))])
-def test_what_a_cut_off_rename_has_marked_stays_in_the_state(api: Emulator, before: str) -> None:
-    """The instance has the mark of the new name, of the resource or of its stack, and the state that of the old one."""
+def test_what_a_cut_off_rename_has_marked_is_deleted(api: Emulator) -> None:
+    """The instance has the mark of the new name, and the state that of the old one. Their ends are the same."""
+    instance_id = add(api, mark_of(OTHER, 1))
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(OTHER, 1)}
+    update = Update("PUT", {"name": "billing", "tags": ["new"]})
+    operations(api).update(instance_id, outputs, checked(), update)
+    [sent] = [request.body["tags"] for request in api.writes if request.body]
+    assert sent == ["new", MARK]
+    operations(api).read(instance_id, outputs)
+    operations(api).delete(instance_id, outputs)
+    assert ids(api) == []
+
+
+OLD_STACK = line_of(Place("old-shop", "prod", "", "billing"))
+
+
+@pytest.mark.parametrize("before", [mark_of(OTHER, 2), mark_of(OLD_STACK, 1)])
+def test_what_may_be_of_a_cut_off_rename_stays_in_the_state(api: Emulator, before: str) -> None:
+    """The instance has the mark of another resource, or of this one in a stack of another name."""
     instance_id = add(api, MARK)
-    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(before, 1)}
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: before}
     with pytest.raises(AdoptionRefused, match="run `pulumi up` first"):
         operations(api).delete(instance_id, outputs)
     assert ids(api) == [instance_id]

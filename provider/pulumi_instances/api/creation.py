@@ -138,14 +138,15 @@ class Creations:
         if create.before is None or not (turn.waited or turn.cut_off is not None):
             return create.before or {}
         wait = self._waiting(f"{create.what}: looking for what an interrupted run may still be creating")
-        began = self._client.clock.now()
+        began, is_over = self._client.clock.now(), False
         while True:
             listed = self._listings.fresh()
             found = create.line is not None and self._holders.left_behind([create.line], listed.values())
-            if found or turn.cut_off is None or self._client.settings.take_over == "no":
+            if found or is_over or turn.cut_off is None or self._client.settings.take_over == "no":
                 return listed
-            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout or not wait():
+            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout:
                 return listed
+            is_over = not wait()
 
     def _unmarked(self, create: _Create, ids: list[str]) -> LeftBehind:
         """The error of a create where an earlier one was cut off, and no mark says what it has made."""

@@ -391,6 +391,7 @@ class Operations:
         """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
 
         A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
+        The end of the mark stays: if the update is cut off, the state knows the instance by it.
         One that has none, since it was imported, gets it with its first update: the tags are then sent as they are.
         """
         mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
@@ -402,7 +403,7 @@ class Operations:
             return body, mark
         others = identity.of_others(there, old_line, line) if identity.carries(there, mark) else []
         if line not in (None, old_line) and not others:
-            mark = marks.new_mark(line)
+            mark = marks.renamed(mark, line) if isinstance(mark, str) else marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
 
     def _kept(self, instance_id: str, found: Found) -> Found:

@@ -16,7 +16,7 @@ import string
 from typing import NamedTuple
 
 _PREFIX = "pulumi:"
-_MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.[a-z0-9]{4}")
+_MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.([a-z0-9]{4})")
 _LONGEST_WORDS = 33
 """Characters for people in a mark, so that the whole of it has at most 60: services cut long tags."""
 _LETTERS = string.ascii_lowercase + string.digits
@@ -53,6 +53,8 @@ class Mark(NamedTuple):
     """For people: project, stack and name of the resource, shortened."""
     stack: str
     """The digest of the stack."""
+    end: str
+    """What tells the instances of a line apart; an instance keeps it when its resource is renamed."""
 
 
 def line_of(place: Place) -> str:
@@ -91,11 +93,16 @@ def new_mark(line: str) -> str:
     return f"{line}.{''.join(_random.choices(_LETTERS, k=4))}"
 
 
+def renamed(mark: str, line: str) -> str:
+    """This mark, for the line that its instance belongs to by now."""
+    return f"{line}.{mark.rpartition('.')[2]}"
+
+
 def parse(tag: str) -> Mark | None:
     """The mark that this tag is, however the service spells it; None for any other tag."""
     text = tag.strip().lower()
     match = _MARK.fullmatch(text)
-    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2])
+    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], match[4])
 
 
 def is_mark(tag: str) -> bool:
