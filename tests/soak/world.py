@@ -136,7 +136,8 @@ class World:
         self.others_twins_before = self.others_twins()
 
     def close(self) -> None:
-        """End the proxy."""
+        """End the proxy, and what uses it."""
+        self._settle()
         self._proxy.close()
 
     def _cut(self, _method: str, _path: str) -> bool:
@@ -417,8 +418,10 @@ class World:
         over = threading.Event()
         if self.random.random() < 0.5:
             self._posts_to_live = self.random.randint(1, 3)
-            yield
-            self._posts_to_live = 0
+            try:
+                yield
+            finally:
+                self._posts_to_live = 0
             return
         wait, kill = self.random.uniform(0.5, 2.0), self._kill
         if isinstance(stack, DirectStack):
