@@ -393,12 +393,15 @@ class World:
         for shell in self._shells:
             shell.update({key: value for key, value in given.items() if value})
         try:
-            operation(**options)
-        except auto.CommandError as error:
-            if not (self.calm and "has nothing new" in str(error)):
-                raise
-            # Pages of one instance each move where one appears late; those of 200 always have something new.
-            operation(**options)
+            for looks in itertools.count():
+                try:
+                    operation(**options)
+                    break
+                except auto.CommandError as error:
+                    # Pages of one instance each move where one appears late; those of 200 always have something new.
+                    if not (self.calm and looks < 5 and "has nothing new" in str(error)):
+                        raise
+                    time.sleep(self._lag)
         finally:
             for shell, key in itertools.product(self._shells, given):
                 shell.pop(key, None)
