@@ -274,7 +274,7 @@ class World:
         """Perhaps change, delete, or add an object by hand."""
         self.removed_by_hand.clear()
         ours = [instance for instance in self.api.instances() if instance["id"] not in self.strangers]
-        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "add"))
+        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "delete", "add"))
         if what == "add":
             made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), self.random.sample(TAGS, 1))
             self.strangers[made] = self.api.instance(made)
@@ -294,7 +294,11 @@ class World:
 
     def strangers_come(self) -> None:
         """Perhaps the service gives the ids of deleted instances to those that somebody else makes."""
-        if self.random.random() < 0.3:
+        if self.removed_by_hand or self.random.random() < 0.3:
+            last = max(instance["id"] for instance in self.api.instances() if instance["id"] not in self.strangers)
+            for stranger in [each for each in self.strangers if each > last]:
+                self.api.remove(stranger)
+                del self.strangers[stranger]
             self.api.restart_ids()
             for _ in range(self.random.randint(1, 3)):
                 made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), [])
