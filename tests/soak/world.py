@@ -136,7 +136,8 @@ class World:
         self.others_twins_before = self.others_twins()
 
     def close(self) -> None:
-        """End the proxy."""
+        """End the proxy, and what uses it."""
+        self._settle()
         self._proxy.close()
 
     def _cut(self, _method: str, _path: str) -> bool:
@@ -273,7 +274,7 @@ class World:
         """Perhaps change, delete, or add an object by hand."""
         self.removed_by_hand.clear()
         ours = [instance for instance in self.api.instances() if instance["id"] not in self.strangers]
-        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "add"))
+        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "delete", "add"))
         if what == "add":
             made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), self.random.sample(TAGS, 1))
             self.strangers[made] = self.api.instance(made)
@@ -293,7 +294,11 @@ class World:
 
     def strangers_come(self) -> None:
         """Perhaps the service gives the ids of deleted instances to those that somebody else makes."""
-        if self.random.random() < 0.3:
+        if self.removed_by_hand or self.random.random() < 0.3:
+            last = max(instance["id"] for instance in self.api.instances() if instance["id"] not in self.strangers)
+            for stranger in [each for each in self.strangers if each > last]:
+                self.api.remove(stranger)
+                del self.strangers[stranger]
             self.api.restart_ids()
             for _ in range(self.random.randint(1, 3)):
                 made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), [])
@@ -392,12 +397,15 @@ class World:
         for shell in self._shells:
             shell.update({key: value for key, value in given.items() if value})
         try:
-            operation(**options)
-        except auto.CommandError as error:
-            if not (self.calm and "has nothing new" in str(error)):
-                raise
-            # Pages of one instance each move where one appears late; those of 200 always have something new.
-            operation(**options)
+            for looks in itertools.count():
+                try:
+                    operation(**options)
+                    break
+                except auto.CommandError as error:
+                    # Pages of one instance each move where one appears late; those of 200 always have something new.
+                    if not (self.calm and looks < 5 and "has nothing new" in str(error)):
+                        raise
+                    time.sleep(self._lag)
         finally:
             for shell, key in itertools.product(self._shells, given):
                 shell.pop(key, None)
@@ -417,8 +425,10 @@ class World:
         over = threading.Event()
         if self.random.random() < 0.5:
             self._posts_to_live = self.random.randint(1, 3)
-            yield
-            self._posts_to_live = 0
+            try:
+                yield
+            finally:
+                self._posts_to_live = 0
             return
         wait, kill = self.random.uniform(0.5, 2.0), self._kill
         if isinstance(stack, DirectStack):

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -433,18 +433,35 @@ def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark
         assert caught.value.candidates == ["9"]
 
 
-def test_the_id_of_an_instance_that_this_run_deleted_may_come_back(api: Emulator) -> None:
-    """This is so with `delete_before_replace` where a service gives ids again."""
+@pytest.mark.parametrize("how", ["deleted", "found missing"])
+def test_the_id_of_an_instance_that_no_longer_exists_may_come_back(api: Emulator, how: str) -> None:
+    """This is so with `delete_before_replace`, or after a refresh, where a service gives ids again."""
     instance_id = add(api, MARK)
     outputs = {"your_mom": "dropbox", "name": "billing", "token": api.instance(instance_id)["token"], model.MARK: MARK}
-    every = operations(api)
+    every = operations(api, confirm_gone=True)
     every._listings.before()
-    every.delete(instance_id, outputs)
+    if how == "deleted":
+        every.delete(instance_id, outputs)
+    else:
+        api.remove(instance_id)
+        with pytest.raises(NotFound):
+            every.read(instance_id, outputs)
     again = {**ANSWERED, "id": int(instance_id)}
     with ScriptedServer(answer(200, again)) as server:
         every._client.settings = Settings(server.base_url, "us3r-s3cret", "0rg-s3cret")
         every._client._opened = None
         assert every.create(checked())["id"] == instance_id
+
+
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_what_a_run_has_left_under_the_id_of_another_resource_is_taken_over(api: Emulator, verb: str) -> None:
+    """The service has given the id again. The state no longer holds what had it before."""
+    left = add(api, MARK)
+    outputs = {"your_mom": "dropbox", "name": "other", "token": "0ld", model.MARK: mark_of(OTHER, 1)}
+    every = operations(api, confirm_gone=True, take_over="yes")
+    with pytest.raises(NotFound) if verb == "read" else nullcontext():
+        getattr(every, verb)(left, outputs)
+    assert (every.create(checked())["id"], posts(api)) == (left, 0)
 
 
 @pytest.mark.parametrize("bad", [{"id": 9, "valid": "yes"}, {"id": 9}, {"id": 9.0, "tags": 5}, {"id": 9, "token": "t"}])

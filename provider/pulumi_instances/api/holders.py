@@ -168,6 +168,11 @@ class Holders:
             others = self._holders[instance_id] - {identity.line_in(outputs)}
         return "another resource of this program manages it" if others else None
 
+    def note_dropped(self, instance_id: str) -> None:
+        """The state no longer holds the instance: what has the id by now is another one."""
+        with self._lock:
+            self._known.discard(instance_id)
+
     def note_deleted(self, instance_id: str) -> None:
         """The instance no longer exists: another one may get its id."""
         with self._lock:

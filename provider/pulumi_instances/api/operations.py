@@ -162,7 +162,10 @@ class Operations:
         except (NotFound, AnotherInstance) as missing:
             if isinstance(missing, NotFound):
                 self._absence.demand(checked, outputs, what, missing)
-            elif not self._client.settings.confirm_gone:
+                self._holders.note_deleted(checked)
+            elif self._client.settings.confirm_gone:
+                self._holders.note_dropped(checked)
+            else:
                 raise
             log.warning("instance %s no longer exists: it is dropped from the state", checked)
             raise NotFound(missing.cause, 404) from None
@@ -280,6 +283,7 @@ class Operations:
         except AnotherInstance as stranger:
             if not self._client.settings.confirm_gone:
                 raise
+            self._holders.note_dropped(checked)
             log.warning("%s; it is left alone, and ours is dropped from the state", stranger.cause)
             return
         finally:
