@@ -310,7 +310,8 @@ def _documented() -> dict[str, Any]:
     """The answer to a GET by id, as the document shows it."""
     with Emulator() as api:
         every = operations(settings(api))
-        body: dict[str, Any] = every._client.get(str(api.add(name="billing", tags=["eu"])))
+        path = f"/instances/{api.add(name='billing', tags=['eu'])}"
+        body: dict[str, Any] = json.loads(every._client._exchange("", "GET", path).body)
         return body
 
 

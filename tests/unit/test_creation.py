@@ -17,8 +17,8 @@ import pytest
 
 from pulumi_instances import process
 from pulumi_instances.api import locks
-from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (

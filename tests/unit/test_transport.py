@@ -1,4 +1,4 @@
-"""Whether a request may have reached the API: over real sockets, directly and through proxies."""
+"""Whether a request may have reached the API, and whom we trust: over real sockets, directly and through proxies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.responses import AnswerLost
+from pulumi_instances.api.outcome import AnswerLost
 from pulumi_instances.api.transport import Transport
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
+from tests.support.scripted import Answer, ScriptedServer, answer
 
 # http.client of Python 3.10 and 3.11 leaves the answer of a proxy that refuses a tunnel to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -181,9 +182,9 @@ def test_what_never_left_is_known_behind_a_proxy(
     scheme, step, sent = SENT[what]
     with Proxy(step, tls=certificate[0]) as proxy:
         through(proxy.address)
-        attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
-        assert (attempt.status, attempt.sent) == (None, sent)
-        assert attempt.failure
+        outcome = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+        assert (outcome.status, outcome.sent) == (None, sent)
+        assert outcome.failure
         assert bool(proxy.requests) is (step == "cut")
 
 
@@ -194,8 +195,8 @@ def test_a_proxy_that_is_not_there_has_sent_nothing(
 ) -> None:
     """Neither where nobody listens, nor where its name is unknown."""
     through(f"http://127.0.0.1:{closed}" if what == "refused" else "http://proxy.invalid:3128")
-    attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
-    assert (attempt.status, attempt.sent) == (None, False)
+    outcome = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+    assert (outcome.status, outcome.sent) == (None, False)
 
 
 @pytest.mark.parametrize("what", ["refused", "not resolved"])
@@ -244,7 +245,7 @@ def test_what_never_left_is_sent_again(
     good = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"id":7}'
     with Proxy("refuse", "tunnel, then cut", good, tls=certificate[0]) as proxy:
         through(proxy.address)
-        assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": 7}
+        assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": "7"}
         assert len(proxy.asked) == 3
         assert len(proxy.requests) == 1
 
@@ -287,3 +288,72 @@ def test_a_certificate_that_is_not_trusted_has_sent_nothing(
             CALLS["POST"](client)
         assert type(caught.value) is ConnectionFailed
         assert (len(proxy.asked), proxy.requests) == (1, [])
+
+
+# TLS
+
+BODY = {"name": "billing", "your_mom": {"key": "dropbox"}, "tags": []}
+
+
+def tls_client(base_url: str, **changed: Any) -> Client:
+    """A client whose waits take no time."""
+    return Client(Settings(base_url, "us3r", "0rg", timeout=10, max_retries=2, **changed), clock=FakeClock())
+
+
+def test_the_own_authority_is_trusted_through_the_bundle(tmp_path: Path) -> None:
+    """`caBundle` names it."""
+    tls, pem = self_signed(tmp_path)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        assert tls_client(server.base_url, ca_bundle=str(pem)).get("7") == {"id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("made", "bundled", "why"),
+    [
+        ({}, False, "self.signed certificate"),
+        ({"days": -1}, True, "certificate has expired"),
+        ({"host": "127.0.0.2"}, True, "IP address mismatch, certificate is not valid for '127.0.0.1'"),
+    ],
+)
+def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bundled: bool, why: str) -> None:
+    """No request is sent or retried, and the message says why and what to do."""
+    tls, pem = self_signed(tmp_path, **made)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        careful = tls_client(server.base_url, ca_bundle=str(pem) if bundled else None)
+        with pytest.raises(ConnectionFailed, match=why) as read:
+            careful.get("7")
+        with pytest.raises(ConnectionFailed, match=why) as created:
+            careful.post(BODY)
+        for message in (str(read.value), str(created.value)):
+            assert "set instances:caBundle to the PEM file of its authority" in message
+            assert "\n" not in message
+        assert server.received == []
+        assert server.connections <= 2
+
+
+def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on(tmp_path: Path) -> None:
+    """A TLS failure does not prove that nothing was sent, so the POST is searched for and never retried."""
+    tls, pem = self_signed(tmp_path)
+    with ScriptedServer(Answer(b"this is not TLS" * 9, "close", raw=True), tls=tls) as server:
+        with pytest.raises(AnswerLost, match="TLS failed"):
+            tls_client(server.base_url, ca_bundle=str(pem)).post(BODY)
+        assert [request.method for request in server.received] == ["POST"]
+
+
+def test_a_server_without_tls_is_a_connection_that_failed() -> None:
+    """An https URL points at a plain http port."""
+    with ScriptedServer(answer(200, {"id": 7})) as server:
+        with pytest.raises(ConnectionFailed, match="TLS failed"):
+            tls_client(server.base_url.replace("http:", "https:")).get("7")
+        assert server.received == []
+
+
+def test_a_bundle_that_holds_no_certificate_is_a_connection_that_failed(tmp_path: Path) -> None:
+    """The error is one line, not a traceback."""
+    tls, _ = self_signed(tmp_path)
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("not a certificate")
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        with pytest.raises(ConnectionFailed, match="TLS failed"):
+            tls_client(server.base_url, ca_bundle=str(bundle)).get("7")
+        assert server.received == []
