@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pulumi_instances.api import transport
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.outcome import AnswerLost, Outcome, seconds_of
+from pulumi_instances.api.retry import within
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import (
@@ -287,12 +288,41 @@ def test_any_retry_after_is_understood_or_ignored(value: str) -> None:
 @pytest.mark.parametrize(("call", "status"), [("GET", 429), ("POST", 429), ("GET", 503)])
 def test_a_wait_beyond_the_deadline_is_not_begun(call: str, status: int) -> None:
     """An operation ends within its timeout times its tries; if it would have to wait longer, it fails at once."""
-    with ScriptedServer(answer(status, error_body("slow down"), Retry_After="3600")) as server:
+    with ScriptedServer(answer(status, error_body("slow down"), Retry_After="86400")) as server:
         clock = FakeClock()
         client = Client(settings(server.base_url), clock=clock)
-        with pytest.raises((RateLimited, ServerError), match=rf"{status} .*slow down.*run again"):
+        said = rf'{status} "slow down" \(requestId 5f1e\), and the service asks to wait 24 h; run again after that$'
+        with pytest.raises((RateLimited, ServerError), match=said):
             CALLS[call](client)
         assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["settings", "customTimeouts"])
+@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_call_waits_for_what_another_was_asked_to_wait(asked: str, limited: bool) -> None:
+    """After a 429 that asks for a day, every call of the account fails at once and says for how long."""
+    with ScriptedServer(answer(429, Retry_After=asked), answer(200, INSTANCE)) as server:
+        clock = FakeClock(jitter=0.0)
+        client = Client(settings(server.base_url), clock=clock)
+        assert outcome(client, "GET") is RateLimited
+        said = "nothing was sent, since the service has answered 429 and asks to wait .*(h|days); run again after that"
+        for call in CALLS:
+            with within(10.0 if limited else 0.0, clock), pytest.raises(ConnectionFailed, match=said):
+                CALLS[call](client)
+        assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (429, "the service has answered 429: the next request is sent in 7 s"),
+        (503, "read instance 7: 503, and the service asks to wait 7 s; trying again in 7 s"),
+    ],
+)
+def test_a_long_wait_is_said(status: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(answer(status, Retry_After="7"), answer(200, INSTANCE)) as server:
+        Client(settings(server.base_url), clock=FakeClock(jitter=0.0)).get("7")
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [said]
 
 
 def test_a_429_slows_all_calls_of_the_account_and_of_no_other() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api import environment
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.outcome import AnswerLost
 from pulumi_instances.api.transport import Transport
@@ -79,6 +80,9 @@ class Proxy:
             return
         head = _request(connection)
         self.asked.append(head.split(b"\r\n")[0])
+        if self._tls is None and isinstance(step, bytes):
+            connection.sendall(step)
+            return
         if step == "refuse":
             connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
@@ -288,6 +292,87 @@ def test_a_certificate_that_is_not_trusted_has_sent_nothing(
             CALLS["POST"](client)
         assert type(caught.value) is ConnectionFailed
         assert (len(proxy.asked), proxy.requests) == (1, [])
+
+
+# what a company's network needs
+
+MISSING_FILE = "{} names /missing/ca.pem, which does not exist; set {} to the PEM file of the authorities to trust"
+PROBLEMS: dict[str, tuple[str, str, str]] = {
+    "missing bundle": ("REQUESTS_CA_BUNDLE", "/missing/ca.pem", MISSING_FILE.format(*["REQUESTS_CA_BUNDLE"] * 2)),
+    "missing bundle of curl": ("CURL_CA_BUNDLE", "/missing/ca.pem", MISSING_FILE.format(*["CURL_CA_BUNDLE"] * 2)),
+    "SOCKS": (
+        "HTTPS_PROXY",
+        "socks5h://u:p4ss@proxy.test:1080",
+        'HTTPS_PROXY names a SOCKS proxy, for which a package is missing; run pip install "requests[socks]"',
+    ),
+    "scheme": ("https_proxy", "foo://u:p4ss@proxy.test", "https_proxy is not the URL of a proxy; write it as http://"),
+    "no host": ("ALL_PROXY", "http://", "ALL_PROXY is not the URL of a proxy; write it as http://"),
+    "one slash": ("HTTPS_PROXY", "http:/proxy.test:3128", "HTTPS_PROXY is not the URL of a proxy"),
+    "port": ("HTTPS_PROXY", "http://u:p4ss@proxy.test:x", "HTTPS_PROXY is not the URL of a proxy"),
+    "proxy not resolved": (
+        "HTTPS_PROXY",
+        "proxy.invalid:3128",
+        "api.test:443 through the proxy proxy.invalid:3128: the host name cannot be resolved; check HTTPS_PROXY and",
+    ),
+}
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that names a proxy or a file of authorities."""
+    kinds = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for name in (*kinds, *map(str.upper, kinds), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_variables")
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("what", PROBLEMS)
+def test_a_wrong_variable_is_named(what: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to write, and never the password of a proxy. Nothing was sent."""
+    variable, value, said = PROBLEMS[what]
+    if what == "SOCKS":
+        monkeypatch.setattr(environment, "find_spec", lambda _: None)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConnectionFailed) as caught:
+        CALLS[call](Client(Settings(f"https://{HOST}/v2", "us3r", "0rg", max_retries=1), clock=FakeClock()))
+    assert f": {said}" in str(caught.value)
+    assert "p4ss" not in str(caught.value)
+
+
+REFUSALS = {
+    407: "which answers 407; write user and password into https_proxy: http://user:password@127.0.0.1:{port}",
+    403: "which answers 403; ask for access to api.test through it, correct https_proxy, or name the host in NO_PROXY",
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_of_the_proxy_is_named(
+    status: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """It is an error at once, since it would be the same again."""
+    with Proxy(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status) as proxy:
+        port = proxy.address.rpartition(":")[2]
+        through(f"http://someone:p4ss@127.0.0.1:{port}")
+        with pytest.raises(ConnectionFailed) as caught:
+            CALLS["POST"](Client(settings("https", certificate), clock=FakeClock()))
+        with pytest.raises(InstancesError) as plain:
+            CALLS["POST"](Client(settings("http", certificate), clock=FakeClock()))
+        assert len(proxy.asked) == 2
+    said = REFUSALS[status].format(port=port)
+    assert f"api.test:443 through the proxy 127.0.0.1:{port}, {said}" in str(caught.value)
+    assert status != 407 or "write user and password into http_proxy" in str(plain.value)
+    assert "p4ss" not in f"{caught.value} {plain.value}"
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_what_is_not_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other tools take the authorities of SSL_CERT_FILE."""
+    tls, pem = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    said = r"set instances:caBundle to .*; SSL_CERT_FILE is not read$"
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server, pytest.raises(ConnectionFailed, match=said):
+        tls_client(server.base_url).get("7")
 
 
 # TLS

@@ -16,6 +16,7 @@ from typing import Any
 from ..core.errors import (
     ConnectionFailed,
     InstancesError,
+    NotFound,
     RateLimited,
     Unauthorized,
     UnexpectedAnswer,
@@ -53,7 +54,7 @@ class Outcome:
     final: bool = False
     timed_out: bool = False
     repeated: bool = False
-    """Whether an earlier try of the same request may have been acted on."""
+    """Whether an earlier try of a DELETE may have been acted on."""
 
     @property
     def succeeded(self) -> bool:
@@ -155,11 +156,10 @@ class Outcome:
             advice = "run again after that"
         if self.status in _FOREIGN:
             advice = UnexpectedAnswer.advice
-        return kind(cause, self.status, _server_words(self.body, secrets)[1], advice)
-
-    def missing_listing(self, what: str, secrets: Iterable[str]) -> UnexpectedAnswer:
-        """Return the error of a listing that the API does not know of."""
-        return UnexpectedAnswer(f"{what}: {self.said(secrets)}, which is not a list of instances")
+        error = kind(cause, self.status, _server_words(self.body, secrets)[1], advice)
+        if isinstance(error, NotFound):
+            error.repeated = self.repeated
+        return error
 
     @property
     def _is_asked_to_wait(self) -> bool:

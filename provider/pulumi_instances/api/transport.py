@@ -61,16 +61,24 @@ class Transport:
             return self._failed(error, sent=may_have_left())
 
     def _received(self, response: requests.Response, timeout: float) -> Outcome:
-        """The answer with its body, or the reason why that did not arrive."""
-        status, headers = response.status_code, response.headers
+        """The answer with its body, read as it arrives, so that neither a huge nor an endless one can hold us."""
+        status, headers, deadline = response.status_code, response.headers, time.monotonic() + timeout
+        body = bytearray()
         try:
-            content = _read(response, time.monotonic() + timeout)
-        except _TooMuch as error:
-            return Outcome(status, headers=headers, failure=error.fault, final=True, timed_out=error.late)
+            # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
+            while part := response.raw.read1(65536, decode_content=True):
+                body += part
+                if len(body) > LARGEST_BODY:
+                    failure = f"the answer is larger than {LARGEST_BODY // 1024**2} MiB"
+                    return Outcome(status, headers=headers, failure=failure, final=True)
+                if time.monotonic() > deadline:
+                    failure = "the answer did not end in time"
+                    return Outcome(status, headers=headers, failure=failure, final=True, timed_out=True)
         except Exception as error:
             failure = f"{self._environment.where}: the answer broke off ({_reason(error)})"
             return Outcome(status, headers=headers, failure=failure, timed_out=isinstance(_cause(error), _TIMEOUTS))
-        return Outcome(status, content, headers, advice=self._environment.how_to_pass(407) if status == 407 else None)
+        advice = self._environment.how_to_pass(status) if status == 407 else None
+        return Outcome(status, bytes(body), headers, advice=advice)
 
     def _failed(self, error: Exception, *, sent: bool) -> Outcome:
         """What a request came to that has no answer."""
@@ -109,29 +117,6 @@ def user_agent(settings: Settings) -> str:
     """``pulumi-instances/<version> pulumi/<sdk version>``, and the user's own suffix."""
     parts = [f"{name}/{version(name)}" for name in ("pulumi-instances", "pulumi")]
     return " ".join([*parts, settings.user_agent_suffix or ""]).strip()
-
-
-class _TooMuch(Exception):
-    """The body is longer, or takes longer (``late``), than any answer of this API."""
-
-    def __init__(self, fault: str, *, late: bool) -> None:
-        self.fault = fault
-        self.late = late
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """The body, piece by piece as it arrives, so that neither a huge nor an endless one can hold us."""
-    chunks: list[bytes] = []
-    size = 0
-    # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
-    while chunk := response.raw.read1(65536, decode_content=True):
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB", late=False)
-        if time.monotonic() > deadline:
-            raise _TooMuch("the answer did not end in time", late=True)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _cause(error: BaseException) -> BaseException:
