@@ -98,25 +98,22 @@ class Client:
         nowhere: a listing that is not whole must never pass for one that is.
         """
         query, is_whole = self.settings.dialect.listing_query(tag=tag, text=text), tag is None and text is None
-        so_far = 0
         token: str | None = None
-        tokens: set[str] = set()
         ids: set[str] = set()
         least: int | None = None
         for number in itertools.count(1):
             what = "list instances" if number == 1 else f"list instances: page {number}"
             page, headers = self._page(what, query, token)
-            so_far += len(page)
             token = headers.get("elements-next-page-token") or None
-            fresh = {_id_of(instance) for instance in page} - ids - {None}
+            fresh = {found for instance in page if (found := _id_of(instance))} - ids
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
-            if token in tokens or (not page and token) or (page and not fresh and number > 1):
+            if (not page and token) or (page and not fresh and number > 1):
                 fault = f"list instances: page {number} has nothing new, so the list would never end"
                 raise UnexpectedAnswer(fault)
+            ids |= fresh
             total = _count(headers.get("elements-total-count"))
             if on_page is not None:
-                on_page(so_far, total)
-            ids.update(found for found in fresh if found)
+                on_page(len(ids), total)
             # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
             least = min((count for count in (least, total) if count is not None), default=None)
             if token is None and is_whole and len(ids) < (least or 0):
@@ -125,7 +122,6 @@ class Client:
             yield [*self._mapped(page, what, lenient=lenient)]
             if token is None:
                 return
-            tokens.add(token)
 
     def _page(
         self, what: str, query: list[tuple[str, str]], token: str | None
@@ -208,7 +204,8 @@ class Client:
     def _exchange(self, request: _Request) -> Outcome:
         """Send a request until it is answered or another try is pointless. Raises the error in which it ends."""
         longest = self._timeout(request) * (self.settings.max_retries + 1)
-        end, begun, retries, was_done = retry.end_of_operation(), self._breaker.begin(), 0, False
+        limit, begun, retries, was_done = retry.limit(), self._breaker.answers, 0, False
+        end = limit and limit.end
         outcome: Outcome | None = None
         try:
             for number in itertools.count(1):
@@ -228,7 +225,7 @@ class Client:
         except TooLate as late:
             if outcome is None:
                 outcome = self._not_sent(late)
-            elif retry.end_of_operation() is None:  # a short limit says nothing about the service
+            elif limit is None:  # a short one says nothing about the service
                 self._breaker.give_up(begun)
         if outcome is None or not outcome.succeeded:
             raise (outcome or Outcome()).error(request.what, self._known_secrets(), self._env, once=request.once)
@@ -239,11 +236,10 @@ class Client:
 
     def _send(self, request: _Request, number: int) -> Outcome:
         """Send a request once. What is slow may take all the time that customTimeouts give."""
-        timeout, end = self._timeout(request), retry.end_of_operation()
-        transport = self._transport()
-        with retry.taken(self._slots, end, self.clock):
-            if end is not None:
-                left = end - self.clock.now()
+        timeout, limit, transport = self._timeout(request), retry.limit(), self._transport()
+        with retry.taken(self._slots, limit and limit.end, self.clock):
+            if limit is not None:
+                left = limit.end - self.clock.now()
                 timeout = left if request.slow else min(timeout, left)
             if timeout <= 0:
                 raise TooLate
@@ -251,8 +247,8 @@ class Client:
                 return Outcome(failure="the engine has ended, so nothing was sent", sent=False, final=True)
             started = time.monotonic()
             outcome = transport.request(request.method, request.path, request.body, timeout)
-        if outcome.timed_out and retry.is_over(self.clock):
-            outcome = replace(outcome, failure=retry.what_is_over(), advice=_MORE_TIME, final=True)
+        if outcome.timed_out and limit is not None and retry.is_over(self.clock):
+            outcome = replace(outcome, failure=limit.is_over, advice=_MORE_TIME, final=True)
         came, took = outcome.failure or outcome.status, (time.monotonic() - started) * 1000
         log.debug("%s %s: %s in %.0f ms, attempt %d", request.method, request.path, came, took, number)
         return outcome
@@ -279,11 +275,11 @@ class Client:
 
     def _not_sent(self, late: TooLate) -> Outcome:
         """The outcome of a request that was not sent, since its turn would come too late."""
-        end = retry.end_of_operation()
-        if end is None or self.clock.now() + late.held > end:
+        limit = retry.limit()
+        if limit is None or self.clock.now() + late.held > limit.end:
             failure = f"nothing was sent, since the service has answered 429 and asks to wait {duration(late.held)}"
             return Outcome(failure=failure, advice="run again after that", sent=False)
-        return Outcome(failure=retry.what_is_over(), advice=_MORE_TIME, sent=False, timed_out=True)
+        return Outcome(failure=limit.is_over, advice=_MORE_TIME, sent=False, timed_out=True)
 
     def _known_secrets(self) -> frozenset[str]:
         with self._lock:

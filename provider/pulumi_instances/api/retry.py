@@ -45,46 +45,46 @@ class TooLate(Exception):
 # gives it with each call, and a call runs on one thread. Without it, the settings decide.
 
 
-class _Timeout(NamedTuple):
+class Limit(NamedTuple):
+    """When one operation has to end, and the seconds that it was given."""
+
     end: float
     seconds: float
 
+    @property
+    def is_over(self) -> str:
+        """What to say where the limit has ended something."""
+        return f"the timeout of {self.seconds:g} s in customTimeouts is over"
 
-_timeout: ContextVar[_Timeout | None] = ContextVar("timeout", default=None)
+
+_limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
 
 
 @contextmanager
 def within(seconds: float, clock: Clock) -> Iterator[None]:
     """What runs inside has to end after so many seconds; 0 means that the settings decide."""
-    token = _timeout.set(_Timeout(clock.now() + seconds, seconds) if seconds > 0 else None)
+    token = _limit.set(Limit(clock.now() + seconds, seconds) if seconds > 0 else None)
     try:
         yield
     finally:
-        _timeout.reset(token)
+        _limit.reset(token)
+
+
+def limit() -> Limit | None:
+    """The limit of what runs now, if it has one."""
+    return _limit.get()
 
 
 def deadline(clock: Clock, seconds: float) -> float:
     """When something has to end that may take so many seconds by the settings. `customTimeouts` win over them."""
-    timeout = _timeout.get()
-    return clock.now() + seconds if timeout is None else timeout.end
-
-
-def end_of_operation() -> float | None:
-    """When `customTimeouts` end the operation; None without them."""
-    timeout = _timeout.get()
-    return None if timeout is None else timeout.end
+    found = limit()
+    return clock.now() + seconds if found is None else found.end
 
 
 def is_over(clock: Clock) -> bool:
     """Whether the time that `customTimeouts` give is over."""
-    end = end_of_operation()
-    return end is not None and clock.now() >= end
-
-
-def what_is_over() -> str:
-    """What to say where `customTimeouts` have ended something."""
-    timeout = _timeout.get()
-    return "" if timeout is None else f"the timeout of {timeout.seconds:g} s in customTimeouts is over"
+    found = limit()
+    return found is not None and clock.now() >= found.end
 
 
 # waits
@@ -108,9 +108,8 @@ def backoff(number: int, asked: float | None, clock: Clock) -> float:
 
     They are never fewer than asked for, and never the same for two clients, so that they do not come back at once.
     """
-    own = min(_LONGEST_BACKOFF, 0.5 * 2.0 ** min(number, 10))
-    jitter = clock.jitter()
-    return max((asked or 0.0) * (1 + jitter / 10), own * (0.5 + jitter / 2))
+    own, asked, jitter = min(_LONGEST_BACKOFF, 0.5 * 2.0 ** min(number, 10)), asked or 0.0, clock.jitter()
+    return max(asked + min(asked, _LONGEST_BACKOFF) * jitter / 10, own * (0.5 + jitter / 2))
 
 
 def duration(seconds: float) -> str:
@@ -195,7 +194,7 @@ class RateLimit:
                 self._round += 1
                 self._slow_down(now - self._since, now)
                 if hold > LONG:
-                    log.warning("the service has answered 429: the next request is sent in %s", duration(hold))
+                    log.warning("the service has answered 429: no request is sent for %s", duration(hold))
             self._held_until = max(self._held_until, now + hold)
 
     def _slow_down(self, span: float, now: float) -> None:
@@ -216,21 +215,17 @@ class Breaker:
     def __init__(self) -> None:
         """Start closed."""
         self._lock = threading.Lock()
-        self._answers = 0
+        self.answers = 0
         self.is_open = False
-
-    def begin(self) -> int:
-        """Note that a call begins. Returns what `give_up` needs to know of it."""
-        return self._answers
 
     def answered(self) -> None:
         """Note that the service has answered a call, if only with a refusal."""
         with self._lock:
-            self._answers += 1
+            self.answers += 1
             self.is_open = False
 
     def give_up(self, begun: int) -> None:
-        """Note that a call has used up its retries. It counts where no call was answered since it ``begun``."""
+        """Note that a call has used up its retries, which began after so many ``answers``. Later ones contradict it."""
         with self._lock:
-            if self._answers == begun:
+            if self.answers == begun:
                 self.is_open = True
