@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
-from .api.attempt import Clock
 from .api.operations import Operations
+from .api.retry import Clock
 from .core import config, identity, model, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
@@ -307,11 +307,6 @@ class EngineCalls:
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
         return nullcontext() if self._operations is None else self._operations.within(seconds)
-
-    def cancel(self) -> None:
-        """Retry nothing any more: what is under way has its answer, or fails."""
-        if self._operations is not None:
-            self._operations.cancel()
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares.

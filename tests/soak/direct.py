@@ -28,7 +28,7 @@ from pulumi.automation.errors import create_command_error
 
 from pulumi_instances import process
 from pulumi_instances.api import transport  # noqa: F401  what each operation needs is loaded once
-from pulumi_instances.api.attempt import Clock
+from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import model
 from pulumi_instances.core.errors import InputError, InstancesError
 from pulumi_instances.core.state_format import INSTANCE_TYPE
@@ -175,7 +175,6 @@ class _Operation:
         with contextlib.suppress(EOFError, OSError):
             self._pipe.recv()
         process.leave()
-        self._calls.cancel()
 
     def tell(self, changes: list[Change], outcome: Any = None) -> None:
         """Change the state. The engine hears it, if it is still there."""

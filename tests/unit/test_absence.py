@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.absence import is_young
-from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AnotherInstance, InstancesError, NotFound, UnexpectedAnswer

@@ -17,8 +17,8 @@ import pytest
 
 from pulumi_instances import process
 from pulumi_instances.api import locks
-from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import identity, marks, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
@@ -1070,7 +1070,7 @@ def test_nothing_is_sent_for_what_is_not_an_id(api: Emulator, bad: Any) -> None:
 
 MIXED_UP: dict[str, tuple[Bag, str]] = {
     "another instance": ({"id": 8, "name": "other", "token": "t"}, "the answer is about instance 8"),
-    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer is an instance whose `valid` is a string"),
+    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer holds an instance whose `valid` is a string"),
 }
 
 

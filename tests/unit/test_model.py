@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -643,3 +644,21 @@ def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
     """`.get` passes inputs only; an output that no program can write means a refresh."""
     assert model.is_lookup({**inputs(), "__provider": "p"})
     assert not model.is_lookup({**inputs(), key: False})
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2017-05-22T04:12:16Z", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        ("2017-05-22T04:12:16", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (1495426336000, datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (None, None),
+        ("yesterday", None),
+        (True, None),
+        (1e300, None),
+        ([], None),
+    ],
+)
+def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
+    """The field is spelled as on live services."""
+    assert model.from_wire({"id": 1, "createdDate": value}, DIALECT).get(model.CREATED_AT) == moment

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..core import identity, marks, model
 from ..core.errors import AdoptionRefused, InstancesError, NotFound, Problem, quote
-from .client import Client
+from .client import Client, Found
 from .holders import Holders, Line, taken
-from .listings import Found, Listings
+from .listings import Listings
 
 log = logging.getLogger("pulumi_instances")
 
@@ -20,12 +20,11 @@ _TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move
 class Adoptions:
     """The adoptions of one account in this process. Safe to share between threads."""
 
-    def __init__(self, client: Client, listings: Listings, holders: Holders, get: Callable[[str], Found]) -> None:
-        """Send nothing yet. ``get`` reads one instance by a GET of it."""
+    def __init__(self, client: Client, listings: Listings, holders: Holders) -> None:
+        """Send nothing yet."""
         self._client = client
         self._listings = listings
         self._holders = holders
-        self._get = get
 
     def plan(self, instance_id: str, your_mom: Any, line: Line) -> Problem | None:
         """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
@@ -38,7 +37,7 @@ class Adoptions:
         try:
             before = self._listings.before()
             found = None if before is None else before.get(instance_id)
-            return _problem(found or self._get(instance_id), your_mom, line)
+            return _problem(found or self._client.get(instance_id), your_mom, line)
         except NotFound:
             return _missing(instance_id)
         except InstancesError as error:
@@ -63,7 +62,7 @@ class Adoptions:
         """
         instance_id, line = model.normalise_id(inputs["adopt_id"]), inputs.get(model.LINE)
         try:
-            found = self._get(instance_id)
+            found = self._client.get(instance_id)
         except NotFound:
             raise _refused(_missing(instance_id)) from None
         if (problem := _problem(found, inputs["your_mom"], line)) is not None:
@@ -92,9 +91,8 @@ class Adoptions:
             kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
             tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
             sent = {**body, "tags": tags} if "tags" in body else body
-            answer = model.from_wire(self._client.put(found["id"], sent), self._client.settings.dialect)
             # The answer to a PUT may lack tags (API document): those before it are no longer true.
-            found = {**found, **body, **answer}
+            found = {**found, **body, **self._client.put(found["id"], sent)}
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:

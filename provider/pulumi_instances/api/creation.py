@@ -26,13 +26,12 @@ from ..core.errors import (
     NotFound,
     UnexpectedAnswer,
 )
-from . import limits, locks
+from . import locks, retry
 from .adoption import Adoptions
-from .attempt import Attempt, Json
-from .client import Client
+from .client import Client, Found
 from .holders import Holders
-from .listings import Found, Listings
-from .responses import AnswerLost
+from .listings import Listings
+from .outcome import AnswerLost, Outcome
 
 log = logging.getLogger("pulumi_instances")
 
@@ -63,15 +62,13 @@ class Creations:
         listings: Listings,
         holders: Holders,
         adoptions: Adoptions,
-        get: Callable[[str], Found],
         account: str,
     ) -> None:
-        """Send nothing yet. ``get`` reads one instance by a GET of it, ``account`` is that of `identity`."""
+        """Send nothing yet. ``account`` is that of `identity`."""
         self._client = client
         self._listings = listings
         self._holders = holders
         self._adoptions = adoptions
-        self._get = get
         self._account = account
         self._keeps_marks = True
         """Whether the service keeps the tag of a create, as far as it has answered."""
@@ -105,7 +102,7 @@ class Creations:
 
         def wait() -> bool:
             if not deadlines:
-                deadlines.append(limits.end(clock, self._client.settings.create_timeout))
+                deadlines.append(retry.deadline(clock, self._client.settings.create_timeout))
                 log.warning("%s, for up to %.0f s", why, max(0.0, deadlines[0] - clock.now()))
             clock.sleep(_LOOK_EVERY)
             return clock.now() < deadlines[0] and process.is_heard()
@@ -182,7 +179,7 @@ class Creations:
         )
 
     def _taken_over(self, create: _Create, instance_id: str) -> Found:
-        found = self._get(instance_id)
+        found = self._client.get(instance_id)
         ours, theirs = create.inputs["your_mom"], found.get("your_mom", create.inputs["your_mom"])
         if ours.casefold() != theirs.casefold():
             raise LeftBehind(
@@ -204,7 +201,7 @@ class Creations:
 
     def _post(self, create: _Create, turn: locks.Turn) -> Found:
         clock, settings = self._client.clock, self._client.settings
-        deadline = limits.end(clock, settings.create_timeout)
+        deadline = retry.deadline(clock, settings.create_timeout)
         body = model.to_create(create.inputs, settings.dialect)
         mark = None if create.line is None else marks.new_mark(create.line)
         if mark is not None:
@@ -216,21 +213,20 @@ class Creations:
             return is_heard
 
         try:
-            answer = self._client.post(body, may_send)
-            return self._completed(create, answer, deadline, mark)
+            found = self._client.post(body, may_send)
+            return self._completed(create, found, deadline, mark)
         except AnswerLost as error:
-            why, attempt = error.cause, error.attempt
+            why, outcome = error.cause, error.outcome
         except InstancesError:
             raise  # it was refused, never sent, or its outcome is named
         except Exception as error:  # whatever it is, the API may have acted
-            why, attempt = f"{create.what}: {type(error).__name__}", Attempt()
-        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
-        return self._searched(create, mark, why, max(deadline, grace), patient=attempt.unfinished)
+            why, outcome = f"{create.what}: {type(error).__name__}", Outcome()
+        grace = retry.deadline(clock, min(settings.create_timeout, _LONGEST_GRACE))
+        return self._searched(create, mark, why, max(deadline, grace), patient=outcome.unfinished)
 
-    def _completed(self, create: _Create, answer: Json, deadline: float, mark: str | None) -> Found:
+    def _completed(self, create: _Create, found: Found, deadline: float, mark: str | None) -> Found:
         """The instance in an answer to our POST, with what the answer lacks."""
-        instance_id = model.normalise_id(answer["id"])
-        found = model.told(answer, self._client.settings.dialect)
+        instance_id = found["id"]
         why = "which existed before" if self._holders.existed(instance_id, create.before) else ""
         if create.before is None and mark is not None:
             # Nobody knows what there was before: the mark alone proves that it is the one.
@@ -271,7 +267,7 @@ class Creations:
         for looks in itertools.count():
             wait = _FIRST_LOOKS[looks + 1] if looks + 1 < len(_FIRST_LOOKS) else _LOOK_EVERY
             try:
-                found = self._get(instance_id)
+                found = self._client.get(instance_id)
                 if identity.shown_token(found):
                     return {**found, **self._hidden(mark)}
                 raise UnexpectedAnswer("the answer has no token")
@@ -310,7 +306,7 @@ class Creations:
                 listed, blind = self._listings.fresh(), None
             except InstancesError as error:
                 blind = error  # the next look may do better
-                if limits.is_over(clock):
+                if retry.is_over(clock):
                     break
                 continue
             if found := self._marked(create, mark, why, listed):

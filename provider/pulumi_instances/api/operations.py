@@ -21,15 +21,15 @@ from ..core.errors import (
 )
 from ..core.identity import Verdict
 from ..core.updates import Update
-from . import limits, selection
+from . import retry, selection
 from .absence import Absence, is_young
 from .adoption import Adoptions
-from .attempt import Clock
-from .client import Client
+from .client import Client, Found
 from .creation import Creations
 from .holders import Holders, Line
-from .listings import Found, Listings
-from .responses import AnswerLost
+from .listings import Listings
+from .outcome import AnswerLost
+from .retry import Clock
 
 log = logging.getLogger("pulumi_instances")
 
@@ -64,11 +64,9 @@ class Operations:
         self._client = Client(settings, account=account, clock=clock)
         self._account = identity.account_of(settings)
         self._holders = Holders()
-        self._listings = Listings(self._client, self._get)
-        self._adoptions = Adoptions(self._client, self._listings, self._holders, self._get)
-        self._creations = Creations(
-            self._client, self._listings, self._holders, self._adoptions, self._get, self._account
-        )
+        self._listings = Listings(self._client)
+        self._adoptions = Adoptions(self._client, self._listings, self._holders)
+        self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account)
         self._absence = Absence(self._client, self._listings, self._account, self._another_is_proven)
         self._lock = threading.Lock()
         self._proven: dict[str, Found] = {}
@@ -157,7 +155,7 @@ class Operations:
             if batched:
                 found = self._patiently(outputs, self._listings.read, checked, token)
             else:
-                found = self._patiently(outputs, self._get, checked)
+                found = self._patiently(outputs, self._client.get, checked)
             self._demand_ours(checked, outputs, found, what)
         except (NotFound, AnotherInstance) as missing:
             if isinstance(missing, NotFound):
@@ -186,7 +184,7 @@ class Operations:
         The resource of this ``line`` may be going to import it, which `check_import` then is about. With ``imports`` it
         does so: raises InputError where it cannot.
         """
-        found = self._get(_checked(instance_id, "read"))
+        found = self._client.get(_checked(instance_id, "read"))
         if line is not None:
             with self._lock:
                 self._looked_up[line] = found
@@ -207,9 +205,9 @@ class Operations:
         body, mark = self._marked(update.body, there, outputs, inputs)
         try:
             if update.method == "PATCH":
-                answer = self._client.patch(checked, body)
+                found = self._client.patch(checked, body)
             else:
-                answer = self._client.put(checked, body, logs_in=update.logs_in)
+                found = self._client.put(checked, body, logs_in=update.logs_in)
         except AnswerLost as lost:
             log.warning(
                 "%s. It is not known whether the service has logged in; the code counts as used. If "
@@ -217,10 +215,9 @@ class Operations:
                 lost,
                 checked,
             )
-            answer = self._client.get(checked)
+            found = self._client.get(checked)
         finally:
             self._listings.forget()
-        found = self._mapped(answer, what, checked)
         self._listings.note_seen(checked)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
 
@@ -250,7 +247,7 @@ class Operations:
         Returns what the last GET said. Raises what it raised, if none was answered.
         """
         clock, longest = self._client.clock, self._client.settings.create_timeout
-        deadline = limits.end(clock, longest)
+        deadline = retry.deadline(clock, longest)
         found = self.look_up(instance_id)
         pause = 1.0
         if found.get("valid") is not True:
@@ -328,12 +325,8 @@ class Operations:
         return selection.all_of(self._client, name, tags, your_mom)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What runs inside has to end after so many seconds (`limits`)."""
-        return limits.within(seconds, self._client.clock)
-
-    def cancel(self) -> None:
-        """End the waits for a retry."""
-        self._client.cancel()
+        """What runs inside has to end after so many seconds (`retry`)."""
+        return retry.within(seconds, self._client.clock)
 
     def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call, and again some seconds later where an instance that was just created is not visible yet."""
@@ -345,7 +338,7 @@ class Operations:
                 settings = self._client.settings
                 if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
                     raise
-                if limits.is_over(clock):
+                if retry.is_over(clock):
                     raise
             clock.sleep(pause)
         return call(*arguments)
@@ -455,20 +448,6 @@ class Operations:
                 ", ".join(ids),
                 marks.words_of(line),
             )
-
-    # answers
-
-    def _get(self, instance_id: str) -> Found:
-        return self._mapped(self._client.get(instance_id), f"read instance {instance_id}", instance_id)
-
-    def _mapped(self, answer: Mapping[str, Any], what: str, instance_id: str) -> Found:
-        try:
-            found = model.from_wire(answer, self._client.settings.dialect)
-        except UnexpectedAnswer as error:
-            raise UnexpectedAnswer(f"{what}: the answer is {error.cause}") from None
-        if instance_id != found["id"]:
-            raise UnexpectedAnswer(f"{what}: the answer is about instance {found['id']}")
-        return found
 
 
 def _token(outputs: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from ..api import selection
-from ..api.client import Client
-from ..api.selection import Found
+from ..api.client import Client, Found
+from ..api.selection import Selection
 from ..core import identity, model
 from ..core.dialect import Dialect
 from ..core.marks import stack_digest
@@ -48,8 +48,7 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(client, on_page)
-    there = {found["id"]: found for found, _ in pairs}
+        there = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
     dialect = client.settings.dialect
     differences = [difference for each in ours for difference in _differences(each, there.get(each.id), dialect)]
     if health:
@@ -167,19 +166,19 @@ def orphans(
     stacks = set() if everybodys else _stacks(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(common.open_client(**where), on_page)
-    free = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
-    found = [(each, made) for each, made in free if everybodys or _is_of(each, stacks)]
+        listed = selection.select(common.open_client(**where), Selection(), on_page)
+    free = [each for each in listed if each["id"] not in known and wanted.matches(each)]
+    found = [each for each in free if everybodys or _is_of(each, stacks)]
     others = len(free) - len(found)
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
-    rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
+    rows = [{**common.presented(each, with_token=False), "created": _created(each)} for each in found]
     if as_json:
         common.write_json(rows)
     elif rows:
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
-    common.note(f"{len(rows)} of {common.counted(len(pairs))} in no state")
+    common.note(f"{len(rows)} of {common.counted(len(listed))} in no state")
     if others:
         common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
     return common.DIFFERS if rows else 0
@@ -210,14 +209,14 @@ def _is_of(found: Found, stacks: Collection[str]) -> bool:
     return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
-def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:
-    undated = sum(made is None for _, made in found)
+def _old(found: Sequence[Found], before: datetime) -> list[Found]:
+    undated = sum(model.CREATED_AT not in each for each in found)
     if undated:
         reason = "since the API does not report when they were created; run without --older-than"
         if undated == len(found):  # a gate that checked nothing must not pass
             raise click.ClickException(f"{common.counted(undated)} in no state, but of unknown age, {reason}")
         common.note(f"{common.counted(undated)} left out, {reason}")
-    return [(each, made) for each, made in found if made is not None and made < before]
+    return [each for each in found if model.CREATED_AT in each and each[model.CREATED_AT] < before]
 
 
 def _age(text: str) -> timedelta:
@@ -228,8 +227,8 @@ def _age(text: str) -> timedelta:
     return timedelta(**{unit: int(match[1])})
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _created(found: Found) -> str | None:
+    return found[model.CREATED_AT].isoformat() if model.CREATED_AT in found else None
 
 
 def _demand_states(states: Sequence[str], stack: str | None) -> None:

@@ -6,10 +6,11 @@ This is the only place that knows what differs between them (docs/live-services.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["DIALECTS", "Dialect", "spoken_in"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,10 @@ DIALECTS = {
         filters=True,
     ),
 }
+
+
+def spoken_in(answer: Mapping[str, Any], ours: Dialect) -> str | None:
+    """Return the name of the other dialect in which an answer names its connector, if it does."""
+    if ours.connector in answer:  # as nearly always: a listing may hold tens of thousands
+        return None
+    return next((name for name, other in DIALECTS.items() if isinstance(answer.get(other.connector), dict)), None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from pulumi.output import Unknown
@@ -95,6 +96,9 @@ SHOWN = "__shown"
 """In what an answer says: the ``configuration`` as the service shows it. It is never kept."""
 MARKS = "__marks"
 """In what an answer says: those of its tags that are marks (`identity`). They are not among its ``tags``."""
+
+CREATED_AT = "__created_at"
+"""In what an answer says: when the instance was created, as a datetime. It is never kept."""
 
 MASK = "********"
 """What services show instead of a secret. It is never sent to them, and never compared."""
@@ -319,19 +323,12 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
         found[SHOWN] = answer["configuration"]
+    found[CREATED_AT] = _wire_moment(answer.get("createdDate"))
     return {key: value for key, value in found.items() if value is not None}
 
 
 _MEMBERS = {"name": str, "token": str, "valid": bool, "disabled": bool}
 """Fields of an answer that are as in the state. Its connector and its tags are not."""
-
-
-def told(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What an answer says of an instance (`from_wire`), or nothing where it is malformed."""
-    try:
-        return from_wire(answer, dialect)
-    except UnexpectedAnswer:
-        return {}
 
 
 def _wire_id(value: Any) -> str:
@@ -355,6 +352,19 @@ def _wire_tag(tag: Any) -> str:
     return _whole(name)
 
 
+def _wire_moment(value: Any) -> datetime | None:
+    """A time: live services send a string such as ``2017-05-22T04:12:16Z``, older ones milliseconds since 1970."""
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
 def _whole(text: str) -> str:
     """Text as UTF-8 can hold it: JSON may spell half a surrogate pair, which the engine's wire refuses."""
     return text.encode("utf-8", "replace").decode()
@@ -371,7 +381,7 @@ def outputs(
     HTML must never make a difference. ``not_managed`` are those of the inputs that the program leaves to the server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
-    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, *(["your_mom"] if "your_mom" in merged else [])}
+    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, CREATED_AT, *(["your_mom"] if "your_mom" in merged else [])}
     merged.update({key: value for key, value in found.items() if key not in left_out})
     merged.update(
         {key: known[key] for key in UPDATABLE if key not in not_managed and is_made_of(key, known, found, dialect)}

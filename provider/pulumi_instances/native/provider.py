@@ -20,7 +20,7 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from ..api.attempt import Clock
+from ..api.retry import Clock
 from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
@@ -132,9 +132,8 @@ class InstancesServicer(ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def cancel(self) -> None:
-        """Let nothing wait any more, and send nothing again."""
+        """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
         self._cancelled.set()
-        self._calls.cancel()
 
     # about the account
 
