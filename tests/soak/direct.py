@@ -47,7 +47,6 @@ _SPEED = 4
 _FAST = Clock(
     now=lambda: time.monotonic() * _SPEED,
     sleep=lambda seconds: process.sleep(seconds / _SPEED),
-    wait=lambda event, seconds: event.wait(seconds / _SPEED),
 )
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["__main__", __name__])
