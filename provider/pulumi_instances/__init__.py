@@ -5,11 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .own_imports import prefer_installed
+
 if TYPE_CHECKING:
     from .accounts import account
     from .core.errors import InstancesError
     from .instance import Instance
     from .lookup import InstanceResult, get_instance, get_instance_output, get_instances, get_instances_output
+
+prefer_installed()
 
 __all__ = [
     "Instance",

@@ -200,10 +200,11 @@ def test_what_the_program_makes_a_secret_stays_one(provider: Native, api: Emulat
     assert checked == {**marked, "__line": CRM}
     assert provider.check({**news, "name": secret(UNKNOWN)}).inputs["name"] == secret(UNKNOWN)
     previewed = provider.create(checked, preview=True).outputs
+    assert previewed["name"] == secret(UNKNOWN)
     made = provider.create(checked)
     read = provider.refresh(made.id, made.outputs, checked)
     updated = provider.update(made.id, made.outputs, checked, old_inputs=checked)
-    for answer in (previewed, made.outputs, read.outputs, read.inputs, updated):
+    for answer in ({**previewed, "name": news["name"]}, made.outputs, read.outputs, read.inputs, updated):
         assert {key: answer[key] for key in marked} == marked
     assert api.instance(made.id)["name"] == "s3cret-name"
     found = provider.invoke("getInstances", name=secret("s3cret-name"))
@@ -313,9 +314,10 @@ def test_what_differs_in_the_outputs_alone_is_shown_so(provider: Native) -> None
 def test_a_preview_of_a_create_knows_the_inputs_and_sends_nothing(provider: Native, api: Emulator) -> None:
     found = provider.create(inputs(tags=None, providerData={"code": "c0de"}), preview=True)
     assert found.id == ""
-    assert found.outputs["name"] == "billing"
+    assert found.outputs["yourMom"] == "dropbox"
     assert found.outputs["providerData"] == secret({"code": "c0de"})
     assert found.outputs["token"] == secret(UNKNOWN)
+    assert found.outputs["name"] == UNKNOWN  # so that a look-up by it waits for `up`
     assert [found.outputs[key] for key in ("tags", "valid", "disabled")] == [UNKNOWN] * 3
     assert api.requests == []
 

@@ -223,9 +223,9 @@ class InstancesServicer(ResourceProviderServicer):
         """Create or adopt an instance. A preview answers what is known, and sends nothing."""
         inputs = spelling.ours(wire.decode(request.properties))
         if request.preview:
-            return provider_pb2.CreateResponse(
-                properties=_answer(self._calls.preview_create(inputs), request.properties)
-            )
+            # By a known name a look-up would not wait for `up`: the host of YAML programs waits for no resource.
+            outputs = {**self._calls.preview_create(inputs), "name": UNKNOWN}
+            return provider_pb2.CreateResponse(properties=_answer(outputs, request.properties))
         try:
             with self._calls.within(request.timeout):
                 made = self._calls.create(inputs)
