@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -68,8 +68,6 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
     not believed: how it searches is not documented.
     """
     dialect = client.settings.dialect
-    if selection.name is not None:
-        selection = replace(selection, name=dialect.name_as_made(selection.name))
     filters = {"tag": min(selection.tags, default=None), "text": selection.name}
     if dialect.filters and any(filters.values()):
         known = {key: value for key, value in filters.items() if value}
