@@ -107,9 +107,9 @@ def test_the_property_keys() -> None:
 
 def test_the_hidden_keys() -> None:
     """State files contain them, and so do the inputs in there."""
-    assert model.HIDDEN == ("__defaults", "__mark", "__account", "__created")
+    assert model.HIDDEN == ("__defaults", "__mark", "__account", "__created", "__made")
     assert model.LINE == "__line"
-    assert model.SECRET_STATE == ("token", "__account")
+    assert model.SECRET_STATE == ("token", "__account", "__made")
 
 
 def test_the_spelling_of_a_mark() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core import identity, marks, model
@@ -84,15 +84,16 @@ class Adoptions:
         """
         mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
-        changes = not model.is_met(body, found, self._client.settings.dialect)
+        changes = not model.is_met(body, found)
         if is_new:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
             kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
             tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
             sent = {**body, "tags": tags} if "tags" in body else body
-            # The answer to a PUT may lack tags (API document): those before it are no longer true.
-            found = {**found, **body, **self._client.put(found["id"], sent)}
+            answer = self._client.put(found["id"], sent)
+            # Without tags in the answer, those before it are no longer true.
+            found = {**found, **body, **with_tags(answer, body, found, self._client.get)}
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
@@ -105,6 +106,17 @@ class Adoptions:
         if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
             return None, False
         return marks.new_mark(line), True
+
+
+def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
+    """The answer to a PUT with its tags, which it may lack (API document). A GET tells them where they have changed."""
+    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), sent["tags"]):
+        return answer
+    try:
+        return {**get(answer["id"]), **answer}
+    except InstancesError as error:
+        log.debug("instance %s: its tags are not known after the update (%s)", answer["id"], error)
+        return answer
 
 
 def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:

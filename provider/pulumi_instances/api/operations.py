@@ -23,7 +23,7 @@ from ..core.identity import Verdict
 from ..core.updates import Update
 from . import retry, selection
 from .absence import Absence, is_young
-from .adoption import Adoptions
+from .adoption import Adoptions, with_tags
 from .client import Client, Found
 from .creation import Creations
 from .holders import Holders, Line
@@ -129,7 +129,7 @@ class Operations:
             found = self._creations.create(inputs)
         finally:
             self._listings.forget()
-        return self._kept(found["id"], found)
+        return {**self._kept(found["id"], found), model.MADE: self._made(found["id"], inputs, found)}
 
     def adopt(self, inputs: Mapping[str, Any]) -> Found:
         """Make the existing instance ``adopt_id`` that of a resource (`adoption`)."""
@@ -137,7 +137,8 @@ class Operations:
             found = self._adoptions.adopt(inputs)
         finally:
             self._listings.forget()
-        return self._kept(found["id"], found)
+        made = self._made(found["id"], model.to_update(inputs), found)
+        return {**self._kept(found["id"], found), model.MADE: made}
 
     def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
         """Return the instance of the state with these outputs as it is now.
@@ -203,12 +204,14 @@ class Operations:
         there = self._proved(checked, outputs, what)
         self._demand_undisplaced(there, outputs, inputs.get(model.LINE), what)
         body, mark = self._marked(update.body, there, outputs, inputs)
+        is_answered = True
         try:
             if update.method == "PATCH":
                 found = self._client.patch(checked, body)
             else:
                 found = self._client.put(checked, body, logs_in=update.logs_in)
         except AnswerLost as lost:
+            is_answered = False
             log.warning(
                 "%s. It is not known whether the service has logged in; the code counts as used. If "
                 "`pulumi-instances show %s` reports valid: false, give a new code and run again",
@@ -218,8 +221,11 @@ class Operations:
             found = self._client.get(checked)
         finally:
             self._listings.forget()
+        found = with_tags(found, update.body, outputs, self._client.get)
         self._listings.note_seen(checked)
-        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
+        # What a GET shows after a lost answer may be from before the update.
+        made = self._made(checked, update.body, found if is_answered else {}, outputs)
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
@@ -448,6 +454,34 @@ class Operations:
                 ", ".join(ids),
                 marks.words_of(line),
             )
+
+    # what the service makes of what it is sent
+
+    def _made(
+        self, instance_id: str, sent: Mapping[str, Any], found: Found, outputs: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the service has made of a write (`model.made`). A warning says so, where it was not known.
+
+        ``outputs`` are those before the write, if any.
+        """
+        shown = {key: value for key, value in found.items() if key in model.UPDATABLE}
+        if self._client.settings.configuration_drift and isinstance(sent.get("configuration"), Mapping):
+            shown["configuration"] = model.as_shown(sent["configuration"], found.get(model.SHOWN))
+        made = model.made(sent, shown, outputs)
+        before = (outputs or {}).get(model.MADE) or {}
+        if new := [part for part in made if part not in before or before[part] != made[part]]:
+            log.warning(
+                "instance %s: the service stores %s; no preview or refresh shows that as a difference",
+                instance_id,
+                ", ".join(self._in_words(part, sent.get(part), made[part]) for part in sorted(new)),
+            )
+        return made
+
+    def _in_words(self, part: str, sent: Any, made: Any) -> str:
+        """What was made of a value, for a message, which shows neither if it may be a secret."""
+        with self._lock:
+            is_shown = part in model.UPDATABLE and self._concealed.isdisjoint(model.texts(sent))
+        return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
 
 
 def _token(outputs: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..core import model
 from ..core.errors import InputError, LookupFailed, quote
@@ -57,8 +57,6 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
     not believed: how it searches is not documented.
     """
     dialect = client.settings.dialect
-    if selection.name is not None:
-        selection = replace(selection, name=dialect.name_as_made(selection.name))
     tag, text = min(selection.tags, default=None) or None, selection.name or None
     if dialect.filters and (tag or text):
         found = _matching(client.list_all(on_page, tag=tag, text=text), selection)

@@ -15,7 +15,6 @@ from ..api import selection
 from ..api.client import Client, Found
 from ..api.selection import Selection
 from ..core import identity, model
-from ..core.dialect import Dialect
 from ..core.marks import stack_digest
 from . import common, exported_state, project
 from .exported_state import HIDDEN, Held
@@ -49,8 +48,7 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
         there = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
-    dialect = client.settings.dialect
-    differences = [difference for each in ours for difference in _differences(each, there.get(each.id), dialect)]
+    differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
     if health:
         differences += _faults([each for each in ours if each.id in there], client)
     if as_json:
@@ -81,16 +79,17 @@ def _place(held: Held) -> dict[str, Any]:
     return {"resource": held.name, "urn": held.urn, "id": held.id}
 
 
-def _differences(held: Held, found: Found | None, dialect: Dialect) -> Iterator[dict[str, Any]]:
+def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
     place = _place(held)
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
         return
+    made = _made(held)
     for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
         if old is HIDDEN or key not in found or _same(key, old, new):
             continue
-        if key in model.UPDATABLE and model.is_made_of(key, held.outputs, found, dialect):
+        if key in made and _same(key, made[key], new):
             continue
         if key in {*held.secrets, *model.SECRET_OUTPUTS}:
             old, new = common.BLOT if old else None, common.BLOT
@@ -103,6 +102,12 @@ def _managed(held: Held) -> list[str]:
     return [key for key in model.LISTED if key not in left]
 
 
+def _made(held: Held) -> Mapping[str, Any]:
+    """What the service has made of name and tags of the program, as far as the state can be read."""
+    made = held.outputs.get(model.MADE)
+    return made if isinstance(made, Mapping) else {}
+
+
 def _same(key: str, old: Any, new: Any) -> bool:
     if key == "tags" and old is not None and not (isinstance(old, list) and all(isinstance(tag, str) for tag in old)):
         return False  # as no version of ours writes them
@@ -110,6 +115,11 @@ def _same(key: str, old: Any, new: Any) -> bool:
 
 
 def _note_hidden(held: Sequence[Held]) -> None:
+    if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in held):
+        common.note(
+            f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so that it "
+            "counts as a difference; use --stack NAME to decrypt it"
+        )
     for key in model.LISTED:
         if count := sum(each.outputs.get(key) is HIDDEN for each in held):
             common.note(
