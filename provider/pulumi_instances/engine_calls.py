@@ -363,7 +363,7 @@ def _watches_health(props: Mapping[str, Any]) -> bool:
 
 def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
     """Say in a refresh that a connection does not work any more."""
-    if found.get("disabled") is True and props.get("enabled") is not False:
+    if found.get("disabled") is True and model.declared_enabled(props) is not False:
         log.warning(
             "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
         )

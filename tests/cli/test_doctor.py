@@ -100,6 +100,7 @@ def test_what_the_stack_keeps_secret_is_not_shown(
     [
         ([], "no instances", ""),
         ([0, 1], "2 instances, all of them at the API", ""),
+        ([0, -1], "2 instances, 1 of them without a token or mark to compare", "make sure that you may"),
         ([0, 7, 8], "3 instances, 2 of them not at the API", "run `pulumi-instances drift --stack dev`"),
         (
             [7, 8],
@@ -120,10 +121,17 @@ def test_a_state_of_another_account_is_recognised(
 ) -> None:
     """With the secrets of another account every request succeeds, but none of the instances is there."""
     first = api.add()
-    api.add()
+    second = api.add()
+    tokens = {str(id): {"token": api.instance(id)["token"]} for id in (first, second)}
     urn = "urn:pulumi:dev::x::pulumi-python:dynamic/instances:Instance::box"
     resources = [
-        {"urn": f"{urn}{number}", "type": urn.split("::")[2], "id": str(first + number)} for number in held or ()
+        {
+            "urn": f"{urn}{number}",
+            "type": urn.split("::")[2],
+            "id": str(first + abs(number)),
+            "outputs": tokens.get(str(first + number), {}),
+        }
+        for number in held or ()
     ]
     state = {"version": 3, "deployment": {"resources": resources}} if held is not None else {}
     (tmp_path / "state.json").write_text(json.dumps(state))

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import zip_longest
@@ -17,7 +18,8 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..api.selection import Selection
+from ..api import selection
+from ..api.selection import Found, Selection
 from ..core import config, identity, model
 from ..core.errors import InputError, quote
 from . import pulumi_cli
@@ -183,6 +185,39 @@ def _read(name: str) -> Any:
         raise click.ClickException(
             f"{_named(name)} is not JSON; give a file written by `pulumi stack export`"
         ) from None
+
+
+# instances
+
+
+def holders(found: Found, held: Iterable[Held], account: str | None) -> list[tuple[Held, bool]]:
+    """What of the states holds an instance of this account, each with whether that is certain.
+
+    Within the account an id is enough, unless the marks of the instance are others: its token may have been renewed.
+    """
+    same_id = [each for each in held if each.id == found["id"]]
+    proofs = [(each, each.is_of(found)) for each in same_id]
+    unmarked = not identity.marks_on(found)
+    return [
+        (each, bool(proof) or each.account == account)
+        for each, proof in proofs
+        if proof is not False or (unmarked and each.account == account)
+    ]
+
+
+def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
+    """The instances of a listing by their ids, each completed by a GET if the listing does not show its token.
+
+    With ``everything``, all are read: a listing does not say whether a connection works.
+    """
+    whole = {each["id"]: each for each in listed}
+    lacking = [id_ for id_, each in whole.items() if everything or identity.shown_token(each) is None]
+    if lacking:
+        with progress("Reading instances") as on_page, ThreadPoolExecutor(client.settings.parallelism) as pool:
+            for number, found in enumerate(pool.map(lambda id_: selection.read(client, id_), lacking), 1):
+                whole[found["id"]] = {**whole[found["id"]], **found}
+                on_page(number, len(lacking))
+    return whole
 
 
 # output

@@ -19,7 +19,6 @@ import click
 from ..core import config, identity, model
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, import_document, project, pulumi_cli
-from .exported_state import Held
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
@@ -126,24 +125,21 @@ def _state(stack: str, account: str | None, listed: Sequence[Mapping[str, Any]])
         return
     there = {found["id"]: found for found in listed}
     ours = {each.id: each for each in held if each.account == account}
-    ids = ours.keys()
-    gone = sum(id not in there or not _may_be(each, there[id]) for id, each in ours.items())
-    if not gone:
-        yield Finding("state", f"{common.counted(len(ids))}, all of them at the API" if ids else "no instances")
-    elif gone < len(ids):
-        found = f"{common.counted(len(ids))}, {gone} of them not at the API"
-        yield Finding("state", found, f"run `pulumi-instances drift --stack {stack}`")
+    proofs = [id in there and each.is_of(there[id]) for id, each in ours.items()]
+    all_of_them, gone, unsure = common.counted(len(ours)), proofs.count(False), proofs.count(None)
+    if not ours:
+        yield Finding("state", "no instances")
+    elif gone == len(ours):
+        todo = "check that instances:baseUrl and the secrets are of the account that made them"
+        yield Finding("state", f"{all_of_them}, none of them at the API", todo)
+    elif gone:
+        todo = f"run `pulumi-instances drift --stack {stack}`"
+        yield Finding("state", f"{all_of_them}, {gone} of them not at the API", todo)
+    elif unsure:
+        todo = "make sure that you may decrypt the state, then run again"
+        yield Finding("state", f"{all_of_them}, {unsure} of them without a token or mark to compare", todo)
     else:
-        found = f"{common.counted(len(ids))}, none of them at the API"
-        yield Finding("state", found, "check that instances:baseUrl and the secrets are of the account that made them")
-
-
-def _may_be(held: Held, found: Mapping[str, Any]) -> bool:
-    """Whether the instance that the API lists may be the one of the state: its token or its mark is the same."""
-    token, mark = held.outputs.get("token"), held.outputs.get(model.MARK)
-    if isinstance(token, str) and (shown := identity.shown_token(found)) is not None:
-        return token == shown or identity.carries(found, mark)
-    return not isinstance(mark, str) or identity.carries(found, mark)
+        yield Finding("state", f"{all_of_them}, all of them at the API")
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import model, spelling
+from ..core import identity, model, spelling
 from ..core.config import ACCOUNT_KEY
 from ..core.errors import InputError
 from ..core.marks import Place
@@ -41,6 +41,18 @@ class Held:
     def name(self) -> str:
         """The resource's name."""
         return self.urn.split("::", 3)[3]
+
+    def is_of(self, found: Mapping[str, Any]) -> bool | None:
+        """Whether it holds the instance that the API shows under its id; None where neither token nor mark says so.
+
+        Another account has other instances of the same ids.
+        """
+        token, mark = self.outputs.get("token"), self.outputs.get(model.MARK)
+        if identity.carries(found, mark):
+            return True
+        if isinstance(token, str) and token and (shown := identity.shown_token(found)) is not None:
+            return token == shown
+        return False if isinstance(mark, str) else None
 
 
 def held(document: Any) -> list[Held]:

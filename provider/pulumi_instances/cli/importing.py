@@ -21,7 +21,6 @@ from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
 
 if TYPE_CHECKING:
-    from ..api.client import Client
     from ..core.config import Settings
 
 _exclude_state = click.option(
@@ -259,27 +258,28 @@ def _plan(
     with_tokens: bool = True,
 ) -> _Plan:
     """Ask the API and the states, and say on stderr what is not going to be imported."""
-    held = common.read_states(excluded, stack)
-    owned = {each.id for each in held if not each.external}
+    held = common.read_states(excluded, stack, decrypt=True)
     client = common.open_client(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
         found = selection.select(client, common.selection_of(**which), on_page)
-    new = [each for each in found if each["id"] not in owned and identity.managed_by(each) is None]
-    marked = sum(identity.managed_by(each) is not None for each in found if each["id"] not in owned)
+    owned = [each for each in held if not each.external]
+    free = [each for each in found if not common.holders(each, owned, None)]
+    new = [each for each in free if identity.managed_by(each) is None]
+    marked = len(free) - len(new)
     if marked:
         common.note(
             f"{common.counted(marked)} left out: a program manages each, as its tags say. "
             "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
         )
     if with_tokens:
-        new = _with_tokens(client, new)
+        new = list(common.read(client, new).values())
     obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
     plan = _Plan(
         instances,
         import_document.resource_names(instances, {each.name for each in held}),
-        len(found) - len(new) - marked,
+        len(found) - len(free),
         left_out,
         client.settings,
     )
@@ -290,19 +290,6 @@ def _plan(
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan
-
-
-def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
-    """The instances of a listing, completed by a GET for those whose token it omits."""
-    lacking = [each["id"] for each in found if "token" not in each]
-    if not lacking:
-        return list(found)
-    read: dict[str, Found] = {}
-    with common.progress("Reading instances") as on_page:
-        for number, instance_id in enumerate(lacking, 1):
-            read[instance_id] = selection.read(client, instance_id)
-            on_page(number, len(lacking))
-    return [{**each, **read.get(each["id"], {})} for each in found]
 
 
 def _demand_cli() -> None:

@@ -76,6 +76,8 @@ ACCOUNT = "__account"
 """In the state, secret: a digest of the account in which the instance was last proven to be ours (`identity`)."""
 CREATED = "__created"
 """In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
+ENABLED = "__enabled"
+"""In the state, only where the service has done otherwise: ``enabled`` as the program has declared it."""
 HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT)
@@ -377,11 +379,18 @@ def outputs(
     )
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
+    if (declared := declared_enabled(known)) != merged.get("enabled"):
+        merged[ENABLED] = declared
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
+
+
+def declared_enabled(props: Mapping[str, Any]) -> Any:
+    """``enabled`` as the program has declared it, whatever a refresh has found since; None where it has not."""
+    return props.get(ENABLED, props.get("enabled"))
 
 
 def with_drift(declared: Any, shown: Any) -> Any:
