@@ -17,7 +17,7 @@ from ..api import selection
 from ..api.selection import Found
 from ..core import identity
 from ..core.errors import quote
-from . import common, files, import_document, pulumi_cli
+from . import common, files, import_document, project, pulumi_cli
 from .generated_program import program as program_text
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def import_file(
         return
     if program is None:
         raise click.UsageError("Missing option '--program'; give the path of the program to write, or --native")
+    _demand_python(stack)
     files.demand_file(program)
     if os.path.realpath(out) == os.path.realpath(program):
         raise click.UsageError("--out and --program must be different files")
@@ -179,14 +180,16 @@ def import_(
 ) -> None:
     """Import existing instances into the state of a stack, and write a program that declares them.
 
-    Run it in the project's directory. Afterwards `pulumi preview` with that program shows no changes. The API is only
-    read, and the tokens that `pulumi import` needs are not left in any file. Only the default account is supported:
-    the program has no `opts=ResourceOptions(provider=…)`.
+    Run it in the directory of a project in Python; for other languages, use `import-file --native`. Afterwards
+    `pulumi preview` with that program shows no changes. The API is only read, and the tokens that `pulumi import` needs
+    are not left in any file. Only the default account is supported: the program has no
+    `opts=ResourceOptions(provider=…)`.
     """
     if not yes and as_json:
         raise click.UsageError("--json cannot ask for confirmation; add --yes")
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise click.ClickException("import asks for confirmation, and there is no terminal; add --yes")
+    _demand_python(stack)
     _demand_cli()
     files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
@@ -290,6 +293,17 @@ def _plan(
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan
+
+
+def _demand_python(stack: str | None) -> None:
+    """Refuse a project in which the next `up` would delete what was imported: its program cannot declare it."""
+    file = project.file_of(Path.cwd())
+    runtime = None if file is None else project.runtime_of(project.read(file) or {})
+    if runtime not in (None, "python"):
+        raise click.ClickException(
+            f"this imports instances into programs in Python, and {file} says `runtime: {quote(runtime)}`; run "
+            f"`pulumi-instances import-file --native{_of(stack)} --out resources.json` instead, which says how to go on"
+        )
 
 
 def _demand_cli() -> None:
