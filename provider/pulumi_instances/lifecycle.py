@@ -39,7 +39,7 @@ def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
             try:
                 return method(self, *arguments)
             except InstancesError as error:
-                raise error.with_traceback(None) from None
+                raise self._calls.explained(error).with_traceback(None) from None
 
     return answer
 

@@ -12,6 +12,7 @@ import pytest
 
 from pulumi_instances.cli.doctor import OLDEST_SDK
 from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import MARK, Run
@@ -163,6 +164,34 @@ def test_an_instance_of_the_same_id_is_not_that_of_the_state(
     answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
     script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
     assert findings(run, "--stack", "dev")["state"]["found"] == "3 instances, 1 of them not at the API"
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_settings_that_have_changed_since_the_last_up_are_told(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, native: bool
+) -> None:
+    """refresh and destroy use those of the state. What a variable gives is the same for all."""
+    kind, prefix = ("instances", "") if native else ("pulumi-python", "instances:")
+    inputs: dict[str, object] = {f"{prefix}baseUrl": "http://127.0.0.1:9", f"{prefix}timeout": "60"}
+    inputs[f"{prefix}userSecret"] = {**SECRET, "plaintext": '"old-secret"'}
+    provider: dict[str, object] = {"urn": f"urn:pulumi:dev::x::pulumi:providers:{kind}::default_1", "inputs": inputs}
+    provider["type"] = f"pulumi:providers:{kind}"
+    (tmp_path / "state.json").write_text(json.dumps({"version": 3, "deployment": {"resources": [provider]}}))
+    config = {"instances:timeout": {"value": "90"}}
+    answer = f"case \"$*\" in *export*) cat {tmp_path}/state.json;; *) echo '{json.dumps(config)}';; esac"
+    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+    found = findings(run, "--stack", "dev")["last `pulumi up`"]
+    assert found["found"] == "had another instances:timeout"
+    monkeypatch.delenv("INSTANCES_BASE_URL")
+    monkeypatch.delenv("INSTANCES_USER_SECRET")
+    found = findings(run, "--stack", "dev")["last `pulumi up`"]
+    assert found["found"] == "had another instances:baseUrl, instances:userSecret, instances:timeout"
+    assert found["todo"].startswith("run `pulumi up`, or add --run-program")
+    assert "old-secret" not in json.dumps(found)
+    monkeypatch.setenv("INSTANCES_TIMEOUT", "30")
+    monkeypatch.setenv("INSTANCES_BASE_URL", api.base_url)
+    monkeypatch.setenv("INSTANCES_USER_SECRET", api.user_secret)
+    assert "last `pulumi up`" not in findings(run, "--stack", "dev")
 
 
 def test_who_manages_the_instances_is_counted(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,18 @@ def _group() -> click.Group:
     import click
     import rich  # noqa: F401  every command needs it, so its absence is told here
 
+    from ..core.errors import InstancesError
+
     class Commands(click.Group):
         """Imports a command when it is asked for, so that each starts at the cost of its own imports."""
+
+        def invoke(self, ctx: click.Context) -> Any:
+            try:
+                return super().invoke(ctx)
+            except InstancesError as error:
+                if ctx.obj is not None:
+                    ctx.obj.place(error)
+                raise
 
         def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
             return list(_COMMANDS)

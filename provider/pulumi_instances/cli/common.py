@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..api import selection
 from ..api.selection import Found, Selection
-from ..core import config, identity, model
+from ..core import config, identity, model, origin
 from ..core.errors import InputError, quote
 from . import pulumi_cli
 from .exported_state import Held, held
@@ -94,10 +94,12 @@ def open_client(stack: str | None, account: str | None, overrides: Sequence[str]
 
 
 def client_of(found: Sources, account: str | None) -> Client:
-    """A client with these settings."""
+    """A client with these settings, which errors of the command name from here on."""
     from ..api.client import Client
 
-    return Client(config.load(found.get, found.environ, how_to_set=_how_to_set), account=account)
+    settings = config.load(found.get, found.environ, how_to_set=_how_to_set)
+    click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
+    return Client(settings, account=account)
 
 
 def _how_to_set(setting: config.Setting, account: Any) -> str:

@@ -10,6 +10,9 @@ INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 NATIVE_TYPE = "instances:index:Instance"
 """The type of an instance of the native package."""
 
+DYNAMIC_PROVIDER = "pulumi:providers:pulumi-python"
+"""The type of an account of the dynamic provider."""
+
 NATIVE_PROVIDER = "pulumi:providers:instances"
 """The type of an account in the native package."""
 

@@ -8,7 +8,9 @@ what the program has made a secret (`acceptSecrets`): messages must not show it.
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +74,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
                 code, line = grpc.StatusCode.UNKNOWN, in_words(error)
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                code, line = grpc.StatusCode.UNKNOWN, in_words(self.explained(error))
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -131,6 +133,10 @@ class InstancesServicer(ResourceProviderServicer):
         self.cancel()
         return empty_pb2.Empty()
 
+    def explained(self, error: InstancesError) -> InstancesError:
+        """The error of a call with what the account adds to it."""
+        return self._calls.explained(error)
+
     def cancel(self) -> None:
         """Let nothing wait any more, and send nothing again."""
         self._cancelled.set()
@@ -176,7 +182,7 @@ class InstancesServicer(ResourceProviderServicer):
         """
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(clock=Clock(sleep=self._sleep))
-        calls.configure(_reader(settings, account), _how_to_set)
+        calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
         self._calls = calls
@@ -335,6 +341,15 @@ def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str],
         return account if key == config.ACCOUNT_KEY else settings.get(key.removeprefix(f"{NAMESPACE}:"))
 
     return get
+
+
+def _of_the_stack() -> dict[str, Any] | None:
+    """The stack's configuration as it is now, which the engine gives each plugin; None where it does not."""
+    try:
+        found = json.loads(os.environ.get("PULUMI_CONFIG", ""))
+    except ValueError:
+        return None
+    return {f"{NAMESPACE}:{key}": value for key, value in found.items()} if isinstance(found, dict) else None
 
 
 def _problems_of_name(account: str | None) -> list[Problem]:
