@@ -274,9 +274,10 @@ def _plan(
             f"{common.counted(marked)} left out: a program manages each, as its tags say. "
             "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
         )
+    in_yaml = not with_tokens and _runtime() in (None, "yaml")
     if with_tokens:
         new = list(common.read(client, new).values())
-    obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens)) for each in new]
+    obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens, in_yaml=in_yaml)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
     plan = _Plan(
@@ -297,13 +298,19 @@ def _plan(
 
 def _demand_python(stack: str | None) -> None:
     """Refuse a project in which the next `up` would delete what was imported: its program cannot declare it."""
-    file = project.file_of(Path.cwd())
-    runtime = None if file is None else project.runtime_of(project.read(file) or {})
+    runtime = _runtime()
     if runtime not in (None, "python"):
         raise click.ClickException(
-            f"this imports instances into programs in Python, and {file} says `runtime: {quote(runtime)}`; run "
-            f"`pulumi-instances import-file --native{_of(stack)} --out resources.json` instead, which says how to go on"
+            f"this imports instances into programs in Python, and {project.file_of(Path.cwd())} says `runtime: "
+            f"{quote(runtime)}`; run `pulumi-instances import-file --native{_of(stack)} --out resources.json` instead, "
+            "which says how to go on"
         )
+
+
+def _runtime() -> str | None:
+    """The language of the project that the command runs in; None where there is none."""
+    file = project.file_of(Path.cwd())
+    return None if file is None else project.runtime_of(project.read(file) or {})
 
 
 def _demand_cli() -> None:
