@@ -98,13 +98,27 @@ def test_check_config_marks_the_secrets_and_waits_for_what_is_unknown(api: Emula
     assert checked == {**news, "userSecret": secret("s3cret-of-user"), "organizationSecret": secret(UNKNOWN)}
 
 
-def test_a_provider_whose_variables_are_those_of_the_default_account_is_refused(
-    api: Emulator, home: dict[str, str]
+@pytest.mark.parametrize(
+    ("name", "stack", "said"),
+    [
+        ("create", {}, "INSTANCES_CREATE_TIMEOUT would also belong to the default account; choose a name with"),
+        ("eu_create", {}, "INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'; choose a name with"),
+        ("eu.west", {}, "is malformed; use only letters, digits, - and _"),
+        ("default", {}, "is one that the Pulumi engine gives to the account of the stack; choose another name"),
+        ("default_eu", {"baseUrl": "https://other.example"}, "is one that the Pulumi engine gives"),
+    ],
+)
+def test_a_provider_whose_variables_are_those_of_another_account_is_refused(
+    api: Emulator, home: dict[str, str], name: str, stack: dict[str, str], said: str
 ) -> None:
-    with Native(home, settings_of(api), name="create") as process:
+    """The engine tells each plugin the configuration of the stack, which its own provider has, and no other."""
+    with Native({**home, "PULUMI_CONFIG": json.dumps(stack)}, settings_of(api), name=name) as process:
         [failure] = process.check_config().failures
-    assert "INSTANCES_CREATE_TIMEOUT" in failure
-    assert "choose another name" in failure
+    assert failure.startswith(f"account name '{name}' is ")
+    assert said in failure
+    settings = settings_of(api)
+    with Native({**home, "PULUMI_CONFIG": json.dumps(settings)}, settings, name="default_0_1_0") as process:
+        assert process.check_config().failures == []
 
 
 def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[str, str]) -> None:

@@ -43,7 +43,8 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     into the state.
     """
     _demand_states(states, where["stack"])
-    held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
+    found = common.read_states(states, where["stack"], account=where["account"], decrypt=True)
+    held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
@@ -179,7 +180,7 @@ def orphans(
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
     documents = common.exported(states, where["stack"], decrypt=True)
-    held = common.held_in(documents)
+    held = common.held_in(documents, where["account"])
     stacks = set() if everybodys else _stacks(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:

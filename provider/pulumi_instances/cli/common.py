@@ -64,9 +64,18 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a setting that is not a secret: --set timeout=60.",
 )
+
+
+def _account(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    if name is not None and (problem := config.problem_of_account(name)):
+        raise click.UsageError(f"--account: {problem}")
+    return name
+
+
 account_option = click.option(
     "--account",
     metavar="NAME",
+    callback=_account,
     help="Use the account declared by account(NAME); its settings come from INSTANCES_<NAME>_….",
 )
 where = options(stack_option, account_option, set_option)
@@ -147,9 +156,11 @@ def _overridden(key: str) -> config.Setting:
 # states
 
 
-def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
+def read_states(
+    files: Sequence[str], stack: str | None, *, account: str | None = None, decrypt: bool = False
+) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
-    return held_in(exported(files, stack, decrypt=decrypt))
+    return held_in(exported(files, stack, decrypt=decrypt), account)
 
 
 def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
@@ -160,14 +171,16 @@ def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) 
     return documents
 
 
-def held_in(documents: Mapping[str, Any]) -> list[Held]:
-    """The instances in what `exported` returns."""
+def held_in(documents: Mapping[str, Any], account: str | None = None) -> list[Held]:
+    """The instances in what `exported` returns. Refuses an account of which another one there has the variables."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
             found += held(document)
         except InputError as error:
             raise click.ClickException(f"{name} {error}") from None
+    if account is not None and (problem := config.problem_of_account(account, {each.account for each in found})):
+        raise click.ClickException(f"--account: {problem}")
     return found
 
 

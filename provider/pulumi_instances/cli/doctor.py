@@ -111,7 +111,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         marks = "a tag says which resource manages an instance"
         yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
         if stack and isinstance(document, dict):
-            yield _state(stack, account, common.held_in({stack: document}), listed)
+            yield _state(stack, account, common.held_in({stack: document}, account), listed)
 
 
 def _managers(listed: Sequence[Mapping[str, Any]]) -> str:

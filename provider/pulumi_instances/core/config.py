@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pulumi.output import Unknown
 
 from .dialect import DIALECTS, IN_PLACE, Dialect
 from .errors import Problem, SettingError
+from .state_format import account_of
 
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
@@ -304,6 +305,29 @@ def env_prefix(account: Any) -> str:
 def variables(account: str | None) -> frozenset[str]:
     """The environment variables that `load` reads for an account."""
     return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+
+
+def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:
+    """What is wrong with the name of an account beside ``others``: its variables have to be its own."""
+    subject = f"account name {name!r}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return Problem(subject, "is malformed", "use only letters, digits, - and _")
+    if account_of(name) is None:
+        return Problem(
+            subject, "is one that the Pulumi engine gives to the account of the stack", "choose another name"
+        )
+    # Any other account whose name begins as this one's does, the default account included.
+    words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
+    for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
+        if shared := variables(name) & variables(other):
+            owner = "the default account" if other is None else f"an account {other.lower()!r}"
+            fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
+            return Problem(subject, fault, "choose a name with another ending")
+    for other in others:
+        if other not in (None, name) and (shared := variables(name) & variables(other)):
+            fault = f"is ambiguous, since the variable {min(shared)} also belongs to the account {other!r}"
+            return Problem(subject, fault, "choose names that differ in more than case, - and _")
+    return None
 
 
 def how_to_set_in_python(setting: Setting, account: Any) -> str:

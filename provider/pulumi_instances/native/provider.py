@@ -23,7 +23,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from ..api.attempt import Clock
-from ..core import config, identity, model, spelling
+from ..core import config, identity, model, origin, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     AdoptionRefused,
@@ -148,9 +148,9 @@ class InstancesServicer(ResourceProviderServicer):
     def CheckConfig(self, request: Any) -> Any:
         """All problems of the settings at once; the two secrets come back marked."""
         news = wire.decode(request.news)
-        account = account_of(request.name or _name_of(request.urn))
-        get = _reader(news, account)
-        problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
+        name = request.name or _name_of(request.urn)
+        get = _reader(news, account_of(name))
+        problems = [*_problems_of_name(name, get), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
             key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
@@ -352,16 +352,17 @@ def _of_the_stack() -> dict[str, Any] | None:
     return {f"{NAMESPACE}:{key}": value for key, value in found.items()} if isinstance(found, dict) else None
 
 
-def _problems_of_name(account: str | None) -> list[Problem]:
-    shared = config.variables(account) & config.variables(None) if account else ()
-    return [
-        Problem(
-            "the provider",
-            f'is named "{account}", so that its variable {variable} is that of the default account as well',
-            "choose another name",
-        )
-        for variable in sorted(shared)[:1]
-    ]
+def _problems_of_name(name: str, get: Callable[[str], Any]) -> list[Problem]:
+    """What is wrong with the name of a provider, which is that of its account.
+
+    The engine gives its own one the configuration of the stack. One of the program that is called the same would get
+    the variables of the default account, and send its secrets to another host.
+    """
+    stack = _of_the_stack()
+    if account_of(name) is None and (stack is None or not origin.changed(get, stack, {})):
+        return []
+    problem = config.problem_of_account(name)
+    return [] if problem is None else [problem]
 
 
 def _how_to_set(setting: Setting, account: Any) -> str:
