@@ -631,6 +631,17 @@ def test_garbage_is_answered_or_refused_in_one_line(
     assert api.writes == []
 
 
+@pytest.mark.parametrize("junk", [True, 5, ["a", 5, None], [["a"]], [{}], {"a": "b"}])
+def test_a_state_that_was_edited_is_compared_and_corrected(provider: Native, junk: Any) -> None:
+    """Whatever it holds as tags: they differ from those of the program, which an update sends."""
+    made = provider.create(inputs())
+    olds = {**made.outputs, "tags": junk}
+    assert provider.diff(made.id, olds, inputs(), inputs()).changes == "SOME"
+    assert provider.update(made.id, olds, inputs(), preview=True)["tags"] == ["eu"]
+    assert provider.update(made.id, olds, inputs())["tags"] == ["eu"]
+    assert provider.refresh(made.id, olds).outputs["tags"] == ["eu"]
+
+
 def test_64_calls_at_once(provider: Native, api: Emulator) -> None:
     with ThreadPoolExecutor(64) as pool:
         made = list(pool.map(lambda number: provider.create(inputs(name=f"n{number}")).id, range(64)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -48,6 +49,7 @@ Completion, for bash (or zsh_source, fish_source):
 
 def main() -> None:
     """Run the command line. It comes with the extra ``[cli]``; without it, say so and exit 1."""
+    _open_closed_streams()
     try:
         group = _group()
     except ModuleNotFoundError as error:
@@ -79,6 +81,14 @@ def main() -> None:
         _tell(f"Error: {error.strerror or error}\n")
         code = 1
     sys.exit(code or 0)
+
+
+def _open_closed_streams() -> None:
+    """Let a standard stream that the shell has closed (``>&-``) be /dev/null: what opens next would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this stream's
+            setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8"))
 
 
 def _tell(failure: str) -> None:

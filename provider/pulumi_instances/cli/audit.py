@@ -92,7 +92,7 @@ def _differences(held: Held, found: Found | None, dialect: Dialect) -> Iterator[
         return
     for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
-        if old is HIDDEN or not _is_shown(key, found) or _same(key, old, new):
+        if old is HIDDEN or not _is_shown(key, found) or model.same(key, old, new):
             continue
         if key in model.UPDATABLE and model.is_made_of(key, held.outputs, found, dialect):
             continue
@@ -109,12 +109,6 @@ def _managed(held: Held) -> list[str]:
 
 def _is_shown(key: str, found: Found) -> bool:
     return identity.shown_token(found) is not None if key == "token" else key in found
-
-
-def _same(key: str, old: Any, new: Any) -> bool:
-    if key == "tags" and old is not None and not (isinstance(old, list) and all(isinstance(tag, str) for tag in old)):
-        return False  # as no version of ours writes them
-    return model.same(key, old, new)
 
 
 def _gaps(pairs: Sequence[tuple[Held, Found | None]], *, health: bool) -> Iterator[str]:

@@ -145,8 +145,11 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in its one spelling: sorted, without repeats, unknown ones last. An unknown set stays unknown."""
-    if isinstance(tags, Unknown):
+    """A set of tags in its one spelling: sorted, without repeats, unknown ones last.
+
+    An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
+    """
+    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, (str, Unknown)) for tag in tags):
         return tags
     unknown = [tag for tag in tags if isinstance(tag, Unknown)]
     return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
