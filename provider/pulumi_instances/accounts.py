@@ -58,12 +58,15 @@ def account(
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
-    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``, when it is ``default`` or begins
-    with ``default_``, as the engine calls the account of the stack, or when its variables would be those of another
-    account: ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in
-    ``_create``, and a second spelling of an account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
+    Raises ValueError for a setting that does not exist, and for a name that cannot be told from another: one that is
+    not made of letters, digits, ``-`` and ``_``; ``default`` and what begins with ``default_``, as the engine calls the
+    account of the stack; and one whose variables would be those of another account: ``create`` (its
+    ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in ``_create``, and a second spelling of an
+    account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
     """
     _demand_variables_of_its_own(name)
+    for problem in config.unknown([f"{NAMESPACE}:{key}" for key in settings or {}], {}):
+        raise ValueError(problem)
     return Account(
         name,
         {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -106,6 +106,11 @@ class EngineCalls:
             self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
             self._origin = origin.of(get, os.environ, self.settings.base_url)
             self._changed = None if stack is None else origin.changed(get, stack, os.environ)
+
+    def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
+        """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
+        for problem in config.unknown(keys, os.environ, account):
+            log.warning("%s", problem)
 
     def explained(self, error: InstancesError) -> InstancesError:
         """The error of a call with the URL and account that it is about, and with what to do about old settings."""

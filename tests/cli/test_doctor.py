@@ -222,7 +222,9 @@ def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monk
     """A URL may contain a password."""
     monkeypatch.setenv("INSTANCES_BASE_URL", "https://user:hunter2@api.example.com")
     monkeypatch.setenv("INSTANCES_TIMEOUT", "soon")
+    monkeypatch.setenv("INSTANCES_MAX_RETRY", "3")
     found = findings(run)
+    assert found["INSTANCES_MAX_RETRY"]["todo"].startswith("rename it to INSTANCES_MAX_RETRIES")
     assert found["instances:baseUrl"]["found"] == "malformed, from the variable INSTANCES_BASE_URL"
     assert "must not contain a user or password" in found["instances:baseUrl"]["todo"]
     assert "must be a number of seconds" in found["instances:timeout"]["todo"]

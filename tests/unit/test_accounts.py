@@ -63,3 +63,13 @@ def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPat
         declared("eu-long")
     with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would also belong to the default account"):
         declared("long")
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    """The message names the nearest one."""
+
+    def program() -> None:
+        account("eu", base_url="https://x", user_secret="u", organization_secret="o", settings={"timout": "60"})
+
+    with pytest.raises(ValueError, match="instances:timout is not a setting, and is ignored; write instances:timeout"):
+        declare(program)

@@ -107,6 +107,8 @@ def client_of(found: Sources, account: str | None) -> Client:
     from ..api.client import Client
 
     settings = config.load(found.get, found.environ, how_to_set=_how_to_set)
+    for problem in config.unknown(found.keys, found.environ, account):
+        note(f"Warning: {problem}")
     click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
     return Client(settings, account=account)
 
@@ -118,11 +120,12 @@ def _how_to_set(setting: config.Setting, account: Any) -> str:
 
 
 class Sources(NamedTuple):
-    """Where `config.load` finds settings. ``secrets`` are the keys that the stack keeps secret."""
+    """Where `config.load` finds settings. ``keys`` are those of the stack, ``secrets`` those that it keeps secret."""
 
     get: Callable[[str], Any]
     environ: Mapping[str, str]
     secrets: frozenset[str] = frozenset()
+    keys: Collection[str] = ()
 
 
 def sources(stack: str | None, account: str | None, overrides: Sequence[str]) -> Sources:
@@ -135,7 +138,7 @@ def sources(stack: str | None, account: str | None, overrides: Sequence[str]) ->
     for override in overrides:
         key, _, value = override.partition("=")
         environ[prefix + _overridden(key).attribute.upper()] = value
-    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets)
+    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries)
 
 
 def _overridden(key: str) -> config.Setting:

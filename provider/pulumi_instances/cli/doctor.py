@@ -86,6 +86,8 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     for setting in config.SETTINGS:
         if finding := _setting(setting, sources, account):
             yield finding
+    for problem in config.unknown(sources.keys, sources.environ, account):
+        yield Finding(problem.property, problem.fault, problem.advice)
     document = _exported(stack)
     if isinstance(document, Finding):
         yield document

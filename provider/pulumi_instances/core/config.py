@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pulumi.output import Unknown
 
 from .dialect import DIALECTS, IN_PLACE, Dialect
-from .errors import Problem, SettingError
+from .errors import Problem, SettingError, quote
 from .state_format import account_of
 
 NAMESPACE = "instances"
@@ -305,6 +305,40 @@ def env_prefix(account: Any) -> str:
 def variables(account: str | None) -> frozenset[str]:
     """The environment variables that `load` reads for an account."""
     return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+
+
+_OF_THE_ENGINE = ("version", "pluginDownloadURL")
+"""What the engine adds to the inputs of a native provider."""
+_ALIKE = 0.8
+"""How alike a variable has to be to one of ours: others may begin with our prefix, too."""
+
+
+def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None) -> list[Problem]:
+    """What is given as a setting and is not one, such as ``instances:timout``: it would be ignored.
+
+    ``keys`` are those of the configuration, with their namespace. Of the variables, those count that are like one of
+    this account.
+    """
+    from difflib import get_close_matches  # here, since programs import this module, too
+
+    known = [setting.key for setting in SETTINGS]
+    problems = []
+    for key in keys:
+        namespace, _, word = key.partition(":")
+        ours = namespace == NAMESPACE and key != ACCOUNT_KEY and not word.startswith("__")
+        if ours and word not in (*known, *_OF_THE_ENGINE):
+            near = get_close_matches(word, known, 1)
+            advice = f"write {NAMESPACE}:{near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
+            problems.append(Problem(quote(key), "is not a setting, and is ignored", advice))
+    prefix, endings = env_prefix(account), {setting.attribute.upper() for setting in SETTINGS}
+    for name in sorted(environ):
+        ending = name.removeprefix(prefix)
+        if name == ending or any(name.endswith(f"_{each}") for each in endings):  # the second may be of an account
+            continue
+        if near := get_close_matches(ending, endings, 1, _ALIKE):
+            advice = f"rename it to {prefix}{near[0]}, or unset it"
+            problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
+    return problems
 
 
 def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:

@@ -183,6 +183,7 @@ class InstancesServicer(ResourceProviderServicer):
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(clock=Clock(sleep=self._sleep))
         calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
+        calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
         self._calls = calls
