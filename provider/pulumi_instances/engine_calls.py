@@ -8,7 +8,8 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from pulumi.output import UNKNOWN, Unknown
 
 from .api.operations import Operations
 from .api.retry import Clock
-from .core import config, identity, model, updates, validation
+from .core import config, identity, model, origin, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
@@ -84,13 +85,18 @@ class EngineCalls:
         self._refusal = SettingError([_NOT_CONFIGURED])
         self.setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
+        self._origin: origin.Origin | None = None
+        self._changed: list[str] | None = None
 
-    def configure(self, get: Callable[[str], Any], how_to_set: HowToSet | None = None) -> None:
+    def configure(
+        self, get: Callable[[str], Any], how_to_set: HowToSet | None = None, stack: Mapping[str, Any] | None = None
+    ) -> None:
         """Called once per process, before anything else, in previews too. Sends nothing.
 
         ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
         `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
-        `config.load`.
+        `config.load`. ``stack`` is the stack's configuration now, where it is told: a refresh and a destroy come with
+        that of the last `up`.
         """
         try:
             self.settings = config.load(get, how_to_set=how_to_set)
@@ -98,6 +104,20 @@ class EngineCalls:
             self._refusal, self.setting_problems = refusal, refusal.problems
         else:
             self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
+            self._origin = origin.of(get, os.environ, self.settings.base_url)
+            self._changed = None if stack is None else origin.changed(get, stack, os.environ)
+
+    def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
+        """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
+        for problem in config.unknown(keys, os.environ, account):
+            log.warning("%s", problem)
+
+    def explained(self, error: InstancesError) -> InstancesError:
+        """The error of a call with the URL and account that it is about, and with what to do about old settings."""
+        if self._origin is not None:
+            self._origin.place(error, self._changed)
+            self._origin.advise(error, self._changed)
+        return error
 
     def check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Checked:
         """Called for every resource of the program, in previews too; values may be unknown.
@@ -105,6 +125,7 @@ class EngineCalls:
         ``olds`` are the inputs in the state, empty for a resource that is new. No network, but to look up a new
         ``adopt_id``.
         """
+        self._changed = self._changed or []  # the program runs, and so its settings are those of now
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
@@ -360,7 +381,7 @@ def _watches_health(props: Mapping[str, Any]) -> bool:
 
 def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
     """Say in a refresh that a connection does not work any more."""
-    if found.get("disabled") is True and props.get("enabled") is not False:
+    if found.get("disabled") is True and model.declared_enabled(props) is not False:
         log.warning(
             "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
         )

@@ -21,6 +21,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import process
 from .core import spelling
+from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
 from .core.model import SECRET_STATE, SWITCHED
 
@@ -39,7 +40,7 @@ def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
             try:
                 return method(self, *arguments)
             except InstancesError as error:
-                raise error.with_traceback(None) from None
+                raise self._calls.explained(error).with_traceback(None) from None
 
     return answer
 
@@ -62,6 +63,8 @@ class InstanceProvider(ResourceProvider):
         process.switch_logging_on()
         calls = self._calls
         calls.configure(req.config.get)
+        # The SDK has no way to ask for the keys.
+        calls.warn_of_unknown(getattr(req.config, "_props", {}), req.config.get(ACCOUNT_KEY))
         if calls.settings is not None:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import time
@@ -243,6 +244,16 @@ def test_a_full_disk_is_an_error_of_one_line(options: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = _process("list", *options, stdout=full)
     assert (done.returncode, done.stderr) == (1, f"Error: {os.strerror(errno.ENOSPC)}\n")
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("arguments", ["list", "doctor --json", "list --nope 2>&-"])
+def test_a_closed_stdout_is_no_traceback(arguments: str) -> None:
+    """As `>&-` closes it. The exit code is that of the command."""
+    command = f"{' '.join(map(shlex.quote, COMMAND))} {arguments} >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == {"list": 0, "doctor --json": 2}.get(arguments, 1)
 
 
 @pytest.mark.usefixtures("api")

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from pulumi_instances.cli import files
-from pulumi_instances.core.state_format import NATIVE_TYPE
+from pulumi_instances.core.state_format import NATIVE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
@@ -73,6 +73,20 @@ def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path:
     with ScriptedServer(answer(200, listing)) as server:
         assert write("--set", f"baseUrl={server.base_url}").code == 0
     assert [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")] == before
+
+
+def test_what_another_account_has_under_an_id_is_not_this_instance(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Ids of accounts are the same numbers. Where the states cannot tell, the instance is left out."""
+    made = api.add(name="crm")
+    urn = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::eu"
+    provider = {"urn": urn, "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
+    theirs = {**resource({**api.instance(made), "token": "another"}), "provider": f"{urn}::2"}
+    (tmp_path / "state.json").write_text(state(provider, theirs))
+    assert write("--exclude-state", "state.json").code == 0
+    assert list(resources(tmp_path)) == [f"crm-{made}"]
+    theirs["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
+    (tmp_path / "state.json").write_text(state(provider, theirs))
+    assert "1 instance left out: already in a state" in write("--exclude-state", "state.json").err
 
 
 @pytest.mark.usefixtures("api")

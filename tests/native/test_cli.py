@@ -270,3 +270,22 @@ def test_what_a_killed_engine_has_made_is_taken_over(stack: NativeStack, instanc
     [there] = instances_api.instances()
     assert stack.held()["crm"]["id"] == str(there["id"])
     assert [request.method for request in instances_api.writes] == ["POST", "PUT"], "it gets the next mark"
+
+
+def test_a_provider_with_a_name_of_the_engine_is_refused(stack: NativeStack, instances_api: Emulator) -> None:
+    """It would get the variables of the default account, and send those secrets to the given host."""
+    stack.env.update(instances_api.env)
+    del stack.env["INSTANCES_BASE_URL"]
+    stack.resources_are("""
+        eu:
+          type: pulumi:providers:instances
+          name: default_eu
+          properties: {baseUrl: "http://127.0.0.1:9/evil", userSecret: u, organizationSecret: o}
+        crm:
+          type: instances:Instance
+          properties: {yourMom: dropbox}
+          options: {provider: "${eu}"}
+    """)
+    with pytest.raises(auto.CommandError, match="account name 'default_eu' is one that the Pulumi engine gives"):
+        stack.preview()
+    assert instances_api.requests == []

@@ -99,13 +99,27 @@ def test_check_config_marks_the_secrets_and_waits_for_what_is_unknown(api: Emula
     assert checked == {**news, "userSecret": secret("s3cret-of-user"), "organizationSecret": secret(UNKNOWN)}
 
 
-def test_a_provider_whose_variables_are_those_of_the_default_account_is_refused(
-    api: Emulator, home: dict[str, str]
+@pytest.mark.parametrize(
+    ("name", "stack", "said"),
+    [
+        ("create", {}, "INSTANCES_CREATE_TIMEOUT would also belong to the default account; choose a name with"),
+        ("eu_create", {}, "INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'; choose a name with"),
+        ("eu.west", {}, "is malformed; use only letters, digits, - and _"),
+        ("default", {}, "is one that the Pulumi engine gives to the account of the stack; choose another name"),
+        ("default_eu", {"baseUrl": "https://other.example"}, "is one that the Pulumi engine gives"),
+    ],
+)
+def test_a_provider_whose_variables_are_those_of_another_account_is_refused(
+    api: Emulator, home: dict[str, str], name: str, stack: dict[str, str], said: str
 ) -> None:
-    with Native(home, settings_of(api), name="create") as process:
+    """The engine tells each plugin the configuration of the stack, which its own provider has, and no other."""
+    with Native({**home, "PULUMI_CONFIG": json.dumps(stack)}, settings_of(api), name=name) as process:
         [failure] = process.check_config().failures
-    assert "INSTANCES_CREATE_TIMEOUT" in failure
-    assert "choose another name" in failure
+    assert failure.startswith(f"account name '{name}' is ")
+    assert said in failure
+    settings = settings_of(api)
+    with Native({**home, "PULUMI_CONFIG": json.dumps(settings)}, settings, name="default_0_1_0") as process:
+        assert process.check_config().failures == []
 
 
 def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[str, str]) -> None:
@@ -545,7 +559,7 @@ def test_a_timeout_bounds_the_whole_operation(api: Emulator, home: dict[str, str
         instance_id = str(api.add(your_mom="box", name="crm"))
         for _ in range(50):
             api.fail("GET", "/instances/{id}", Fault.delay(20))
-        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over; increase it"):
+        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over .*; increase it"):
             process.refresh(instance_id, inputs(token="t"), timeout=0.5)
 
 
@@ -618,6 +632,17 @@ def test_garbage_is_answered_or_refused_in_one_line(
     assert "\n" not in said
     assert provider.log() == ""
     assert api.writes == []
+
+
+@pytest.mark.parametrize("junk", [True, 5, ["a", 5, None], [["a"]], [{}], {"a": "b"}])
+def test_a_state_that_was_edited_is_compared_and_corrected(provider: Native, junk: Any) -> None:
+    """Whatever it holds as tags: they differ from those of the program, which an update sends."""
+    made = provider.create(inputs())
+    olds = {**made.outputs, "tags": junk}
+    assert provider.diff(made.id, olds, inputs(), inputs()).changes == "SOME"
+    assert provider.update(made.id, olds, inputs(), preview=True)["tags"] == ["eu"]
+    assert provider.update(made.id, olds, inputs())["tags"] == ["eu"]
+    assert provider.refresh(made.id, olds).outputs["tags"] == ["eu"]
 
 
 def test_64_calls_at_once(provider: Native, api: Emulator) -> None:

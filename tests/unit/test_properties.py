@@ -205,7 +205,7 @@ def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: Engi
 
 
 def test_hidden_inputs_are_those_that_no_program_gives() -> None:
-    """The resource sends them beside the arguments, but for the line, which ignore_changes has come back from the state.
+    """The resource sends them beside the arguments. The line comes back from the state, with ignore_changes.
 
     Check drops them.
     """

@@ -16,14 +16,15 @@ from typing import Any
 
 import click
 
-from ..core import config, identity, model
+from ..core import config, identity, origin
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
-from . import common, import_document, project, pulumi_cli
+from . import common, exported_state, import_document, project, pulumi_cli
 from .exported_state import Held
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
 _MOST_STACKS = 10
+_KEYS = [f"{config.NAMESPACE}:{setting.key}" for setting in config.SETTINGS]
 OLDEST_SDK = (3, 268)
 """The first whose dynamic server can read what is looked up with `.get`."""
 
@@ -81,10 +82,17 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         raise
     except click.ClickException as error:
         yield Finding("stack", error.message, "log in, check --stack, and run this in the project's directory")
-        sources = common.sources(None, account, overrides)
+        stack, sources = None, common.sources(None, account, overrides)
     for setting in config.SETTINGS:
         if finding := _setting(setting, sources, account):
             yield finding
+    for problem in config.unknown(sources.keys, sources.environ, account):
+        yield Finding(problem.property, problem.fault, problem.advice)
+    document = _exported(stack)
+    if isinstance(document, Finding):
+        yield document
+    elif document and not account:
+        yield from _of_last_up(sources, exported_state.settings_of_last_up(document))
     try:
         client = common.client_of(sources, account)
     except InstancesError as error:
@@ -103,8 +111,8 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
             yield Finding("managed by", _managers(listed))
         marks = "a tag says which resource manages an instance"
         yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
-        if stack:
-            yield from _state(stack, account, listed)
+        if stack and isinstance(document, dict):
+            yield _state(stack, account, common.held_in({stack: document}, account), listed)
 
 
 def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
@@ -116,33 +124,49 @@ def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{words}: {count}" for words, count in rows if count)
 
 
-def _state(stack: str, account: str | None, listed: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Whether the instances of the stack are this account's: another one may have the same ids."""
+def _exported(stack: str | None) -> dict[str, Any] | Finding | None:
+    """The state of the stack, or why there is none."""
+    if not stack:
+        return None
     try:
-        held = common.read_states((), stack, decrypt=True)
+        [(name, document)] = common.exported((), stack, decrypt=True).items()
+        common.held_in({name: document})
     except click.ClickException as error:
-        yield Finding("state", error.message, "check --stack")
-        return
+        return Finding("state", error.message, "check --stack")
+    return dict(document)
+
+
+def _of_last_up(sources: common.Sources, used: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether refresh and destroy, which use what the state holds, have the settings that are checked here."""
+    hidden = [key for key, value in used.items() if value is exported_state.HIDDEN]
+    changed = [
+        key
+        for key in origin.changed(used.get, {key: sources.get(key) for key in _KEYS}, sources.environ)
+        if key not in hidden
+    ]
+    if used and changed:
+        todo = "run `pulumi up`, or add --run-program to refresh and destroy, which use those of the last `pulumi up`"
+        yield Finding("last `pulumi up`", f"had another {', '.join(changed)}", todo)
+
+
+def _state(stack: str, account: str | None, held: Sequence[Held], listed: Sequence[Mapping[str, Any]]) -> Finding:
+    """Whether the instances of the stack are this account's: another one may have the same ids."""
     there = {found["id"]: found for found in listed}
     ours = {each.id: each for each in held if each.account == account}
-    ids = ours.keys()
-    gone = sum(id not in there or not _may_be(each, there[id]) for id, each in ours.items())
-    if not gone:
-        yield Finding("state", f"{common.counted(len(ids))}, all of them at the API" if ids else "no instances")
-    elif gone < len(ids):
-        found = f"{common.counted(len(ids))}, {gone} of them not at the API"
-        yield Finding("state", found, f"run `pulumi-instances drift --stack {stack}`")
-    else:
-        found = f"{common.counted(len(ids))}, none of them at the API"
-        yield Finding("state", found, "check that instances:baseUrl and the secrets are of the account that made them")
-
-
-def _may_be(held: Held, found: Mapping[str, Any]) -> bool:
-    """Whether the instance that the API lists may be the one of the state: its token or its mark is the same."""
-    token, mark = held.outputs.get("token"), held.outputs.get(model.MARK)
-    if isinstance(token, str) and (shown := identity.shown_token(found)) is not None:
-        return token == shown or identity.carries(found, mark)
-    return not isinstance(mark, str) or identity.carries(found, mark)
+    proofs = [id in there and each.is_of(there[id]) for id, each in ours.items()]
+    all_of_them, gone, unsure = common.counted(len(ours)), proofs.count(False), proofs.count(None)
+    if not ours:
+        return Finding("state", "no instances")
+    if gone == len(ours):
+        todo = "check that instances:baseUrl and the secrets are of the account that made them"
+        return Finding("state", f"{all_of_them}, none of them at the API", todo)
+    if gone:
+        todo = f"run `pulumi-instances drift --stack {stack}`"
+        return Finding("state", f"{all_of_them}, {gone} of them not at the API", todo)
+    if unsure:
+        todo = "make sure that you may decrypt the state, then run again"
+        return Finding("state", f"{all_of_them}, {unsure} of them without a token or mark to compare", todo)
+    return Finding("state", f"{all_of_them}, all of them at the API")
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:

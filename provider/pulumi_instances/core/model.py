@@ -79,6 +79,8 @@ CREATED = "__created"
 """In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
 MADE = "__made"
 """In the state, secret: what the service has made of values that we sent, where it shows them otherwise (`made`)."""
+ENABLED = "__enabled"
+"""In the state, only where the service has done otherwise: ``enabled`` as the program has declared it."""
 HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
@@ -150,8 +152,11 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in its one spelling: sorted, without repeats, unknown ones last. An unknown set stays unknown."""
-    if isinstance(tags, Unknown):
+    """A set of tags in its one spelling: sorted, without repeats, unknown ones last.
+
+    An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
+    """
+    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, (str, Unknown)) for tag in tags):
         return tags
     unknown = [tag for tag in tags if isinstance(tag, Unknown)]
     return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
@@ -397,11 +402,18 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
         merged[MADE] = made
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
+    if (declared := declared_enabled(known)) != merged.get("enabled"):
+        merged[ENABLED] = declared
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
+
+
+def declared_enabled(props: Mapping[str, Any]) -> Any:
+    """``enabled`` as the program has declared it, whatever a refresh has found since; None where it has not."""
+    return props.get(ENABLED, props.get("enabled"))
 
 
 _PART = "configuration."

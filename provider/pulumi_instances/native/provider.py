@@ -8,7 +8,9 @@ what the program has made a secret (`acceptSecrets`): messages must not show it.
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from ..api.retry import Clock
-from ..core import config, identity, model, spelling
+from ..core import config, identity, model, origin, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     AdoptionRefused,
@@ -72,7 +74,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
                 code, line = grpc.StatusCode.UNKNOWN, in_words(error)
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                code, line = grpc.StatusCode.UNKNOWN, in_words(self.explained(error))
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -131,6 +133,10 @@ class InstancesServicer(ResourceProviderServicer):
         self.cancel()
         return empty_pb2.Empty()
 
+    def explained(self, error: InstancesError) -> InstancesError:
+        """The error of a call with what the account adds to it."""
+        return self._calls.explained(error)
+
     def cancel(self) -> None:
         """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
         self._cancelled.set()
@@ -141,9 +147,9 @@ class InstancesServicer(ResourceProviderServicer):
     def CheckConfig(self, request: Any) -> Any:
         """All problems of the settings at once; the two secrets come back marked."""
         news = wire.decode(request.news)
-        account = account_of(request.name or _name_of(request.urn))
-        get = _reader(news, account)
-        problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
+        name = request.name or _name_of(request.urn)
+        get = _reader(news, account_of(name))
+        problems = [*_problems_of_name(name, get), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
             key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
@@ -175,7 +181,8 @@ class InstancesServicer(ResourceProviderServicer):
         """
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(clock=Clock(sleep=self._sleep))
-        calls.configure(_reader(settings, account), _how_to_set)
+        calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
+        calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
         self._calls = calls
@@ -335,16 +342,26 @@ def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str],
     return get
 
 
-def _problems_of_name(account: str | None) -> list[Problem]:
-    shared = config.variables(account) & config.variables(None) if account else ()
-    return [
-        Problem(
-            "the provider",
-            f'is named "{account}", so that its variable {variable} is that of the default account as well',
-            "choose another name",
-        )
-        for variable in sorted(shared)[:1]
-    ]
+def _of_the_stack() -> dict[str, Any] | None:
+    """The stack's configuration as it is now, which the engine gives each plugin; None where it does not."""
+    try:
+        found = json.loads(os.environ.get("PULUMI_CONFIG", ""))
+    except ValueError:
+        return None
+    return {f"{NAMESPACE}:{key}": value for key, value in found.items()} if isinstance(found, dict) else None
+
+
+def _problems_of_name(name: str, get: Callable[[str], Any]) -> list[Problem]:
+    """What is wrong with the name of a provider, which is that of its account.
+
+    The engine gives its own one the configuration of the stack. One of the program that is called the same would get
+    the variables of the default account, and send its secrets to another host.
+    """
+    stack = _of_the_stack()
+    if account_of(name) is None and (stack is None or not origin.changed(get, stack, {})):
+        return []
+    problem = config.problem_of_account(name)
+    return [] if problem is None else [problem]
 
 
 def _how_to_set(setting: Setting, account: Any) -> str:
