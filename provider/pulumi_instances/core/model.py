@@ -91,8 +91,7 @@ URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, LINE)
-"""What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN)
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
