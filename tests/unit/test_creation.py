@@ -968,7 +968,7 @@ def test_nothing_is_sent_for_what_is_not_an_id(api: Emulator, bad: Any) -> None:
 
 MIXED_UP: dict[str, tuple[Bag, str]] = {
     "another instance": ({"id": 8, "name": "other", "token": "t"}, "the answer is about instance 8"),
-    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer is an instance whose `valid` is a string"),
+    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer holds an instance whose `valid` is a string"),
 }
 
 
