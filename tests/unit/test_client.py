@@ -709,13 +709,6 @@ def test_only_what_took_too_long_is_a_timeout() -> None:
     assert [error.value.timed_out for error in (refused, unresolved, silent)] == [False, False, True]
 
 
-def test_a_host_that_cannot_be_resolved_is_a_connection_that_failed() -> None:
-    """`.invalid` never resolves (RFC 2606)."""
-    client = Client(settings("https://api.invalid/v2", max_retries=0))
-    with pytest.raises(ConnectionFailed, match="the host name cannot be resolved"):
-        client.get("7")
-
-
 @pytest.mark.parametrize("url", ["https://" + "a" * 64 + ".test", "https://a..b.test", "https://*.test"])
 @pytest.mark.parametrize("call", ["GET", "POST"])
 def test_a_url_that_no_request_can_use_is_a_connection_that_failed(url: str, call: str) -> None:
