@@ -642,3 +642,19 @@ def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
     """`.get` passes inputs only; an output that no program can write means a refresh."""
     assert model.is_lookup({**inputs(), "__provider": "p"})
     assert not model.is_lookup({**inputs(), key: False})
+
+
+@pytest.mark.parametrize(
+    ("outs", "said"),
+    [
+        ({"valid": True}, None),
+        ({"valid": U}, None),
+        ({"valid": False}, "its connection does not work (valid: false)"),
+        ({}, "the service does not say that its connection works (it sends no `valid`)"),
+        ({"valid": False, "enabled": False}, None),
+        ({"valid": False, "require_valid": False}, None),
+    ],
+)
+def test_anything_but_true_is_no_working_connection(outs: dict[str, Any], said: str | None) -> None:
+    """What the program disables, or demands nothing of, may be as it is."""
+    assert model.unmet({"require_valid": True, **outs}) == said
