@@ -29,8 +29,14 @@ __all__ = [
 _HOMES = {"Instance": ".instance", "InstancesError": ".core.errors", "account": ".accounts"}
 
 
+__version__: str
+"""The version of the installed distribution."""
+
+
 def __getattr__(name: str) -> Any:
     # Late, since the pytest plugin and the command line lie in this package, and the SDK is slow to import.
+    if name == "__version__":
+        return import_module("importlib.metadata").version("pulumi-instances")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES.get(name, ".lookup"), __name__), name)

@@ -21,8 +21,7 @@ from .core.errors import InputError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
-    from .api.client import Client
-    from .api.selection import Found
+    from .api.client import Client, Found
     from .core.config import Settings
 
 Answer = TypeVar("Answer")

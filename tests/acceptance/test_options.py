@@ -30,6 +30,20 @@ def test_ignore_changes_tolerates_drift_and_edits(stack: Harness, instances_api:
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.needs_engine("wildcards in property paths")
+def test_ignore_changes_of_everything_leaves_an_instance_as_it_is(stack: Harness, instances_api: Emulator) -> None:
+    """The engine then gives Check what the state holds, hidden keys included."""
+    program = BOX.format(options='ignore_changes=["*"]')
+    stack.program(program)
+    stack.up()
+    stack.program(program.replace("dropbox", "box"))
+
+    assert stack.up().summary.resource_changes == {"same": 2}
+
+    assert calls(instances_api) == ["POST /instances"]
+    assert_ends_empty(stack, instances_api)
+
+
 def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instances_api: Emulator) -> None:
     """The engine knows which property changed, so it can honour the option."""
     program = BOX.format(options='replace_on_changes=["name"]')
@@ -44,6 +58,23 @@ def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instanc
     assert after["id"] != before["id"]
     assert after["name"] == "second"
     assert_settled(stack, instances_api)
+
+
+def test_a_rename_where_a_protected_resource_takes_the_token(stack: Harness, instances_api: Emulator) -> None:
+    """The preview of an update does not know a dynamic resource's token, and refuses; the native package knows it."""
+    user = (
+        'Instance("user", your_mom="box", configuration={"url": box.token}, opts=pulumi.ResourceOptions(protect=True))'
+    )
+    program = f"box = {BOX.format(options='')}\n{user}"
+    stack.program(program)
+    stack.up()
+    stack.program(program.replace('name="first"', 'name="second"'))
+    if stack.engine == "cli-native":
+        assert stack.preview().change_summary == {"same": 2, "update": 1}
+    else:
+        with pytest.raises(auto.CommandError, match="protect"):
+            stack.preview()
+    assert len(instances_api.writes) == 2
 
 
 def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
@@ -67,7 +98,7 @@ def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emul
 
 
 def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: Emulator) -> None:
-    """`retain_on_delete` forgets it without a request."""
+    """`retain_on_delete` forgets it without a request, and `adopt_id` has it back."""
     stack.program(BOX.format(options="retain_on_delete=True"))
     stack.up()
     before = instances_api.instances()
@@ -76,7 +107,14 @@ def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: E
 
     assert stack.resources() == []
     assert instances_api.instances() == before
+    with pytest.raises(auto.CommandError, match=f"instance {before[0]['id']} carries .* it was retained on delete"):
+        stack.up()
+    adopt = f'adopt_id="{before[0]["id"]}", opts='
+    stack.program(BOX.format(options="").replace("opts=", adopt))
+    stack.up()
+    assert instances_api.instances() == before
     assert calls(instances_api) == ["POST /instances"]
+    assert_ends_empty(stack, instances_api)
 
 
 @pytest.mark.parametrize("alias", ['"{urn}"', 'pulumi.Alias(name="box")'], ids=["urn", "name"])

@@ -14,11 +14,12 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
 from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.marks import mark_of
 from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
@@ -468,7 +469,7 @@ def test_what_an_import_was_refused_stays_as_it_is(provider: Native, api: Emulat
     assert found.outputs["__imported"] == "theirs/dev/x"
     whole, _ = provider.check(plain(found.inputs), plain(found.inputs))
     for held in (found, provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))):
-        with pytest.raises(NativeError, match="by an import that was refused: theirs/dev/x manages it"):
+        with pytest.raises(NativeError, match="by an import, and theirs/dev/x manages it"):
             provider.diff(instance_id, plain(held.outputs), whole, held.inputs)
     api._store.change(int(instance_id), {"tags": ["free"]})
     again = provider.refresh(instance_id, plain(found.outputs), plain(found.inputs))

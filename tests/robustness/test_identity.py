@@ -236,6 +236,12 @@ def test_pulumi_import_leaves_what_another_resource_holds(stack: Harness, instan
     run(stack, *command, "instances:index:Instance", "other", str(by_hand))
     assert stack.instances()["other"]["id"] == str(by_hand)
 
+    stack.program(TWO + '    Instance("other", your_mom="dropbox", name="new name")\n')
+    run(stack, "pulumi", "state", "unprotect", "--all", "--yes", "--stack", "dev")
+    stack.up()
+    assert instances_api.instance(by_hand)["managed_by"] == "acceptance/dev/other", "by its first update"
+    assert_ends_empty(stack, instances_api)
+
 
 @pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
 def test_our_import_leaves_out_what_says_whose_it_is(new_stack: NewStack, instances_api: Emulator) -> None:
@@ -258,6 +264,62 @@ def test_our_import_leaves_out_what_says_whose_it_is(new_stack: NewStack, instan
 def assert_ends_empty_but(stack: Harness, api: Emulator, left: list[str]) -> None:
     stack.destroy()
     assert (held_ids(stack), ids(api)) == ([], left)
+
+
+@on_the_cli
+def test_what_was_moved_and_then_taken_over_has_one_owner(stack: Harness, instances_api: Emulator) -> None:
+    """`state move` keeps the mark, so the old stack can take it back; the new one then leaves it alone."""
+    stack.env.update(instances_api.env)
+    stack.program(ONE.format(tags=[]))
+    stack.up()
+    made = ids(instances_api)
+    run(stack, "pulumi", "stack", "init", "prod", "--no-select")
+    move = ("pulumi", "state", "move", "--source", "dev", "--dest", "prod", "--yes", "--include-parents")
+    run(stack, *move, urn(stack, "crm"))
+    with environment(stack, YES):
+        stack.up()
+    stack.program(ONE.format(tags=["changed"]))
+
+    done = try_to_run(stack, "pulumi", "up", "--yes", "--skip-preview", "--stack", "prod")
+    assert "acceptance/dev/crm manages it, so nothing was done" in done.stdout + done.stderr
+    said = run(stack, "pulumi", "destroy", "--yes", "--skip-preview", "--stack", "prod")
+
+    assert f"instance {made[0]} is not deleted" in said
+    assert (ids(instances_api), held_ids(stack)) == (made, made)
+    assert_ends_empty(stack, instances_api)
+
+
+@on_the_cli
+@pytest.mark.parametrize("renamed", ["resource", "stack"])
+def test_a_rename_that_was_cut_off_loses_nothing(stack: Harness, instances_api: Emulator, renamed: str) -> None:
+    """The instance has the mark of the new name, and the state that of the old one, whichever it goes on with."""
+    stack.env.update(instances_api.env)
+    stack.program(ONE.format(tags=["a"]))
+    stack.up()
+    made = ids(instances_api)
+    name = "dev" if renamed == "resource" else "prod"
+    ends = ("--yes", "--skip-preview", "--stack", name)
+    alias = ', opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name="crm")])'
+    if renamed == "resource":
+        stack.program(ONE.format(tags=["b"]).replace('Instance("crm"', 'Instance("new"').replace("])", f"]{alias})"))
+    else:
+        run(stack, "pulumi", "stack", "rename", "--stack", "dev", "prod")
+        stack.program(ONE.format(tags=["b"]))
+    instances_api.fail("PUT", "/instances/{id}", Fault.status_after(400))
+    assert try_to_run(stack, "pulumi", "up", *ends).returncode != 0
+
+    done = try_to_run(stack, "pulumi", "destroy", *ends)
+
+    if renamed == "resource":  # the end of its mark is the same
+        assert (done.returncode, instances_api.instances()) == (0, [])
+        return
+    assert "was cut off, or another one has it, so nothing was done" in done.stdout + done.stderr
+    assert ids(instances_api) == made
+    stack.program(ONE.format(tags=["c"]))
+    run(stack, "pulumi", "up", *ends)
+    assert instances_api.instances()[0]["managed_by"] == f"acceptance/{name}/crm"
+    run(stack, "pulumi", "destroy", *ends)
+    assert instances_api.instances() == []
 
 
 # 3. an answer that is not about our request

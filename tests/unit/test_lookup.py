@@ -11,8 +11,9 @@ import pytest
 import pulumi_instances as instances
 from pulumi_instances import InstanceResult
 from pulumi_instances.core.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Account, Emulator
+from tests.support.marks import mark_of
 from tests.support.mocks import Monitor, declare
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..core.errors import InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import ACCOUNT, CREATED
-from .client import Client
-from .listings import Found, Listings
+from .client import Client, Found
+from .listings import Listings
 
 
 class Absence:
@@ -46,10 +46,12 @@ class Absence:
         if self._client.settings.confirm_gone:
             return
         if is_young(outputs, self._client.settings.create_timeout) and not missing.repeated:
+            is_elsewhere = outputs.get(ACCOUNT) != self._account
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but it was created less than "
                 f"{self._client.settings.create_timeout:.0f} s ago and may not be visible yet, so nothing is dropped",
-                f"run again later, or, if it no longer exists, {self.how_to_confirm()}",
+                ("check instances:baseUrl and the secrets, which were others then; or " if is_elsewhere else "")
+                + f"run again later, or, if it no longer exists, {self.how_to_confirm()}",
             )
         try:
             listed = self._listings.without(instance_id)

@@ -46,13 +46,26 @@ def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
-def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any]) -> list[str]:
+def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
+    """The marks on an instance other than this very one, as its tags have them."""
+    return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
+
+
+def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[str]:
     """The marks on an instance by which it is no longer that of the state with these outputs.
 
     They are those of other lines, and one of its own line in place of the state's: who has taken it over has set that.
+    ``line`` is that of the resource in the program, if there is one.
     """
     mark = outputs.get(MARK)
-    return of_others(found, line_in(outputs) if carries(found, mark) else None)
+    others = of_others(found, line_in(outputs) if carries(found, mark) else None, line)
+    return [tag for tag in others if not _is_renamed(tag, mark)]
+
+
+def _is_renamed(tag: str, mark: object) -> bool:
+    """Whether a tag is this mark under another name of the resource: an update of it has set that, and was cut off."""
+    ours, theirs = parse(str(mark)), parse(tag)
+    return ours is not None and theirs is not None and (ours.stack, ours.end) == (theirs.stack, theirs.end)
 
 
 def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
@@ -60,6 +73,24 @@ def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
     ours = parse(str(outputs.get(MARK)))
     marks = [mark for tag in tags if (mark := parse(tag)) is not None]
     return ours is not None and all(mark.stack == ours.stack and mark.line != ours.line for mark in marks)
+
+
+def may_be_renamed(tags: list[str], outputs: Mapping[str, Any]) -> bool:
+    """Whether a rename that was cut off may have put these marks on the instance of the state with these outputs.
+
+    They are of its stack, or of its place in a stack or project of another name.
+    """
+    ours = parse(str(outputs.get(MARK)))
+    marks = [mark for tag in tags if (mark := parse(tag)) is not None]
+    return ours is not None and all(
+        mark.line != ours.line and (mark.stack == ours.stack or _place_in_stack(mark) == _place_in_stack(ours))
+        for mark in marks
+    )
+
+
+def _place_in_stack(mark: Mark) -> str:
+    """The digest of parents and name, which a rename of the stack keeps."""
+    return mark.line.partition("#")[2].removeprefix(mark.stack)
 
 
 def own_mark(found: Mapping[str, Any], line: str | None) -> str | None:
@@ -105,7 +136,8 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
-    if carries(found, outputs.get(MARK)):
+    mark = outputs.get(MARK)
+    if carries(found, mark) or any(_is_renamed(tag, mark) for tag in found.get(MARKS, ())):
         return Verdict.RENEWED if ours and theirs else Verdict.OURS
     is_of_another = MARK in outputs and bool(marks_on(found))
     return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS

@@ -20,7 +20,7 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from ..api.attempt import Clock
+from ..api.retry import Clock
 from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
@@ -132,9 +132,8 @@ class InstancesServicer(ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def cancel(self) -> None:
-        """Let nothing wait any more, and send nothing again."""
+        """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
         self._cancelled.set()
-        self._calls.cancel()
 
     # about the account
 
@@ -209,8 +208,7 @@ class InstancesServicer(ResourceProviderServicer):
         if isinstance(anothers := held.get(IMPORTED), str):
             # What the resource had before waits in the state to be deleted: this `up` must not come to that.
             raise AdoptionRefused(
-                f"the state holds instance {request.id} by an import that was refused: {anothers} manages it, as its "
-                "tags say",
+                f"the state holds instance {request.id} by an import, and {anothers} manages it, as its tags say",
                 f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
                 "`INSTANCES_TAKE_OVER=yes pulumi up`, which takes back what the resource had before; or remove that "
                 "tag at the service, then `pulumi refresh`",
