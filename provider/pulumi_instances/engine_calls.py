@@ -157,6 +157,8 @@ class EngineCalls:
             of_refresh = self._operations.note_diff(instance_id, olds, news, replaced=bool(found.replaces))
         if not of_refresh:
             self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
+            if not found.changed and model.unmet({**olds, **news}):
+                return Diffed(["require_valid"], [])  # the update looks again
         return found
 
     def _note_declared(

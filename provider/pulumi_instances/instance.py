@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import pulumi
 from pulumi.dynamic import Resource
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_monitor, monitor_supports_feature
 
+from .core import model
 from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
 from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
 from .lifecycle import InstanceProvider
@@ -120,9 +124,14 @@ class Instance(Resource, module="instances", name="Instance"):
         given = {key: value for key, value in inputs.items() if value is not None}
         # With ignore_changes the state keeps what the program no longer gives.
         outputs = _OUTPUTS if opts is not None and opts.ignore_changes else _ANSWERED
-        super().__init__(InstanceProvider(), resource_name, {**outputs, **given}, self._options(resource_name, opts))
-        if require_valid:
-            pulumi.Output.all(self.id, self.valid).apply(lambda known: _demand_valid(resource_name, *known))
+        options = self._options(resource_name, opts)
+        has_hook = bool(require_valid) and _runs_hooks()
+        if has_hook:
+            options = _with_hook(options)
+        super().__init__(InstanceProvider(), resource_name, {**outputs, **given}, options)
+        if require_valid and not has_hook:
+            known = pulumi.Output.all(id=self.id, valid=self.valid, enabled=self.enabled)
+            known.apply(lambda outs: _demand_valid(resource_name, outs["id"], outs))
 
     @classmethod
     def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
@@ -146,10 +155,11 @@ class Instance(Resource, module="instances", name="Instance"):
         types = [NATIVE_TYPE]
         if cls is not Instance and cls._resource_type_name == Instance._resource_type_name:
             types.append(UNTYPED)
-        aliases: list[str | pulumi.Alias] = [pulumi.Alias(type_=each) for each in types]
         if opts is None or opts.parent is None:  # a text costs the SDK a quarter
             start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
-            aliases = [f"{start}::{each}::{name}" for each in types]
+            aliases = list[str | pulumi.Alias](f"{start}::{each}::{name}" for each in types)
+        else:
+            aliases = [pulumi.Alias(type_=each) for each in types]
         ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[*aliases])
         return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
@@ -202,16 +212,38 @@ def _with_secrets(value: Any) -> Any:
     )
 
 
-def _demand_valid(name: str, instance_id: str | None, valid: bool | None) -> None:
-    """Fail the program, which the engine runs to its end before: a failed create would leave the state without the id.
+# What `require_valid` demands. A failed create would leave the state without the id: so the program fails, or a hook,
+# which the engine runs after each create and update, and not in a destroy, a refresh or a run that leaves it out.
 
-    Raises RunError, of which the engine shows the text alone.
-    """
-    if valid is not False:
+_hooks: WeakKeyDictionary[Any, pulumi.ResourceHook] = WeakKeyDictionary()
+"""The hook of each program that runs in this process, by its connection to the engine."""
+
+
+def _runs_hooks() -> bool:
+    """Whether the engine runs hooks. The SDK's mocks and the local engine do not; nor do they take output values."""
+    return monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES)
+
+
+def _with_hook(opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    monitor = get_monitor()
+    if monitor not in _hooks:
+        _hooks[monitor] = pulumi.ResourceHook("pulumi_instances:require_valid", _demand_valid_of)
+    binding = pulumi.ResourceHookBinding(after_create=[_hooks[monitor]], after_update=[_hooks[monitor]])
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=binding))
+
+
+def _demand_valid_of(made: pulumi.ResourceHookArgs) -> None:
+    _demand_valid(made.name, made.id, made.new_outputs or {})
+
+
+def _demand_valid(name: str, instance_id: str | None, outputs: Mapping[str, Any]) -> None:
+    """Raise RunError, of which the engine shows the text alone. In a preview, which may be about to mend it, warn."""
+    unmet = model.unmet({**outputs, "require_valid": True})
+    if unmet is None:
         return
     message = (
-        f"instance {instance_id} ({name}): its connection does not work (valid: false), and require_valid asks for it. "
-        "It is in the state. Log in again at the service and run `pulumi up --refresh`, or give new provider_data"
+        f"instance {instance_id} ({name}): {unmet}, and require_valid asks for it. It is in the state. Log in again at "
+        "the service and run `pulumi up` again, or give new provider_data"
     )
     if pulumi.runtime.is_dry_run():
         pulumi.warn(message)

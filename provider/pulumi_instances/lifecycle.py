@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,10 +24,12 @@ from . import process
 from .core import spelling
 from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
-from .core.model import SECRET_STATE, SWITCHED
+from .core.model import SECRET_STATE, SWITCHED, same, unmet
 
 if TYPE_CHECKING:
     from .engine_calls import EngineCalls
+
+log = logging.getLogger("pulumi_instances")
 
 _Answer = TypeVar("_Answer")
 
@@ -86,17 +89,22 @@ class InstanceProvider(ResourceProvider):
         """Answer a real difference with None, not True.
 
         The engine then compares inputs with inputs itself, shows the property that changed and honours
-        `replace_on_changes` (docs/engine.md, E2 and E3). What a create could not switch differs from the outputs only.
+        `replace_on_changes` (docs/engine.md, E2 and E3). What a create could not switch, and a connection that does not
+        work, differ from the outputs only.
 
         A state that the native package wrote is updated, even where nothing differs and nothing is to be sent: the SDK
         needs what `update` writes into it (docs/moving.md).
         """
-        changed, replaces = self._calls.diff(_id, spelling.old_outputs(_olds, _news), _news)
+        olds = spelling.old_outputs(_olds, _news)
+        changed, replaces = self._calls.diff(_id, olds, _news)
         if spelling.is_native(_olds):
             return DiffResult(changes=True, replaces=replaces)
         if not changed:
             return DiffResult(changes=False)
-        return DiffResult(changes=True if {*changed} <= {*SWITCHED} else None, replaces=replaces)
+        if changed == ["require_valid"] and (missing := unmet(olds)):
+            log.warning("instance %s: %s, and require_valid asks for it; `up` looks again", _id, missing)
+        in_outputs = all(key in SWITCHED or same(key, olds.get(key), _news.get(key)) for key in changed)
+        return DiffResult(changes=True if in_outputs else None, replaces=replaces)
 
     @_call
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -113,7 +121,13 @@ class InstanceProvider(ResourceProvider):
     @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change an instance in place."""
-        return UpdateResult(_marked(self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)))
+        outputs = self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)
+        if unmet(outputs):
+            try:
+                outputs = self._calls.completed(_id, outputs)
+            except InstancesError as error:  # the state has to hold what was written
+                log.warning("%s", error)
+        return UpdateResult(_marked(outputs))
 
     @_call
     def delete(self, _id: str, _props: dict[str, Any]) -> None:

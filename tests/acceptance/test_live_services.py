@@ -243,8 +243,27 @@ def test_a_connection_that_does_not_work_fails_up_and_stays_in_the_state(stack: 
     assert stack.instances()["box"]["id"] == made
     assert "its connection does not work" in stack.preview().stdout
     live.change(made, valid=True, disabled=False)
-    stack.up(refresh=True)
+    stack.up()
     assert_settled(stack, live)
+
+
+@pytest.mark.needs_engine("--run-program")
+def test_a_connection_that_does_not_work_stops_nothing_but_up(stack: Harness, live: Emulator) -> None:
+    """Each `up` looks again, unless it leaves the instance out. A refresh and a destroy run the program, and go on."""
+    made = str(live.add("sfdc", "dead"))
+    stack.program(f"""
+        box = Instance("box", your_mom="sfdc", adopt_id="{made}", require_valid=True)
+        other = Instance("other", your_mom="sfdc")
+        pulumi.export("urn", other.urn)
+    """)
+    urn = stack.up().outputs["urn"].value
+    live.break_authentication(made, refreshes=0)
+    stack.refresh(run_program=True)
+    with pytest.raises(auto.CommandError, match="its connection does not work"):
+        stack.up()
+    stack.up(target=[urn])
+    stack.destroy(run_program=True)
+    assert live.instances() == []
 
 
 def test_a_refresh_tells_of_each_dead_connection(stack: Harness, live: Emulator) -> None:

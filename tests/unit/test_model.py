@@ -647,6 +647,22 @@ def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("outs", "said"),
+    [
+        ({"valid": True}, None),
+        ({"valid": U}, None),
+        ({"valid": False}, "its connection does not work (valid: false)"),
+        ({}, "the service does not say that its connection works (it sends no `valid`)"),
+        ({"valid": False, "enabled": False}, None),
+        ({"valid": False, "require_valid": False}, None),
+    ],
+)
+def test_anything_but_true_is_no_working_connection(outs: dict[str, Any], said: str | None) -> None:
+    """What the program disables, or demands nothing of, may be as it is."""
+    assert model.unmet({"require_valid": True, **outs}) == said
+
+
+@pytest.mark.parametrize(
     ("value", "moment"),
     [
         ("2017-05-22T04:12:16Z", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),

@@ -498,6 +498,16 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(item)
 
 
+def unmet(outs: Mapping[str, Any]) -> str | None:
+    """What is missing of the connection that these outputs ask for (``require_valid``), as far as it is known."""
+    valid = outs.get("valid")
+    if not outs.get("require_valid") or outs.get("enabled") is False or valid is True or isinstance(valid, Unknown):
+        return None
+    if valid is None:
+        return "the service does not say that its connection works (it sends no `valid`)"
+    return "its connection does not work (valid: false)"
+
+
 def is_lookup(props: Mapping[str, Any]) -> bool:
     """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
     return not any(key in props for key in OUTPUT_ONLY)

@@ -293,12 +293,12 @@ class InstancesServicer(ResourceProviderServicer):
         olds = _state(wire.decode(request.olds), old_inputs, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
-            if _is_unmet(outputs):
-                log.warning(_UNMET.format(request.id))  # no error: the login may be on its way
+            if unmet := model.unmet(outputs):
+                log.warning(_UNMET.format(request.id, unmet))  # no error: the login may be on its way
             return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}, request.news))
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
-            if "token" not in outputs or _is_unmet(outputs):
+            if "token" not in outputs or model.unmet(outputs):
                 try:
                     outputs = self._calls.completed(request.id, outputs)
                 except InstancesError as error:  # the state has to hold what was written: a code works once
@@ -395,18 +395,14 @@ def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapp
     return spelling.old_outputs(outputs, spelling.ours(old_inputs) if IMPORTED not in old_inputs else news)
 
 
-def _is_unmet(outputs: Mapping[str, Any]) -> bool:
-    return bool(outputs.get("require_valid")) and outputs.get("valid") is False
-
-
 def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
-    if _is_unmet(outputs):
-        raise Incomplete(instance_id, outputs, _UNMET.format(instance_id), given)
+    if unmet := model.unmet(outputs):
+        raise Incomplete(instance_id, outputs, _UNMET.format(instance_id, unmet), given)
 
 
 _UNMET = (
-    "instance {}: its connection does not work (valid: false), and require_valid asks for it. It is in the state. Log "
-    "in again at the service and run `pulumi up` again, or give new provider_data"
+    "instance {}: {}, and require_valid asks for it. It is in the state. Log in again at the service and run "
+    "`pulumi up` again, or give new provider_data"
 )
 
 
