@@ -8,7 +8,7 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from .core import config, identity, model, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
-from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
+from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
 
 log = logging.getLogger("pulumi_instances")
@@ -108,7 +108,11 @@ class EngineCalls:
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
-            _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            ignored = news.get(model.IGNORED, ())
+            if not (olds and model.ignores_tags(ignored)):
+                _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            if (path := model.ignores_a_tag(ignored)) is not None:
+                problems = [_ignored_tag(path)]
         if place is not None:
             inputs[model.LINE] = line_of(place)
         if not problems:
@@ -126,6 +130,16 @@ class EngineCalls:
                 problems = [_NO_SWITCH]
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
         return Checked(inputs, [*problems, *self.setting_problems])
+
+    def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
+        """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
+
+        For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
+        """
+        if (path := model.ignores_a_tag(paths)) is not None:
+            problem = _ignored_tag(path)
+            raise InputError(problem.sentence(), problem.advice)
+        return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
@@ -388,6 +402,14 @@ def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) 
             found["id"],
             ", ".join(map(quote, plain)),
         )
+
+
+def _ignored_tag(path: str) -> Problem:
+    return Problem(
+        "tags",
+        f"is a set, of which ignore_changes cannot leave a part ({quote(path)}) alone",
+        'ignore "tags" as a whole',
+    )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:

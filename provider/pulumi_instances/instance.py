@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi.dynamic import Resource
 
-from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
+from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, IGNORED, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
 from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from .lifecycle import InstanceProvider
 
@@ -113,6 +113,8 @@ class Instance(Resource, module="instances", name="Instance"):
             inputs[DEFAULTS] = ["name"]
         if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
+        if opts is not None and opts.ignore_changes:
+            inputs[IGNORED] = [*opts.ignore_changes]
         given = {key: value for key, value in inputs.items() if value is not None}
         # With ignore_changes the state keeps what the program no longer gives.
         outputs = _OUTPUTS if opts is not None and opts.ignore_changes else _ANSWERED

@@ -216,6 +216,7 @@ class InstancesServicer(ResourceProviderServicer):
                 "tag at the service, then `pulumi refresh`",
             )
         olds = _state(held, old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
@@ -286,6 +287,7 @@ class InstancesServicer(ResourceProviderServicer):
         """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
         old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
             if _is_unmet(outputs):
