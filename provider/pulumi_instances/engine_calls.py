@@ -119,16 +119,16 @@ class EngineCalls:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
+            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             line = inputs.get(model.LINE)
             if not olds:
                 self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
-                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"), line)
+                problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
                 problems = self._operations.check_import(line)
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
-            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
         return Checked(inputs, [*problems, *self.setting_problems])
 
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
