@@ -37,7 +37,8 @@ _accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _demand_variables_of_its_own(name: str) -> None:
-    others = _accounts.setdefault(get_monitor(), set())
+    monitor = get_monitor()
+    others = set() if monitor is None else _accounts.setdefault(monitor, set())
     if problem := config.problem_of_account(name, others):
         raise ValueError(problem)
     others.add(name)

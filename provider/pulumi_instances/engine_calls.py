@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from .core import config, identity, model, origin, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
-from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
+from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
 
 log = logging.getLogger("pulumi_instances")
@@ -129,7 +129,11 @@ class EngineCalls:
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
-            _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            ignored = news.get(model.IGNORED, ())
+            if not (olds and model.ignores_tags(ignored)):
+                _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            if (path := model.ignores_a_tag(ignored)) is not None:
+                problems = [_ignored_tag(path)]
         line = news.get(model.LINE) if place is None else line_of(place)
         if line is not None:
             inputs[model.LINE] = line
@@ -137,16 +141,26 @@ class EngineCalls:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
+            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             if not olds:
                 self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
-                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"), line)
+                problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
                 problems = self._operations.check_import(line)
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
-            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
         return Checked(inputs, [*problems, *self.setting_problems])
+
+    def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
+        """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
+
+        For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
+        """
+        if (path := model.ignores_a_tag(paths)) is not None:
+            problem = _ignored_tag(path)
+            raise InputError(problem.sentence(), problem.advice)
+        return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
@@ -406,6 +420,14 @@ def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) 
             found["id"],
             ", ".join(map(quote, plain)),
         )
+
+
+def _ignored_tag(path: str) -> Problem:
+    return Problem(
+        "tags",
+        f"is a set, of which ignore_changes cannot leave a part ({quote(path)}) alone",
+        'ignore "tags" as a whole',
+    )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:

@@ -52,6 +52,13 @@ def test_a_file_and_a_program_are_written(write: Run, api: Emulator, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["instances.py", "resources.json"]
 
 
+def test_tags_that_the_next_up_adds_are_told(write: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add()
+    monkeypatch.setenv("INSTANCES_DEFAULT_TAGS", "team")
+    line = "instances:defaultTags is set: the next preview shows its tags as a difference"
+    assert line in write().err
+
+
 def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: Path) -> None:
     """It contains the tokens; an existing file that others could read is replaced."""
     box = api.add()

@@ -230,6 +230,21 @@ def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: E
     (stack.directory / "Pulumi.yaml").write_text((stack.directory / "Pulumi.yaml").read_text().replace("r0tated-", ""))
 
 
+def test_another_name_of_the_host_replaces_nothing(stack: NativeStack, instances_api: Emulator) -> None:
+    """Nor does a URL that is changed while the variable for it wins."""
+    stack.resources_are("box:\n  type: instances:Instance\n  properties: {yourMom: box}")
+    stack.up()
+    made = stack.held()["box"]["id"]
+    other = instances_api.base_url.replace("http://127.0.0.1", "HTTP://LOCALHOST") + "/"
+    for url, variable in ((other, ""), ("https://elsewhere.example:443", instances_api.base_url)):
+        stack.env["INSTANCES_BASE_URL"] = variable
+        stack.configure({"instances:baseUrl": auto.ConfigValue(url)})
+        assert set(stack.up().summary.resource_changes or {}) <= {"same", "update"}
+        assert set(stack.refresh().summary.resource_changes or {}) <= {"same"}
+    assert [str(each["id"]) for each in instances_api.instances()] == [made]
+    assert len(instances_api.writes) == 1
+
+
 def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
     """What it may have created is found by the next `up`."""
     instances_api.fail("POST", "/instances", Fault.delay(3))

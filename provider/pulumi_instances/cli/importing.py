@@ -291,6 +291,10 @@ def _plan(
         common.note(f"instance {each['id']} left out: {each['reason']}")
     if plan.held:
         common.note(f"{common.counted(plan.held)} left out: already in a state")
+    if instances and client.settings.default_tags:
+        common.note(
+            "instances:defaultTags is set: the next preview shows its tags as a difference, and up gives them to each"
+        )
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan

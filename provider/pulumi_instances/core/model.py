@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -89,9 +89,11 @@ FROM_OUTPUTS = "__outputs"
 """A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
+IGNORED = "__ignored"
+"""A hidden input: the paths in the option `ignore_changes`."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED)
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
@@ -248,6 +250,22 @@ def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dia
         key for key in changed if key in CREATE_ONLY and not (key in dialect.in_place and _is_given(news.get(key)))
     ]
     return [] if replaces else fixed
+
+
+def ignores_tags(paths: Collection[str]) -> bool:
+    """Whether the option `ignore_changes` with these paths leaves the tags as they are."""
+    return not {"tags", '["tags"]', "*", "[*]"}.isdisjoint(paths)
+
+
+def ignores_a_tag(paths: Iterable[str]) -> str | None:
+    """The first of these paths of `ignore_changes` that is about a part of the tags, which a set does not have."""
+    return next((path for path in paths if path.startswith(("tags[", "tags.", '["tags"][', '["tags"].'))), None)
+
+
+def without_ignored_tags(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs ``news`` with the tags of the outputs ``olds``, or without, where those are not managed."""
+    others = {key: value for key, value in news.items() if key != "tags"}
+    return others if "tags" in unmanaged(olds) else {**others, "tags": olds.get("tags", [])}
 
 
 def _is_given(value: Any) -> bool:

@@ -165,7 +165,9 @@ class InstancesServicer(ResourceProviderServicer):
         olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
         news = wire.decode(request.news)
         changed = [
-            setting.key for setting in SETTINGS if _as_url(olds.get(setting.key)) != _as_url(news.get(setting.key))
+            setting.key
+            for setting in SETTINGS
+            if _comparable(setting, olds.get(setting.key)) != _comparable(setting, news.get(setting.key))
         ]
         detailed = {
             key: provider_pb2.PropertyDiff(kind=_kind_of_setting(olds.get(key), news.get(key)), inputDiff=True)
@@ -221,6 +223,7 @@ class InstancesServicer(ResourceProviderServicer):
                 "tag at the service, then `pulumi refresh`",
             )
         olds = _state(held, old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
@@ -291,6 +294,7 @@ class InstancesServicer(ResourceProviderServicer):
         """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
         old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
             if unmet := model.unmet(outputs):
@@ -370,13 +374,18 @@ def _how_to_set(setting: Setting, account: Any) -> str:
     return config.how_to_set_in_python(setting, None)  # the stack's configuration is the same
 
 
-def _as_url(value: Any) -> Any:
-    """A setting as it is compared: a slash at the end of the URL means nothing, and 30 is "30"."""
+def _comparable(setting: Setting, value: Any) -> Any:
+    """A setting as it is compared: 30 is "30", and a URL is the same in capitals, with its default port or a slash."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return value.strip().rstrip("/") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return identity.canonical_url(value.strip()) if setting.key == "baseUrl" else value.strip()
+    except ValueError:  # a port that is none: CheckConfig has refused it
+        return value
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:
