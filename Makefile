@@ -26,7 +26,7 @@ demo: $(READY) ## deploy the quickstart on an emulator, from preview to destroy
 cli: $(READY) ## the Pulumi CLI for this clone: from its installer, or built with Go in some minutes
 	@$(BIN)/python -m tools.install_cli $(CLI)
 
-check: lint ## the inner loop: lint, types, unit tests; half a minute
+check: lint ## the inner loop: lint, types, unit tests; a minute or two
 	@$(BIN)/pytest --quiet -n auto tests/unit
 
 test: lint matrix ## lint, types, every supported SDK and Python, all tests

@@ -44,13 +44,6 @@ def instances_dialect(request: pytest.FixtureRequest) -> str:
     return str(request.config.getoption("--dialect"))
 
 
-@pytest.fixture(scope="session")
-def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
-    # Most scenarios are not about logins: they create what a live service would refuse without a code.
-    with Emulator(dialect=instances_dialect, demand_codes=False) as api:
-        yield api
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _warm() -> Iterator[None]:
     """The local engine's processes start warm (tests/support/warm.py), in this process; scripts start their own."""

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
-from .api.attempt import Clock
 from .api.operations import Operations
+from .api.retry import Clock
 from .core import config, identity, model, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
@@ -172,11 +172,10 @@ class EngineCalls:
         else:
             with self._codes.spending(f"create instance {sent['name']!a}", sent):
                 found = api.create(sent)
-        _say_altered(found, sent, self._dialect)
         _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
         _warn_of_unusable(found)
-        return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs), self._dialect))
+        return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs)))
 
     def _as_expected(
         self,
@@ -238,9 +237,9 @@ class EngineCalls:
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
         known = {key: value for key, value in props.items() if key not in model.HEALTH}
         if not lookup and self._compares(props):
-            known["configuration"] = model.with_drift(props["configuration"], found.get(model.SHOWN))
+            found = {**found, "configuration": model.as_shown(props["configuration"], found.get(model.SHOWN))}
         left_alone = model.UPDATABLE if lookup else model.unmanaged(props)
-        outs = model.outputs(found, known, left_alone, self._dialect)
+        outs = model.outputs(found, known, left_alone)
         is_anothers = line is not None and model.MARK not in outs and identity.of_others(found, line)
         anothers = identity.managed_by(found) if is_anothers else None
         return Read(found["id"], outs, model.inputs_of(outs), anothers)
@@ -270,14 +269,17 @@ class EngineCalls:
 
     def _updated(self, found: Mapping[str, Any], olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         carried = {key: olds[key] for key in (*model.UPDATABLE, *model.OUTPUT_ONLY, *model.HIDDEN) if key in olds}
+        made = olds.get(model.MADE) or {}
+        # What the program leaves to the server from now on is as the server has it.
+        carried.update({key: made[key] for key in model.not_given(news) if key in made})
         # The answer to a PUT may lack tags (API document): then those sent are what the instance has.
         known = {**carried, **model.to_update(news, olds), **news}
-        return model.outputs(found, known, model.not_given(news), self._dialect)
+        return model.outputs(found, known, model.not_given(news))
 
     def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
         """What `create` is going to answer, as far as the inputs tell. Sends nothing."""
         unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
-        return {**model.outputs({}, inputs, model.not_given(inputs), self._dialect), **unknown}
+        return {**model.outputs({}, inputs, model.not_given(inputs)), **unknown}
 
     def preview_update(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         """What `update` is going to answer: the token stays what it is. Sends nothing."""
@@ -307,11 +309,6 @@ class EngineCalls:
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
         return nullcontext() if self._operations is None else self._operations.within(seconds)
-
-    def cancel(self) -> None:
-        """Retry nothing any more: what is under way has its answer, or fails."""
-        if self._operations is not None:
-            self._operations.cancel()
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Called by destroy, and for what the program no longer declares.
@@ -373,13 +370,6 @@ def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
             "provider_data",
             found["id"],
         )
-
-
-def _say_altered(found: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> None:
-    """Say once, at create, that the service has made something else of a name."""
-    name, made = inputs.get("name"), found.get("name")
-    if isinstance(name, str) and made != name and made == dialect.name_as_made(name):
-        log.warning("instance %s: the service stores the name %a as %a", found["id"], name, made)
 
 
 def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
-from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE
+from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
 from .lifecycle import InstanceProvider
 
 
@@ -47,6 +47,10 @@ class Instance(Resource, module="instances", name="Instance"):
         """Whether the service reports that the connection works. Changed by the server; never causes a diff."""
         disabled: pulumi.Output[bool]
         """Whether the service has disabled the instance. Changed by the server; never causes a diff."""
+
+    def __init_subclass__(cls, module: str = "instances", name: str = "Instance", **options: Any) -> None:
+        """Keep the type of an instance, which a subclass would lose, unless it asks for another one."""
+        super().__init_subclass__(module, name, **options)
 
     def __init__(
         self,
@@ -116,7 +120,7 @@ class Instance(Resource, module="instances", name="Instance"):
         given = {key: value for key, value in inputs.items() if value is not None}
         # With ignore_changes the state keeps what the program no longer gives.
         outputs = _OUTPUTS if opts is not None and opts.ignore_changes else _ANSWERED
-        super().__init__(InstanceProvider(), resource_name, {**outputs, **given}, _options(resource_name, opts))
+        super().__init__(InstanceProvider(), resource_name, {**outputs, **given}, self._options(resource_name, opts))
         if require_valid:
             pulumi.Output.all(self.id, self.valid).apply(lambda known: _demand_valid(resource_name, *known))
 
@@ -129,9 +133,25 @@ class Instance(Resource, module="instances", name="Instance"):
         instance = cls.__new__(cls)
         reference = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
         Resource.__init__(
-            instance, InstanceProvider(), resource_name, dict(_OUTPUTS), _options(resource_name, reference)
+            instance, InstanceProvider(), resource_name, dict(_OUTPUTS), cls._options(resource_name, reference)
         )
         return instance
+
+    @classmethod
+    def _options(cls, name: str, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+        """Return the program's options with ours, among them the other types under which a state may hold the instance.
+
+        They are that of the native package (docs/moving.md), and that of a subclass before it kept its type.
+        """
+        types = [NATIVE_TYPE]
+        if cls is not Instance and cls._resource_type_name == Instance._resource_type_name:
+            types.append(UNTYPED)
+        aliases: list[str | pulumi.Alias] = [pulumi.Alias(type_=each) for each in types]
+        if opts is None or opts.parent is None:  # a text costs the SDK a quarter
+            start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
+            aliases = [f"{start}::{each}::{name}" for each in types]
+        ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[*aliases])
+        return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
     def __getattr__(self, name: str) -> pulumi.Output[None]:
         """What neither the program nor the state has is None. To the SDK it would be as expensive as a value."""
@@ -149,15 +169,6 @@ class Instance(Resource, module="instances", name="Instance"):
 # The SDK resolves only those outputs whose keys it is given.
 _OUTPUTS = dict.fromkeys(OUTPUTS)
 _ANSWERED = dict.fromkeys(ANSWERED)
-
-
-def _options(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    """The program's options, and ours: the type in the native package is another name of ours (docs/moving.md)."""
-    alias: str | pulumi.Alias = pulumi.Alias(type_=NATIVE_TYPE)
-    if opts is None or opts.parent is None:  # a text costs the SDK a quarter
-        alias = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{NATIVE_TYPE}::{name}"
-    ours = pulumi.ResourceOptions(additional_secret_outputs=[*SECRET_OUTPUTS], aliases=[alias])
-    return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
 
 def _urn(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.Input[str]:

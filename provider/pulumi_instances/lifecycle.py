@@ -66,7 +66,7 @@ class InstanceProvider(ResourceProvider):
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
         if process.is_dynamic_server():
-            process.watch(sys.argv[-1], self._end)
+            process.watch(sys.argv[-1], process.end_between_calls)
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -120,15 +120,10 @@ class InstanceProvider(ResourceProvider):
     @property
     def _calls(self) -> EngineCalls:
         # Imported late: programs import this module as well, and need none of it.
-        from .api.attempt import Clock
+        from .api.retry import Clock
         from .engine_calls import EngineCalls
 
         return self._configured or EngineCalls(clock=Clock(sleep=process.sleep))
-
-    def _end(self) -> None:
-        """The engine has died, and the SDK's server would run on for ever: no call waits or sends anything again."""
-        self._calls.cancel()
-        process.end_between_calls()
 
 
 def _marked(outs: Mapping[str, Any]) -> dict[str, Any]:

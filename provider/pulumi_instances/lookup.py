@@ -7,23 +7,24 @@ Dynamic providers have no functions that the engine could call, so the program's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
 from pulumi.runtime.config import get_config
 
 from .accounts import Account
 from .core import config, identity
-from .core.errors import InputError
+from .core.errors import InputError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
-    from .api.client import Client
-    from .api.selection import Found
+    from .api.client import Client, Found
     from .core.config import Settings
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,18 @@ def get_instance_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[InstanceResult]:
-    """`get_instance` for inputs that may be outputs. The program goes on meanwhile; unknown inputs wait for `up`."""
+    """`get_instance` for inputs that may be outputs. The program goes on meanwhile.
 
-    async def look(known: Mapping[str, Any]) -> InstanceResult:
+    It waits for the resources whose outputs it is given, and for those of ``opts.depends_on`` (`InvokeOutputOptions`).
+    In a preview its result is unknown where one of these is still to be created, or where nothing is found by outputs.
+    """
+
+    def search(client: Client, arguments: Sequence[Any]) -> Found:
         from .api import selection
 
-        client = _client(known["settings"])
-        return _result(await asyncio.to_thread(selection.one, client, *known["arguments"]))
+        return selection.one(client, *arguments)
 
-    return _when_known([id, name, tags, your_mom], opts).apply(look)
+    return _when_known(search, [id, name, tags, your_mom], opts).apply(_result)
 
 
 def get_instances_output(
@@ -103,15 +107,14 @@ def get_instances_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[list[InstanceResult]]:
-    """`get_instances` for inputs that may be outputs."""
+    """`get_instances` for inputs that may be outputs; it waits as `get_instance_output` does."""
 
-    async def look(known: Mapping[str, Any]) -> list[InstanceResult]:
+    def search(client: Client, arguments: Sequence[Any]) -> list[Found]:
         from .api import selection
 
-        client = _client(known["settings"])
-        return [_result(found) for found in await asyncio.to_thread(selection.all_of, client, *known["arguments"])]
+        return selection.all_of(client, *arguments)
 
-    return _when_known([name, tags, your_mom], opts).apply(look)
+    return _when_known(search, [name, tags, your_mom], opts).apply(lambda answer: [_result(each) for each in answer])
 
 
 def _result(found: Found) -> InstanceResult:
@@ -140,13 +143,72 @@ def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
     return account.settings
 
 
-def _when_known(arguments: list[Any], opts: pulumi.InvokeOptions | None) -> pulumi.Output[dict[str, Any]]:
+def _when_known(
+    search: Callable[[Client, Sequence[Any]], Answer], arguments: list[Any], opts: pulumi.InvokeOptions | None
+) -> pulumi.Output[Answer]:
+    """Search on another thread as soon as the arguments are known and what they depend on exists."""
     account = _account(opts)
     settings = _of_the_stack() if account is None else account.settings
-    # What is found does not show the secrets that it was asked with.
-    return pulumi.Output.from_input(
-        {"arguments": arguments, "settings": pulumi.Output.unsecret(pulumi.Output.from_input(dict(settings)))}
-    )
+    given = pulumi.Output.from_input(arguments)
+    asked = {
+        "arguments": given,
+        # What is found does not show the secrets that it was asked with.
+        "settings": pulumi.Output.unsecret(pulumi.Output.from_input(dict(settings))),
+    }
+
+    async def ask(known: Mapping[str, Any]) -> tuple[Answer | None, bool, set[pulumi.Resource]]:
+        """Return what is found, whether it is known yet, and what it depends on."""
+        sources = {*await given.resources(), *await _depended_on(opts)}
+        if not await _exist(sources):
+            return None, False, sources
+        try:
+            return await asyncio.to_thread(search, _client(known["settings"]), known["arguments"]), True, sources
+        except LookupFailed as failure:
+            # `up` may be going to give it the name that the preview shows already.
+            if pulumi.runtime.is_dry_run() and sources and not failure.candidates:
+                return None, False, sources
+            raise
+
+    def later(known: Mapping[str, Any]) -> pulumi.Output[Answer]:
+        answer = asyncio.ensure_future(ask(known))
+        return pulumi.Output(_Part(answer, 2), _Part(answer, 0), _Part(answer, 1))
+
+    return pulumi.Output.from_input(asked).apply(later)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part of an answer that is still to come. Unlike a coroutine, it may stay unawaited where there is none."""
+
+    answer: asyncio.Future[tuple[Any, ...]]
+    number: int
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return (yield from self.answer.__await__())[self.number]
+
+
+async def _depended_on(opts: pulumi.InvokeOptions | None) -> set[pulumi.Resource]:
+    """The resources of the option `depends_on`, and those that its outputs come from."""
+    given = pulumi.Output.from_input(getattr(opts, "depends_on", None))
+    named = await given.future() or ()
+    return {*await given.resources(), *([named] if isinstance(named, pulumi.Resource) else named)}
+
+
+async def _exist(resources: Iterable[pulumi.Resource]) -> bool:
+    """Wait for the resources, those below a component included. Return whether none is still to be created."""
+    waiting, seen = [*resources], set[pulumi.Resource]()
+    while waiting:
+        resource = waiting.pop()
+        if resource in seen:
+            continue
+        seen.add(resource)
+        if isinstance(resource, pulumi.CustomResource):
+            if "id" in resource.__dict__ and not await resource.id.is_known():
+                return False
+        else:
+            await resource.urn.future()  # of a remote component: it is made with all that is in it
+            waiting += resource._childResources
+    return True
 
 
 def _account(opts: pulumi.InvokeOptions | None) -> Account | None:

@@ -1,4 +1,4 @@
-"""Nothing is downloaded when a user runs the CLI: the package has no plugin in any registry."""
+"""The CLI as users run it: nothing is downloaded, and what lies beside the program is not ours to import."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.support.harness import CliHarness
+from tests.support.checks import assert_ends_empty, assert_settled
+from tests.support.harness import CliHarness, Harness
 from tests.support.processes import COMMAND
 
 from .conftest import needs_cli
@@ -60,3 +63,39 @@ def test_no_operation_looks_for_a_plugin_to_download(
         attempts[operation] = [line for line in told.splitlines() if ATTEMPTS.search(line)]
 
     assert {operation: lines for operation, lines in attempts.items() if lines} == {}
+
+
+SDK = """
+import sys, asyncio, dill, grpc, logging, pulumi.dynamic, pulumi.runtime.proto, runpy
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+LIBRARIES = ("requests", "urllib3", "certifi", "idna", "charset_normalizer")
+
+
+def _names_that_the_sdk_has_not_imported() -> list[str]:
+    loaded = subprocess.run([sys.executable, "-c", SDK], text=True, capture_output=True, check=True).stdout.split()
+    names = {*sys.stdlib_module_names, *LIBRARIES} - {*loaded, "antigravity", "this"}
+    return [name for name in names if not name.startswith("_") and find_spec(name) is not None]
+
+
+@pytest.mark.dynamic_door("the process of the native package starts elsewhere, and its SDK is not ours")
+@pytest.mark.needs_engine("the plugin process")
+def test_nothing_that_lies_beside_the_program_is_imported(stack: Harness, instances_api: Emulator) -> None:
+    """A file with the name of a module of the standard library, or of a package that we use, is the program's alone."""
+    names = _names_that_the_sdk_has_not_imported()
+    assert {"secrets", "html", "csv", *LIBRARIES} <= {*names}
+    for name in names:
+        (stack.directory / f"{name}.py").write_text(f"raise ImportError('the {name} of the program')")
+    (stack.directory / "secrets.py").write_text("NAME = 'mine'")
+    stack.program("""
+        from pulumi_instances import get_instances
+        import secrets
+
+        Instance(secrets.NAME, your_mom="dropbox")
+        pulumi.export("found", len(get_instances(name="mine")))
+    """)
+
+    stack.up()
+
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)

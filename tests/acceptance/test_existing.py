@@ -130,7 +130,7 @@ def test_what_adopt_id_names_is_not_replaced(stack: Harness, instances_api: Emul
 
 
 LOOKUP = """
-    from pulumi_instances import get_instance, get_instance_output, get_instances
+    from pulumi_instances import get_instance, get_instance_output, get_instances, get_instances_output
 
     found = get_instance(name="mine", your_mom="dropbox")
     pulumi.export("id", found.id)
@@ -138,11 +138,16 @@ LOOKUP = """
     pulumi.export("names", [each.name for each in get_instances(tags=["a"])])
     copy = Instance("copy", your_mom=found.your_mom, tags=["copy"])
     pulumi.export("late", get_instance_output(id=copy.id).apply(lambda late: late.name))
+    pulumi.export("named", get_instance_output(name=copy.name).apply(lambda named: named.name))
+    after = pulumi.InvokeOutputOptions(depends_on=[copy])
+    pulumi.export("after", get_instances_output(tags=["copy"], opts=after).apply(len))
 """
 
 
 def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """It uses the stack's settings, the token is a secret, and a look-up with unknown arguments waits for `up`.
+    """It uses the stack's settings, and the token is a secret.
+
+    What is looked up by outputs, or depends on a resource, waits for `up` where that is still to be created.
 
     To the SDK of the native package all that the output form finds beside the token is a secret as well.
     """
@@ -160,9 +165,11 @@ def test_a_program_looks_instances_up(stack: Harness, instances_api: Emulator, e
         "token": token,
         "names": ["mine"],
         "late": "copy",
+        "named": "copy",
+        "after": 1,
     }
     secret = {key for key, output in up.outputs.items() if output.secret}
-    assert secret == ({"token", "late"} if stack.engine == "cli-native" else {"token"})
+    assert secret == ({"token", "late", "named", "after"} if stack.engine == "cli-native" else {"token"})
     assert token not in str(stack.checkpoint().deployment)
     assert set(stack.preview().change_summary) == {"same"}
     assert calls(instances_api) == ["POST /instances"]

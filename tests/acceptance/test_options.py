@@ -60,6 +60,23 @@ def test_replace_on_changes_makes_a_rename_a_replacement(stack: Harness, instanc
     assert_settled(stack, instances_api)
 
 
+def test_a_rename_where_a_protected_resource_takes_the_token(stack: Harness, instances_api: Emulator) -> None:
+    """The preview of an update does not know a dynamic resource's token, and refuses; the native package knows it."""
+    user = (
+        'Instance("user", your_mom="box", configuration={"url": box.token}, opts=pulumi.ResourceOptions(protect=True))'
+    )
+    program = f"box = {BOX.format(options='')}\n{user}"
+    stack.program(program)
+    stack.up()
+    stack.program(program.replace('name="first"', 'name="second"'))
+    if stack.engine == "cli-native":
+        assert stack.preview().change_summary == {"same": 2, "update": 1}
+    else:
+        with pytest.raises(auto.CommandError, match="protect"):
+            stack.preview()
+    assert len(instances_api.writes) == 2
+
+
 def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
     """It survives destroy, its removal from the program and a replacement; without protection it can be deleted."""
     stack.program(BOX.format(options="protect=True"))

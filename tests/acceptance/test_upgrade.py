@@ -111,3 +111,31 @@ def _seed(api: Emulator, outputs: dict[str, object]) -> int:
     made = api.add(your_mom=str(outputs["your_mom"]), name=str(outputs["name"]), tags=tags)
     api.change(made, token=f"token of {outputs['name']}")
     return made
+
+
+SUBCLASS = """
+    class Crm(Instance{old}):
+        def __init__(self, name):
+            super().__init__(name, your_mom="sfdc", tags=["crm"])
+
+    Crm("crm")
+"""
+
+
+@pytest.mark.dynamic_door("resources of the native package have a type of their own")
+@pytest.mark.needs_engine("aliases of types")
+def test_a_subclass_that_had_lost_its_type_gets_it_back(stack: Harness, instances_api: Emulator) -> None:
+    """The instance stays what it is: nothing is replaced, and nothing is sent."""
+    stack.program(SUBCLASS.format(old=', module="", name="Resource"'))
+    stack.up()
+    assert stack.instances() == {}
+    made = instances_api.instances()
+    stack.program(SUBCLASS.format(old=""))
+
+    assert set(stack.preview().change_summary) == {"same"}
+    stack.up()
+
+    assert instances_api.instances() == made
+    assert stack.instances()["crm"]["id"] == str(made[0]["id"])
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)

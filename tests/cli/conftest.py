@@ -10,8 +10,9 @@ from typing import NamedTuple
 import pytest
 
 from pulumi_instances import cli
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.marks import mark_of
 
 PLACE = Place("shop", "dev", "", "crm")
 MARK = mark_of(line_of(PLACE), 1)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
 
 from .conftest import MARK, Done, Run

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.cli.doctor import OLDEST_SDK
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.marks import mark_of
 
 from .conftest import MARK, Run
 

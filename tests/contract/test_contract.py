@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import pulumi_instances
 from pulumi_instances import Instance
 from pulumi_instances.core import config, identity, model, state_format
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of, new_mark
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.mocks import declare
 
@@ -51,8 +52,8 @@ def test_the_pickle_is_the_same_in_every_process(hash_seed: str) -> None:
     assert fresh_process(code, PYTHONHASHSEED=hash_seed) == PICKLE
 
 
-MARK = "pulumi:shop/dev/crm#7lef5h5qxgdbu5.1"
-MARK_OF_CHILD = "pulumi:shop/dev/crm#7lef5h5ouumntl.12"
+LINE = "pulumi:shop/dev/crm#7lef5h5qxgdbu5"
+LINE_OF_CHILD = "pulumi:shop/dev/crm#7lef5h5ouumntl"
 ACCOUNT = "1000a80befbff34e4eb6e5478cd39406"
 
 OLD_PICKLES = {
@@ -106,19 +107,20 @@ def test_the_property_keys() -> None:
 
 def test_the_hidden_keys() -> None:
     """State files contain them, and so do the inputs in there."""
-    assert model.HIDDEN == ("__defaults", "__mark", "__account", "__created")
+    assert model.HIDDEN == ("__defaults", "__mark", "__account", "__created", "__made")
     assert model.LINE == "__line"
-    assert model.SECRET_STATE == ("token", "__account")
+    assert model.SECRET_STATE == ("token", "__account", "__made")
 
 
 def test_the_spelling_of_a_mark() -> None:
     """It is on instances at the service: another line would make them nobody's."""
     place = Place.of_urn("urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::crm")
     assert place is not None
-    assert mark_of(line_of(place), 1) == MARK
+    assert line_of(place) == LINE
     child = Place.of_urn("urn:pulumi:dev::shop::acme:index:Team$instances:index:Instance::crm")
     assert child is not None
-    assert mark_of(line_of(child), 12) == MARK_OF_CHILD
+    assert line_of(child) == LINE_OF_CHILD
+    assert re.fullmatch(re.escape(LINE) + r"\.[a-z0-9]{4}", new_mark(LINE))
 
 
 def test_the_digest_of_an_account() -> None:
@@ -182,6 +184,13 @@ def test_the_exported_names() -> None:
         "get_instances_output",
     ]
     assert all(getattr(pulumi_instances, name).__name__ == name for name in pulumi_instances.__all__)
+
+
+def test_the_version_and_the_command_are_in_the_package() -> None:
+    """`python -m pulumi_instances` is the command line, where the environment's `bin` is not on PATH."""
+    command = [sys.executable, "-m", "pulumi_instances", "--version"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"pulumi-instances, version {pulumi_instances.__version__}\n"
 
 
 def test_importing_does_nothing() -> None:

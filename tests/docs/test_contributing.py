@@ -7,6 +7,7 @@ import re
 import pytest
 
 from pulumi_instances.core import config, model
+from pulumi_instances.native import schema
 
 from .markdown import ROOT, document
 
@@ -44,17 +45,25 @@ def test_the_files_and_tests_of_the_steps_exist(what: str) -> None:
         assert not name or f"\ndef {name}(" in text
 
 
-def test_a_property_takes_five_source_files() -> None:
-    """The steps name five, and each set or function that they name exists."""
+EVERYWHERE = "events_enabled"
+"""A property that no code treats in a special way: what names it has to name any other, too."""
+
+
+def test_a_property_takes_the_source_files_that_the_steps_name() -> None:
+    """Those that name an ordinary one, and two for what answers show. Each set or function in the steps exists."""
     steps = how_to("a property")
-    assert len(set(re.findall(r"`(provider/[\w./]+)`", steps))) == 5
+    files = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py") if EVERYWHERE in path.read_text()}
+    shown = {f"provider/pulumi_instances/{name}.py" for name in ("lookup", "testing/emulator/wire")}
+    assert set(re.findall(r"`(provider/[\w./]+)`", steps)) == files | shown
     names = set(re.findall(r"`(_?[A-Z_]+|from_wire|to_\w+)`", steps))
     assert {"INPUTS", "UPDATABLE", "CREATE_ONLY", "OUTPUT_ONLY", "HEALTH", "SECRET_OUTPUTS"} <= names
-    assert [name for name in names if not hasattr(model, name)] == []
+    assert [name for name in names if not (hasattr(model, name) or hasattr(schema, name))] == []
 
 
 def test_a_setting_takes_what_the_steps_name() -> None:
-    """Each name in the steps exists in the module of the settings."""
+    """Those files that name a setting. Each name in the steps exists in the module of the settings."""
+    files = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py") if "maxRetries" in path.read_text()}
+    assert files <= set(re.findall(r"`(provider/[\w./]+)`", how_to("a setting")))
     names = re.findall(r"`(S\w+)`", how_to("a setting"))
     assert {"Settings", "SETTINGS"} == set(names)
     assert [name for name in names if not hasattr(config, name)] == []

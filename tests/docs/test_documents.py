@@ -21,8 +21,23 @@ from pulumi_instances.testing.plugin import StackFactory
 
 from .markdown import DOCUMENTS, ROOT, blocks, document, headings, table
 
-PROGRAMS = [*blocks("README.md", "python"), *blocks("docs/resource.md", "python")]
+PROGRAMS = [
+    *blocks("README.md", "python"),
+    *blocks("docs/resource.md", "python"),
+    blocks("docs/moving.md", "python")[0],
+]
 TESTS = blocks("docs/testing.md", "python")
+EMULATOR, FIXTURE = blocks("docs/emulator.md", "python")
+[LIVE] = blocks("docs/live-services.md", "python")
+TEST_OF_LIVE = """
+from pathlib import Path
+from pulumi.automation import ConfigValue
+
+def test_the_program_of_live_services(stack, instances_dialect):
+    config = {f"live:{key}": ConfigValue("s3cret", secret=True) for key in ("key", "apiSecret", "code")}
+    if instances_dialect == "elements":
+        stack(Path(__file__).parent / "live", config=config).up()
+"""
 
 
 def test_the_settings_table_lists_exactly_the_settings() -> None:
@@ -79,13 +94,23 @@ def test_the_programs_deploy(program: str, stack: StackFactory, instances_api: E
     project.preview(expect_no_changes=True)
 
 
-def test_the_test_for_users_passes(tmp_path: Path) -> None:
-    """The test that docs/testing.md shows needs nothing but the plugin."""
-    (tmp_path / "test_program.py").write_text("\n\n".join(TESTS))
+def test_the_tests_for_users_pass_in_both_dialects(tmp_path: Path) -> None:
+    """Those of docs/testing.md need nothing but the plugin. docs/emulator.md says how each runs in two dialects."""
+    (tmp_path / "conftest.py").write_text(FIXTURE)
+    (tmp_path / "test_program.py").write_text("\n\n".join([*TESTS, TEST_OF_LIVE]))
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "Pulumi.yaml").write_text("name: live\nruntime: python\n")
+    (tmp_path / "live" / "__main__.py").write_text(LIVE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
-    assert f"{len(TESTS)} passed" in done.stdout
+    assert f"{2 * (len(TESTS) + 1)} passed" in done.stdout
+
+
+def test_the_emulator_runs_inside_the_process(tmp_path: Path) -> None:
+    """The program of docs/emulator.md is whole."""
+    (tmp_path / "try.py").write_text(EMULATOR)
+    subprocess.run([sys.executable, "-W", "error", "try.py"], cwd=tmp_path, timeout=60, check=True)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

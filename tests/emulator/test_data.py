@@ -104,3 +104,14 @@ def test_the_port_is_free_again_afterwards() -> None:
         port = int(api.base_url.split(":")[2].split("/")[0])
     with Emulator(port=port) as api:
         assert f":{port}/" in api.base_url
+
+
+def test_texts_are_altered(api: Emulator, http: Http) -> None:
+    """Those that requests send, until that ends."""
+    api.alter(str.upper)
+    made = http.post(name="a", tags=["b"], configuration={"c": ["d", 1]}).json()["id"]
+    http("PUT", f"/instances/{made}", json={"name": "e"})
+    found = api.instance(made)
+    assert (found["name"], found["tags"], found["configuration"]) == ("E", ["B"], {"c": ["D", 1]})
+    api.reset()
+    assert http.post(name="a").json()["name"] == "a"

@@ -58,7 +58,7 @@ def test_an_object_as_held_has_the_names_of_the_model(api: Emulator, http: Http)
 
 def test_a_mark_is_shown_as_who_manages_the_instance(api: Emulator, http: Http) -> None:
     """It is not among the tags, in what answers say it is; and it stays when a test changes the tags."""
-    mark = "pulumi:shop/dev/crm#abcdefghijklmn.1"
+    mark = "pulumi:shop/dev/crm#abcdefghijklmn.0001"
     made, other = api.add(tags=["eu", mark]), api.add(tags=["eu"])
     assert [(each["tags"], each["managed_by"]) for each in api.instances()] == [
         (["eu"], "shop/dev/crm"),

@@ -14,11 +14,12 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
 from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.marks import mark_of
 from tests.support.mocks import secret
 from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
@@ -199,10 +200,11 @@ def test_what_the_program_makes_a_secret_stays_one(provider: Native, api: Emulat
     assert checked == {**marked, "__line": CRM}
     assert provider.check({**news, "name": secret(UNKNOWN)}).inputs["name"] == secret(UNKNOWN)
     previewed = provider.create(checked, preview=True).outputs
+    assert previewed["name"] == secret(UNKNOWN)
     made = provider.create(checked)
     read = provider.refresh(made.id, made.outputs, checked)
     updated = provider.update(made.id, made.outputs, checked, old_inputs=checked)
-    for answer in (previewed, made.outputs, read.outputs, read.inputs, updated):
+    for answer in ({**previewed, "name": news["name"]}, made.outputs, read.outputs, read.inputs, updated):
         assert {key: answer[key] for key in marked} == marked
     assert api.instance(made.id)["name"] == "s3cret-name"
     found = provider.invoke("getInstances", name=secret("s3cret-name"))
@@ -312,9 +314,10 @@ def test_what_differs_in_the_outputs_alone_is_shown_so(provider: Native) -> None
 def test_a_preview_of_a_create_knows_the_inputs_and_sends_nothing(provider: Native, api: Emulator) -> None:
     found = provider.create(inputs(tags=None, providerData={"code": "c0de"}), preview=True)
     assert found.id == ""
-    assert found.outputs["name"] == "billing"
+    assert found.outputs["yourMom"] == "dropbox"
     assert found.outputs["providerData"] == secret({"code": "c0de"})
     assert found.outputs["token"] == secret(UNKNOWN)
+    assert found.outputs["name"] == UNKNOWN  # so that a look-up by it waits for `up`
     assert [found.outputs[key] for key in ("tags", "valid", "disabled")] == [UNKNOWN] * 3
     assert api.requests == []
 

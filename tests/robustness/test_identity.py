@@ -310,6 +310,9 @@ def test_a_rename_that_was_cut_off_loses_nothing(stack: Harness, instances_api: 
 
     done = try_to_run(stack, "pulumi", "destroy", *ends)
 
+    if renamed == "resource":  # the end of its mark is the same
+        assert (done.returncode, instances_api.instances()) == (0, [])
+        return
     assert "was cut off, or another one has it, so nothing was done" in done.stdout + done.stderr
     assert ids(instances_api) == made
     stack.program(ONE.format(tags=["c"]))

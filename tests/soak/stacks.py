@@ -1,32 +1,62 @@
-"""The stacks of the soak, on the CLI. SOAK_ENGINE: ``cli`` (the dynamic provider) or ``cli-native``."""
+"""The stacks of the soak: ``direct`` (without an engine), ``cli`` (the dynamic provider) or ``cli-native``."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from collections.abc import Mapping
 from pathlib import Path
-
-import pulumi.automation as auto
+from typing import Any
 
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
-from tests.support.harness import PLUGINS, ROOT, cli_env
+from tests.robustness import running
+from tests.support.harness import CliHarness, Harness, NativeHarness
 from tools.native_sdk import generate_sdk
 
-ENGINE = os.environ.get("SOAK_ENGINE", "cli")
-RESOURCE_TYPE = NATIVE_TYPE if ENGINE == "cli-native" else INSTANCE_TYPE
+from . import direct
+from .direct import DirectStack
 
-_PROJECT = "soak"
+Stack = Harness | DirectStack
+
+PROGRAM = """
+import json
+from pathlib import Path
+
+for name, inputs in json.loads(Path("wanted.json").read_text()).items():
+    aliases = [pulumi.Alias(name=alias)] if (alias := inputs.pop("alias", None)) else None
+    Instance(name, **inputs, opts=pulumi.ResourceOptions(aliases=aliases))
+"""
+"""It declares what `wanted.json` beside it says."""
 
 
-def new_stack(name: str, directory: Path, env: Mapping[str, str]) -> auto.Stack:
-    """A stack in a directory of its own, whose program is `program.py`."""
+def new_stack(engine: str, directory: Path, env: Mapping[str, str]) -> Stack:
+    """A stack in a directory of its own. All of them have the same name."""
     directory.mkdir(exist_ok=True)
-    shutil.copy(Path(__file__).with_name("program.py"), directory / "__main__.py")
-    project = f"name: {_PROJECT}\nruntime: python\n"
-    env = {**cli_env(directory), **env}
-    if ENGINE == "cli-native":
-        project += PLUGINS
-        env["PYTHONPATH"] = os.pathsep.join([str(generate_sdk(directory)), str(ROOT)])
-    (directory / "Pulumi.yaml").write_text(project)
-    return auto.create_stack(name, work_dir=str(directory), opts=auto.LocalWorkspaceOptions(env_vars=env))
+    if engine == "direct":
+        return DirectStack(directory, env)
+    if engine == "cli":
+        stack = CliHarness(directory)
+    else:
+        template = CliHarness(directory.with_name(f"{directory.name}-template")).directory
+        stack = NativeHarness(directory, template, generate_sdk(directory))
+    stack.program(PROGRAM)
+    stack.env.update(env)
+    return stack
+
+
+def instances(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The instances that a stack holds, by their names. Nothing waits for its deletion in good times."""
+    resources = (stack.export().deployment or {}).get("resources") or []
+    found = [resource for resource in resources if resource["type"] in (INSTANCE_TYPE, NATIVE_TYPE)]
+    assert not [resource for resource in found if resource.get("delete")], "a deletion is still owed"
+    return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+
+def token(resource: Mapping[str, Any]) -> str:
+    """The token that a state holds."""
+    held = resource["outputs"]["token"]
+    return str(held if isinstance(held, str) else json.loads(held["plaintext"]))
+
+
+def providers(homes: list[str]) -> list[int]:
+    """The ids of the provider processes of these machines."""
+    return [*direct.providers(), *(process for home in homes for process in running.providers(home))]

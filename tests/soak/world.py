@@ -9,27 +9,32 @@ import os
 import random
 import signal
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pulumi.automation as auto
 import pytest
 
+from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.testing.emulator import Emulator, Fault
 from pulumi_instances.testing.emulator import api as emulated
-from tests.robustness.running import providers
 from tests.support.cutting_proxy import cutting_proxy
+from tests.support.processes import until
 
-from .stacks import RESOURCE_TYPE, new_stack
+from .direct import DirectStack
+from .stacks import Stack, instances, new_stack, providers, token
 
 MOST = int(os.environ.get("SOAK_MOST", "40"))
 """Instances of the larger stack; more of them make more requests in a step."""
 CONNECTORS = ("dropbox", "box", "sfdc")
 NAMES = ("same", "same too", "other")
 TAGS = ("a", "b", "c")
+TWINS = ("twin 0", "twin 1", "twin 2")
+"""Resources of both stacks, and so with the same line. Nobody removes or replaces them under faults."""
 
 RATE = 0.2
 """How many of the requests of an `up` meet a fault."""
@@ -56,11 +61,17 @@ class World:
     """The soak's state of affairs. Everything random comes from one seed, but for the order of threads."""
 
     def __init__(
-        self, api: Emulator, elsewhere: Emulator, directory: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+        self,
+        engine: str,
+        dialect: str,
+        api: Emulator,
+        elsewhere: Emulator,
+        directory: Path,
+        seed: int,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """``elsewhere`` is another service, whose variables are in the shell at times."""
         self.api = api
-        self._elsewhere = elsewhere
         self.random = random.Random(seed)  # noqa: S311  nothing secret comes from it
         self.figures: Counter[str] = Counter()
         self.calm = True
@@ -68,42 +79,65 @@ class World:
         self.strangers: dict[int, dict[str, Any]] = {}
         self._settled: dict[str, dict[str, Any]] = {}
         self.generations: Counter[str] = Counter()
+        self.codes: defaultdict[str, set[str | None]] = defaultdict(set)
+        """The codes that each resource has been given."""
+        self.logs_in_again = "provider_data" in DIALECTS[dialect].in_place
+        """Whether an instance may get a new code."""
         self.removed_by_hand: set[str] = set()
+        """The ids of what was deleted in this step."""
         self.went: dict[str, str] = {}
         """Names that have lost their instance to another name, and its id."""
         self._homes = [str(directory / machine) for machine in ("laptop", "runner")]
         self._codes = itertools.count()
         self._names = itertools.count()
         self._cuts = 0.0
+        self._lag = 0.0
+        self._posts_to_live = 0
+        """At which POST from now on the provider is killed; 0 for none."""
         self._proxy = ExitStack()
         through_proxy = self._proxy.enter_context(cutting_proxy(api, self._cut))
         env = {**api.env, **through_proxy, "INSTANCES_CREATE_TIMEOUT": "3", "INSTANCES_TIMEOUT": "3"}
-        self._stack = new_stack("soak", directory, env)
+        self._stack = new_stack(engine, directory, env)
         # Another backend knows nothing of the first one, and may have a stack of the same name.
-        self._other = new_stack("soak", directory / "other", env)
-        self._shells = [dict(stack.workspace.env_vars) for stack in (self._stack, self._other)]
-        for stack, shell in zip((self._stack, self._other), self._shells, strict=True):
-            stack.workspace.env_vars = shell
+        self._other = new_stack(engine, directory / "other", env)
+        self._shells = [stack.env for stack in (self._stack, self._other)]
         for _ in range(MOST):  # their ids are those that ours begin with
             elsewhere.add(self.random.choice(CONNECTORS), "same")
-        self._elsewhere_before = elsewhere.instances()
+        account = api.add_account()
+        api.add(self.random.choice(CONNECTORS), "same", account=account)
+        self._wrong: list[tuple[dict[str, str], Callable[[], object]]] = [
+            (elsewhere.env, elsewhere.instances),
+            ({**account.env, **through_proxy}, lambda: api.instances(account)),
+        ]
+        """The variables of other accounts, and what each has."""
         self._directory = directory
         self._move_machine()
         self._write_other()
+        self.wanted.update({name: self._new_inputs() for name in TWINS})
+        self._write()
         take = api._faults.take
 
         def counted(method: str, path: str) -> Fault | None:
             fault = take(method, path)
             self.figures["requests" if self.calm else "requests under faults"] += 1
+            self.figures["writes"] += method != "GET"
             self.figures["faults"] += fault is not None
+            if method == "POST" and self._posts_to_live > 0:
+                self._posts_to_live -= 1
+                if self._posts_to_live == 0:
+                    self._kill()
             return fault
 
         monkeypatch.setattr(api._faults, "take", counted)
         # In good times a page holds one instance, so that a listing takes hundreds of requests.
         monkeypatch.setattr(emulated, "_page_size", lambda *_: 1 if self.calm else 200)
+        for stack in (self._stack, self._other):
+            self._run(stack.up, take_over="no")
+        self.others_twins_before = self.others_twins()
 
     def close(self) -> None:
-        """End the proxy."""
+        """End the proxy, and what uses it."""
+        self._settle()
         self._proxy.close()
 
     def _cut(self, _method: str, _path: str) -> bool:
@@ -113,15 +147,24 @@ class World:
 
     def _move_machine(self) -> None:
         """The next operations run on one of two machines."""
-        for shell in self._shells:
-            shell["PULUMI_HOME"] = self.random.choice(self._homes)
+        machines = [self.random.choice(self._homes) for _ in self._shells]
+        if machines != [shell.get("PULUMI_HOME") for shell in self._shells]:
+            self._settle()
+        for shell, machine in zip(self._shells, machines, strict=True):
+            shell["PULUMI_HOME"] = machine
+
+    def _settle(self) -> None:
+        """Let the service end what killed runs have begun: only on the same machine something waits for that."""
+        for stack in (self._stack, self._other):
+            if isinstance(stack, DirectStack):
+                stack.settle()
+        until(lambda: not self.api._journal._in_flight)
+        time.sleep(self._lag)
 
     def _write_other(self) -> None:
         """The program of a colleague's stack: the same names, connectors and tags, in the same account."""
-        wanted = {
-            f"o{number}": {"your_mom": self.random.choice(CONNECTORS), "name": self.random.choice(NAMES), "tags": []}
-            for number in range(self.random.randint(0, 6))
-        }
+        names = [*TWINS, *(f"o{number}" for number in range(self.random.randint(0, 6)))]
+        wanted = {name: {"your_mom": CONNECTORS[0], "name": self.random.choice(NAMES), "tags": []} for name in names}
         (self._directory / "other" / "wanted.json").write_text(json.dumps(wanted))
 
     # what the user does
@@ -130,7 +173,7 @@ class World:
         """A few changes of the program, or many."""
         while len(self.wanted) < MOST // 2:
             self._add()
-        for _ in range(self.random.choice((1, 2, 5, 10, 20))):
+        for _ in range(self.random.choice((1, 2, 5, 10, 20, MOST // 3))):
             change = self.random.choice((self._add, self._add, self._remove, self._rename, self._retag, self._replace))
             change()
         if self.random.random() < 0.3:
@@ -139,15 +182,17 @@ class World:
             self._write_other()
         batched = self.random.choice(("true", "false"))
         for stack in (self._stack, self._other):
-            stack.set_config("instances:batchReads", auto.ConfigValue(batched))
+            stack.configure({"instances:batchReads": auto.ConfigValue(batched)})
         self._write()
 
     def _write(self) -> None:
+        for name, inputs in self.wanted.items():
+            self.codes[name] |= self.codes[inputs.get("alias", name)] | {inputs.get("provider_data", {}).get("code")}
         (self._directory / "wanted.json").write_text(json.dumps(self.wanted))
 
     def _move(self) -> None:
         """Give a resource another name, by an alias."""
-        movable = [name for name, inputs in self.wanted.items() if inputs == self._settled.get(name)]
+        movable = [name for name in self._removable() if self.wanted[name] == self._settled.get(name)]
         state = self.state()
         ids = {str(instance["id"]) for instance in self.api.instances()}
         movable = [name for name in movable if name in state and state[name]["id"] in ids]
@@ -162,7 +207,7 @@ class World:
         """Perhaps have a resource replaced: one without a code, which would have been used."""
         if self.random.random() > 0.3:
             return
-        deployment = self._stack.export_stack()
+        deployment = self._stack.export()
         resources = (deployment.deployment or {}).get("resources") or []
         mine = {
             name: resource
@@ -171,41 +216,54 @@ class World:
             and "provider_data" not in self._settled[name]
         }
         if mine:
-            name = self.random.choice(list(mine))
-            mine[name]["taint"] = True
-            self._stack.import_stack(deployment)
+            name, replace = self.random.choice(list(mine)), []
+            if self.random.random() < 0.5:
+                replace = [mine[name]["urn"]]
+            else:
+                mine[name]["taint"] = True
+                self._stack.import_(deployment)
             self.generations[name] += 1
-            self.figures["taints"] += 1
-            self._run(self._stack.up, take_over="no")
+            self.figures["replaced by --replace" if replace else "taints"] += 1
+            self._run(self._stack.up, take_over="no", replace=replace)
 
     def _add(self) -> None:
         if len(self.wanted) < MOST:
-            tags = self.random.sample(TAGS, self.random.randint(0, 2))
-            inputs: dict[str, Any] = {
-                "your_mom": self.random.choice(CONNECTORS),
-                "name": self.random.choice(NAMES),
-                "tags": tags,
-            }
+            inputs = self._new_inputs()
             if self.random.random() < 0.5:
                 inputs["provider_data"] = {"code": self._new_code()}
             self.wanted[f"r{next(self._names)}"] = inputs
 
+    def _new_inputs(self) -> dict[str, Any]:
+        tags = self.random.sample(TAGS, self.random.randint(0, 2))
+        return {"your_mom": self.random.choice(CONNECTORS), "name": self.random.choice(NAMES), "tags": tags}
+
     def _remove(self) -> None:
-        if self.wanted:
-            del self.wanted[self.random.choice(list(self.wanted))]
+        del self.wanted[self.random.choice(self._removable())]
+
+    def _removable(self) -> list[str]:
+        return [name for name in self.wanted if name not in TWINS]
 
     def _rename(self) -> None:
-        self._change(name=self.random.choice(NAMES))
+        self._one().update(name=self.random.choice(NAMES))
 
     def _retag(self) -> None:
-        self._change(tags=self.random.sample(TAGS, self.random.randint(0, 2)))
+        self._one().update(tags=self.random.sample(TAGS, self.random.randint(0, 2)))
 
     def _replace(self) -> None:
-        self._change(your_mom=self.random.choice(CONNECTORS), provider_data={"code": self._new_code()})
+        replaced = self.wanted[self.random.choice(self._removable())]
+        replaced.update(your_mom=self.random.choice(CONNECTORS), provider_data={"code": self._new_code()})
 
-    def _change(self, **inputs: Any) -> None:
-        if self.wanted:
-            self.wanted[self.random.choice(list(self.wanted))].update(inputs)
+    def _one(self) -> dict[str, Any]:
+        return self.wanted[self.random.choice(list(self.wanted))]
+
+    def _give_new_codes(self) -> None:
+        """Where an update was killed, nobody knows whether the service has used its code."""
+        for name, inputs in self.wanted.items():
+            before = self._settled.get(inputs.get("alias", name), {})
+            if inputs.get("provider_data") != before.get("provider_data"):
+                inputs["provider_data"] = {"code": self._new_code()}
+        self._write()
+        self.figures["new codes"] += 1
 
     def _new_code(self) -> str:
         return f"c0de-{next(self._codes)}"
@@ -214,13 +272,16 @@ class World:
 
     def meddle(self) -> None:
         """Perhaps change, delete, or add an object by hand."""
+        self.removed_by_hand.clear()
         ours = [instance for instance in self.api.instances() if instance["id"] not in self.strangers]
-        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "add"))
+        what = self.random.choice(("nothing", "nothing", "rename", "retag", "flip", "delete", "delete", "add"))
         if what == "add":
             made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), self.random.sample(TAGS, 1))
             self.strangers[made] = self.api.instance(made)
         elif what != "nothing" and ours:
-            instance_id = self.random.choice(ours)["id"]
+            instance_id = self.random.choice([self.random.choice(ours), ours[-1]])[
+                "id"
+            ]  # the last id may be given again
             self.figures["changes by hand"] += 1
             if what == "rename":
                 self.api.change(instance_id, name="by hand")
@@ -233,7 +294,11 @@ class World:
 
     def strangers_come(self) -> None:
         """Perhaps the service gives the ids of deleted instances to those that somebody else makes."""
-        if self.random.random() < 0.3:
+        if self.removed_by_hand or self.random.random() < 0.3:
+            last = max(instance["id"] for instance in self.api.instances() if instance["id"] not in self.strangers)
+            for stranger in [each for each in self.strangers if each > last]:
+                self.api.remove(stranger)
+                del self.strangers[stranger]
             self.api.restart_ids()
             for _ in range(self.random.randint(1, 3)):
                 made = self.api.add(self.random.choice(CONNECTORS), self.random.choice(NAMES), [])
@@ -241,15 +306,16 @@ class World:
                 self.figures["ids given again"] += str(made) in self.removed_by_hand
 
     def go_elsewhere(self) -> None:
-        """Perhaps run operations with the variables of another service in the shell: none may have any effect."""
+        """Perhaps run operations with the variables of another account in the shell: none may have any effect."""
         if not self._settled or self.random.random() > 0.4:
             return
-        before = self.state()
+        before, (variables, instances_there) = self.state(), self.random.choice(self._wrong)
+        there = instances_there()
         operations: list[Callable[..., object]] = [self._stack.refresh, self._stack.up, self._stack.destroy]
         operation = self.random.choice(operations)
         shell = self._shells[0]
         right = dict(shell)
-        shell.update(self._elsewhere.env)
+        shell.update(variables)
         try:
             operation(**({"refresh": True} if operation == self._stack.up else {}))
             self.figures["operations elsewhere that went through"] += 1
@@ -257,17 +323,17 @@ class World:
             self.figures["operations elsewhere"] += 1
         shell.clear()
         shell.update(right)
-        self.figures["strangers touched"] += self._elsewhere.instances() != self._elsewhere_before
+        self.figures["strangers touched"] += instances_there() != there
         after = self.state()
         self.figures["lost"] += len(before.keys() - after.keys())
-        assert {name: each["outputs"]["token"] for name, each in after.items()} == {
-            name: each["outputs"]["token"] for name, each in before.items()
+        assert {name: token(each) for name, each in after.items()} == {
+            name: token(each) for name, each in before.items()
         }
         assert self.figures["strangers touched"] == self.figures["lost"] == 0
 
     def _delete_by_hand(self, instance_id: int) -> None:
-        if instance_id not in {int(resource["id"]) for resource in self.state().values()}:
-            return  # the other stack's
+        if instance_id not in {int(each["id"]) for name, each in self.state().items() if name not in TWINS}:
+            return  # the other stack's, or one that it has as well
         self.api.remove(instance_id)
         self.removed_by_hand.add(str(instance_id))
         for name, resource in self.state().items():
@@ -282,19 +348,19 @@ class World:
         self.calm = False
         self._move_machine()
         self._cuts = self.random.choice((0.0, 0.0, 0.1))
-        self.api.lag(self.random.choice((0.0, 0.0, 0.2, 0.5)))
+        self._lag = self.random.choice((0.0, 0.0, 0.2, 0.5))
+        self.api.lag(self._lag)
         for fault in FAULTS:
             seed = self.random.randrange(2**32)
             self.api.fail(None, None, fault, probability=RATE / len(FAULTS), seed=seed)
         for stack in (self._stack, self._other) if self.random.random() < 0.3 else (self._stack,):
-            with self._killer() if self.random.random() < 0.15 else _nobody():
+            with self._killer(stack) if self.random.random() < 0.35 else _nobody():
                 try:
                     self._run(stack.up, parallel=8, refresh=self.random.random() < 0.3, take_over="yes")
                     self.figures["operations that went through"] += 1
                 except auto.CommandError:
                     self.figures["operations that failed"] += 1
         self.api._faults.clear()
-        self.api.lag(0)
         self._cuts = 0.0
         self.calm = True
 
@@ -303,7 +369,7 @@ class World:
         for stack in (self._stack, self._other):
             self._move_machine()
             settings: dict[str, str] = {}
-            for _ in range(3):
+            for _ in range(5):
                 try:
                     self._run(stack.up, parallel=8, refresh=True, **settings)
                     break
@@ -315,6 +381,8 @@ class World:
                     elif "_CONFIRM_GONE=true" in said and "confirm_gone" not in settings:
                         settings["confirm_gone"] = "true"
                         self.figures["confirmed gone"] += 1
+                    elif self.logs_in_again and "give a new code" in said:
+                        self._give_new_codes()
                     else:
                         raise
         for inputs in self.wanted.values():
@@ -329,7 +397,15 @@ class World:
         for shell in self._shells:
             shell.update({key: value for key, value in given.items() if value})
         try:
-            operation(**options)
+            for looks in itertools.count():
+                try:
+                    operation(**options)
+                    break
+                except auto.CommandError as error:
+                    # Pages of one instance each move where one appears late; those of 200 always have something new.
+                    if not (self.calm and looks < 5 and "has nothing new" in str(error)):
+                        raise
+                    time.sleep(self._lag)
         finally:
             for shell, key in itertools.product(self._shells, given):
                 shell.pop(key, None)
@@ -340,21 +416,30 @@ class World:
 
     def destroy(self) -> None:
         """Destroy both stacks."""
-        self._stack.destroy()
-        self._other.destroy()
+        self._run(self._stack.destroy)
+        self._run(self._other.destroy)
 
     @contextmanager
-    def _killer(self) -> Iterator[None]:
-        """SIGKILL the provider process at a random moment of the block, if it has one by then."""
+    def _killer(self, stack: Stack) -> Iterator[None]:
+        """Kill the provider during a POST of the block, or at any moment of it; or the engine, if that can be."""
         over = threading.Event()
+        if self.random.random() < 0.5:
+            self._posts_to_live = self.random.randint(1, 3)
+            try:
+                yield
+            finally:
+                self._posts_to_live = 0
+            return
+        wait, kill = self.random.uniform(0.5, 2.0), self._kill
+        if isinstance(stack, DirectStack):
+            wait, kill = wait / 5, self.random.choice((kill, stack.leave))
 
-        def kill() -> None:
-            over.wait(self.random.uniform(0.5, 2.0))
-            for provider in [process for home in self._homes for process in providers(home)]:
-                os.kill(provider, signal.SIGKILL)
-                self.figures["providers killed"] += 1
+        def kill_then() -> None:
+            if not over.wait(wait):
+                self.figures["engines killed"] += kill != self._kill
+                kill()
 
-        killer = threading.Thread(target=kill)
+        killer = threading.Thread(target=kill_then)
         killer.start()
         try:
             yield
@@ -362,19 +447,24 @@ class World:
             over.set()
             killer.join()
 
+    def _kill(self) -> None:
+        for provider in providers(self._homes):
+            with suppress(ProcessLookupError):
+                os.kill(provider, signal.SIGKILL)
+            self.figures["providers killed"] += 1
+
     def state(self) -> dict[str, dict[str, Any]]:
         """The instances of the state by their names."""
-        return self._state(self._stack)
+        return instances(self._stack)
+
+    def others_twins(self) -> dict[str, str]:
+        """The tokens that the other stack has for what both have."""
+        held = instances(self._other)
+        return {name: token(held[name]) for name in TWINS}
 
     def others(self) -> set[str]:
         """The ids that the other stack holds."""
-        return {resource["id"] for resource in self._state(self._other).values()}
-
-    def _state(self, stack: auto.Stack) -> dict[str, dict[str, Any]]:
-        resources = (stack.export_stack().deployment or {}).get("resources") or []
-        found = [resource for resource in resources if resource["type"] == RESOURCE_TYPE]
-        assert not [resource for resource in found if resource.get("delete")], "a deletion is still owed"
-        return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+        return {resource["id"] for resource in instances(self._other).values()}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from pulumi_instances.api.attempt import Clock
+from pulumi_instances.api.retry import Clock
 
 
 class FakeClock(Clock):
@@ -15,7 +15,7 @@ class FakeClock(Clock):
     """
 
     def __init__(self, jitter: float = 1.0, meanwhile: Mapping[float, Callable[[], object]] | None = None) -> None:
-        super().__init__(now=self._now, sleep=self._sleep, jitter=lambda: jitter, wait=self._wait)
+        super().__init__(now=self._now, sleep=self._sleep, jitter=lambda: jitter)
         self._lock = threading.Lock()
         self._time = 0.0
         self._meanwhile = dict(meanwhile or {})
@@ -31,9 +31,3 @@ class FakeClock(Clock):
             due = [self._meanwhile.pop(moment) for moment in sorted(self._meanwhile) if moment <= self._time]
         for something in due:
             something()
-
-    def _wait(self, event: threading.Event, seconds: float) -> bool:
-        end = self._time + seconds
-        while not event.is_set() and self._time < end:
-            self._sleep(min([end, *(moment for moment in self._meanwhile if moment > self._time)]) - self._time)
-        return event.is_set()

@@ -18,6 +18,7 @@ Cuts = Callable[[str, str], bool]
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body waits 40 ms otherwise
     target: str
     cuts: staticmethod[[str, str], bool]
 

@@ -13,8 +13,9 @@ from pulumi_instances_native import (  # type: ignore[import-not-found]  # gener
 )
 from pulumi_instances_native import get_instance as _get_instance
 from pulumi_instances_native import get_instances as _get_instances
+from pulumi_instances_native import get_instances_output as _get_instances_output
 
-__all__ = ["Instance", "account", "get_instance", "get_instance_output", "get_instances"]
+__all__ = ["Instance", "account", "get_instance", "get_instance_output", "get_instances", "get_instances_output"]
 
 
 def account(
@@ -44,3 +45,8 @@ def get_instance(**given: Any) -> Any:
 def get_instances(**given: Any) -> Any:
     """The list itself. A function of the native package can only answer an object that holds it."""
     return _get_instances(**given).instances
+
+
+def get_instances_output(**given: Any) -> Any:
+    """The same, of the output form."""
+    return _get_instances_output(**given).instances

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.absence import is_young
-from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
+from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AnotherInstance, InstancesError, NotFound, UnexpectedAnswer
@@ -240,7 +240,7 @@ def test_a_new_token_is_taken_over_where_mark_account_and_connector_fit(
     api: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The service has renewed it."""
-    mark = "pulumi:shop/dev/crm#abcdefghijklmn.1"
+    mark = "pulumi:shop/dev/crm#abcdefghijklmn.0001"
     instance_id = str(api.add(name="billing", tags=[mark]))
     outputs = state(api, instance_id, token="of-before", **{model.MARK: mark})
     found = operations(api).read(instance_id, outputs)

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_instances.api import transport
-from pulumi_instances.api.attempt import Attempt
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.responses import AnswerLost, retry_after
+from pulumi_instances.api.outcome import AnswerLost, Outcome, seconds_of
+from pulumi_instances.api.retry import within
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import (
@@ -43,6 +43,7 @@ from tests.support.scripted import Answer, Received, ScriptedServer, answer
 
 USER, ORGANIZATION = "us3r+s3cret/A=", "0123456789abcdef"
 INSTANCE = {"id": 7, "name": "billing", "token": "t0ken"}
+FOUND = {**INSTANCE, "id": "7"}
 BODY = {"name": "billing", "your_mom": {"key": "dropbox"}, "tags": [], "providerData": {"code": "0ne-time-c0de"}}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HTML = b"<html><body>Bad Gateway</body></html>"
@@ -260,10 +261,10 @@ def test_retry_after_in_seconds_is_followed(status: int, value: str, slept: floa
 
 def test_retry_after_as_a_date_is_followed() -> None:
     """This is the other form of RFC 9110, 10.2.3; a date that has passed means at once."""
-    an_hour = retry_after(formatdate(time.time() + 3600, usegmt=True))
+    an_hour = seconds_of(formatdate(time.time() + 3600, usegmt=True))
     assert an_hour is not None
     assert 3500 < an_hour <= 3600
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
 YEAR = "Wed, 21 Oct 99999999999999 07:28:00 GMT"
@@ -274,25 +275,54 @@ YEAR = "Wed, 21 Oct 99999999999999 07:28:00 GMT"
 )
 def test_nonsense_is_no_wait(value: str | None) -> None:
     """Then our own wait is used."""
-    assert retry_after(value) is None
+    assert seconds_of(value) is None
 
 
 @given(st.text() | st.integers().map(str) | st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S GMT")))
 def test_any_retry_after_is_understood_or_ignored(value: str) -> None:
     """It never causes an error, or a wait that is negative or endless."""
-    wait = retry_after(value)
+    wait = seconds_of(value)
     assert wait is None or 0 <= wait < float("inf")
 
 
 @pytest.mark.parametrize(("call", "status"), [("GET", 429), ("POST", 429), ("GET", 503)])
 def test_a_wait_beyond_the_deadline_is_not_begun(call: str, status: int) -> None:
     """An operation ends within its timeout times its tries; if it would have to wait longer, it fails at once."""
-    with ScriptedServer(answer(status, error_body("slow down"), Retry_After="3600")) as server:
+    with ScriptedServer(answer(status, error_body("slow down"), Retry_After="86400")) as server:
         clock = FakeClock()
         client = Client(settings(server.base_url), clock=clock)
-        with pytest.raises((RateLimited, ServerError), match=rf"{status} .*slow down.*run again"):
+        said = rf'{status} "slow down" \(requestId 5f1e\), and the service asks to wait 24 h; run again after that$'
+        with pytest.raises((RateLimited, ServerError), match=said):
             CALLS[call](client)
         assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["settings", "customTimeouts"])
+@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_call_waits_for_what_another_was_asked_to_wait(asked: str, limited: bool) -> None:
+    """After a 429 that asks for a day, every call of the account fails at once and says for how long."""
+    with ScriptedServer(answer(429, Retry_After=asked), answer(200, INSTANCE)) as server:
+        clock = FakeClock(jitter=0.0)
+        client = Client(settings(server.base_url), clock=clock)
+        assert outcome(client, "GET") is RateLimited
+        said = "nothing was sent, since the service has answered 429 and asks to wait .*(h|days); run again after that"
+        for call in CALLS:
+            with within(10.0 if limited else 0.0, clock), pytest.raises(ConnectionFailed, match=said):
+                CALLS[call](client)
+        assert (len(server.received), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (429, "the service has answered 429: no request is sent for 7 s"),
+        (503, "read instance 7: 503, and the service asks to wait 7 s; trying again in 7 s"),
+    ],
+)
+def test_a_long_wait_is_said(status: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(answer(status, Retry_After="7"), answer(200, INSTANCE)) as server:
+        Client(settings(server.base_url), clock=FakeClock(jitter=0.0)).get("7")
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [said]
 
 
 def test_a_429_slows_all_calls_of_the_account_and_of_no_other() -> None:
@@ -425,7 +455,7 @@ def test_the_authorities_of_the_environment_are_trusted(tmp_path: Path, monkeypa
     context, authority = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     with ScriptedServer(answer(200, INSTANCE), tls=context) as server:
-        assert Client(settings(server.base_url)).get("7") == INSTANCE
+        assert Client(settings(server.base_url)).get("7") == FOUND
 
 
 STRANGE_HEADERS = {
@@ -537,7 +567,7 @@ def test_an_answer_of_the_largest_size_is_taken(monkeypatch: pytest.MonkeyPatch)
     body = json.dumps(INSTANCE).encode()
     monkeypatch.setattr(transport, "LARGEST_BODY", len(body))
     with ScriptedServer(answer(200, body)) as server:
-        assert Client(settings(server.base_url)).get("7") == INSTANCE
+        assert Client(settings(server.base_url)).get("7") == FOUND
 
 
 @pytest.mark.parametrize(
@@ -588,7 +618,7 @@ def test_chunked_and_compressed_answers_are_read() -> None:
     packed = answer(200, gzip.compress(body), Content_Encoding="gzip")
     with ScriptedServer(Answer(CHUNKED + chunks), packed) as server:
         client = Client(settings(server.base_url))
-        assert [client.get("7"), client.get("7")] == [INSTANCE, INSTANCE]
+        assert [client.get("7"), client.get("7")] == [FOUND, FOUND]
         assert server.connections == 1
 
 
@@ -706,7 +736,7 @@ def test_the_log_tells_each_attempt_and_nothing_secret(caplog: pytest.LogCapture
             CALLS["POST"](Client(settings(server.base_url)))
     lines = [record.getMessage() for record in caplog.records if record.name == "pulumi_instances"]
     shapes = [
-        r"PUT /instances/7: connection (reset|closed without an answer) in \d+ ms, attempt 1",
+        r"PUT /instances/7: 127\.0\.0\.1:\d+: connection (reset|closed without an answer) in \d+ ms, attempt 1",
         r"PUT /instances/7: 503 in \d+ ms, attempt 2",
         r"PUT /instances/7: 200 in \d+ ms, attempt 3",
         r"POST /instances: 500 in \d+ ms, attempt 1",
@@ -724,9 +754,9 @@ def test_only_a_create_is_given_the_time_of_a_create(call: str, monkeypatch: pyt
     """Every other request ends after `timeout`."""
     given = []
 
-    def note(*arguments: Any) -> Attempt:
+    def note(*arguments: Any) -> Outcome:
         given.append(arguments[-1])
-        return Attempt(400)
+        return Outcome(400)
 
     monkeypatch.setattr(transport.Transport, "request", note)
     outcome(Client(settings("http://127.0.0.1:9", timeout=7, create_timeout=99)), call)
@@ -746,9 +776,9 @@ def test_the_five_operations_against_the_api(api: Emulator) -> None:
     """They are create, read, list, update and delete."""
     client = client_of(api)
     made = client.post({"name": "n", "your_mom": {"key": "box"}, "tags": ["a"]})
-    instance_id = str(made["id"])
+    instance_id = made["id"]
     assert client.get(instance_id)["token"] == made["token"]
-    assert [item["id"] for item in client.list_all()] == [made["id"]]
+    assert [item["id"] for item in client.list_all()] == [instance_id]
     assert client.put(instance_id, {"name": "m", "tags": ["b"]})["name"] == "m"
     assert api.instance(instance_id)["tags"] == ["b"]
     client.delete(instance_id)
@@ -770,7 +800,7 @@ def test_a_list_is_followed_over_all_its_pages(objects: int, page: int, pages: i
     """The paging headers lead from page to page; the last one may be exactly full."""
     with Emulator(page_size=page) as api:
         ids = [api.add(name=f"n{number}") for number in range(objects)]
-        assert sorted(item["id"] for item in client_of(api).list_all()) == ids
+        assert sorted(int(item["id"]) for item in client_of(api).list_all()) == ids
         assert pages <= len(api.requests) <= pages + 1
 
 
@@ -799,7 +829,7 @@ def test_a_page_that_fails_is_repeated_alone() -> None:
     with Emulator(page_size=2) as paged:
         ids = [paged.add(name=f"n{number}") for number in range(4)]
         paged.fail("GET", "/instances", Fault.status(503))
-        assert sorted(item["id"] for item in client_of(paged).list_all()) == ids
+        assert sorted(int(item["id"]) for item in client_of(paged).list_all()) == ids
 
 
 def _page(*ids: int, then: str | None = None, total: int | None = None) -> Answer:
@@ -814,7 +844,6 @@ ENDLESS = {
     "a later empty page that leads on": [_page(1, then="a"), _page(then="b"), _page(2)],
     "a later page without new ids": [_page(1, 2, then="a"), _page(2, then="b"), _page(3)],
     "a last page without new ids": [_page(1, 2, then="a"), _page(2)],
-    "a repeated token": [_page(1, then="a"), _page(2, then="b"), _page(3, then="a"), _page(4)],
 }
 
 
@@ -840,9 +869,19 @@ def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> No
 
 
 def test_a_first_page_without_any_id_is_a_list() -> None:
-    """Only a later page has to bring something new; the caller judges what is strange in the first one."""
+    """Only a later page has to bring something new."""
     with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
-        assert Client(settings(server.base_url)).list_all() == [{"id": "odd"}]
+        assert Client(settings(server.base_url)).list_all(lenient=True) == []
+
+
+def test_strange_objects_in_a_listing_are_an_error_or_left_out() -> None:
+    """A look-up must not overlook one; for the rest they are not ours, whatever they contain."""
+    strange: list[Any] = [{}, {"id": "x"}, {"id": None, "name": "billing"}, {"id": 5, "name": 5}, {"id": 6, "tags": 7}]
+    with ScriptedServer(answer(200, [*strange, INSTANCE])) as server:
+        client = Client(settings(server.base_url))
+        assert client.list_all(lenient=True) == [FOUND]
+        with pytest.raises(UnexpectedAnswer, match="the answer holds an instance without a numeric id"):
+            client.list_all()
 
 
 COUNTED: dict[str, tuple[list[Answer], str | None]] = {
@@ -864,7 +903,7 @@ def test_a_list_with_fewer_instances_than_announced_is_not_whole(what: str) -> N
     with ScriptedServer(*steps) as server:
         client = Client(settings(server.base_url))
         if fault is None:
-            assert [instance["id"] for instance in client.list_all()] == [1, 2, 3]
+            assert [instance["id"] for instance in client.list_all()] == ["1", "2", "3"]
             return
         with pytest.raises(UnexpectedAnswer, match=f"^list instances: {fault}"):
             client.list_all()
@@ -888,7 +927,7 @@ def test_the_answer_to_a_get_is_about_the_instance_that_was_asked_for(shown: obj
 def test_an_absurd_count_of_instances_does_not_matter() -> None:
     """It is only displayed."""
     with ScriptedServer(answer(200, [INSTANCE], elements_total_count="9" * 5000)) as server:
-        assert Client(settings(server.base_url)).list_all() == [INSTANCE]
+        assert Client(settings(server.base_url)).list_all() == [FOUND]
 
 
 def test_the_token_of_the_next_page_is_quoted() -> None:

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import pytest
 
 from pulumi_instances import process
 from pulumi_instances.api import locks
-from pulumi_instances.api.attempt import Clock
 from pulumi_instances.api.operations import Operations
-from pulumi_instances.core import identity, model
+from pulumi_instances.api.retry import Clock
+from pulumi_instances.core import identity, marks, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     AdoptionRefused,
@@ -37,10 +37,11 @@ from pulumi_instances.core.errors import (
     StatusError,
     UnexpectedAnswer,
 )
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.updates import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
+from tests.support.marks import counting, mark_of
 from tests.support.scripted import Answer, ScriptedServer, answer
 from tests.support.values import inputs
 
@@ -88,6 +89,11 @@ def add(api: Emulator, *tags: str, **changed: Any) -> str:
     return str(api.add(**{"your_mom": "dropbox", "name": "billing", "tags": [*tags], **changed}))
 
 
+@pytest.fixture(autouse=True)
+def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "new_mark", counting())
+
+
 @pytest.fixture
 def locked() -> Callable[[], int]:
     """Count the locks that are left."""
@@ -126,8 +132,8 @@ def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator, 
     assert locked() == 0
 
 
-def test_a_replacement_gets_the_next_number(api: Emulator) -> None:
-    """The old instance, which Diff has shown, has the first."""
+def test_a_replacement_gets_a_mark_of_its_own(api: Emulator) -> None:
+    """The old instance, which Diff has shown, has another one."""
     every = operations(api)
     olds = every.create(checked())
     later = operations(api)
@@ -410,11 +416,12 @@ ANSWERED = {"id": 9, "name": "billing", "token": "t0ken", "tags": ["eu"], "disab
 
 
 @pytest.mark.parametrize("mark", [True, False])
-@pytest.mark.parametrize("why", ["existed before", "another's mark", "held by another resource"])
+@pytest.mark.parametrize("why", ["existed before", "another's mark", "another machine's", "held by another resource"])
 def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark: bool) -> None:
     """A cache, or a service that looks for one of the same name: it may be somebody's."""
     before = [{**ANSWERED, "name": "somebody's"}] if why == "existed before" else []
-    given = {**ANSWERED, "tags": [mark_of(OTHER, 1)]} if why == "another's mark" else ANSWERED
+    marked = {"another's mark": mark_of(OTHER, 1), "another machine's": mark_of(LINE, 7)}
+    given = {**ANSWERED, "tags": [marked[why]]} if why in marked else ANSWERED
     with ScriptedServer(answer(200, before), answer(200, given)) as server:
         every = scripted(server, mark=mark)
         if why == "held by another resource":
@@ -426,18 +433,35 @@ def test_an_answer_that_is_about_another_instance_is_not_believed(why: str, mark
         assert caught.value.candidates == ["9"]
 
 
-def test_the_id_of_an_instance_that_this_run_deleted_may_come_back(api: Emulator) -> None:
-    """This is so with `delete_before_replace` where a service gives ids again."""
+@pytest.mark.parametrize("how", ["deleted", "found missing"])
+def test_the_id_of_an_instance_that_no_longer_exists_may_come_back(api: Emulator, how: str) -> None:
+    """This is so with `delete_before_replace`, or after a refresh, where a service gives ids again."""
     instance_id = add(api, MARK)
     outputs = {"your_mom": "dropbox", "name": "billing", "token": api.instance(instance_id)["token"], model.MARK: MARK}
-    every = operations(api)
+    every = operations(api, confirm_gone=True)
     every._listings.before()
-    every.delete(instance_id, outputs)
+    if how == "deleted":
+        every.delete(instance_id, outputs)
+    else:
+        api.remove(instance_id)
+        with pytest.raises(NotFound):
+            every.read(instance_id, outputs)
     again = {**ANSWERED, "id": int(instance_id)}
     with ScriptedServer(answer(200, again)) as server:
         every._client.settings = Settings(server.base_url, "us3r-s3cret", "0rg-s3cret")
         every._client._opened = None
         assert every.create(checked())["id"] == instance_id
+
+
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_what_a_run_has_left_under_the_id_of_another_resource_is_taken_over(api: Emulator, verb: str) -> None:
+    """The service has given the id again. The state no longer holds what had it before."""
+    left = add(api, MARK)
+    outputs = {"your_mom": "dropbox", "name": "other", "token": "0ld", model.MARK: mark_of(OTHER, 1)}
+    every = operations(api, confirm_gone=True, take_over="yes")
+    with pytest.raises(NotFound) if verb == "read" else nullcontext():
+        getattr(every, verb)(left, outputs)
+    assert (every.create(checked())["id"], posts(api)) == (left, 0)
 
 
 @pytest.mark.parametrize("bad", [{"id": 9, "valid": "yes"}, {"id": 9}, {"id": 9.0, "tags": 5}, {"id": 9, "token": "t"}])
@@ -469,14 +493,14 @@ def test_a_new_instance_is_waited_for_until_it_can_be_read(early: str) -> None:
 
 
 @pytest.mark.parametrize("last", [answer(500), EARLY["a 404"], answer(200, {"id": 8, "token": "t"})])
-def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer) -> None:
-    """It exists, so the error has its id and the line to adopt it."""
+def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, locked: Callable[[], int]) -> None:
+    """It exists, so the error has its id and the line to adopt it. A listing may not show it yet: the file stays."""
     with (
         ScriptedServer(answer(200, []), answer(200, {"id": 9}), last) as server,
         pytest.raises(CreateIncomplete, match=r'created as 9.*adopt_id="9"') as caught,
     ):
         scripted(server).create(checked())
-    assert caught.value.candidates == ["9"]
+    assert (caught.value.candidates, locked()) == (["9"], 1)
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"), OverflowError()])
@@ -518,10 +542,10 @@ def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[
 
 def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """With the name and tags of today, by one PUT, and never deleted by this run: not even as the replaced one."""
-    left = add(api, "old", MARK, name="old")
+    left = add(api, "old", mark_of(LINE, 7), name="old")
     every = operations(api, take_over="yes")
     found = every.create(checked())
-    assert (found["id"], found[model.MARK]) == (left, mark_of(LINE, 2)), "it gets the next number"
+    assert (found["id"], found[model.MARK]) == (left, MARK), "it gets a new mark"
     assert [(request.method, request.body) for request in api.writes] == [
         ("PUT", {"name": "billing", "tags": ["eu", found[model.MARK]]})
     ]
@@ -531,10 +555,10 @@ def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCapt
 
 
 def test_a_replacement_leaves_the_instance_of_the_line(api: Emulator) -> None:
-    """`takeOver: no`: a new one gets the next number."""
-    left = add(api, MARK)
+    """`takeOver: no`: a new one is created beside it."""
+    left = add(api, mark_of(LINE, 7))
     found = operations(api, take_over="no").create(checked())
-    assert (found[model.MARK], ids(api)) == (mark_of(LINE, 2), [left, found["id"]])
+    assert (found[model.MARK], ids(api)) == (MARK, [left, found["id"]])
 
 
 def test_what_a_run_has_left_of_another_connector_is_not_taken_over(api: Emulator) -> None:
@@ -565,10 +589,13 @@ def test_what_the_state_holds_was_not_left_behind(api: Emulator) -> None:
 # a create that was cut off on this machine
 
 
-def test_a_create_that_was_cut_off_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("appears", [0.9, 0.99])
+def test_a_create_that_was_cut_off_is_waited_for(
+    api: Emulator, caplog: pytest.LogCaptureFixture, appears: float
+) -> None:
     """The API may still be at work for the killed process: what appears is taken over, and nothing is sent."""
     cut_off(api)
-    clock = FakeClock(meanwhile={CREATE_TIMEOUT * 0.9: partial(add, api, MARK)})
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT * appears: partial(add, api, MARK)})
     found = operations(api, clock, take_over="yes").create(checked())
     assert ([found["id"]], posts(api)) == (ids(api), 0)
     assert "looking for what an interrupted run may still be creating, for up to 60 s" in caplog.text
@@ -671,6 +698,24 @@ def test_an_interrupt_leaves_the_file_once_a_request_may_have_been_sent(
     with pytest.raises(type(error)):
         every.create(checked())
     assert locked() == int(sent)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_create_of_which_nobody_hears_leaves_the_file(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int], heard: bool
+) -> None:
+    """The engine was killed during the POST: no state holds the instance, and a listing may not show it yet."""
+    every = operations(api)
+    post = every._client.post
+
+    def post_then_die(*arguments: Any) -> Any:
+        made = post(*arguments)
+        monkeypatch.setattr(process, "is_heard", lambda: heard)
+        return made
+
+    monkeypatch.setattr(every._client, "post", post_then_die)
+    every.create(checked())
+    assert locked() == int(not heard)
 
 
 def test_a_file_stays_until_what_was_cut_off_is_known(
@@ -908,8 +953,9 @@ def test_a_delete_spares_what_carries_anothers_mark(api: Emulator, caplog: pytes
 
 def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """Another resource of the stack, another stack of its name, or the old provider of a replacement."""
-    instance_id = add(api, MARK)
-    held = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: MARK}
+    old_mark = mark_of(LINE, 7)
+    instance_id = add(api, old_mark)
+    held = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: old_mark}
     found = operations(api, take_over="yes").create(checked())
     assert found["id"] == instance_id
     operations(api).delete(instance_id, held)
@@ -919,11 +965,27 @@ def test_what_was_taken_over_is_not_deleted_by_who_had_it(api: Emulator, caplog:
     assert ids(api) == []
 
 
-@pytest.mark.parametrize("before", [OTHER, line_of(Place("old-shop", "prod", "", "billing"))])
-def test_what_a_cut_off_rename_has_marked_stays_in_the_state(api: Emulator, before: str) -> None:
-    """The instance has the mark of the new name, of the resource or of its stack, and the state that of the old one."""
+def test_what_a_cut_off_rename_has_marked_is_deleted(api: Emulator) -> None:
+    """The instance has the mark of the new name, and the state that of the old one. Their ends are the same."""
+    instance_id = add(api, mark_of(OTHER, 1))
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(OTHER, 1)}
+    update = Update("PUT", {"name": "billing", "tags": ["new"]})
+    operations(api).update(instance_id, outputs, checked(), update)
+    [sent] = [request.body["tags"] for request in api.writes if request.body]
+    assert sent == ["new", MARK]
+    operations(api).read(instance_id, outputs)
+    operations(api).delete(instance_id, outputs)
+    assert ids(api) == []
+
+
+OLD_STACK = line_of(Place("old-shop", "prod", "", "billing"))
+
+
+@pytest.mark.parametrize("before", [mark_of(OTHER, 2), mark_of(OLD_STACK, 1)])
+def test_what_may_be_of_a_cut_off_rename_stays_in_the_state(api: Emulator, before: str) -> None:
+    """The instance has the mark of another resource, or of this one in a stack of another name."""
     instance_id = add(api, MARK)
-    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: mark_of(before, 1)}
+    outputs = {"your_mom": "dropbox", "token": api.instance(instance_id)["token"], model.MARK: before}
     with pytest.raises(AdoptionRefused, match="run `pulumi up` first"):
         operations(api).delete(instance_id, outputs)
     assert ids(api) == [instance_id]
@@ -1008,7 +1070,7 @@ def test_nothing_is_sent_for_what_is_not_an_id(api: Emulator, bad: Any) -> None:
 
 MIXED_UP: dict[str, tuple[Bag, str]] = {
     "another instance": ({"id": 8, "name": "other", "token": "t"}, "the answer is about instance 8"),
-    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer is an instance whose `valid` is a string"),
+    "a malformed one": ({"id": 7, "valid": "yes"}, "the answer holds an instance whose `valid` is a string"),
 }
 
 

@@ -7,7 +7,8 @@ import pytest
 from pulumi_instances.api.holders import Holders
 from pulumi_instances.core import model
 from pulumi_instances.core.errors import AdoptionRefused
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
+from tests.support.marks import mark_of
 
 CRM, BOX = (line_of(Place("shop", "dev", "", name)) for name in ("crm", "box"))
 OF_CRM, OF_BOX = {model.MARK: mark_of(CRM, 1)}, {model.MARK: mark_of(BOX, 1)}
@@ -24,16 +25,6 @@ def declare(holders: Holders, instance_id: str, line: str, **how: bool) -> bool:
 
 
 # marks and what is left behind
-
-
-def test_a_mark_takes_the_next_number_of_its_line() -> None:
-    """Neither a listed instance, nor that of the state, nor an earlier create of this run has it."""
-    holders = Holders()
-    assert holders.next_mark(CRM, []) == mark_of(CRM, 1)
-    assert holders.next_mark(CRM, [listed("7", mark_of(CRM, 4)), listed("8", mark_of(BOX, 9))]) == mark_of(CRM, 5)
-    holders.note_state("9", {model.MARK: mark_of(CRM, 7)})
-    assert holders.next_mark(CRM, []) == mark_of(CRM, 8)
-    assert holders.next_mark(BOX, []) == mark_of(BOX, 1)
 
 
 def test_what_no_resource_of_the_run_holds_was_left_behind() -> None:

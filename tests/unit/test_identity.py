@@ -10,9 +10,11 @@ import pytest
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.identity import Verdict
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
+from tests.support.marks import mark_of
 
 LINE, THEIRS = line_of(Place("shop", "dev", "", "crm")), line_of(Place("shop", "prod", "", "crm"))
+RENAMED = line_of(Place("shop", "dev", "", "customers"))
 MARK = mark_of(LINE, 1)
 STATE = {"token": "t0ken", "your_mom": "dropbox", model.MARK: MARK, model.ACCOUNT: "here"}
 
@@ -36,8 +38,10 @@ MARKS = {
     "no mark": [],
     "another number": [mark_of(LINE, 2)],
     "another's mark": [mark_of(THEIRS, 1)],
+    "our mark by another name": [mark_of(RENAMED, 1)],
+    "another resource's mark": [mark_of(RENAMED, 2)],
 }
-OUR_MARK = {"our mark", "our mark in other letters", "two marks"}
+OUR_MARK = {"our mark", "our mark in other letters", "two marks", "our mark by another name"}
 
 
 def expected(token: str, connector: str, marks: str, account: str) -> Verdict:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 
 from pulumi_instances import Instance, account
 from pulumi_instances.core.marks import Place
-from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
+from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
 from tests.support.mocks import declare, secret, without_pickle
 
 
@@ -41,6 +42,27 @@ def test_everything_given_is_sent() -> None:
         "provider_data": secret({"code": "c0de"}),
         "adopt_id": "4014",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "type_", "others"),
+    [
+        ({}, INSTANCE_TYPE, [NATIVE_TYPE, UNTYPED]),
+        ({"module": "ours", "name": "Crm"}, "pulumi-python:dynamic/ours:Crm", [NATIVE_TYPE]),
+    ],
+)
+def test_a_subclass_keeps_the_type_unless_it_names_another(
+    options: dict[str, str], type_: str, others: list[str]
+) -> None:
+    """What states hold of it from before, under the type of any dynamic resource, stays its own."""
+
+    def program() -> None:
+        cls = types.new_class("Crm", (Instance,), options)
+        cls("crm", your_mom="sfdc")
+
+    [request] = declare(program).registered
+    assert request.type == type_
+    assert [alias.urn.split("::")[2] for alias in request.aliases] == others
 
 
 def test_the_provider_is_a_plain_pickle_by_reference() -> None:

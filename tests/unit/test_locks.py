@@ -31,7 +31,7 @@ def never() -> bool:
     return False
 
 
-def always(_error: BaseException, _turn: locks.Turn) -> bool:
+def always(_error: BaseException | None, _turn: locks.Turn) -> bool:
     """Whatever the error is, it is known what was made."""
     return True
 

@@ -11,9 +11,10 @@ import pytest
 import pulumi_instances as instances
 from pulumi_instances import InstanceResult
 from pulumi_instances.core.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Account, Emulator
-from tests.support.mocks import declare
+from tests.support.marks import mark_of
+from tests.support.mocks import Monitor, declare
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def ids(api: Emulator) -> list[str]:
     return [str(instance_id) for instance_id in made]
 
 
-def seen(program: Callable[[], Any]) -> list[Any]:
+def seen(program: Callable[[], Any], *, preview: bool = False) -> list[Any]:
     """What the output that a program returns came to, and whether it is known and secret."""
     told: list[Any] = []
 
@@ -43,7 +44,7 @@ def seen(program: Callable[[], Any]) -> list[Any]:
         parts = pulumi.Output.all(output.is_known(), output.is_secret(), output.future())
         return parts.apply(told.extend)
 
-    declare(run)
+    declare(run, preview=preview)
     known, secret, value = told
     return [value if known else None, bool(known), bool(secret)]
 
@@ -222,6 +223,44 @@ def test_the_output_form_fails_as_the_plain_one() -> None:
     """The error lists the candidates."""
     with pytest.raises(LookupFailed, match="2 instances have"):
         declare(lambda: instances.get_instance_output(name="crm"))
+
+
+@pytest.mark.usefixtures("api")
+def test_what_is_not_found_by_an_output_is_unknown_in_a_preview() -> None:
+    """`up` may be going to give an instance the name that the preview shows already. It fails if it does not."""
+
+    def look() -> Any:
+        renamed = instances.Instance("renamed", your_mom="box", name="later")
+        return instances.get_instance_output(name=renamed.name).id
+
+    assert seen(look, preview=True)[1] is False
+    with pytest.raises(LookupFailed, match='no instance has name="later"'):
+        declare(look)
+    with pytest.raises(LookupFailed, match='no instance has name="later"'):
+        declare(lambda: instances.get_instance_output(name="later"), preview=True)
+
+
+@pytest.mark.parametrize("wrap", [lambda team: team, lambda team: [team], pulumi.Output.from_input])
+def test_a_look_up_waits_for_what_a_component_holds(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, wrap: Callable[[pulumi.Resource], Any]
+) -> None:
+    """The option `depends_on` takes a resource, a list, or an output of either."""
+    register = Monitor.RegisterResource
+
+    def made(self: Monitor, request: Any) -> Any:
+        if request.custom:
+            api.add(name="box")
+        return register(self, request)
+
+    monkeypatch.setattr(Monitor, "RegisterResource", made)
+
+    def look() -> Any:
+        team = pulumi.ComponentResource("x:y:Team", "team")
+        instances.Instance("box", your_mom="box", opts=pulumi.ResourceOptions(parent=team))
+        opts = pulumi.InvokeOutputOptions(depends_on=wrap(team))
+        return instances.get_instances_output(name="box", opts=opts).apply(len)
+
+    assert seen(look) == [1, True, False]
 
 
 # accounts

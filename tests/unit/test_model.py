@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from pulumi.output import UNKNOWN as U
 from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError, UnexpectedAnswer
-from pulumi_instances.core.marks import Place, line_of, mark_of
+from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.validation import check
+from tests.support.marks import mark_of
 from tests.support.values import ANYTHING, KNOWN, Inputs, good_inputs, inputs, outputs
 
 DIALECT = DIALECTS["default"]
@@ -310,11 +312,11 @@ def test_what_is_not_given_is_not_managed(
     body = model.to_update(news, olds)
     if sent:
         assert {key: value for key, value in body.items() if key in changed} == sent
-        assert not model.is_met(body, olds, DIALECT)
+        assert not model.is_met(body, olds)
     else:
-        assert model.is_met(body, olds, DIALECT)
+        assert model.is_met(body, olds)
     # What the update writes settles it: no more difference, and a refresh mirrors what check fills.
-    made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news), DIALECT)
+    made = model.outputs({"id": "1"}, {**olds, **body, **news}, model.not_given(news))
     if changed or marks is not None:
         assert model.changes(made, news, DIALECT) == NOTHING
         assert model.inputs_of(made) == news
@@ -324,7 +326,7 @@ def test_what_is_not_given_is_not_managed(
 def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags: list[str]) -> None:
     """Tags in the state are managed, and nothing differs before or after."""
     state = outputs(tags=tags)
-    made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state), DIALECT)
+    made = model.outputs({"id": "1", "name": "billing", "tags": tags}, state, model.unmanaged(state))
     assert made["__defaults"] == ([] if tags else ["tags"])
     for bag in (state, made):
         assert model.changes(bag, inputs(tags=tags or None), DIALECT) == NOTHING
@@ -333,9 +335,9 @@ def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags:
 
 def test_hidden_keys_are_carried_over() -> None:
     """They survive every operation."""
-    hidden = {model.MARK: "m", model.ACCOUNT: "a", model.CREATED: 5}
+    hidden = {model.MARK: "m", model.ACCOUNT: "a", model.CREATED: 5, model.MADE: {"name": "made"}}
     found = {"id": "1", model.MARKS: ["another"]}
-    made = model.outputs(found, outputs(**hidden), [], DIALECT)
+    made = model.outputs(found, outputs(**hidden), [])
     assert {key: made[key] for key in model.HIDDEN} == {model.DEFAULTS: [], **hidden}
     assert model.MARKS not in made
 
@@ -361,7 +363,7 @@ def test_outputs_of_unchanged_inputs_show_no_difference(bag: Inputs) -> None:
     """Created from inputs, it does not differ from them, even after the engine made floats of numbers."""
     checked, problems = check(bag)
     assert problems == []
-    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked), DIALECT)
+    made = model.outputs({"id": "1", "token": "t", "valid": True}, checked, model.not_given(checked))
     assert model.changes(_as_doubles(made), _as_doubles(checked), DIALECT) == NOTHING
 
 
@@ -554,7 +556,7 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
     """What the API says takes precedence; what it omits is carried forward; configuration and data are as declared."""
     known = outputs(configuration=CONFIG, provider_data=CODE, adopt_id="27")
     found = {"id": "27", "name": "renamed", "valid": False}
-    assert model.outputs(found, known, [], DIALECT) == {
+    assert model.outputs(found, known, []) == {
         "your_mom": "dropbox",
         "name": "renamed",
         "tags": ["eu"],
@@ -569,27 +571,27 @@ def test_outputs_are_the_answer_over_what_is_known() -> None:
 
 def test_a_new_token_is_taken_over() -> None:
     """A token is carried forward only while the answers omit it."""
-    assert model.outputs({"id": "1", "token": "new"}, outputs(), [], DIALECT)["token"] == "new"
-    assert model.outputs({"id": "1"}, outputs(), [], DIALECT)["token"] == "t0ken-of-billing"
+    assert model.outputs({"id": "1", "token": "new"}, outputs(), [])["token"] == "new"
+    assert model.outputs({"id": "1"}, outputs(), [])["token"] == "t0ken-of-billing"
 
 
 def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
     """Outputs have exactly the documented keys."""
-    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1}, [], DIALECT)
+    made = model.outputs({"id": "1", "token": "t"}, {**inputs(), "__provider": "p", "stranger": 1}, [])
     assert set(made) == {"your_mom", "name", "tags", "token", "__defaults"}
 
 
 def test_outputs_always_hold_tags() -> None:
     """If nobody mentions tags, they are an empty list."""
-    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"], DIALECT)["tags"] == []
-    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [], DIALECT)["tags"] == ["a", "b"]
+    assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
+    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["a", "b"]
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
     """A refresh returns inputs with these keys only: one more would show as removed by the next `up`."""
     for left_out in ([], ["tags"], ["name", "tags"]):
         bag = inputs(configuration=CONFIG, **dict.fromkeys(left_out))
-        made = model.outputs({"id": "1", "name": "n", "tags": ["x"], "token": "t"}, bag, model.not_given(bag), DIALECT)
+        made = model.outputs({"id": "1", "name": "n", "tags": ["x"], "token": "t"}, bag, model.not_given(bag))
         assert made["__defaults"] == left_out
         assert (made["name"], made["tags"]) == ("n", ["x"])
         assert set(model.inputs_of(made)) == set(bag)
@@ -642,3 +644,21 @@ def test_a_lookup_is_told_from_a_refresh_by_its_outputs(key: str) -> None:
     """`.get` passes inputs only; an output that no program can write means a refresh."""
     assert model.is_lookup({**inputs(), "__provider": "p"})
     assert not model.is_lookup({**inputs(), key: False})
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2017-05-22T04:12:16Z", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        ("2017-05-22T04:12:16", datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (1495426336000, datetime(2017, 5, 22, 4, 12, 16, tzinfo=timezone.utc)),
+        (None, None),
+        ("yesterday", None),
+        (True, None),
+        (1e300, None),
+        ([], None),
+    ],
+)
+def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
+    """The field is spelled as on live services."""
+    assert model.from_wire({"id": 1, "createdDate": value}, DIALECT).get(model.CREATED_AT) == moment

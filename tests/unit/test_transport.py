@@ -1,4 +1,4 @@
-"""Whether a request may have reached the API: over real sockets, directly and through proxies."""
+"""Whether a request may have reached the API, and whom we trust: over real sockets, directly and through proxies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from typing import Any
 
 import pytest
 
+from pulumi_instances.api import environment
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.responses import AnswerLost
+from pulumi_instances.api.outcome import AnswerLost
 from pulumi_instances.api.transport import Transport
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
+from tests.support.scripted import Answer, ScriptedServer, answer
 
 # http.client of Python 3.10 and 3.11 leaves the answer of a proxy that refuses a tunnel to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -78,6 +80,9 @@ class Proxy:
             return
         head = _request(connection)
         self.asked.append(head.split(b"\r\n")[0])
+        if self._tls is None and isinstance(step, bytes):
+            connection.sendall(step)
+            return
         if step == "refuse":
             connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
@@ -181,9 +186,9 @@ def test_what_never_left_is_known_behind_a_proxy(
     scheme, step, sent = SENT[what]
     with Proxy(step, tls=certificate[0]) as proxy:
         through(proxy.address)
-        attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
-        assert (attempt.status, attempt.sent) == (None, sent)
-        assert attempt.failure
+        outcome = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+        assert (outcome.status, outcome.sent) == (None, sent)
+        assert outcome.failure
         assert bool(proxy.requests) is (step == "cut")
 
 
@@ -194,8 +199,8 @@ def test_a_proxy_that_is_not_there_has_sent_nothing(
 ) -> None:
     """Neither where nobody listens, nor where its name is unknown."""
     through(f"http://127.0.0.1:{closed}" if what == "refused" else "http://proxy.invalid:3128")
-    attempt = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
-    assert (attempt.status, attempt.sent) == (None, False)
+    outcome = Transport(settings(scheme, certificate)).request("POST", "/instances", {}, 5.0)
+    assert (outcome.status, outcome.sent) == (None, False)
 
 
 @pytest.mark.parametrize("what", ["refused", "not resolved"])
@@ -244,7 +249,7 @@ def test_what_never_left_is_sent_again(
     good = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"id":7}'
     with Proxy("refuse", "tunnel, then cut", good, tls=certificate[0]) as proxy:
         through(proxy.address)
-        assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": 7}
+        assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": "7"}
         assert len(proxy.asked) == 3
         assert len(proxy.requests) == 1
 
@@ -287,3 +292,153 @@ def test_a_certificate_that_is_not_trusted_has_sent_nothing(
             CALLS["POST"](client)
         assert type(caught.value) is ConnectionFailed
         assert (len(proxy.asked), proxy.requests) == (1, [])
+
+
+# what a company's network needs
+
+MISSING_FILE = "{} names /missing/ca.pem, which does not exist; set {} to the PEM file of the authorities to trust"
+PROBLEMS: dict[str, tuple[str, str, str]] = {
+    "missing bundle": ("REQUESTS_CA_BUNDLE", "/missing/ca.pem", MISSING_FILE.format(*["REQUESTS_CA_BUNDLE"] * 2)),
+    "missing bundle of curl": ("CURL_CA_BUNDLE", "/missing/ca.pem", MISSING_FILE.format(*["CURL_CA_BUNDLE"] * 2)),
+    "SOCKS": (
+        "HTTPS_PROXY",
+        "socks5h://u:p4ss@proxy.test:1080",
+        'HTTPS_PROXY names a SOCKS proxy, for which a package is missing; run pip install "requests[socks]"',
+    ),
+    "scheme": ("https_proxy", "foo://u:p4ss@proxy.test", "https_proxy is not the URL of a proxy; write it as http://"),
+    "no host": ("ALL_PROXY", "http://", "ALL_PROXY is not the URL of a proxy; write it as http://"),
+    "one slash": ("HTTPS_PROXY", "http:/proxy.test:3128", "HTTPS_PROXY is not the URL of a proxy"),
+    "port": ("HTTPS_PROXY", "http://u:p4ss@proxy.test:x", "HTTPS_PROXY is not the URL of a proxy"),
+    "proxy not resolved": (
+        "HTTPS_PROXY",
+        "proxy.invalid:3128",
+        "api.test:443 through the proxy proxy.invalid:3128: the host name cannot be resolved; check HTTPS_PROXY and",
+    ),
+}
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that names a proxy or a file of authorities."""
+    kinds = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for name in (*kinds, *map(str.upper, kinds), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_variables")
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("what", PROBLEMS)
+def test_a_wrong_variable_is_named(what: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to write, and never the password of a proxy. Nothing was sent."""
+    variable, value, said = PROBLEMS[what]
+    if what == "SOCKS":
+        monkeypatch.setattr(environment, "find_spec", lambda _: None)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConnectionFailed) as caught:
+        CALLS[call](Client(Settings(f"https://{HOST}/v2", "us3r", "0rg", max_retries=1), clock=FakeClock()))
+    assert f": {said}" in str(caught.value)
+    assert "p4ss" not in str(caught.value)
+
+
+REFUSALS = {
+    407: "which answers 407; write user and password into https_proxy: http://user:password@127.0.0.1:{port}",
+    403: "which answers 403; ask for access to api.test through it, correct https_proxy, or name the host in NO_PROXY",
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_of_the_proxy_is_named(
+    status: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+) -> None:
+    """It is an error at once, since it would be the same again."""
+    with Proxy(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status) as proxy:
+        port = proxy.address.rpartition(":")[2]
+        through(f"http://someone:p4ss@127.0.0.1:{port}")
+        with pytest.raises(ConnectionFailed) as caught:
+            CALLS["POST"](Client(settings("https", certificate), clock=FakeClock()))
+        with pytest.raises(InstancesError) as plain:
+            CALLS["POST"](Client(settings("http", certificate), clock=FakeClock()))
+        assert len(proxy.asked) == 2
+    said = REFUSALS[status].format(port=port)
+    assert f"api.test:443 through the proxy 127.0.0.1:{port}, {said}" in str(caught.value)
+    assert status != 407 or "write user and password into http_proxy" in str(plain.value)
+    assert "p4ss" not in f"{caught.value} {plain.value}"
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_what_is_not_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other tools take the authorities of SSL_CERT_FILE."""
+    tls, pem = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    said = r"set instances:caBundle to .*; SSL_CERT_FILE is not read$"
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server, pytest.raises(ConnectionFailed, match=said):
+        tls_client(server.base_url).get("7")
+
+
+# TLS
+
+BODY = {"name": "billing", "your_mom": {"key": "dropbox"}, "tags": []}
+
+
+def tls_client(base_url: str, **changed: Any) -> Client:
+    """A client whose waits take no time."""
+    return Client(Settings(base_url, "us3r", "0rg", timeout=10, max_retries=2, **changed), clock=FakeClock())
+
+
+def test_the_own_authority_is_trusted_through_the_bundle(tmp_path: Path) -> None:
+    """`caBundle` names it."""
+    tls, pem = self_signed(tmp_path)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        assert tls_client(server.base_url, ca_bundle=str(pem)).get("7") == {"id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("made", "bundled", "why"),
+    [
+        ({}, False, "self.signed certificate"),
+        ({"days": -1}, True, "certificate has expired"),
+        ({"host": "127.0.0.2"}, True, "IP address mismatch, certificate is not valid for '127.0.0.1'"),
+    ],
+)
+def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bundled: bool, why: str) -> None:
+    """No request is sent or retried, and the message says why and what to do."""
+    tls, pem = self_signed(tmp_path, **made)
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        careful = tls_client(server.base_url, ca_bundle=str(pem) if bundled else None)
+        with pytest.raises(ConnectionFailed, match=why) as read:
+            careful.get("7")
+        with pytest.raises(ConnectionFailed, match=why) as created:
+            careful.post(BODY)
+        for message in (str(read.value), str(created.value)):
+            assert "set instances:caBundle to the PEM file of its authority" in message
+            assert "\n" not in message
+        assert server.received == []
+        assert server.connections <= 2
+
+
+def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on(tmp_path: Path) -> None:
+    """A TLS failure does not prove that nothing was sent, so the POST is searched for and never retried."""
+    tls, pem = self_signed(tmp_path)
+    with ScriptedServer(Answer(b"this is not TLS" * 9, "close", raw=True), tls=tls) as server:
+        with pytest.raises(AnswerLost, match="TLS failed"):
+            tls_client(server.base_url, ca_bundle=str(pem)).post(BODY)
+        assert [request.method for request in server.received] == ["POST"]
+
+
+def test_a_server_without_tls_is_a_connection_that_failed() -> None:
+    """An https URL points at a plain http port."""
+    with ScriptedServer(answer(200, {"id": 7})) as server:
+        with pytest.raises(ConnectionFailed, match="TLS failed"):
+            tls_client(server.base_url.replace("http:", "https:")).get("7")
+        assert server.received == []
+
+
+def test_a_bundle_that_holds_no_certificate_is_a_connection_that_failed(tmp_path: Path) -> None:
+    """The error is one line, not a traceback."""
+    tls, _ = self_signed(tmp_path)
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("not a certificate")
+    with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
+        with pytest.raises(ConnectionFailed, match="TLS failed"):
+            tls_client(server.base_url, ca_bundle=str(bundle)).get("7")
+        assert server.received == []

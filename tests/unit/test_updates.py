@@ -132,23 +132,55 @@ def test_what_changes_in_place_does_not_replace(key: str) -> None:
     assert model.changes(olds, news, LIVE) == model.changes(olds, news, SILENT) == ([key], [])
 
 
+CREATED: Inputs = {"name": " N", "tags": ["A", "b"], "configuration": {"url": "U", "nested": {"p": "P"}, "x": 1}}
+SHOWN = {"name": "n", "tags": ["a", "b"], "configuration": {"url": "u", "nested": {"p": "p"}, "x": 1}}
+MADE = {"name": "n", "tags": ["a", "b"], "configuration.url": "u", "configuration.nested": {"p": "p"}}
+
+
 @pytest.mark.parametrize(
-    ("declared", "found", "kept"),
+    ("sent", "found", "before", "expected"),
     [
-        pytest.param({"name": "<b>x</b> "}, {"name": "x"}, {"name": "<b>x</b> "}, id="HTML and spaces"),
-        pytest.param({"name": "<b>x</b>"}, {"name": "y"}, {"name": "y"}, id="renamed by hand"),
-        pytest.param({"name": "n", "tags": []}, {"tags": ["n"]}, {"tags": []}, id="the default tag"),
-        pytest.param({"name": "n", "tags": []}, {"tags": ["m"]}, {"tags": ["m"]}, id="another tag"),
-        pytest.param({"name": "n", "tags": ["a"]}, {"tags": ["n"]}, {"tags": ["n"]}, id="the default tag by hand"),
+        pytest.param(CREATED, SHOWN, None, MADE, id="a create"),
+        pytest.param(CREATED, CREATED, None, {}, id="as it was sent"),
+        pytest.param(CREATED, {"tags": ["b", "A"]}, None, {}, id="tags are a set"),
+        pytest.param({"configuration": {"x": 1}}, {"configuration": {"x": 1.0}}, None, {}, id="a number"),
+        pytest.param({"configuration": {"url": "V"}}, {"name": "m"}, MADE, {**MADE, "configuration.url": None}, id="-"),
+        pytest.param({"name": "M"}, {"name": "m"}, MADE, {**MADE, "name": "m"}, id="a part"),
+        pytest.param({"name": "M"}, {"name": "M"}, MADE, {**MADE, "name": None}, id="a part, as it was sent"),
+        pytest.param({"tags": ["b", "A"]}, {}, MADE, MADE, id="sent again, and not answered"),
+        pytest.param({"tags": ["C"]}, {}, MADE, {**MADE, "tags": None}, id="changed, and not answered"),
     ],
 )
-def test_what_the_service_makes_of_a_value_is_no_difference(declared: Inputs, found: Inputs, kept: Inputs) -> None:
-    """The outputs hold what was declared, so that neither a preview nor a refresh shows anything."""
-    known = outputs(**declared)
-    outs = model.outputs({"id": "7", **found}, known, [], LIVE)
-    assert {key: outs[key] for key in kept} == kept
-    changed, _ = model.changes(outs, inputs(**declared), LIVE)
-    assert bool(changed) is (outs["name"] != known["name"] or outs["tags"] != known["tags"])
+def test_what_a_write_has_made(sent: Inputs, found: Inputs, before: Inputs | None, expected: Inputs) -> None:
+    """Of what it has not sent, what was known is kept."""
+    olds = None if before is None else outputs(**CREATED, **{model.MADE: before})
+    assert model.made(sent, found, olds) == {part: value for part, value in expected.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("found", "gone"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"name": "n", "tags": ["a", "b"]}, {}, id="as it was made"),
+        pytest.param({"name": " N"}, {"name": " N"}, id="as it was sent"),
+        pytest.param({"name": "y"}, {"name": "y"}, id="renamed by hand"),
+        pytest.param({"tags": ["a"]}, {"tags": ["a"]}, id="another tag"),
+        pytest.param({"configuration": {"url": "u", "nested": {"p": "p"}, "x": 1}}, {}, id="a configuration"),
+        pytest.param(
+            {"configuration": {"url": "w", "nested": {"p": "p"}, "x": 1}},
+            {"configuration": {**CREATED["configuration"], "url": "w"}},
+            id="a key by hand",
+        ),
+    ],
+)
+def test_what_the_service_has_made_of_a_value_is_no_difference(found: Inputs, gone: Inputs) -> None:
+    """The outputs hold what was declared, until the service shows something else, which counts from then on."""
+    known = outputs(**CREATED, **{model.MADE: MADE})
+    outs = model.outputs({"id": "7", **found}, known, [])
+    assert {key: outs[key] for key in CREATED} == {**CREATED, **gone}
+    lost = {"configuration.url" if key == "configuration" else key for key in gone}
+    assert outs[model.MADE] == {part: value for part, value in MADE.items() if part not in lost}
+    assert model.outputs({"id": "7"}, {**known, "configuration": None}, ["name", "tags"]).get(model.MADE) is None
 
 
 @pytest.mark.parametrize(
@@ -162,13 +194,22 @@ def test_what_the_service_makes_of_a_value_is_no_difference(declared: Inputs, fo
         pytest.param(1, "1", False, id="a number as text"),
         pytest.param(1.0, "1", False, id="a whole float"),
         pytest.param({"a": [1, True]}, '{"a": [1, true]}', False, id="JSON of what is nested"),
-        pytest.param({"a": [1, True]}, '{"a": [1, 1]}', True, id="other JSON"),
         pytest.param({"a": 1}, "no JSON", True, id="no JSON"),
+        pytest.param({"a": [{"b": 1}]}, '{"a": [{"b": "1", "c": 2}], "d": 3}', False, id="members that are added"),
+        pytest.param({"a": {"b": "p"}}, {"a": {"b": "********"}}, False, id="a mask inside"),
         pytest.param("p", "********", False, id="a mask says nothing"),
         pytest.param("p", None, False, id="nor does null"),
     ],
 )
 def test_drift_is_what_the_service_shows_otherwise(declared: Any, shown: Any, drifted: bool) -> None:
     bag = {"key": declared, "other": "x"}
-    assert model.with_drift(bag, {"key": shown, "added": "y"}) == ({**bag, "key": shown} if drifted else bag)
-    assert model.with_drift(bag, None) == bag
+    assert model.as_shown(bag, {"key": shown, "added": "y"}) == ({**bag, "key": shown} if drifted else bag)
+    assert model.as_shown(bag, None) == bag
+
+
+def test_drift_inside_of_a_value_is_that_of_its_declared_members() -> None:
+    declared = {"a": [1, True], "b": {"c": 1, "d": 2}}
+    assert model.as_shown(declared, '{"a": [1, true, 2], "b": {"c": 2, "e": 3}}') == {
+        "a": [1, True, 2],
+        "b": {"c": 2, "d": 2},
+    }

@@ -149,7 +149,7 @@ DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
         ({"tags": ["a", None]}, "tags", "tags[1] must be a string, not a NoneType"),
         ({"tags": [{"name": "a"}]}, "tags", "tags[0] must be a string, not an object"),
         ({"tags": ["a", ""]}, "tags", "tags[1] is empty"),
-        ({"tags": ["a", " PULUMI:shop/dev/crm#abcdefghijklmn.1"]}, "tags", "tags[1] is the mark of a resource"),
+        ({"tags": ["a", " PULUMI:shop/dev/crm#abcdefghijklmn.0001"]}, "tags", "tags[1] is the mark of a resource"),
         ({"tags": ["a\nb"]}, "tags", "tags[0] contains a control character"),
         ({"configuration": "x"}, "configuration", "must be an object, not a string"),
         ({"configuration": ["x"]}, "configuration", "must be an object, not a list"),

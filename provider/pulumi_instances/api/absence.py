@@ -12,8 +12,8 @@ from typing import Any
 
 from ..core.errors import InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import ACCOUNT, CREATED
-from .client import Client
-from .listings import Found, Listings
+from .client import Client, Found
+from .listings import Listings
 
 
 class Absence:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.errors import AdoptionRefused, InstancesError, NotFound, Problem, quote
-from .client import Client
+from .client import Client, Found
 from .holders import Holders, Line, taken
-from .listings import Found, Listings
+from .listings import Listings
 
 log = logging.getLogger("pulumi_instances")
 
@@ -20,12 +20,11 @@ _TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move
 class Adoptions:
     """The adoptions of one account in this process. Safe to share between threads."""
 
-    def __init__(self, client: Client, listings: Listings, holders: Holders, get: Callable[[str], Found]) -> None:
-        """Send nothing yet. ``get`` reads one instance by a GET of it."""
+    def __init__(self, client: Client, listings: Listings, holders: Holders) -> None:
+        """Send nothing yet."""
         self._client = client
         self._listings = listings
         self._holders = holders
-        self._get = get
 
     def plan(self, instance_id: str, your_mom: Any, line: Line) -> Problem | None:
         """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
@@ -38,7 +37,7 @@ class Adoptions:
         try:
             before = self._listings.before()
             found = None if before is None else before.get(instance_id)
-            return _problem(found or self._get(instance_id), your_mom, line)
+            return _problem(found or self._client.get(instance_id), your_mom, line)
         except NotFound:
             return _missing(instance_id)
         except InstancesError as error:
@@ -63,7 +62,7 @@ class Adoptions:
         """
         instance_id, line = model.normalise_id(inputs["adopt_id"]), inputs.get(model.LINE)
         try:
-            found = self._get(instance_id)
+            found = self._client.get(instance_id)
         except NotFound:
             raise _refused(_missing(instance_id)) from None
         if (problem := _problem(found, inputs["your_mom"], line)) is not None:
@@ -80,21 +79,21 @@ class Adoptions:
     def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
         """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most.
 
-        With ``over`` it is taken over, and gets the next mark in any case: a state that holds it with the one before,
+        With ``over`` it is taken over, and gets a new mark in any case: a state that holds it with the one before,
         in another resource or another stack, does not delete it then.
         """
         mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
-        changes = not model.is_met(body, found, self._client.settings.dialect)
+        changes = not model.is_met(body, found)
         if is_new:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
             kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
-            marks = [*kept, *([mark] if is_new and mark else [])]
-            sent = {**body, "tags": [*body["tags"], *marks]} if "tags" in body else body
-            answer = model.from_wire(self._client.put(found["id"], sent), self._client.settings.dialect)
-            # The answer to a PUT may lack tags (API document): those before it are no longer true.
-            found = {**found, **body, **answer}
+            tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
+            sent = {**body, "tags": tags} if "tags" in body else body
+            answer = self._client.put(found["id"], sent)
+            # Without tags in the answer, those before it are no longer true.
+            found = {**found, **body, **with_tags(answer, body, found, self._client.get)}
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
@@ -106,8 +105,18 @@ class Adoptions:
         # Tags that are neither shown nor given would be lost by a PUT with the mark alone.
         if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
             return None, False
-        before = self._listings.before() or {}
-        return self._holders.next_mark(line, [*before.values(), found]), True
+        return marks.new_mark(line), True
+
+
+def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
+    """The answer to a PUT with its tags, which it may lack (API document). A GET tells them where they have changed."""
+    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), sent["tags"]):
+        return answer
+    try:
+        return {**get(answer["id"]), **answer}
+    except InstancesError as error:
+        log.debug("instance %s: its tags are not known after the update (%s)", answer["id"], error)
+        return answer
 
 
 def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:

@@ -8,30 +8,45 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+from ..core import model
 from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
-from ..core.errors import InputError, NotFound, UnexpectedAnswer
+from ..core.dialect import DIALECTS, spoken_in
+from ..core.errors import Cancelled, InputError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
-from . import limits, responses
-from .attempt import Attempt, Clock, Json, backoff
-from .breaker import Breaker
-from .pace import Pace, jittered
-from .responses import AnswerLost
+from . import retry
+from .outcome import AnswerLost, Json, Outcome
+from .retry import Breaker, Clock, RateLimit, TooLate, duration
 
 if TYPE_CHECKING:
     from .transport import Transport
 
 log = logging.getLogger("pulumi_instances")
 
-Query = list[tuple[str, str]]
+Found = dict[str, Any]
+"""What the API says of an instance (`model.from_wire`): always ``id``, and those of the outputs that it holds."""
 OnPage = Callable[[int, int | None], None]
 
 
+class _Request(NamedTuple):
+    what: str
+    """The operation and its object, as messages begin."""
+    method: str
+    path: str
+    body: Json = None
+    once: bool = False
+    """Whether it is not sent again where the API may have acted on it."""
+    slow: bool = False
+    """Whether it may take as long as a create, since the service itself calls another one."""
+    may_send: Callable[[], bool] = lambda: True
+    """Called before each try; nothing more is sent once it returns False."""
+
+
 class Client:
-    """The five operations of the API for one account. Safe to share between threads.
+    """The operations of the API for one account. Safe to share between threads.
 
     Every method raises a StatusError for an error status, ConnectionFailed without a usable answer and
     UnexpectedAnswer for one that the API document does not allow.
@@ -42,8 +57,8 @@ class Client:
         self.settings = settings
         self.clock = clock or Clock()
         self._opened: Transport | None = None
-        self._pace = Pace(self.clock, settings.max_requests_per_second)
-        self._breaker = Breaker(self.clock)
+        self._rate = RateLimit(self.clock, settings.max_requests_per_second)
+        self._breaker = Breaker()
         self._slots = threading.Semaphore(settings.parallelism)
         self._env = env_prefix(account)
         self.account_name = f'account "{account}"' if account else "the default account"
@@ -61,96 +76,85 @@ class Client:
 
     # operations
 
-    def get(self, instance_id: str) -> dict[str, Any]:
+    def get(self, instance_id: str) -> Found:
         """`GET /instances/{id}`."""
-        what = f"read instance {instance_id}"
-        found = self._one(self._exchange("GET", _path(instance_id), None), what)
-        responses.demand_dialect(found, what, self.settings.dialect)
-        if (answered := _id_of(found)) is not None and answered != normalise_id(instance_id):
-            raise UnexpectedAnswer(f"{what}: the answer is about instance {answered}")
-        return found
+        return self._about(instance_id, _Request(f"read instance {instance_id}", "GET", _path(instance_id)))
 
-    def list_all(self, on_page: OnPage | None = None, **filters: str) -> list[dict[str, Any]]:
-        """`GET /instances`, every page.
+    def list_all(
+        self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None
+    ) -> list[Found]:
+        """`GET /instances`, every page. The arguments are those of `pages`."""
+        return [found for page in self.pages(on_page, lenient=lenient, tag=tag, text=text) for found in page]
 
-        ``on_page`` is told after each page how many instances there are so far, and of how many, if the API says so.
-        ``filters`` are those of `pages`.
-        """
-        return [instance for page in self.pages(on_page, **filters) for instance in page]
+    def pages(
+        self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None
+    ) -> Iterator[list[Found]]:
+        """`GET /instances`, page by page. With ``lenient``, malformed instances are left out.
 
-    def pages(self, on_page: OnPage | None = None, **filters: str) -> Iterator[list[dict[str, Any]]]:
-        """`GET /instances`, page by page.
-
-        ``filters`` are a ``tag`` that each must have, and a ``text`` of its name, where the dialect has such filters;
-        a service may ignore them.
+        ``on_page`` is called after each page with the number of instances so far, and of all, if the API says so. A
+        service may leave out those without this ``tag`` or ``text`` in the name, where the dialect has such filters.
 
         Raises UnexpectedAnswer for a 404 that does not mean an empty list in this dialect, and for paging that leads
         nowhere: a listing that is not whole must never pass for one that is.
         """
-        query = self.settings.dialect.listing_query(**filters)
-        what = "list instances"
-        so_far = 0
+        query, is_whole = self.settings.dialect.listing_query(tag=tag, text=text), tag is None and text is None
         token: str | None = None
-        tokens: set[str] = set()
         ids: set[str] = set()
         least: int | None = None
         for number in itertools.count(1):
-            page, headers = self._page(query, token, what if number == 1 else f"{what}: page {number}")
-            so_far += len(page)
+            what = "list instances" if number == 1 else f"list instances: page {number}"
+            page, headers = self._page(what, query, token)
             token = headers.get("elements-next-page-token") or None
-            fresh = {_id_of(instance) for instance in page} - ids - {None}
+            fresh = {found for instance in page if (found := _id_of(instance))} - ids
             # A later page may come empty, at the end. Nothing new and a way to go on would keep us here for ever.
-            if token in tokens or (not page and token) or (page and not fresh and number > 1):
-                raise UnexpectedAnswer(f"{what}: page {number} has nothing new, so the list would never end")
+            if (not page and token) or (page and not fresh and number > 1):
+                fault = f"list instances: page {number} has nothing new, so the list would never end"
+                raise UnexpectedAnswer(fault)
+            ids |= fresh
             total = _count(headers.get("elements-total-count"))
             if on_page is not None:
-                on_page(so_far, total)
-            ids.update(found for found in fresh if found)
+                on_page(len(ids), total)
             # Instances may come and go meanwhile: the listing has to have as many as there were at some time.
             least = min((count for count in (least, total) if count is not None), default=None)
-            if token is None and not filters and len(ids) < (least or 0):
-                raise UnexpectedAnswer(
-                    f"{what}: {least} instances are announced, and {len(ids)} shown", "run again later"
-                )
-            yield page
+            if token is None and is_whole and len(ids) < (least or 0):
+                fault = f"list instances: {least} instances are announced, and {len(ids)} shown"
+                raise UnexpectedAnswer(fault, "run again later")
+            yield [*self._mapped(page, what, lenient=lenient)]
             if token is None:
                 return
-            tokens.add(token)
 
-    def _page(self, query: Query, token: str | None, what: str) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+    def _page(
+        self, what: str, query: list[tuple[str, str]], token: str | None
+    ) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
         asked = urlencode([*query, *([("nextPage", token)] if token else [])])
-        attempt = self._exchange("GET", f"/instances?{asked}" if asked else "/instances", None)
-        if not responses.says_missing(attempt):
-            page = responses.several(self._checked(attempt, what), what)
-            for instance in page:
-                responses.demand_dialect(instance, what, self.settings.dialect)
-            return page, attempt.headers
-        if token is None and self.settings.dialect.empty_is_404:
-            return [], {}
-        raise responses.missing_listing(attempt, what, self._known_secrets())
+        try:
+            outcome = self._exchange(_Request(what, "GET", f"/instances?{asked}" if asked else "/instances"))
+        except NotFound as missing:
+            if token is None and self.settings.dialect.empty_is_404:
+                return [], {}
+            raise UnexpectedAnswer(f"{missing.cause}, which is not a list of instances") from None
+        return outcome.instances(what), outcome.headers
 
-    def put(self, instance_id: str, body: Mapping[str, Json], *, logs_in: bool = False) -> dict[str, Any]:
-        """`PUT /instances/{id}`.
+    def put(self, instance_id: str, body: Mapping[str, Json], *, logs_in: bool = False) -> Found:
+        """`PUT /instances/{id}`. The answer may lack tags (API document).
 
         With ``logs_in`` it authenticates the instance anew: that may take as long as a create, and with a one-time code
         it is sent once. Raises AnswerLost where it is then unknown whether the API has acted.
         """
-        what = f"update instance {instance_id}"
-        once = logs_in and holds_code(body.get("providerData"))
-        query = "?reAuthenticate=true" if logs_in else ""
-        attempt = self._exchange("PUT", _path(instance_id) + query, body, once=once, slow=logs_in)
-        return self._one(attempt, what, once=once)
+        what, once = f"update instance {instance_id}", logs_in and holds_code(body.get("providerData"))
+        path = _path(instance_id) + ("?reAuthenticate=true" if logs_in else "")
+        return self._about(instance_id, _Request(what, "PUT", path, body, once=once, slow=logs_in))
 
-    def patch(self, instance_id: str, body: Mapping[str, Json]) -> dict[str, Any]:
+    def patch(self, instance_id: str, body: Mapping[str, Json]) -> Found:
         """`PATCH /instances/{id}`, which merges: the live services have it, the API document does not."""
-        what = f"update instance {instance_id}"
-        return self._one(self._exchange("PATCH", _path(instance_id), body), what)
+        request = _Request(f"update instance {instance_id}", "PATCH", _path(instance_id), body)
+        return self._about(instance_id, request)
 
     def set_enabled(self, instance_id: str, enabled: bool) -> None:
         """`PUT` or `DELETE /instances/{id}/enabled`, which the live services have."""
         what = f"{'enable' if enabled else 'disable'} instance {instance_id}"
-        attempt = self._exchange("PUT" if enabled else "DELETE", f"{_path(instance_id)}/enabled", None)
-        responses.no_page(self._checked(attempt, what), what)
+        request = _Request(what, "PUT" if enabled else "DELETE", f"{_path(instance_id)}/enabled")
+        self._exchange(request).demand_no_page(what)
 
     def delete(self, instance_id: str) -> None:
         """`DELETE /instances/{id}`. Raises NotFound if the instance does not exist.
@@ -158,128 +162,128 @@ class Client:
         The document says nothing of the body. A page of HTML, such as a login, is nobody's answer to it.
         """
         what = f"delete instance {instance_id}"
-        attempt = self._exchange("DELETE", _path(instance_id), None)
-        try:
-            responses.no_page(self._checked(attempt, what), what)
-        except NotFound as missing:
-            missing.repeated = attempt.repeated
-            raise
+        self._exchange(_Request(what, "DELETE", _path(instance_id))).demand_no_page(what)
 
-    def post(self, body: Mapping[str, Json], may_send: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+    def post(self, body: Mapping[str, Json], may_send: Callable[[], bool] = lambda: True) -> Found:
         """`POST /instances`, sent once, unless the API surely did not act (connection refused, 429).
 
-        ``may_send`` is asked before each attempt. Raises AnswerLost when it is unknown whether an instance was made.
+        ``may_send`` is asked before each try. Raises AnswerLost when it is unknown whether an instance was made. Where
+        the rest of the answer is malformed, the id alone is the result.
         """
         what = f"create instance {body['name']!a}"
-        attempt = self._exchange("POST", "/instances", body, once=True, slow=True, may_send=may_send)
-        return self._one(attempt, what, once=True)
-
-    # what an outcome means
-
-    def _one(self, attempt: Attempt, what: str, *, once: bool = False) -> dict[str, Any]:
-        """Return the instance in an answer. With ``once``, raises AnswerLost where a success holds none."""
-        self._checked(attempt, what, once=once)
+        request = _Request(what, "POST", "/instances", body, once=True, slow=True, may_send=may_send)
+        answer = _instance_in(self._exchange(request), request)
         try:
-            answer = responses.one(attempt, what)
-        except UnexpectedAnswer as error:
-            if once:
-                raise AnswerLost(error.cause, attempt) from None
-            raise
-        if once and _id_of(answer) is None:
-            raise AnswerLost(f"{what}: the answer is an instance without a numeric id", attempt)
-        return answer
+            return model.from_wire(answer, self.settings.dialect)
+        except UnexpectedAnswer:
+            return {"id": normalise_id(answer["id"])}
 
-    def _checked(self, attempt: Attempt, what: str, *, once: bool = False) -> Attempt:
-        if attempt.succeeded:
-            return attempt
-        raise responses.error_of(attempt, what, self._known_secrets(), self._env, once=once)
+    # answers
+
+    def _about(self, instance_id: str, request: _Request) -> Found:
+        """Send a request about an instance, and return what the answer says of it."""
+        [found] = self._mapped([_instance_in(self._exchange(request), request)], request.what)
+        if found["id"] != normalise_id(instance_id):  # a cache or a proxy may have mixed them up
+            raise UnexpectedAnswer(f"{request.what}: the answer is about instance {found['id']}")
+        return found
+
+    def _mapped(self, answers: Iterable[Mapping[str, Any]], what: str, *, lenient: bool = False) -> Iterator[Found]:
+        dialect = self.settings.dialect
+        for answer in answers:
+            if (other := spoken_in(answer, dialect)) is not None:
+                fault = f'{what}: the answer has "{DIALECTS[other].connector}" instead of "{dialect.connector}"'
+                raise UnexpectedAnswer(fault, f"set instances:dialect to {other}")
+            try:
+                yield model.from_wire(answer, dialect)
+            except UnexpectedAnswer as error:
+                if not lenient:
+                    raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None
+
+    # one request and its retries
+
+    def _exchange(self, request: _Request) -> Outcome:
+        """Send a request until it is answered or another try is pointless. Raises the error in which it ends."""
+        longest = self._timeout(request) * (self.settings.max_retries + 1)
+        limit, begun, retries, was_done = retry.limit(), self._breaker.answers, 0, False
+        end = limit and limit.end
+        outcome: Outcome | None = None
+        try:
+            for number in itertools.count(1):
+                sent_in = self._rate.wait(end, longest)
+                end = retry.deadline(self.clock, longest) if end is None else end
+                outcome = replace(self._send(request, number), repeated=was_done)
+                was_done = was_done or (request.method == "DELETE" and outcome.sent and not outcome.is_rate_limit)
+                self._note(outcome, sent_in)
+                if not outcome.is_retried(once=request.once) or not self.settings.max_retries or self._breaker.is_open:
+                    break
+                if not outcome.is_rate_limit:  # or else it waits for its turn, however many share the limit
+                    self._pause(request.what, outcome, retries, end)
+                    retries += 1
+        except Cancelled:
+            if outcome is None:
+                raise
+        except TooLate as late:
+            if outcome is None:
+                outcome = self._not_sent(late)
+            elif limit is None:  # a short one says nothing about the service
+                self._breaker.give_up(begun)
+        if outcome is None or not outcome.succeeded:
+            raise (outcome or Outcome()).error(request.what, self._known_secrets(), self._env, once=request.once)
+        return outcome
+
+    def _timeout(self, request: _Request) -> float:
+        return self.settings.create_timeout if request.slow else self.settings.timeout
+
+    def _send(self, request: _Request, number: int) -> Outcome:
+        """Send a request once. What is slow may take all the time that customTimeouts give."""
+        timeout, limit, transport = self._timeout(request), retry.limit(), self._transport()
+        with retry.taken(self._slots, limit and limit.end, self.clock):
+            if limit is not None:
+                left = limit.end - self.clock.now()
+                timeout = left if request.slow else min(timeout, left)
+            if timeout <= 0:
+                raise TooLate
+            if not request.may_send():
+                return Outcome(failure="the engine has ended, so nothing was sent", sent=False, final=True)
+            started = time.monotonic()
+            outcome = transport.request(request.method, request.path, request.body, timeout)
+        if outcome.timed_out and limit is not None and retry.is_over(self.clock):
+            outcome = replace(outcome, failure=limit.is_over, advice=_MORE_TIME, final=True)
+        came, took = outcome.failure or outcome.status, (time.monotonic() - started) * 1000
+        log.debug("%s %s: %s in %.0f ms, attempt %d", request.method, request.path, came, took, number)
+        return outcome
+
+    def _note(self, outcome: Outcome, sent_in: int) -> None:
+        """Note what an outcome says about the service, for all calls of the account."""
+        if outcome.is_rate_limit:
+            self._rate.refused(outcome.retry_after, sent_in)
+        elif not outcome.is_down:
+            self._breaker.answered()
+            self._rate.accepted()
+
+    def _pause(self, what: str, outcome: Outcome, retries: int, end: float) -> None:
+        """Wait before a retry. Raises TooLate where none is left, or it would begin after ``end``, or is pointless."""
+        seconds = retry.backoff(retries, outcome.retry_after, self.clock)
+        if retries == self.settings.max_retries or self.clock.now() + seconds > end:
+            raise TooLate
+        if seconds > retry.LONG:
+            said = outcome.said(self._known_secrets())
+            log.warning("%s: %s; trying again in %s", what, said, duration(seconds))
+        self.clock.sleep(seconds)
+        if self._breaker.is_open:
+            raise TooLate
+
+    def _not_sent(self, late: TooLate) -> Outcome:
+        """The outcome of a request that was not sent, since its turn would come too late."""
+        limit = retry.limit()
+        if limit is None or self.clock.now() + late.held > limit.end:
+            failure = f"nothing was sent, since the service has answered 429 and asks to wait {duration(late.held)}"
+            return Outcome(failure=failure, advice="run again after that", sent=False)
+        return Outcome(failure=limit.is_over, advice=_MORE_TIME, sent=False, timed_out=True)
 
     def _known_secrets(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._secrets)
-
-    # one request and its retries
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: Json,
-        *,
-        once: bool = False,
-        slow: bool = False,
-        may_send: Callable[[], bool] = lambda: True,
-    ) -> Attempt:
-        """Send a request until it is answered or another try is pointless. Returns the outcome of the last try.
-
-        With ``once`` it is not sent again where the API may have acted on it. With ``slow`` it may take as long as a
-        create, since the service itself calls another one. ``may_send`` is called before each try; nothing more is sent
-        once it returns False.
-        """
-        timeout = self.settings.create_timeout if slow else self.settings.timeout
-        begun, retries, perhaps_done = self._breaker.begin(), 0, False
-        deadline = None if limits.remaining(self.clock) is None else limits.end(self.clock, timeout)
-        attempt: Attempt | None = None
-        for number in itertools.count():
-            sent_in = self._pace.wait(deadline)
-            if limits.is_over(self.clock) or (sent_in is None and limits.remaining(self.clock) is not None):
-                return attempt or Attempt(failure=limits.why(), sent=False, timed_out=True, out_of_time=True)
-            if attempt is not None and sent_in is None:
-                self._breaker.give_up(begun)
-                break
-            if deadline is None:
-                deadline = self.clock.now() + timeout * (self.settings.max_retries + 1)
-            attempt = self._attempt(method, path, body, self._try_timeout(timeout, slow=slow), number, may_send)
-            throttled = responses.is_rate_limit(attempt)
-            if throttled and not self._breaker.is_open:
-                self._pace.slow_down(responses.retry_after(attempt.headers.get("Retry-After")), sent_in or 0)
-            elif not throttled and not responses.is_down(attempt):
-                self._breaker.answered()
-                self._pace.accept()
-            if attempt.succeeded or attempt.out_of_time:
-                return attempt
-            attempt = replace(attempt, repeated=perhaps_done)
-            perhaps_done = perhaps_done or (attempt.sent and not throttled)
-            if not responses.is_retried(attempt, once=once) or not self.settings.max_retries or self._breaker.is_open:
-                break
-            if throttled:
-                continue  # it waits for its turn, however many share the limit
-            retries += 1
-            wait = self._wait(attempt, retries - 1)
-            if retries > self.settings.max_retries or self.clock.now() + wait > deadline:
-                if limits.remaining(self.clock) is None:  # a short limit says nothing about the service
-                    self._breaker.give_up(begun)
-                break
-            if self._breaker.sleep(wait):
-                break
-        return attempt or Attempt()
-
-    def _try_timeout(self, timeout: float, *, slow: bool) -> float:
-        """Return the seconds that one try may take. A slow request may take all that is left of customTimeouts."""
-        left = limits.remaining(self.clock)
-        if left is None:
-            return timeout
-        return left if slow else min(timeout, left)
-
-    def cancel(self) -> None:
-        """Send nothing again: each request that is under way is answered, or fails."""
-        self._breaker.stay_open()
-
-    def _attempt(
-        self, method: str, path: str, body: Json, timeout: float, number: int, may_send: Callable[[], bool]
-    ) -> Attempt:
-        transport = self._transport()
-        with self._slots:
-            if not may_send():
-                return Attempt(failure="the engine has ended, so nothing was sent", sent=False, final=True)
-            started = time.monotonic()
-            attempt = transport.request(method, path, body, timeout)
-        if attempt.timed_out and limits.is_over(self.clock):
-            attempt = replace(attempt, failure=limits.why(), out_of_time=True)
-        outcome = attempt.status if attempt.failure is None else attempt.failure
-        milliseconds = (time.monotonic() - started) * 1000
-        log.debug("%s %s: %s in %.0f ms, attempt %d", method, path, outcome, milliseconds, number + 1)
-        return attempt
 
     def _transport(self) -> Transport:
         """Opened by the first request: most previews send none, and `requests` costs more than all of this package."""
@@ -290,8 +294,21 @@ class Client:
                 self._opened = Transport(self.settings)
             return self._opened
 
-    def _wait(self, attempt: Attempt, number: int) -> float:
-        return jittered(responses.retry_after(attempt.headers.get("Retry-After")), backoff(number), self.clock)
+
+_MORE_TIME = "increase it, then run again"
+
+
+def _instance_in(outcome: Outcome, request: _Request) -> dict[str, Any]:
+    """The instance in an answer. Raises AnswerLost where the request must act once, and its success holds none."""
+    try:
+        answer = outcome.instance(request.what)
+    except UnexpectedAnswer as error:
+        if request.once:
+            raise AnswerLost(error.cause, outcome) from None
+        raise
+    if request.once and _id_of(answer) is None:
+        raise AnswerLost(f"{request.what}: the answer is an instance without a numeric id", outcome)
+    return answer
 
 
 def _path(instance_id: str) -> str:

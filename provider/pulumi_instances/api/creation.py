@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from .. import process
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.errors import (
     Cancelled,
     CreateIncomplete,
@@ -27,14 +26,12 @@ from ..core.errors import (
     NotFound,
     UnexpectedAnswer,
 )
-from ..core.marks import mark_of, words_of
-from . import limits, locks
+from . import locks, retry
 from .adoption import Adoptions
-from .attempt import Attempt, Json
-from .client import Client
+from .client import Client, Found
 from .holders import Holders
-from .listings import Found, Listings
-from .responses import AnswerLost
+from .listings import Listings
+from .outcome import AnswerLost, Outcome
 
 log = logging.getLogger("pulumi_instances")
 
@@ -65,15 +62,13 @@ class Creations:
         listings: Listings,
         holders: Holders,
         adoptions: Adoptions,
-        get: Callable[[str], Found],
         account: str,
     ) -> None:
-        """Send nothing yet. ``get`` reads one instance by a GET of it, ``account`` is that of `identity`."""
+        """Send nothing yet. ``account`` is that of `identity`."""
         self._client = client
         self._listings = listings
         self._holders = holders
         self._adoptions = adoptions
-        self._get = get
         self._account = account
         self._keeps_marks = True
         """Whether the service keeps the tag of a create, as far as it has answered."""
@@ -95,7 +90,7 @@ class Creations:
             with locks.taken(name, waiting, partial(_is_decided, create)) as turn:
                 listed = self._settled(create, turn)
                 found = self._left_behind(create, turn, listed)
-                return self._post(create, turn, listed) if found is None else found
+                return self._post(create, turn) if found is None else found
         except locks.Busy:
             raise CreateLost(
                 f"{what}: a process of an earlier run is still creating it; nothing was sent", "run again later"
@@ -107,7 +102,7 @@ class Creations:
 
         def wait() -> bool:
             if not deadlines:
-                deadlines.append(limits.end(clock, self._client.settings.create_timeout))
+                deadlines.append(retry.deadline(clock, self._client.settings.create_timeout))
                 log.warning("%s, for up to %.0f s", why, max(0.0, deadlines[0] - clock.now()))
             clock.sleep(_LOOK_EVERY)
             return clock.now() < deadlines[0] and process.is_heard()
@@ -140,14 +135,15 @@ class Creations:
         if create.before is None or not (turn.waited or turn.cut_off is not None):
             return create.before or {}
         wait = self._waiting(f"{create.what}: looking for what an interrupted run may still be creating")
-        began = self._client.clock.now()
+        began, is_over = self._client.clock.now(), False
         while True:
             listed = self._listings.fresh()
             found = create.line is not None and self._holders.left_behind([create.line], listed.values())
-            if found or turn.cut_off is None or self._client.settings.take_over == "no":
+            if found or is_over or turn.cut_off is None or self._client.settings.take_over == "no":
                 return listed
-            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout or not wait():
+            if turn.cut_off + self._client.clock.now() - began >= self._client.settings.create_timeout:
                 return listed
+            is_over = not wait()
 
     def _unmarked(self, create: _Create, ids: list[str]) -> LeftBehind:
         """The error of a create where an earlier one was cut off, and no mark says what it has made."""
@@ -163,7 +159,7 @@ class Creations:
         variable = self._client.variable("TAKE_OVER")
         lines = {*self._holders.new_lines(), line}
         every = self._holders.left_behind(lines, listed.values())
-        shown = ", ".join(f"{each} ({words_of(own)})" for own in sorted(every) for each in every[own])
+        shown = ", ".join(f"{each} ({marks.words_of(own)})" for own in sorted(every) for each in every[own])
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
@@ -183,7 +179,7 @@ class Creations:
         )
 
     def _taken_over(self, create: _Create, instance_id: str) -> Found:
-        found = self._get(instance_id)
+        found = self._client.get(instance_id)
         ours, theirs = create.inputs["your_mom"], found.get("your_mom", create.inputs["your_mom"])
         if ours.casefold() != theirs.casefold():
             raise LeftBehind(
@@ -203,16 +199,12 @@ class Creations:
 
     # the request
 
-    def _post(self, create: _Create, turn: locks.Turn, listed: Mapping[str, Found]) -> Found:
+    def _post(self, create: _Create, turn: locks.Turn) -> Found:
         clock, settings = self._client.clock, self._client.settings
-        deadline = limits.end(clock, settings.create_timeout)
+        deadline = retry.deadline(clock, settings.create_timeout)
         body = model.to_create(create.inputs, settings.dialect)
-        mark = None
-        if create.line is not None:
-            if create.before is None:  # nobody knows which numbers are in use
-                mark = mark_of(create.line, random.SystemRandom().randint(1000, 8999))
-            else:
-                mark = self._holders.next_mark(create.line, listed.values())
+        mark = None if create.line is None else marks.new_mark(create.line)
+        if mark is not None:
             body["tags"] = [*body.get("tags", []), mark]
 
         def may_send() -> bool:
@@ -221,29 +213,27 @@ class Creations:
             return is_heard
 
         try:
-            answer = self._client.post(body, may_send)
-            return self._completed(create, answer, deadline, mark)
+            found = self._client.post(body, may_send)
+            return self._completed(create, found, deadline, mark)
         except AnswerLost as error:
-            why, attempt = error.cause, error.attempt
+            why, outcome = error.cause, error.outcome
         except InstancesError:
             raise  # it was refused, never sent, or its outcome is named
         except Exception as error:  # whatever it is, the API may have acted
-            why, attempt = f"{create.what}: {type(error).__name__}", Attempt()
-        grace = limits.end(clock, min(settings.create_timeout, _LONGEST_GRACE))
-        return self._searched(create, mark, why, max(deadline, grace), patient=attempt.unfinished)
+            why, outcome = f"{create.what}: {type(error).__name__}", Outcome()
+        grace = retry.deadline(clock, min(settings.create_timeout, _LONGEST_GRACE))
+        return self._searched(create, mark, why, max(deadline, grace), patient=outcome.unfinished)
 
-    def _completed(self, create: _Create, answer: Json, deadline: float, mark: str | None) -> Found:
+    def _completed(self, create: _Create, found: Found, deadline: float, mark: str | None) -> Found:
         """The instance in an answer to our POST, with what the answer lacks."""
-        instance_id = model.normalise_id(answer["id"])
-        found = model.told(answer, self._client.settings.dialect)
+        instance_id = found["id"]
         why = "which existed before" if self._holders.existed(instance_id, create.before) else ""
         if create.before is None and mark is not None:
             # Nobody knows what there was before: the mark alone proves that it is the one.
             if not identity.carries(found, mark):
                 found = {**found, **self._read(create, instance_id, deadline, mark)}
             why = "" if identity.carries(found, mark) else "which does not carry the mark that was sent"
-        is_of_others = bool(identity.of_others(found, create.line))
-        if not why and (is_of_others or not self._holders.take(instance_id, self._line(create))):
+        if not why and (identity.other_marks(found, mark) or not self._holders.take(instance_id, self._line(create))):
             why = "which another resource manages"
         if why:
             raise CreateUndecided(
@@ -277,7 +267,7 @@ class Creations:
         for looks in itertools.count():
             wait = _FIRST_LOOKS[looks + 1] if looks + 1 < len(_FIRST_LOOKS) else _LOOK_EVERY
             try:
-                found = self._get(instance_id)
+                found = self._client.get(instance_id)
                 if identity.shown_token(found):
                     return {**found, **self._hidden(mark)}
                 raise UnexpectedAnswer("the answer has no token")
@@ -316,7 +306,7 @@ class Creations:
                 listed, blind = self._listings.fresh(), None
             except InstancesError as error:
                 blind = error  # the next look may do better
-                if limits.is_over(clock):
+                if retry.is_over(clock):
                     break
                 continue
             if found := self._marked(create, mark, why, listed):
@@ -364,14 +354,17 @@ class Creations:
         )
 
 
-def _is_decided(create: _Create, error: BaseException, turn: locks.Turn) -> bool:
-    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made."""
+def _is_decided(create: _Create, error: BaseException | None, turn: locks.Turn) -> bool:
+    """Whether it is known what a create that ended so, and an earlier one that was cut off, have made.
+
+    A state has to hold it: no listing may show it yet to a run that begins now.
+    """
+    if error is None:
+        return process.is_heard()
     if isinstance(error, LeftBehind):
         return create.line is not None and turn.cut_off is None
     if not turn.has_sent:
         return turn.cut_off is None
-    if isinstance(error, CreateIncomplete):
-        return True
     return isinstance(error, InstancesError) and not isinstance(error, (CreateLost, CreateUndecided, Cancelled))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import identity
 from ..core.errors import AdoptionRefused, Problem
-from ..core.marks import next_mark, parse
+from ..core.marks import parse
 from ..core.model import MARK
 
 Line = str | None
@@ -27,7 +27,7 @@ class Holders:
         """Nothing is known yet."""
         self._lock = threading.Lock()
         self._known: set[str] = set()
-        self._numbers: defaultdict[str, set[int]] = defaultdict(set)
+        self._lines: set[str] = set()
         self._new: set[str] = set()
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
         self._deleted: set[str] = set()
@@ -57,7 +57,7 @@ class Holders:
             self._known.add(instance_id)
             mark = parse(str(outputs.get(MARK)))
             if mark is not None:
-                self._numbers[mark.line].add(mark.number)
+                self._lines.add(mark.line)
 
     def note_diff(
         self, instance_id: str, outputs: Mapping[str, Any], line: Line, *, replaced: bool, adopts: bool
@@ -113,21 +113,13 @@ class Holders:
             return {
                 line: others
                 for line, ids in listed.items()
-                if line in self._numbers and line not in self._new and (others := [*{*ids} - self._known])
+                if line in self._lines and line not in self._new and (others := [*{*ids} - self._known])
             }
 
     def new_lines(self) -> set[str]:
         """The lines of the resources that get a new instance in this run, as far as the program has declared them."""
         with self._lock:
             return {*self._new}
-
-    def next_mark(self, line: str, listed: Iterable[Mapping[str, Any]]) -> str:
-        """Return a mark of this line that no instance has: none listed, none of the state, none of this run."""
-        numbers = {mark.number for each in listed for mark in identity.marks_on(each) if mark.line == line}
-        with self._lock:
-            mark = next_mark(line, numbers | self._numbers[line])
-            self._numbers[line].add(int(mark.rpartition(".")[2]))
-        return mark
 
     def take(self, instance_id: str, line: Line, *, over: bool = False) -> bool:
         """Let the resource of this line have the instance. Returns False where another one has it.
@@ -175,6 +167,11 @@ class Holders:
                 )
             others = self._holders[instance_id] - {identity.line_in(outputs)}
         return "another resource of this program manages it" if others else None
+
+    def note_dropped(self, instance_id: str) -> None:
+        """The state no longer holds the instance: what has the id by now is another one."""
+        with self._lock:
+            self._known.discard(instance_id)
 
     def note_deleted(self, instance_id: str) -> None:
         """The instance no longer exists: another one may get its id."""

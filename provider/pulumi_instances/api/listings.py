@@ -11,19 +11,15 @@ import itertools
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
 
 from ..core import identity, model
 from ..core.errors import ConnectionFailed, Forbidden, InstancesError
-from . import limits
-from .client import Client
+from . import retry
+from .client import Client, Found
 
 log = logging.getLogger("pulumi_instances")
-
-Found = dict[str, Any]
-"""What the API says of an instance (`model.from_wire`)."""
 
 
 class _Listing:
@@ -56,10 +52,9 @@ class _Listing:
 class Listings:
     """The listings of one account in this process. Safe to share between threads."""
 
-    def __init__(self, client: Client, get: Callable[[str], Found]) -> None:
-        """Send nothing yet. ``get`` reads one instance by a GET of it."""
+    def __init__(self, client: Client) -> None:
+        """Send nothing yet."""
         self._client = client
-        self._get = get
         self._lock = threading.Lock()
         self._order = itertools.count()
         self._seen: dict[str, int] = {}
@@ -91,7 +86,7 @@ class Listings:
             if complete and token in (None, identity.shown_token(found)):
                 return found
         try:
-            return self._get(instance_id)
+            return self._client.get(instance_id)
         finally:
             with self._lock:
                 self._alone[values] = values  # proofs follow one another: a listing serves all but the first
@@ -117,7 +112,7 @@ class Listings:
                 return None
             listing = self._shared = self._for_proof = _Listing(next(self._order))
         try:
-            for page in self._pages():
+            for page in self._client.pages(lenient=True):
                 listing.add(page)
             self._note_whole(listing)
         except BaseException as error:
@@ -143,7 +138,7 @@ class Listings:
                 try:
                     self.fresh()
                 except (Forbidden, ConnectionFailed) as error:
-                    over = limits.is_over(self._client.clock)  # which says nothing about the account
+                    over = retry.is_over(self._client.clock)  # which says nothing about the account
                     if isinstance(error, ConnectionFailed) and (over or not error.timed_out):
                         raise
                     self._cannot = error
@@ -167,7 +162,7 @@ class Listings:
                     self._next = None  # who comes from now on needs a later one
                     listing = _Listing(next(self._order))
                 try:
-                    for page in self._pages():
+                    for page in self._client.pages(lenient=True):
                         listing.add(page)
                     self._note_whole(listing)
                     look.set_result(listing.found)
@@ -197,9 +192,3 @@ class Listings:
                 self.twins = {line: ids for line, ids in by_line.items() if len(ids) > 1}
             if self._first is None:
                 self._first = listing.found
-
-    def _pages(self) -> Iterable[list[Found]]:
-        """Page by page, and without the descriptions of the connectors, which are most of a page."""
-        dialect = self._client.settings.dialect
-        for page in self._client.pages():
-            yield [found for answer in page if (found := model.told(answer, dialect))]

@@ -1,8 +1,9 @@
 """One create of a resource at a time on this machine, also where the process that creates has lost its engine.
 
 A killed engine leaves its plugin with a POST under way. The next run must not send a second one beside it: it waits
-until the lock is free, and then looks what the first has made. A lock is an empty file, which is removed when the
-outcome of the create is known. One that stays says that a create was cut off, and its time says when.
+until the lock is free, and then looks what the first has made. A lock is an empty file, which is removed when it is
+known what was made, and the engine has heard of it. One that stays says that a create was cut off, and its time says
+when.
 """
 
 from __future__ import annotations
@@ -112,16 +113,16 @@ def _warn_once(folder: Path, error: OSError) -> None:
 
 @contextlib.contextmanager
 def taken(
-    name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException, Turn], bool]
+    name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException | None, Turn], bool]
 ) -> Iterator[Turn]:
-    """Hold the lock while the body runs. Its file stays where an error leaves the outcome undecided."""
+    """Hold the lock while the body runs. Its file stays unless the end of the body, or its error, is decided."""
     turn = take(name, wait)
     try:
         yield turn
     except BaseException as error:
         turn.end(decided=is_decided(error, turn))
         raise
-    turn.end(decided=True)
+    turn.end(decided=is_decided(None, turn))
 
 
 def _open(path: Path) -> Turn | None:

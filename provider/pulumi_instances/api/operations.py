@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ..core import identity, model
+from ..core import identity, marks, model
 from ..core.config import Settings
 from ..core.errors import (
     AdoptionRefused,
@@ -20,17 +20,16 @@ from ..core.errors import (
     UnexpectedAnswer,
 )
 from ..core.identity import Verdict
-from ..core.marks import words_of
 from ..core.updates import Update
-from . import limits, selection
+from . import retry, selection
 from .absence import Absence, is_young
-from .adoption import Adoptions
-from .attempt import Clock
-from .client import Client
+from .adoption import Adoptions, with_tags
+from .client import Client, Found
 from .creation import Creations
 from .holders import Holders, Line
-from .listings import Found, Listings
-from .responses import AnswerLost
+from .listings import Listings
+from .outcome import AnswerLost
+from .retry import Clock
 
 log = logging.getLogger("pulumi_instances")
 
@@ -65,11 +64,9 @@ class Operations:
         self._client = Client(settings, account=account, clock=clock)
         self._account = identity.account_of(settings)
         self._holders = Holders()
-        self._listings = Listings(self._client, self._get)
-        self._adoptions = Adoptions(self._client, self._listings, self._holders, self._get)
-        self._creations = Creations(
-            self._client, self._listings, self._holders, self._adoptions, self._get, self._account
-        )
+        self._listings = Listings(self._client)
+        self._adoptions = Adoptions(self._client, self._listings, self._holders)
+        self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account)
         self._absence = Absence(self._client, self._listings, self._account, self._another_is_proven)
         self._lock = threading.Lock()
         self._proven: dict[str, Found] = {}
@@ -132,7 +129,7 @@ class Operations:
             found = self._creations.create(inputs)
         finally:
             self._listings.forget()
-        return self._kept(found["id"], found)
+        return {**self._kept(found["id"], found), model.MADE: self._made(found["id"], inputs, found)}
 
     def adopt(self, inputs: Mapping[str, Any]) -> Found:
         """Make the existing instance ``adopt_id`` that of a resource (`adoption`)."""
@@ -140,7 +137,8 @@ class Operations:
             found = self._adoptions.adopt(inputs)
         finally:
             self._listings.forget()
-        return self._kept(found["id"], found)
+        made = self._made(found["id"], model.to_update(inputs), found)
+        return {**self._kept(found["id"], found), model.MADE: made}
 
     def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
         """Return the instance of the state with these outputs as it is now.
@@ -158,12 +156,15 @@ class Operations:
             if batched:
                 found = self._patiently(outputs, self._listings.read, checked, token)
             else:
-                found = self._patiently(outputs, self._get, checked)
+                found = self._patiently(outputs, self._client.get, checked)
             self._demand_ours(checked, outputs, found, what)
         except (NotFound, AnotherInstance) as missing:
             if isinstance(missing, NotFound):
                 self._absence.demand(checked, outputs, what, missing)
-            elif not self._client.settings.confirm_gone:
+                self._holders.note_deleted(checked)
+            elif self._client.settings.confirm_gone:
+                self._holders.note_dropped(checked)
+            else:
                 raise
             log.warning("instance %s no longer exists: it is dropped from the state", checked)
             raise NotFound(missing.cause, 404) from None
@@ -184,7 +185,7 @@ class Operations:
         The resource of this ``line`` may be going to import it, which `check_import` then is about. With ``imports`` it
         does so: raises InputError where it cannot.
         """
-        found = self._get(_checked(instance_id, "read"))
+        found = self._client.get(_checked(instance_id, "read"))
         if line is not None:
             with self._lock:
                 self._looked_up[line] = found
@@ -203,24 +204,28 @@ class Operations:
         there = self._proved(checked, outputs, what)
         self._demand_undisplaced(there, outputs, inputs.get(model.LINE), what)
         body, mark = self._marked(update.body, there, outputs, inputs)
+        is_answered = True
         try:
             if update.method == "PATCH":
-                answer = self._client.patch(checked, body)
+                found = self._client.patch(checked, body)
             else:
-                answer = self._client.put(checked, body, logs_in=update.logs_in)
+                found = self._client.put(checked, body, logs_in=update.logs_in)
         except AnswerLost as lost:
+            is_answered = False
             log.warning(
                 "%s. It is not known whether the service has logged in; the code counts as used. If "
                 "`pulumi-instances show %s` reports valid: false, give a new code and run again",
                 lost,
                 checked,
             )
-            answer = self._client.get(checked)
+            found = self._client.get(checked)
         finally:
             self._listings.forget()
-        found = self._mapped(answer, what, checked)
+        found = with_tags(found, update.body, outputs, self._client.get)
         self._listings.note_seen(checked)
-        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
+        # What a GET shows after a lost answer may be from before the update.
+        made = self._made(checked, update.body, found if is_answered else {}, outputs)
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
@@ -248,7 +253,7 @@ class Operations:
         Returns what the last GET said. Raises what it raised, if none was answered.
         """
         clock, longest = self._client.clock, self._client.settings.create_timeout
-        deadline = limits.end(clock, longest)
+        deadline = retry.deadline(clock, longest)
         found = self.look_up(instance_id)
         pause = 1.0
         if found.get("valid") is not True:
@@ -281,6 +286,7 @@ class Operations:
         except AnotherInstance as stranger:
             if not self._client.settings.confirm_gone:
                 raise
+            self._holders.note_dropped(checked)
             log.warning("%s; it is left alone, and ours is dropped from the state", stranger.cause)
             return
         finally:
@@ -325,12 +331,8 @@ class Operations:
         return selection.all_of(self._client, name, tags, your_mom)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What runs inside has to end after so many seconds (`limits`)."""
-        return limits.within(seconds, self._client.clock)
-
-    def cancel(self) -> None:
-        """End the waits for a retry."""
-        self._client.cancel()
+        """What runs inside has to end after so many seconds (`retry`)."""
+        return retry.within(seconds, self._client.clock)
 
     def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call, and again some seconds later where an instance that was just created is not visible yet."""
@@ -342,7 +344,7 @@ class Operations:
                 settings = self._client.settings
                 if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
                     raise
-                if limits.is_over(clock):
+                if retry.is_over(clock):
                     raise
             clock.sleep(pause)
         return call(*arguments)
@@ -392,6 +394,7 @@ class Operations:
         """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
 
         A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
+        The end of the mark stays: if the update is cut off, the state knows the instance by it.
         One that has none, since it was imported, gets it with its first update: the tags are then sent as they are.
         """
         mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
@@ -403,7 +406,7 @@ class Operations:
             return body, mark
         others = identity.of_others(there, old_line, line) if identity.carries(there, mark) else []
         if line not in (None, old_line) and not others:
-            mark = self._holders.next_mark(line, [there])
+            mark = marks.renamed(mark, line) if isinstance(mark, str) else marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
 
     def _kept(self, instance_id: str, found: Found) -> Found:
@@ -449,22 +452,36 @@ class Operations:
                 "deleted, or an interrupted run has made it, or another stack of this name, or it has moved to another "
                 "stack. If it is there after this run, find out which; if it was a run, delete it at the service",
                 ", ".join(ids),
-                words_of(line),
+                marks.words_of(line),
             )
 
-    # answers
+    # what the service makes of what it is sent
 
-    def _get(self, instance_id: str) -> Found:
-        return self._mapped(self._client.get(instance_id), f"read instance {instance_id}", instance_id)
+    def _made(
+        self, instance_id: str, sent: Mapping[str, Any], found: Found, outputs: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the service has made of a write (`model.made`). A warning says so, where it was not known.
 
-    def _mapped(self, answer: Mapping[str, Any], what: str, instance_id: str) -> Found:
-        try:
-            found = model.from_wire(answer, self._client.settings.dialect)
-        except UnexpectedAnswer as error:
-            raise UnexpectedAnswer(f"{what}: the answer is {error.cause}") from None
-        if instance_id != found["id"]:
-            raise UnexpectedAnswer(f"{what}: the answer is about instance {found['id']}")
-        return found
+        ``outputs`` are those before the write, if any.
+        """
+        shown = {key: value for key, value in found.items() if key in model.UPDATABLE}
+        if self._client.settings.configuration_drift and isinstance(sent.get("configuration"), Mapping):
+            shown["configuration"] = model.as_shown(sent["configuration"], found.get(model.SHOWN))
+        made = model.made(sent, shown, outputs)
+        before = (outputs or {}).get(model.MADE) or {}
+        if new := [part for part in made if part not in before or before[part] != made[part]]:
+            log.warning(
+                "instance %s: the service stores %s; no preview or refresh shows that as a difference",
+                instance_id,
+                ", ".join(self._in_words(part, sent.get(part), made[part]) for part in sorted(new)),
+            )
+        return made
+
+    def _in_words(self, part: str, sent: Any, made: Any) -> str:
+        """What was made of a value, for a message, which shows neither if it may be a secret."""
+        with self._lock:
+            is_shown = part in model.UPDATABLE and self._concealed.isdisjoint(model.texts(sent))
+        return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
 
 
 def _token(outputs: Mapping[str, Any]) -> str:

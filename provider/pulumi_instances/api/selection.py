@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from ..core import model
-from ..core.errors import InputError, LookupFailed, UnexpectedAnswer, quote
-from .client import Client, OnPage
+from ..core.errors import InputError, LookupFailed, quote
+from .client import Client, Found, OnPage
 
 _MOST_SHOWN = 10
-
-Found = dict[str, Any]
-"""What the API says of an instance: ``id``, and those of the outputs that the answer holds (`model.from_wire`)."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +50,6 @@ def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
     return frozenset(tags or ())
 
 
-def listed(client: Client, on_page: OnPage | None = None) -> list[tuple[Found, datetime | None]]:
-    """All instances of the account by ascending id, each with the time of its creation where the API tells it."""
-    told = [(_found(answer, client, "list instances"), created(answer)) for answer in client.list_all(on_page)]
-    return sorted(told, key=lambda pair: int(pair[0]["id"]))
-
-
 def select(client: Client, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
     """The instances that are meant, by ascending id. A listing says nothing of ``disabled`` (API document).
 
@@ -68,19 +57,16 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
     not believed: how it searches is not documented.
     """
     dialect = client.settings.dialect
-    if selection.name is not None:
-        selection = replace(selection, name=dialect.name_as_made(selection.name))
-    filters = {"tag": min(selection.tags, default=None), "text": selection.name}
-    if dialect.filters and any(filters.values()):
-        known = {key: value for key, value in filters.items() if value}
-        if found := _matching(client.list_all(on_page, **known), client, selection):
+    tag, text = min(selection.tags, default=None) or None, selection.name or None
+    if dialect.filters and (tag or text):
+        found = _matching(client.list_all(on_page, tag=tag, text=text), selection)
+        if found:
             return found
-    return _matching(client.list_all(on_page), client, selection)
+    return _matching(client.list_all(on_page), selection)
 
 
-def _matching(answers: Iterable[Mapping[str, Any]], client: Client, selection: Selection) -> list[Found]:
-    found = (_found(answer, client, "list instances") for answer in answers)
-    return sorted((each for each in found if selection.matches(each)), key=lambda each: int(each["id"]))
+def _matching(found: Iterable[Found], selection: Selection) -> list[Found]:
+    return sorted(filter(selection.matches, found), key=lambda each: int(each["id"]))
 
 
 def one(
@@ -125,28 +111,4 @@ def read(client: Client, instance_id: str) -> Found:
         checked = model.normalise_id(instance_id)
     except InputError as error:
         raise InputError(f"read instance: the id {error.cause}", error.advice) from None
-    return _found(client.get(checked), client, f"read instance {checked}")
-
-
-def created(answer: Mapping[str, Any]) -> datetime | None:
-    """When an instance was made. The API document has no such field; live services send ``createdDate``.
-
-    It is a string such as ``2017-05-22T04:12:16Z``, or milliseconds since 1970 in older ones.
-    """
-    value = answer.get("createdDate")
-    try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value / 1000, timezone.utc)
-    except (ValueError, OverflowError, OSError):
-        pass
-    return None
-
-
-def _found(answer: Mapping[str, Any], client: Client, what: str) -> Found:
-    try:
-        return model.from_wire(answer, client.settings.dialect)
-    except UnexpectedAnswer as error:
-        raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None
+    return client.get(checked)

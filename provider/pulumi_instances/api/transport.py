@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.auth import AuthBase
 from urllib3.exceptions import LocationValueError
 
-from ..core.config import Settings, is_loopback
-from . import patience
-from .attempt import Attempt, Json
-from .patience import PatientAdapter
+from ..core.config import Settings
+from .connections import Adapter, expect_request, may_have_left
+from .environment import Environment
+from .outcome import Json, Outcome
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes. A page of 200 instances with their connectors is below 1 MiB."""
@@ -37,39 +36,63 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, PatientAdapter(pool_connections=2, pool_maxsize=settings.parallelism))
+            self._session.mount(scheme, Adapter(pool_connections=2, pool_maxsize=settings.parallelism))
 
-    def request(self, method: str, path: str, body: Json, timeout: float) -> Attempt:
+    @cached_property
+    def _environment(self) -> Environment:
+        return Environment(self._settings)
+
+    def request(self, method: str, path: str, body: Json, timeout: float) -> Outcome:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
+        if (problem := self._environment.problem) is not None:
+            return Outcome(failure=problem[0], advice=problem[1], sent=False, final=True)
+        expect_request()
         try:
             request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
-        except Exception as error:  # whatever it is, nothing was sent
-            return Attempt(failure=_reason(error), sent=False)
-        patience.expect_departure()
-        try:
             with self._session.send(
                 request,
                 timeout=timeout,
+                stream=True,
                 allow_redirects=False,  # the secrets go to the configured host only
-                **self._environment,
+                **self._environment.options,
             ) as response:
-                return _received(response, timeout)
-        except requests.exceptions.SSLError as error:
-            refused = isinstance(_cause(error), ssl.SSLCertVerificationError)
-            sent = patience.may_have_left()
-            return Attempt(failure=f"TLS failed ({_reason(error)})", sent=sent, final=True, untrusted=refused)
+                return self._received(response, timeout)
         except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
-            return Attempt(failure=_reason(error), sent=patience.may_have_left(), timed_out=_has_timed_out(error))
+            return self._failed(error, sent=may_have_left())
 
-    @cached_property
-    def _environment(self) -> dict[str, Any]:
-        """What HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE say of the one host, as `requests.Session.send` takes it.
+    def _received(self, response: requests.Response, timeout: float) -> Outcome:
+        """The answer with its body, read as it arrives, so that neither a huge nor an endless one can hold us."""
+        status, headers, deadline = response.status_code, response.headers, time.monotonic() + timeout
+        body = bytearray()
+        try:
+            # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
+            while part := response.raw.read1(65536, decode_content=True):
+                body += part
+                if len(body) > LARGEST_BODY:
+                    failure = f"the answer is larger than {LARGEST_BODY // 1024**2} MiB"
+                    return Outcome(status, headers=headers, failure=failure, final=True)
+                if time.monotonic() > deadline:
+                    failure = "the answer did not end in time"
+                    return Outcome(status, headers=headers, failure=failure, final=True, timed_out=True)
+        except Exception as error:
+            failure = f"{self._environment.where}: the answer broke off ({_reason(error)})"
+            return Outcome(status, headers=headers, failure=failure, timed_out=isinstance(_cause(error), _TIMEOUTS))
+        advice = self._environment.how_to_pass(status) if status == 407 else None
+        return Outcome(status, bytes(body), headers, advice=advice)
 
-        No proxy may see a request to loopback: it would get both secrets in plain text, whatever the variables say.
-        """
-        url = self._settings.base_url
-        found = self._session.merge_environment_settings(url, {}, True, self._settings.ca_bundle or True, None)
-        return {**found, "proxies": {}} if is_loopback(urlsplit(url).hostname or "") else dict(found)
+    def _failed(self, error: Exception, *, sent: bool) -> Outcome:
+        """What a request came to that has no answer."""
+        cause, environment = _cause(error), self._environment
+        if refusal := re.match(r"Tunnel connection failed: (\d{3})", str(cause)):
+            status = int(refusal[1])
+            failure, advice = f"{environment.where}, which answers {status}", environment.how_to_pass(status)
+            return Outcome(failure=failure, advice=advice, sent=sent, final=status < 500)
+        if isinstance(error, requests.exceptions.SSLError):
+            advice = environment.how_to_trust() if isinstance(cause, ssl.SSLCertVerificationError) else None
+            failure = f"{environment.where}: TLS failed ({_reason(error)})"
+            return Outcome(failure=failure, advice=advice, sent=sent, final=True)
+        failure, advice = f"{environment.where}: {_reason(error)}", None if sent else environment.how_to_reach()
+        return Outcome(failure=failure, advice=advice, sent=sent, timed_out=isinstance(cause, _TIMEOUTS))
 
 
 class _Session(requests.Session):
@@ -96,43 +119,6 @@ def user_agent(settings: Settings) -> str:
     return " ".join([*parts, settings.user_agent_suffix or ""]).strip()
 
 
-class _TooMuch(Exception):
-    """The body is longer, or takes longer (``late``), than any answer of this API."""
-
-    def __init__(self, fault: str, *, late: bool) -> None:
-        self.fault = fault
-        self.late = late
-
-
-def _received(response: requests.Response, timeout: float) -> Attempt:
-    """The answer with its body, or the reason why that did not arrive."""
-    status, headers = response.status_code, response.headers
-    deadline = time.monotonic() + timeout
-    try:
-        content = _read(response, deadline)
-    except _TooMuch as error:
-        return Attempt(status, headers=headers, failure=error.fault, final=True, timed_out=error.late)
-    except Exception as error:
-        failure = f"the answer broke off ({_reason(error)})"
-        return Attempt(status, headers=headers, failure=failure, timed_out=_has_timed_out(error))
-    return Attempt(status, content, headers)
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """The body, piece by piece as it arrives, so that neither a huge nor an endless one can hold us."""
-    chunks: list[bytes] = []
-    size = 0
-    # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
-    while chunk := response.raw.read1(65536, decode_content=True):
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise _TooMuch(f"the answer is larger than {LARGEST_BODY // 1024**2} MiB", late=False)
-        if time.monotonic() > deadline:
-            raise _TooMuch("the answer did not end in time", late=True)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def _cause(error: BaseException) -> BaseException:
     """The innermost reason: requests, urllib3 and http.client wrap it up to four times, each in another way."""
     for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
@@ -153,10 +139,6 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (http.client.IncompleteRead, "fewer bytes than announced"),
     (_UNUSABLE_URL, "the URL cannot be used"),
 )
-
-
-def _has_timed_out(error: BaseException) -> bool:
-    return isinstance(_cause(error), _TIMEOUTS)
 
 
 def _reason(error: BaseException) -> str:

@@ -12,10 +12,9 @@ from typing import Any
 import click
 
 from ..api import selection
-from ..api.client import Client
-from ..api.selection import Found
+from ..api.client import Client, Found
+from ..api.selection import Selection
 from ..core import identity, model
-from ..core.dialect import Dialect
 from ..core.marks import stack_digest
 from . import common, exported_state, project
 from .exported_state import HIDDEN, Held
@@ -48,10 +47,8 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(client, on_page)
-    there = {found["id"]: found for found, _ in pairs}
-    dialect = client.settings.dialect
-    differences = [difference for each in ours for difference in _differences(each, there.get(each.id), dialect)]
+        there = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
+    differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
     if health:
         differences += _faults([each for each in ours if each.id in there], client)
     if as_json:
@@ -82,16 +79,17 @@ def _place(held: Held) -> dict[str, Any]:
     return {"resource": held.name, "urn": held.urn, "id": held.id}
 
 
-def _differences(held: Held, found: Found | None, dialect: Dialect) -> Iterator[dict[str, Any]]:
+def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
     place = _place(held)
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
         return
+    made = _made(held)
     for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
         if old is HIDDEN or key not in found or _same(key, old, new):
             continue
-        if key in model.UPDATABLE and model.is_made_of(key, held.outputs, found, dialect):
+        if key in made and _same(key, made[key], new):
             continue
         if key in {*held.secrets, *model.SECRET_OUTPUTS}:
             old, new = common.BLOT if old else None, common.BLOT
@@ -104,6 +102,12 @@ def _managed(held: Held) -> list[str]:
     return [key for key in model.LISTED if key not in left]
 
 
+def _made(held: Held) -> Mapping[str, Any]:
+    """What the service has made of name and tags of the program, as far as the state can be read."""
+    made = held.outputs.get(model.MADE)
+    return made if isinstance(made, Mapping) else {}
+
+
 def _same(key: str, old: Any, new: Any) -> bool:
     if key == "tags" and old is not None and not (isinstance(old, list) and all(isinstance(tag, str) for tag in old)):
         return False  # as no version of ours writes them
@@ -111,6 +115,11 @@ def _same(key: str, old: Any, new: Any) -> bool:
 
 
 def _note_hidden(held: Sequence[Held]) -> None:
+    if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in held):
+        common.note(
+            f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so that it "
+            "counts as a difference; use --stack NAME to decrypt it"
+        )
     for key in model.LISTED:
         if count := sum(each.outputs.get(key) is HIDDEN for each in held):
             common.note(
@@ -167,19 +176,19 @@ def orphans(
     stacks = set() if everybodys else _stacks(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        pairs = selection.listed(common.open_client(**where), on_page)
-    free = [(each, made) for each, made in pairs if each["id"] not in known and wanted.matches(each)]
-    found = [(each, made) for each, made in free if everybodys or _is_of(each, stacks)]
+        listed = selection.select(common.open_client(**where), Selection(), on_page)
+    free = [each for each in listed if each["id"] not in known and wanted.matches(each)]
+    found = [each for each in free if everybodys or _is_of(each, stacks)]
     others = len(free) - len(found)
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
-    rows = [{**common.presented(each, with_token=False), "created": _iso(made)} for each, made in found]
+    rows = [{**common.presented(each, with_token=False), "created": _created(each)} for each in found]
     if as_json:
         common.write_json(rows)
     elif rows:
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
-    common.note(f"{len(rows)} of {common.counted(len(pairs))} in no state")
+    common.note(f"{len(rows)} of {common.counted(len(listed))} in no state")
     if others:
         common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
     return common.DIFFERS if rows else 0
@@ -210,14 +219,14 @@ def _is_of(found: Found, stacks: Collection[str]) -> bool:
     return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
-def _old(found: list[tuple[Found, datetime | None]], before: datetime) -> list[tuple[Found, datetime | None]]:
-    undated = sum(made is None for _, made in found)
+def _old(found: Sequence[Found], before: datetime) -> list[Found]:
+    undated = sum(model.CREATED_AT not in each for each in found)
     if undated:
         reason = "since the API does not report when they were created; run without --older-than"
         if undated == len(found):  # a gate that checked nothing must not pass
             raise click.ClickException(f"{common.counted(undated)} in no state, but of unknown age, {reason}")
         common.note(f"{common.counted(undated)} left out, {reason}")
-    return [(each, made) for each, made in found if made is not None and made < before]
+    return [each for each in found if model.CREATED_AT in each and each[model.CREATED_AT] < before]
 
 
 def _age(text: str) -> timedelta:
@@ -228,8 +237,8 @@ def _age(text: str) -> timedelta:
     return timedelta(**{unit: int(match[1])})
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _created(found: Found) -> str | None:
+    return found[model.CREATED_AT].isoformat() if model.CREATED_AT in found else None
 
 
 def _demand_states(states: Sequence[str], stack: str | None) -> None:

@@ -92,14 +92,13 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         return
     try:
         with common.progress("Listing instances") as on_page:
-            answers = client.list_all(on_page)
+            listed = client.list_all(on_page, lenient=True)
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         outcome = "reached, refused" if isinstance(error, Unauthorized) else reached
         yield Finding("API", redacted(f"{outcome}: {error.cause}"), redacted(error.advice))
     else:
-        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(answers))}")
-        listed = [found for answer in answers if (found := model.told(answer, client.settings.dialect))]
+        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(listed))}")
         if listed:
             yield Finding("managed by", _managers(listed))
         marks = "a tag says which resource manages an instance"

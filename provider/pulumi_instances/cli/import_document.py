@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..core import model, validation
-from ..core.dialect import DIALECTS
 from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE, PROVIDER, SECRET
 
 Found = Mapping[str, Any]
@@ -120,7 +119,7 @@ def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[st
 
 
 def _resource(found: Found, name: str, pickle: Mapping[str, str]) -> dict[str, Any]:
-    outputs = model.outputs(found, {}, model.not_given(inputs(found)), DIALECTS["default"])
+    outputs = model.outputs(found, {}, model.not_given(inputs(found)))
     return {
         "type": INSTANCE_TYPE,
         "name": name,

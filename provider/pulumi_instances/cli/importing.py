@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..api import selection
-from ..api.selection import Found
 from ..core import identity
 from ..core.errors import quote
 from . import common, files, import_document, pulumi_cli
 from .generated_program import program as program_text
 
 if TYPE_CHECKING:
-    from ..api.client import Client
+    from ..api.client import Client, Found
     from ..core.config import Settings
 
 _exclude_state = click.option(

@@ -1,15 +1,15 @@
-"""How a service spells, normalises and updates: the API document, or the live services that it comes from.
+"""How a service spells and updates: the API document, or the live services that it comes from.
 
 This is the only place that knows what differs between them (docs/live-services.md); the rest of the package asks it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["DIALECTS", "Dialect", "spoken_in"]
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,10 @@ class Dialect:
     """What differs between services.
 
     ``connector`` is the wire name of the object that names the connector: ``{"<connector>": {"key": "dropbox"}}``.
-    ``alters_text`` says that the service strips HTML and outer spaces from names, and tags what comes without a tag
-    with its name. ``empty_is_404`` says whether 404 is the answer to a listing of nothing.
+    ``empty_is_404`` says whether 404 is the answer to a listing of nothing.
     """
 
     connector: str
-    alters_text: bool = False
     empty_is_404: bool = False
     in_place: frozenset[str] = frozenset()
     """Inputs besides name and tags that change in place, keeping id and token: see `updates`."""
@@ -41,16 +39,6 @@ class Dialect:
         wanted = {"hydrate": "false", "pageSize": "200", "tags[]": tag, "searchText": text}
         return [(key, value) for key, value in wanted.items() if value is not None]
 
-    def name_as_made(self, name: str) -> str:
-        """The name that an instance has after a create or update with this one."""
-        return re.sub(r"<[^>]*>", "", name).strip() if self.alters_text else name
-
-    def tags_as_made(self, tags: Collection[str], name: str) -> list[str]:
-        """The tags, sorted, that an instance has after a create with these and this name."""
-        if self.alters_text and not tags:
-            return [self.name_as_made(name)]
-        return sorted(set(tags))
-
 
 IN_PLACE = frozenset({"configuration", "provider_data", "enabled"})
 """What a service can change in place, if it can more than name and tags."""
@@ -59,7 +47,6 @@ DIALECTS = {
     "default": Dialect(connector="your_mom"),
     "elements": Dialect(
         connector="element",
-        alters_text=True,
         empty_is_404=True,
         in_place=IN_PLACE,
         merges=True,
@@ -67,3 +54,10 @@ DIALECTS = {
         filters=True,
     ),
 }
+
+
+def spoken_in(answer: Mapping[str, Any], ours: Dialect) -> str | None:
+    """Return the name of the other dialect in which an answer names its connector, if it does."""
+    if ours.connector in answer:  # as nearly always: a listing may hold tens of thousands
+        return None
+    return next((name for name, other in DIALECTS.items() if isinstance(answer.get(other.connector), dict)), None)

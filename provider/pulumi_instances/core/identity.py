@@ -46,6 +46,11 @@ def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
+def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
+    """The marks on an instance other than this very one, as its tags have them."""
+    return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
+
+
 def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[str]:
     """The marks on an instance by which it is no longer that of the state with these outputs.
 
@@ -53,7 +58,14 @@ def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | 
     ``line`` is that of the resource in the program, if there is one.
     """
     mark = outputs.get(MARK)
-    return of_others(found, line_in(outputs) if carries(found, mark) else None, line)
+    others = of_others(found, line_in(outputs) if carries(found, mark) else None, line)
+    return [tag for tag in others if not _is_renamed(tag, mark)]
+
+
+def _is_renamed(tag: str, mark: object) -> bool:
+    """Whether a tag is this mark under another name of the resource: an update of it has set that, and was cut off."""
+    ours, theirs = parse(str(mark)), parse(tag)
+    return ours is not None and theirs is not None and (ours.stack, ours.end) == (theirs.stack, theirs.end)
 
 
 def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
@@ -124,7 +136,8 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
-    if carries(found, outputs.get(MARK)):
+    mark = outputs.get(MARK)
+    if carries(found, mark) or any(_is_renamed(tag, mark) for tag in found.get(MARKS, ())):
         return Verdict.RENEWED if ours and theirs else Verdict.OURS
     is_of_another = MARK in outputs and bool(marks_on(found))
     return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS

@@ -1,7 +1,7 @@
 """Marks: the tags by which instances say which resource manages them. Pure.
 
 >>> line = line_of(Place("shop", "dev", "", "crm"))
->>> mark_of(line, 1).startswith("pulumi:shop/dev/crm#")
+>>> new_mark(line).startswith("pulumi:shop/dev/crm#")
 True
 """
 
@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
-from collections.abc import Collection
+import string
 from typing import NamedTuple
 
 _PREFIX = "pulumi:"
-_MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.([1-9][0-9]{0,3})")
+_MARK = re.compile(r"pulumi:([a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+)#([a-z2-7]{7})([a-z2-7]{7})\.([a-z0-9]{4})")
 _LONGEST_WORDS = 33
 """Characters for people in a mark, so that the whole of it has at most 60: services cut long tags."""
-_LAST = 9999
-"""The highest number of a mark."""
+_LETTERS = string.ascii_lowercase + string.digits
+_random = random.SystemRandom()
 _DIGEST = 7
 """Characters of 5 bits each, for the stack and again for the resource."""
 
@@ -47,12 +48,13 @@ class Mark(NamedTuple):
     """A mark, taken apart."""
 
     line: str
-    """The whole mark but for its number: the same for all instances that one resource has had, one after another."""
+    """The whole mark but for its end: the same for all instances that one resource has had, one after another."""
     managed_by: str
     """For people: project, stack and name of the resource, shortened."""
     stack: str
     """The digest of the stack."""
-    number: int
+    end: str
+    """What tells the instances of a line apart; an instance keeps it when its resource is renamed."""
 
 
 def line_of(place: Place) -> str:
@@ -82,24 +84,27 @@ def _digest(text: str) -> str:
     return base64.b32encode(digest).decode().lower()[:_DIGEST]
 
 
-def mark_of(line: str, number: int) -> str:
-    """The tag of one instance of the line."""
-    return f"{line}.{number}"
+def new_mark(line: str) -> str:
+    """A mark for the next instance of the line.
+
+    Its end is random, so that two machines which create at the same time, and know nothing of each other, do not take
+    the instance of the other for their own.
+    """
+    return f"{line}.{''.join(_random.choices(_LETTERS, k=4))}"
+
+
+def renamed(mark: str, line: str) -> str:
+    """This mark, for the line that its instance belongs to by now."""
+    return f"{line}.{mark.rpartition('.')[2]}"
 
 
 def parse(tag: str) -> Mark | None:
     """The mark that this tag is, however the service spells it; None for any other tag."""
     text = tag.strip().lower()
     match = _MARK.fullmatch(text)
-    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], int(match[4]))
+    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], match[4])
 
 
 def is_mark(tag: str) -> bool:
     """Whether this tag is a mark."""
     return parse(tag) is not None
-
-
-def next_mark(line: str, numbers: Collection[int]) -> str:
-    """The first mark of the line after all that are in use; the first free one after the last number."""
-    following = max(numbers, default=0) + 1
-    return mark_of(line, following if following <= _LAST else next(n for n in range(1, _LAST) if n not in numbers))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from pulumi.output import Unknown
@@ -76,9 +77,11 @@ ACCOUNT = "__account"
 """In the state, secret: a digest of the account in which the instance was last proven to be ours (`identity`)."""
 CREATED = "__created"
 """In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
-HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED)
+MADE = "__made"
+"""In the state, secret: what the service has made of values that we sent, where it shows them otherwise (`made`)."""
+HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
-SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT)
+SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
 """What is secret in a state whatever the inputs are."""
 FROM_OUTPUTS = "__outputs"
 """A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
@@ -86,7 +89,8 @@ URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, LINE)
+"""What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
@@ -94,6 +98,9 @@ SHOWN = "__shown"
 """In what an answer says: the ``configuration`` as the service shows it. It is never kept."""
 MARKS = "__marks"
 """In what an answer says: those of its tags that are marks (`identity`). They are not among its ``tags``."""
+
+CREATED_AT = "__created_at"
+"""In what an answer says: when the instance was created, as a datetime. It is never kept."""
 
 MASK = "********"
 """What services show instead of a secret. It is never sent to them, and never compared."""
@@ -292,10 +299,9 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
     return body
 
 
-def is_met(body: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
+def is_met(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     """Whether a PUT with this name and these tags would change nothing of what was ``found``."""
-    made = {**body, "name": dialect.name_as_made(body["name"])} if "name" in body else body
-    return all(same(key, found.get(key), body[key]) or same(key, found.get(key), made[key]) for key in body)
+    return all(same(key, found.get(key), body[key]) for key in body)
 
 
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -318,19 +324,12 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
         found[SHOWN] = answer["configuration"]
+    found[CREATED_AT] = _wire_moment(answer.get("createdDate"))
     return {key: value for key, value in found.items() if value is not None}
 
 
 _MEMBERS = {"name": str, "token": str, "valid": bool, "disabled": bool}
 """Fields of an answer that are as in the state. Its connector and its tags are not."""
-
-
-def told(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What an answer says of an instance (`from_wire`), or nothing where it is malformed."""
-    try:
-        return from_wire(answer, dialect)
-    except UnexpectedAnswer:
-        return {}
 
 
 def _wire_id(value: Any) -> str:
@@ -354,27 +353,48 @@ def _wire_tag(tag: Any) -> str:
     return _whole(name)
 
 
+def _wire_moment(value: Any) -> datetime | None:
+    """A time: live services send a string such as ``2017-05-22T04:12:16Z``, older ones milliseconds since 1970."""
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
 def _whole(text: str) -> str:
     """Text as UTF-8 can hold it: JSON may spell half a surrogate pair, which the engine's wire refuses."""
     return text.encode("utf-8", "replace").decode()
 
 
-def outputs(
-    found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str], dialect: Dialect
-) -> dict[str, Any]:
+def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str]) -> dict[str, Any]:
     """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
 
     A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
     declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
-    So are a name and tags that the server has as its dialect makes them of what was declared: a service that strips
-    HTML must never make a difference. ``not_managed`` are those of the inputs that the program leaves to the server.
+    So is what the service shows as it has made it of our own write (MADE). A ``configuration`` in ``found`` is the
+    declared one with its drift (`as_shown`). ``not_managed`` are those of the inputs that the program leaves to the
+    server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
-    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, *(["your_mom"] if "your_mom" in merged else [])}
+    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, CREATED_AT, *(["your_mom"] if "your_mom" in merged else [])}
     merged.update({key: value for key, value in found.items() if key not in left_out})
-    merged.update(
-        {key: known[key] for key in UPDATABLE if key not in not_managed and is_made_of(key, known, found, dialect)}
-    )
+    declared, shown = _parts(known), _parts(found)
+    made = {
+        part: value
+        for part, value in (merged.pop(MADE, None) or {}).items()
+        if part in declared and part not in not_managed and (part not in shown or _same_part(part, shown[part], value))
+    }
+    merged.update({part: declared[part] for part in made if part in UPDATABLE})
+    if "configuration" in found:
+        unchanged = {key: value for key, value in known["configuration"].items() if _PART + key in made}
+        merged["configuration"] = {**found["configuration"], **unchanged}
+    if made:
+        merged[MADE] = made
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
     merged.setdefault("tags", [])
@@ -384,37 +404,63 @@ def outputs(
     return merged
 
 
-def with_drift(declared: Any, shown: Any) -> Any:
-    """The declared configuration, with what the service shows in place of each value that it shows otherwise.
+_PART = "configuration."
+"""What the keys of ``configuration`` begin with among the parts of a bag."""
 
-    Services show strings, JSON of what is nested, and `********` for what is secret, which says nothing.
+
+def made(sent: Mapping[str, Any], found: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a write has made of the values that it ``sent``, by part: those that its answer shows otherwise.
+
+    Parts are the name, the tags and the keys of ``configuration``. A ``configuration`` in ``found`` is as `as_shown`
+    returns it. ``before`` are the outputs before the write: what it has not sent is as it was then, and so is what it
+    has sent again unchanged and was not answered.
     """
-    if not isinstance(declared, Mapping) or not isinstance(shown, Mapping):
+    given, shown, old = _parts(sent), _parts(found), _parts(before or {})
+    kept = {
+        part: value
+        for part, value in ((before or {}).get(MADE) or {}).items()
+        if part not in given or (part not in shown and part in old and _same_part(part, old[part], given[part]))
+    }
+    new = {
+        part: shown[part] for part, value in given.items() if part in shown and not _same_part(part, shown[part], value)
+    }
+    return {**kept, **new}
+
+
+def _parts(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """What is compared with what the service shows: name, tags, and each key of ``configuration``."""
+    parts = {key: bag[key] for key in UPDATABLE if key in bag}
+    configuration = bag.get("configuration")
+    members = configuration if isinstance(configuration, Mapping) else {}
+    return {**parts, **{_PART + key: value for key, value in members.items()}}
+
+
+def _same_part(part: str, old: Any, new: Any) -> bool:
+    return same(part, old, new) if part in UPDATABLE else _equal(plain(old), plain(new))
+
+
+def as_shown(declared: Any, shown: Any) -> Any:
+    """The declared configuration with what the service shows in place of each value that it shows otherwise.
+
+    Only declared members are compared, at each depth. Services show strings, JSON of what is nested, and `********`
+    for what is secret, which says nothing.
+    """
+    if shown in (None, MASK):
         return declared
-    seen = {key: value for key, value in shown.items() if key in declared and value not in (None, MASK)}
-    return {**declared, **{key: value for key, value in seen.items() if not _shows(declared[key], value)}}
+    told = _read(shown) if isinstance(shown, str) and not isinstance(declared, str) else shown
+    if isinstance(declared, Mapping) and isinstance(told, Mapping):
+        return {key: as_shown(value, told.get(key)) for key, value in declared.items()}
+    if isinstance(declared, (list, tuple)) and isinstance(told, list) and len(declared) == len(told):
+        return [as_shown(*pair) for pair in zip(declared, told, strict=True)]
+    return declared if _equal(plain(declared), plain(told)) else shown
 
 
-def _shows(declared: Any, shown: Any) -> bool:
-    if _equal(plain(declared), plain(shown)) or declared == shown:
-        return True
-    if not isinstance(shown, str) or isinstance(declared, str):
-        return False
+def _read(text: str) -> Any:
+    """The value that this text is as JSON, or the text."""
     try:
-        return _equal(plain(declared), plain(json.loads(shown)))
-    except ValueError:
-        return False
-
-
-def is_made_of(key: str, known: Mapping[str, Any], found: Mapping[str, Any], dialect: Dialect) -> bool:
-    """Whether the service has this name, or these tags, where the program gives those that are known."""
-    name, tags = known.get("name"), known.get("tags")
-    if key not in found or not isinstance(name, str):
-        return False
-    if key == "name":
-        return bool(found["name"] == dialect.name_as_made(name))
-    are_texts = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
-    return are_texts and bool(found["tags"] == dialect.tags_as_made(tags or (), name))
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
@@ -426,7 +472,7 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
     """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
-    return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS) for text in texts(bag.get(key))]
+    return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS, MADE) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -7,6 +7,9 @@ import re
 INSTANCE_TYPE = "pulumi-python:dynamic/instances:Instance"
 """The type of an `Instance`, which is part of its URN."""
 
+UNTYPED = "pulumi-python:dynamic:Resource"
+"""The type of a dynamic resource whose class names none."""
+
 NATIVE_TYPE = "instances:index:Instance"
 """The type of an instance of the native package."""
 

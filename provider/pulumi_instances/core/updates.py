@@ -25,7 +25,7 @@ def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -
     Keys that the program has dropped from ``configuration`` are left as they are: see `dropped`.
     """
     name_and_tags = model.to_update(news, olds)
-    differing = {key: value for key, value in name_and_tags.items() if not model.is_met({key: value}, olds, dialect)}
+    differing = {key: value for key, value in name_and_tags.items() if not model.is_met({key: value}, olds)}
     sent = {key: _sent(key, olds, news, dialect) for key in ("configuration", "provider_data")}
     body = {model.WIRE_NAMES[key]: value for key, value in sent.items() if value}
     if not differing and not body:

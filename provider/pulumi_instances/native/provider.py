@@ -20,7 +20,7 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from ..api.attempt import Clock
+from ..api.retry import Clock
 from ..core import config, identity, model, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
@@ -132,9 +132,8 @@ class InstancesServicer(ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def cancel(self) -> None:
-        """Let nothing wait any more, and send nothing again."""
+        """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
         self._cancelled.set()
-        self._calls.cancel()
 
     # about the account
 
@@ -224,9 +223,9 @@ class InstancesServicer(ResourceProviderServicer):
         """Create or adopt an instance. A preview answers what is known, and sends nothing."""
         inputs = spelling.ours(wire.decode(request.properties))
         if request.preview:
-            return provider_pb2.CreateResponse(
-                properties=_answer(self._calls.preview_create(inputs), request.properties)
-            )
+            # By a known name a look-up would not wait for `up`: the host of YAML programs waits for no resource.
+            outputs = {**self._calls.preview_create(inputs), "name": UNKNOWN}
+            return provider_pb2.CreateResponse(properties=_answer(outputs, request.properties))
         try:
             with self._calls.within(request.timeout):
                 made = self._calls.create(inputs)

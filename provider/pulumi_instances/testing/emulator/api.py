@@ -42,6 +42,8 @@ class Api:
         self._wire = dialect.wire
         self.lag = 0.0
         """Seconds after its POST for which nothing shows an instance."""
+        self.alters: Callable[[str], str] | None = None
+        """What is made of each text that is sent: names, tags, and values of the configuration."""
         self._made: dict[int, float] = {}
         """When a POST has made an instance."""
 
@@ -76,7 +78,7 @@ class Api:
         existing = self._store.get(request.scope.get(EXISTING, 0), account)
         if existing is not None:
             return answer(self._wire.answer_to_post(existing, self._store.tag_ids(existing["tags"])))
-        record = self._wire.wanted_record(await json_body(request))
+        record = self._altered(self._wire.wanted_record(await json_body(request)))
         if self._dialect.logs_in:
             record.update(self._login(record))
         try:
@@ -118,7 +120,7 @@ class Api:
         return answer(self._wire.answer_to_get(self._seen(instance)))
 
     async def _put(self, request: Request, account: int) -> Response:
-        changes = self._wire.wanted_changes(await json_body(request))
+        changes = self._altered(self._wire.wanted_changes(await json_body(request)))
         instance = self._found(request, account)
         changes = self._dialect.merge(instance, changes)
         if self._dialect.logs_in and ("provider_data" in changes or _is_true(request, "reAuthenticate")):
@@ -169,6 +171,10 @@ class Api:
 
     def _hides(self, instance_id: int) -> bool:
         return self.lag > 0 and time.monotonic() - self._made.get(instance_id, -math.inf) < self.lag
+
+    def _altered(self, fields: dict[str, Any]) -> dict[str, Any]:
+        shown = ("name", "tags", "configuration")
+        return {key: _altered(value, self.alters) if key in shown else value for key, value in fields.items()}
 
     def _login(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if self._dialect.demands_codes:
@@ -234,6 +240,14 @@ def _id(request: Request) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise _missing(request)
     return int(text)
+
+
+def _altered(value: Any, alter: Callable[[str], str] | None) -> Any:
+    if isinstance(value, str):
+        return value if alter is None else alter(value)
+    if isinstance(value, list):
+        return [_altered(item, alter) for item in value]
+    return {key: _altered(item, alter) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _is_true(request: Request, parameter: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -228,9 +229,17 @@ class Emulator:
         """
         self._api.lag = seconds
 
+    def alter(self, change: Callable[[str], str] | None) -> None:
+        """From now on store ``change(text)`` of each name, tag and text of a configuration that is sent; None ends it.
+
+        So do services that strip, cut or escape text, or change its case. `reset` ends it.
+        """
+        self._api.alters = change
+
     def reset(self) -> None:
         """Forget instances, used codes, faults and the log. Accounts stay, and ids go on rising."""
         self._api.lag = 0.0
+        self._api.alters = None
         self._store.clear()
         self._faults.clear()
         self._journal.clear()

@@ -10,60 +10,55 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from functools import cache
-from types import TracebackType
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 
-class _Deadline:
-    """Shuts a socket, and raises TimeoutError, unless the block ends in time."""
+@contextlib.contextmanager
+def _ending_within(seconds: float, sock: Any) -> Iterator[None]:
+    """Shut the socket, and raise TimeoutError, unless the block ends in time."""
+    lock = threading.Lock()
+    ended = missed = False
 
-    def __init__(self, sock: Any, seconds: float) -> None:
-        self._socket = getattr(sock, "socket", sock)  # urllib3 wraps it where TLS runs inside of TLS
-        self._lock = threading.Lock()
-        self._over = False
-        self._missed = False
-        self._timer = threading.Timer(seconds, self._miss)
-        self._timer.daemon = True
+    def end() -> None:
+        nonlocal missed
+        with lock:
+            if not ended:
+                missed = True
+                with contextlib.suppress(OSError):
+                    # Not `SSLSocket.shutdown`, which would have the waiting thread go on without TLS. urllib3 wraps
+                    # the socket where TLS runs inside of TLS.
+                    socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
-    def __enter__(self) -> None:
-        # An interpreter that shuts down starts no threads. It ends soon, and so does the wait.
-        with contextlib.suppress(RuntimeError):
-            self._timer.start()
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._over = True
-        if self._missed:
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    # An interpreter that shuts down starts no threads. It ends soon, and so does the wait.
+    with contextlib.suppress(RuntimeError):
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        with lock:
+            ended = True
+        if missed:
             raise TimeoutError("timed out") from None
 
-    def _miss(self) -> None:
-        with self._lock:
-            if not self._over:
-                self._missed = True
-                with contextlib.suppress(OSError):
-                    # Not `SSLSocket.shutdown`, which would have the waiting thread go on without TLS.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+class _ThisThread(threading.local):
+    may_have_left = False
 
 
-class _Departure(threading.local):
-    """Whether any part of this thread's request may have left."""
-
-    seen = False
+_this_thread = _ThisThread()
 
 
-_departure = _Departure()
-
-
-def expect_departure() -> None:
+def expect_request() -> None:
     """This thread is about to send a request."""
-    _departure.seen = False
+    _this_thread.may_have_left = False
 
 
 def may_have_left() -> bool:
@@ -71,11 +66,11 @@ def may_have_left() -> bool:
 
     False is certain: then there was no connection to the API, or to a proxy that had accepted a tunnel to it.
     """
-    return _departure.seen
+    return _this_thread.may_have_left
 
 
-class _Patient:
-    """What both kinds of connections have in common."""
+class _Bounded:
+    """What is changed in the connections of urllib3."""
 
     sock: Any
     timeout: float | None
@@ -95,40 +90,40 @@ class _Patient:
         if self.sock is None:
             self.connect()
         if not self._connecting:
-            _departure.seen = True
+            _this_thread.may_have_left = True
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """Called by urllib3 once per request, after it was sent. Reads the head of the answer."""
         if self.timeout is None:
             return super().getresponse()  # type: ignore[misc]
-        with _Deadline(self.sock, self.timeout):
+        with _ending_within(self.timeout, self.sock):
             return super().getresponse()  # type: ignore[misc]
 
 
 @cache
-def _patient(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """The same pool, of connections that are patient as well: urllib3 has others for a SOCKS proxy."""
-    connection = type(f"Patient{pool.ConnectionCls.__name__}", (_Patient, pool.ConnectionCls), {})
-    return type(f"Patient{pool.__name__}", (pool,), {"ConnectionCls": connection})
+def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """The same pool with such connections: urllib3 has others for a SOCKS proxy."""
+    connection = type(f"Bounded{pool.ConnectionCls.__name__}", (_Bounded, pool.ConnectionCls), {})
+    return type(f"Bounded{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-class PatientAdapter(HTTPAdapter):
+class Adapter(HTTPAdapter):
     """Connections whose timeout bounds the whole head of an answer, through a proxy as well."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests once per adapter."""
         super().init_poolmanager(*args, **kwargs)
-        _make_patient(self.poolmanager)
+        _bound(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Called by requests for each request through a proxy; it keeps one manager for each."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        _make_patient(manager)
+        _bound(manager)
         return manager
 
 
-def _make_patient(manager: Any) -> None:
+def _bound(manager: Any) -> None:
     pools = manager.pool_classes_by_scheme
-    if not all(issubclass(pool.ConnectionCls, _Patient) for pool in pools.values()):
-        manager.pool_classes_by_scheme = {scheme: _patient(pool) for scheme, pool in pools.items()}
+    if not all(issubclass(pool.ConnectionCls, _Bounded) for pool in pools.values()):
+        manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}

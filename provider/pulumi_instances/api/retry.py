@@ -1,0 +1,231 @@
+"""When a request is sent, and when it is sent again: deadlines, back-off, the rate of an account and its breaker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import NamedTuple
+
+log = logging.getLogger("pulumi_instances")
+
+LONG = 5.0
+"""Seconds: a longer wait is worth a line to the user."""
+_LONGEST_BACKOFF = 20.0
+"""Seconds that we wait before a retry where the service asks for nothing longer."""
+
+
+@dataclass
+class Clock:
+    """Time as the client sees it, in seconds. Tests put their own functions here.
+
+    ``sleep`` raises Cancelled once the engine has told the process to stop: that ends every wait.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+class TooLate(Exception):
+    """A wait would end after the deadline of its call. ``held`` is for how long a 429 holds the account back."""
+
+    def __init__(self, held: float = 0.0) -> None:
+        """Nothing was waited for."""
+        self.held = held
+
+
+# How long one operation of the engine may take, waits and retries included: the option `customTimeouts`. The engine
+# gives it with each call, and a call runs on one thread. Without it, the settings decide.
+
+
+class Limit(NamedTuple):
+    """When one operation has to end, and the seconds that it was given."""
+
+    end: float
+    seconds: float
+
+    @property
+    def is_over(self) -> str:
+        """What to say where the limit has ended something."""
+        return f"the timeout of {self.seconds:g} s in customTimeouts is over"
+
+
+_limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
+
+
+@contextmanager
+def within(seconds: float, clock: Clock) -> Iterator[None]:
+    """What runs inside has to end after so many seconds; 0 means that the settings decide."""
+    token = _limit.set(Limit(clock.now() + seconds, seconds) if seconds > 0 else None)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def limit() -> Limit | None:
+    """The limit of what runs now, if it has one."""
+    return _limit.get()
+
+
+def deadline(clock: Clock, seconds: float) -> float:
+    """When something has to end that may take so many seconds by the settings. `customTimeouts` win over them."""
+    found = limit()
+    return clock.now() + seconds if found is None else found.end
+
+
+def is_over(clock: Clock) -> bool:
+    """Whether the time that `customTimeouts` give is over."""
+    found = limit()
+    return found is not None and clock.now() >= found.end
+
+
+# waits
+
+
+@contextmanager
+def taken(lock: threading.Lock | threading.Semaphore, end: float | None, clock: Clock) -> Iterator[None]:
+    """Hold a lock while the block runs. Raises TooLate where it cannot be had before ``end``."""
+    if end is None:
+        lock.acquire()
+    elif not lock.acquire(timeout=min(max(0.0, end - clock.now()), threading.TIMEOUT_MAX)):
+        raise TooLate
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def backoff(number: int, asked: float | None, clock: Clock) -> float:
+    """Return the seconds before a retry, ``number`` being 0 for the first, where the service has ``asked`` for some.
+
+    They are never fewer than asked for, and never the same for two clients, so that they do not come back at once.
+    """
+    own, asked, jitter = min(_LONGEST_BACKOFF, 0.5 * 2.0 ** min(number, 10)), asked or 0.0, clock.jitter()
+    return max(asked + min(asked, _LONGEST_BACKOFF) * jitter / 10, own * (0.5 + jitter / 2))
+
+
+def duration(seconds: float) -> str:
+    """Return a time as messages say it, such as ``90 s``, ``15 min``, ``24 h`` or ``30 days``."""
+    for limit, unit, name in ((120.0, 1, "s"), (7200.0, 60, "min"), (172_800.0, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} days"
+
+
+class RateLimit:
+    """How many requests a second one account sends. Safe to share between threads.
+
+    A service that answers 429 does not say which rate it accepts. Each 429 halves ours, but not below what the service
+    has accepted lately, and each request that is accepted adds to it.
+    """
+
+    _FIRST = 4.0
+    """Requests per second after the first 429 at least: a few requests say little about the limit."""
+    _LEAST = 0.5
+    _ADDED = 0.03
+    """Requests per second that each accepted request adds. More would meet the limit, and another wait, too often."""
+    _LATELY = 8.0
+    """Seconds before the last 429 whose accepted requests still count."""
+
+    def __init__(self, clock: Clock, most: float | None) -> None:
+        """``most`` is `instances:maxRequestsPerSecond`; None means that only a 429 slows us."""
+        self._clock = clock
+        self._most = most
+        self._rate = most
+        self._queue = threading.Lock()
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._held_until = 0.0
+        self._round = 0
+        self._refusals = 0
+        self._accepted = 0.0
+        self._since = clock.now()
+
+    def wait(self, end: float | None = None, longest: float = math.inf) -> int:
+        """Block until the next request may go out. Returns the round that it belongs to (see `refused`).
+
+        Raises TooLate, without waiting, where that is after ``end``. A request without an end may wait for its turn as
+        long as it takes, but not ``longest`` seconds for a service that has asked us to wait.
+        """
+        self._delay(end, longest)
+        with taken(self._queue, end, self._clock):
+            # Only the first in the queue sleeps: when the rate changes meanwhile, it changes for all behind it.
+            while (delay := self._delay(end, longest)) > 0:
+                self._clock.sleep(delay)
+            with self._lock:
+                self._next = self._clock.now() + (0.0 if self._rate is None else 1 / self._rate)
+                return self._round
+
+    def _delay(self, end: float | None, longest: float) -> float:
+        with self._lock:
+            now = self._clock.now()
+            turn, held = max(now, self._next, self._held_until), self._held_until - now
+        if held > longest if end is None else turn >= end:
+            raise TooLate(held)
+        return turn - now
+
+    def accepted(self) -> None:
+        """Note that a request was answered with something other than 429."""
+        with self._lock:
+            self._refusals = 0
+            self._accepted += 1
+            if self._rate is not None:
+                self._rate = min(self._rate + self._ADDED, self._most or math.inf)
+
+    def refused(self, asked: float | None, sent_in: int) -> None:
+        """Note that a request of this round was answered with 429, and a wish to wait so many seconds.
+
+        Many requests are under way when the limit is met. Their refusals are one event: the rate falls once.
+        """
+        with self._lock:
+            now = self._clock.now()
+            hold = asked or 0.0
+            if sent_in == self._round:
+                hold = backoff(self._refusals, asked, self._clock)
+                self._refusals += 1
+                self._round += 1
+                self._slow_down(now - self._since, now)
+                if hold > LONG:
+                    log.warning("the service has answered 429: no request is sent for %s", duration(hold))
+            self._held_until = max(self._held_until, now + hold)
+
+    def _slow_down(self, span: float, now: float) -> None:
+        half = self._FIRST if self._rate is None else self._rate / 2
+        self._rate = min(max(half, self._accepted / max(1.0, span), self._LEAST), self._most or math.inf)
+        kept = min(0.8, self._LATELY / max(1.0, span))
+        self._accepted *= kept
+        self._since = now - span * kept
+
+
+class Breaker:
+    """Whether the service of one account is down, so that no call retries. Safe to share between threads.
+
+    It opens when a call has used up its retries while no call of the account was answered, and the first call that is
+    answered closes it.
+    """
+
+    def __init__(self) -> None:
+        """Start closed."""
+        self._lock = threading.Lock()
+        self.answers = 0
+        self.is_open = False
+
+    def answered(self) -> None:
+        """Note that the service has answered a call, if only with a refusal."""
+        with self._lock:
+            self.answers += 1
+            self.is_open = False
+
+    def give_up(self, begun: int) -> None:
+        """Note that a call has used up its retries, which began after so many ``answers``. Later ones contradict it."""
+        with self._lock:
+            if self.answers == begun:
+                self.is_open = True
