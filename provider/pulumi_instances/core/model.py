@@ -93,7 +93,8 @@ IGNORED = "__ignored"
 """A hidden input: the paths in the option `ignore_changes`."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, LINE)
+"""What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"
 """In what an answer says: that the service waits for further steps, such as a login. It is never kept."""

@@ -20,7 +20,6 @@ from .model import (
     EXACT,
     HIDDEN_INPUTS,
     INPUTS,
-    LINE,
     WIRE_NAMES,
     kind_of,
     normalise_id,
@@ -108,7 +107,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def _strangers(news: Mapping[str, Any]) -> list[str]:
-    known = {*INPUTS, *HIDDEN_INPUTS, LINE, PROVIDER}  # with ignore_changes=["*"] they are those of the state
+    known = {*INPUTS, *HIDDEN_INPUTS, PROVIDER}
     return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
 
