@@ -339,6 +339,56 @@ def test_traps_of_the_environment_are_told(
 
 
 @pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("project_file", "found", "todo"),
+    [
+        ("runtime: yaml\nplugins: {providers: [{name: instances, path: PLUGINS}]}", "PLUGINS", ""),
+        (
+            "runtime: yaml\nplugins: {providers: [{name: instances, path: ./nowhere}]}",
+            "no pulumi-resource-i",
+            "correct",
+        ),
+        ("runtime: python\nplugins: {providers: [{name: instances, path: PLUGINS}]}", "PLUGINS", ""),
+        ("runtime: go\npackages: {instances: ./nowhere}", "no PROJECT/./nowhere", "correct its path under packages"),
+        ("runtime: go\npackages: {instances: {source: instances, version: 0.1.0}}", "which the CLI installs", ""),
+        ("runtime: nodejs", "PLUGINS/pulumi-resource-instances", ""),
+    ],
+)
+def test_a_project_of_the_native_package_needs_no_python(
+    run: Run,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    project_file: str,
+    found: str,
+    todo: str,
+) -> None:
+    """The plugin counts, wherever Pulumi.yaml or PATH has it."""
+    script(monkeypatch, tmp_path / "plugins" / "pulumi-resource-instances", "exit 1")
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", "/nowhere/python3")
+    plugins = str(tmp_path / "plugins")
+    (project / "Pulumi.yaml").write_text(f"{project_file.replace('PLUGINS', plugins)}\n")
+    told = findings(run)
+    expected = found.replace("PLUGINS", plugins).replace("PROJECT/./", f"{project}/")
+    assert expected in told["native package"]["found"]
+    assert told["native package"]["todo"].startswith(todo)
+    assert bool(told["native package"]["todo"]) == bool(todo)
+    assert "python3 on PATH" not in told
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(("spared", "todo"), [("", "set no_proxy="), ("example.com, localhost", "")])
+def test_a_proxy_for_loopback_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, spared: str, todo: str) -> None:
+    """gRPC would send what the engine says to it. Its URL, which may hold a password, is not shown."""
+    monkeypatch.setenv("http_proxy", "http://user:hunter2@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", spared)
+    told = findings(run)["proxy"]
+    assert told["todo"].startswith(todo)
+    assert bool(told["todo"]) == bool(todo)
+    assert "hunter2" not in json.dumps(told)
+
+
+@pytest.mark.usefixtures("api")
 def test_a_virtual_environment_that_holds_the_package_is_fine(run: Run, project: Path) -> None:
     """Its path is absolute, or relative to the program."""
     virtualenv = Path(BIN).parent

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -22,7 +23,7 @@ from ..api import selection
 from ..api.selection import Selection
 from ..core import config, identity, model, origin
 from ..core.errors import InputError, quote
-from . import pulumi_cli
+from . import project, pulumi_cli
 from .exported_state import Held, held
 from .redaction import BLOT as BLOT
 
@@ -106,17 +107,25 @@ def client_of(found: Sources, account: str | None) -> Client:
     """A client with these settings, which errors of the command name from here on."""
     from ..api.client import Client
 
-    settings = config.load(found.get, found.environ, how_to_set=_how_to_set)
+    settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
     for problem in config.unknown(found.keys, found.environ, account):
         note(f"Warning: {problem}")
     click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
     return Client(settings, account=account)
 
 
-def _how_to_set(setting: config.Setting, account: Any) -> str:
+def _how_to_set(stack: str | None) -> config.HowToSet:
     """The configuration of a stack is not read unless ``--stack`` names it."""
-    advice = config.how_to_set_in_python(setting, account)
-    return advice if account else f"{advice} and pass --stack"
+
+    def advice(setting: config.Setting, account: Any) -> str:
+        known = config.how_to_set_in_python(setting, account)
+        if account or stack:
+            return known
+        if project.file_of(Path.cwd()) is not None:
+            return "pass --stack NAME to read the configuration of a stack"
+        return f"{known} and pass --stack"
+
+    return advice
 
 
 class Sources(NamedTuple):
@@ -126,6 +135,7 @@ class Sources(NamedTuple):
     environ: Mapping[str, str]
     secrets: frozenset[str] = frozenset()
     keys: Collection[str] = ()
+    stack: str | None = None
 
 
 def sources(stack: str | None, account: str | None, overrides: Sequence[str]) -> Sources:
@@ -138,7 +148,7 @@ def sources(stack: str | None, account: str | None, overrides: Sequence[str]) ->
     for override in overrides:
         key, _, value = override.partition("=")
         environ[prefix + _overridden(key).attribute.upper()] = value
-    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries)
+    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries, stack)
 
 
 def _overridden(key: str) -> config.Setting:

@@ -23,6 +23,7 @@ from .exported_state import Held
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
+_NATIVE_PLUGIN = "pulumi-resource-instances"
 _MOST_STACKS = 10
 _KEYS = [f"{config.NAMESPACE}:{setting.key}" for setting in config.SETTINGS]
 OLDEST_SDK = (3, 268)
@@ -57,7 +58,7 @@ Examples:
 @common.where
 @common.as_json
 def doctor(as_json: bool, **where: Any) -> int:
-    """Check the settings, the API, the state of the stack, the versions and the Python environment.
+    """Check the settings, the API, the state of the stack, the versions, and what the engine runs the provider with.
 
     Run it in the project's directory.
 
@@ -206,11 +207,6 @@ def _versions() -> Iterator[Finding]:
         return
     old = f"update it: import-file needs {oldest} or newer" if numbers < import_document.OLDEST_CLI else ""
     yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
-    # The engine looks on PATH first, then beside itself (pulumi/pulumi: workspace/plugins.go).
-    beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)
-    plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
-    missing = "reinstall the CLI: the script belongs beside `pulumi`"
-    yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
 
 
 def _sdk_todo(found: str) -> str:
@@ -233,13 +229,23 @@ def _environment(directory: Path) -> Iterator[Finding]:
     if settings is None:
         yield Finding("project", f"{project_file} is not a YAML object", "correct it")
         return
-    runtime = settings.get("runtime")
-    options = runtime.get("options") if isinstance(runtime, dict) else None
+    declared = settings.get("runtime")
+    options = declared.get("options") if isinstance(declared, dict) else None
     options = options if isinstance(options, dict) else {}
     root = project_file.parent
     cwd = root / str(settings.get("main") or ".")
     cwd = cwd if cwd.is_dir() else cwd.parent
     yield Finding("project", str(project_file))
+    yield from _proxies()
+    native = _native_plugin(settings, root)
+    if native is not None:
+        yield native
+        return
+    runtime = project.runtime_of(settings)
+    if runtime not in (None, "python"):
+        yield _native_on_path()
+        return
+    yield from _dynamic_plugin()
     virtualenv, toolchain = options.get("virtualenv"), options.get("toolchain")
     if virtualenv:
         yield from _virtualenv(str(virtualenv), root, cwd)
@@ -253,6 +259,58 @@ def _environment(directory: Path) -> Iterator[Finding]:
                 "uv.lock", "found, but Pulumi.yaml names no toolchain", "set `toolchain: uv` under runtime.options"
             )
         yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
+
+
+def _dynamic_plugin() -> Iterator[Finding]:
+    """The script that runs dynamic providers, which the engine looks for on PATH, then beside itself (plugins.go)."""
+    cli = shutil.which("pulumi")
+    beside = None if cli is None else Path(cli).resolve().with_name(_PLUGIN)
+    plugin = shutil.which(_PLUGIN) or (str(beside) if beside is not None and beside.exists() else None)
+    missing = "reinstall the CLI: the script belongs beside `pulumi`"
+    if cli is not None:
+        yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
+
+
+def _native_plugin(settings: Mapping[str, Any], root: Path) -> Finding | None:
+    """The native package as `Pulumi.yaml` names it; None where it does not."""
+    subject = "native package"
+    plugins = settings.get("plugins")
+    named = plugins.get("providers") if isinstance(plugins, dict) else None
+    for entry in named if isinstance(named, list) else ():
+        if isinstance(entry, dict) and entry.get("name") == config.NAMESPACE and entry.get("path"):
+            place = root / str(entry["path"])
+            found = place if place.is_file() else place / _NATIVE_PLUGIN
+            if os.access(found, os.X_OK) or (place / "PulumiPlugin.yaml").is_file():
+                return Finding(subject, str(place))
+            todo = "correct its path under plugins.providers in Pulumi.yaml: that of the directory with the program"
+            return Finding(subject, f"no {_NATIVE_PLUGIN} in {place}", todo)
+    packages = settings.get("packages")
+    package = packages.get(config.NAMESPACE) if isinstance(packages, dict) else None
+    source = package.get("source") if isinstance(package, dict) else package
+    if not isinstance(source, str):
+        return None
+    if source.startswith((".", "/")) and not (root / source).exists():
+        return Finding(subject, f"no {root / source}", "correct its path under packages in Pulumi.yaml")
+    return Finding(subject, redacted(f"{source}, which the CLI installs"))
+
+
+def _native_on_path() -> Finding:
+    """The native package where the CLI looks for what `Pulumi.yaml` does not name: on PATH, then in its cache."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    cached = sorted(str(each) for each in (home / "plugins").glob(f"resource-{config.NAMESPACE}-v*") if each.is_dir())
+    found = shutil.which(_NATIVE_PLUGIN) or next(iter(cached[-1:]), None)
+    todo = "activate the environment that has it, or give its path in Pulumi.yaml under plugins.providers"
+    return Finding("native package", found or f"no {_NATIVE_PLUGIN} on PATH", "" if found else todo)
+
+
+def _proxies() -> Iterator[Finding]:
+    """gRPC, by which the engine reaches programs and plugins in Python, takes a proxy for loopback as well."""
+    names = [name for name in ("grpc_proxy", "https_proxy", "http_proxy") if os.environ.get(name)]
+    without = next((os.environ[name] for name in ("no_grpc_proxy", "no_proxy") if os.environ.get(name)), "")
+    spared = {each.strip() for each in without.split(",")}
+    if names:
+        todo = "" if spared & {"127.0.0.1", "localhost"} else "set no_proxy=127.0.0.1,localhost"
+        yield Finding("proxy", f"from {names[0]}, {'not ' * (not todo)}for loopback", todo)
 
 
 def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:
