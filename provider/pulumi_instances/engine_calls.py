@@ -32,6 +32,8 @@ _NO_SWITCH = Problem(
     "remove it, or set instances:updateInPlace to true if your service has PUT and DELETE /instances/{id}/enabled",
 )
 
+_OF_THE_STATE = "check instances:baseUrl, or run `pulumi refresh`, which drops an instance that no longer exists"
+
 Bag = dict[str, Any]
 """Inputs or outputs, by property."""
 
@@ -184,7 +186,7 @@ class EngineCalls:
             found: Mapping[str, Any] = api.adopt(sent)
             self._codes.note_used(inputs)
         else:
-            with self._codes.spending(f"create instance {sent['name']!a}", sent):
+            with self._codes.spending(f"create instance {sent['name']!r}", sent):
                 found = api.create(sent)
         _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -275,8 +277,11 @@ class EngineCalls:
         update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
-            with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
-                found = api.update(instance_id, olds, news, update)
+            try:
+                with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
+                    found = api.update(instance_id, olds, news, update)
+            except NotFound as missing:
+                raise NotFound(missing.cause, missing.status, missing.request_id, _OF_THE_STATE) from None
         logged_in = update is not None and update.logs_in
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, outputs=olds)
         return self._updated(found, olds, news)

@@ -170,7 +170,7 @@ class Client:
 
         ``may_send`` is asked before each attempt. Raises AnswerLost when it is unknown whether an instance was made.
         """
-        what = f"create instance {body['name']!a}"
+        what = f"create instance {body['name']!r}"
         attempt = self._exchange("POST", "/instances", body, once=True, slow=True, may_send=may_send)
         return self._one(attempt, what, once=True)
 
