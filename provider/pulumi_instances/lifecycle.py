@@ -19,7 +19,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import process
+from . import engine_log, process
 from .core import spelling
 from .core.errors import InstancesError
 from .core.model import SECRET_STATE, SWITCHED
@@ -67,6 +67,7 @@ class InstanceProvider(ResourceProvider):
         self._configured = calls
         if process.is_dynamic_server():
             process.watch(sys.argv[-1], self._end)
+            engine_log.connect(sys.argv[-1])
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
