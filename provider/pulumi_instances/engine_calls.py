@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
+from . import engine_log
 from .api.operations import Operations
 from .api.retry import Clock
 from .core import config, identity, model, origin, updates, validation
@@ -32,6 +33,8 @@ _NO_SWITCH = Problem(
     "cannot be changed by the API document",
     "remove it, or set instances:updateInPlace to true if your service has PUT and DELETE /instances/{id}/enabled",
 )
+
+_OF_THE_STATE = "check instances:baseUrl, or run `pulumi refresh`, which drops an instance that no longer exists"
 
 Bag = dict[str, Any]
 """Inputs or outputs, by property."""
@@ -204,10 +207,12 @@ class EngineCalls:
         api = self._api(revealed)
         sent = api.concealing(revealed)
         if inputs.get("adopt_id"):
-            found: Mapping[str, Any] = api.adopt(sent)
+            with engine_log.waiting(f"adopt instance {inputs['adopt_id']}"):
+                found: Mapping[str, Any] = api.adopt(sent)
             self._codes.note_used(inputs)
         else:
-            with self._codes.spending(f"create instance {sent['name']!a}", sent):
+            what = f"create instance {sent['name']!r}"
+            with engine_log.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
         _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -243,7 +248,8 @@ class EngineCalls:
                 found = {**found, "disabled": wanted}
         if inputs.get("require_valid") and logged_in and wanted is not False:
             try:
-                found = {**found, **api.wait_until_valid(instance_id)}
+                with engine_log.waiting(f"connect instance {instance_id}"):
+                    found = {**found, **api.wait_until_valid(instance_id)}
             except InstancesError as error:
                 log.warning("%s", error)
         return found
@@ -266,7 +272,8 @@ class EngineCalls:
                 # What manages nothing, such as a reference by `.get`, is read by a GET: the engine compares all its
                 # outputs, and what a listing lacks would be a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
-                found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
+                with engine_log.waiting(f"read instance {instance_id}"):
+                    found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
                     _warn_of_dead(found, props)
             except NotFound:
@@ -298,8 +305,12 @@ class EngineCalls:
         update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
-            with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
-                found = api.update(instance_id, olds, news, update)
+            try:
+                what = f"update instance {instance_id}"
+                with engine_log.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
+                    found = api.update(instance_id, olds, news, update)
+            except NotFound as missing:
+                raise NotFound(missing.cause, missing.status, missing.request_id, _OF_THE_STATE) from None
         logged_in = update is not None and update.logs_in
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, outputs=olds)
         return self._updated(found, olds, news)
@@ -353,7 +364,8 @@ class EngineCalls:
         An instance that no longer exists counts as deleted.
         """
         self._codes.demand_deletable(instance_id, outputs)
-        self._api(outputs).delete(instance_id, outputs)
+        with engine_log.waiting(f"delete instance {instance_id}"):
+            self._api(outputs).delete(instance_id, outputs)
 
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""

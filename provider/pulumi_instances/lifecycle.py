@@ -20,7 +20,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import process
+from . import engine_log, process
 from .core import spelling
 from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
@@ -73,6 +73,7 @@ class InstanceProvider(ResourceProvider):
         self._configured = calls
         if process.is_dynamic_server():
             process.watch(sys.argv[-1], process.end_between_calls)
+            engine_log.connect(sys.argv[-1])
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

@@ -22,6 +22,7 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
+from .. import engine_log
 from ..api.retry import Clock
 from ..core import config, identity, model, origin, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
@@ -40,7 +41,7 @@ from ..core.marks import Place, line_of
 from ..core.spelling import IMPORTED, camel
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..engine_calls import Bag, EngineCalls
-from . import detailed_diff, engine_log, schema, wire
+from . import detailed_diff, schema, wire
 from .names import in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES
 
@@ -106,13 +107,13 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Handshake(self, request: Any) -> Any:
         """The engine introduces itself, before anything else."""
-        engine_log.connect(request.engine_address)
+        engine_log.connect(request.engine_address, in_words)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
         """An engine introduces itself to a process that somebody else has started."""
-        engine_log.connect(request.address)
+        engine_log.connect(request.address, in_words)
         return empty_pb2.Empty()
 
     @_rpc

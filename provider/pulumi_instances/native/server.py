@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from .. import process
+from .. import engine_log, process
 from ..core.config import MOST_PARALLEL
-from . import engine_log
+from .names import in_words
 from .provider import InstancesServicer
 
 _LARGEST_MESSAGE = 400 * 1024**2
@@ -37,7 +37,7 @@ def main() -> None:
         signal.signal(number, lambda *_: end.set())
     logging.getLogger("grpc").addHandler(logging.NullHandler())
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
-    engine_log.connect(address)
+    engine_log.connect(address, in_words)
     pool = ThreadPoolExecutor(_WORKERS)
     options = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
