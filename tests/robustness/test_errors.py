@@ -133,7 +133,7 @@ LADDER: dict[int, tuple[Error, str]] = {
     404: (NotFound, "check the id"),
     410: (NotFound, "check the id"),
     429: (RateLimited, "wait, then run again with a lower --parallel"),
-    400: (StatusError, "correct the inputs that it names"),
+    400: (StatusError, "correct what it names"),
     405: (StatusError, "check that instances:baseUrl names the API"),
     500: (ServerError, "run again later"),
     503: (ServerError, "run again later"),

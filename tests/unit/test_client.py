@@ -631,7 +631,7 @@ def test_an_error_tells_operation_status_words_request_id_and_advice() -> None:
     with ScriptedServer(step) as server, pytest.raises(StatusError) as caught:
         CALLS["PUT"](Client(settings(server.base_url)))
     assert str(caught.value) == (
-        'update instance 7: 400 "Bad name" (requestId 5f1e); correct the inputs that it names, then run again'
+        'update instance 7: 400 "Bad name" (requestId 5f1e); correct what it names, then run again'
     )
     assert (caught.value.status, caught.value.request_id) == (400, "5f1e")
 
@@ -644,7 +644,7 @@ def test_an_error_tells_operation_status_words_request_id_and_advice() -> None:
         (404, "check the id"),
         (429, "run again with a lower --parallel"),
         (500, "run again later"),
-        (422, "correct the inputs"),
+        (422, "correct what it names"),
     ],
 )
 def test_an_error_says_what_to_do(status: int, advice: str) -> None:

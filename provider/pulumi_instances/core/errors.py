@@ -191,7 +191,7 @@ class CreateLost(InstancesError):
 class StatusError(InstancesError):
     """The API answered with an error status."""
 
-    advice = "correct the inputs that it names, then run again"
+    advice = "correct what it names, then run again"
 
     def __init__(self, cause: str, status: int, request_id: str | None = None, advice: str | None = None) -> None:
         """Keep the status and the API's ``requestId`` beside the text."""
