@@ -231,7 +231,7 @@ def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: E
 
 
 def test_another_name_of_the_host_replaces_nothing(stack: NativeStack, instances_api: Emulator) -> None:
-    """Nor does a URL that is changed while the variable for it wins."""
+    """A URL that is changed while the variable for it wins replaces nothing either."""
     stack.resources_are("box:\n  type: instances:Instance\n  properties: {yourMom: box}")
     stack.up()
     made = stack.held()["box"]["id"]
