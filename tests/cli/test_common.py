@@ -261,7 +261,7 @@ def test_a_full_disk_is_an_error_of_one_line(options: list[str]) -> None:
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("arguments", ["list", "doctor --json", "list --nope 2>&-"])
 def test_a_closed_stdout_is_no_traceback(arguments: str) -> None:
-    """`>&-` closes it. The exit code is that of the command."""
+    """The shell closes it with `>&-`. The exit code is that of the command."""
     command = f"{' '.join(map(shlex.quote, COMMAND))} {arguments} >&-"
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
     assert "Traceback" not in done.stderr

@@ -17,7 +17,7 @@ import pytest
 
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.harness import CliHarness, settings
+from tests.support.harness import ROOT, CliHarness, settings
 from tests.support.processes import until
 from tests.support.watching import Issued, files, leaks
 
@@ -304,3 +304,19 @@ def test_a_provider_with_a_name_of_the_engine_is_refused(stack: NativeStack, ins
     with pytest.raises(auto.CommandError, match="account name 'default_eu' is one that the Pulumi engine gives"):
         stack.preview()
     assert instances_api.requests == []
+
+
+@pytest.mark.skipif(shutil.which("pulumi-language-python") is None, reason="no `pulumi-language-python` on PATH")
+def test_a_program_is_converted_as_the_document_says(stack: NativeStack) -> None:
+    """The CLI imports two packages under one name; if a later one does not, the document has a line too many."""
+    document = (ROOT / "docs" / "native.md").read_text()
+    [command] = [line for line in document.splitlines() if line.startswith("pulumi convert ")]
+    look_up = "variables: {found: {fn::invoke: {function: instances:getInstance, arguments: {name: crm}}}}"
+    stack.resources_are(CRM, look_up)
+    auto.PulumiCommand().run(command.split()[1:], str(stack.directory), stack.env)
+    converted = stack.directory.parent / "converted"
+    assert "pulumi_instances_native==" in (converted / "requirements.txt").read_text()
+    lines = (converted / "__main__.py").read_text().splitlines()
+    assert lines[1:3] == ["import pulumi_instances as instances", "import pulumi_instances_native as instances"]
+    assert [line for line in lines[1:3] if f"`{line}`" not in document] == []
+    assert "path: ./plugin" in (converted / "Pulumi.yaml").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,7 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
-from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
+from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, plain, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
 
 LINE = line_of(Place("acceptance", "dev", "", "billing"))
@@ -668,6 +669,14 @@ def test_an_interrupt_ends_a_process_that_was_started_to_ignore_it(home: dict[st
     """A background job of a script may inherit that from its shell."""
     with ignoring_interrupts(), Native(home) as process:
         assert process.interrupt() == 0
+
+
+@pytest.mark.parametrize(("option", "said"), [("--help", "The Pulumi CLI starts it by itself"), ("--version", ".")])
+def test_who_runs_it_by_hand_is_told_what_it_is(option: str, said: str) -> None:
+    """It does not print a port and wait for an engine."""
+    done = subprocess.run([*COMMAND, option], capture_output=True, text=True, timeout=60, check=True)
+    assert said in done.stdout
+    assert done.stderr == ""
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:

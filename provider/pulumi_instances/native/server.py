@@ -16,6 +16,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from .. import engine_log, process
 from ..core.config import MOST_PARALLEL
+from . import schema
 from .names import in_words
 from .provider import InstancesServicer
 
@@ -30,8 +31,22 @@ _LOOK_EVERY = 0.5
 """Seconds. The engine kills a process that has not ended five seconds after its signal."""
 
 
+_HELP = """\
+pulumi-resource-instances [--help | --version]
+
+The plugin of the Pulumi package `instances`. The Pulumi CLI starts it by itself; there is nothing to run by hand. Where
+the CLI looks for it: docs/native.md. To look at an account, run pulumi-instances (the extra [cli])."""
+
+
 def main() -> None:
-    """Serve until the engine is done. The engine gives its own address as the last argument."""
+    """Serve until the engine is done. The engine gives its own address as the last argument.
+
+    People who run it by hand are told what it is, with ``--help`` and ``--version``.
+    """
+    asked = {*sys.argv[1:]} & {"-h", "--help", "--version"}
+    if asked:
+        print(schema.version_of_plugin() if asked == {"--version"} else _HELP)
+        return
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
