@@ -499,4 +499,4 @@ def unmet(outs: Mapping[str, Any]) -> str | None:
 
 def is_lookup(props: Mapping[str, Any]) -> bool:
     """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
-    return not any(key in props for key in OUTPUT_ONLY)
+    return not any(key in props for key in (*OUTPUT_ONLY, ACCOUNT, CREATED))
