@@ -65,7 +65,7 @@ class InstanceProvider(ResourceProvider):
         process.switch_logging_on()
         calls = self._calls
         calls.configure(req.config.get)
-        if calls.settings is not None:
+        if calls.settings is not None and calls.settings.parallelism > process.OF_THE_SDK:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
         if process.is_dynamic_server():
