@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
@@ -62,7 +62,7 @@ class Instance(Resource, module="instances", name="Instance"):
         *,
         your_mom: pulumi.Input[str],
         name: pulumi.Input[str] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | Set[pulumi.Input[str]] | None = None,
         configuration: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
         provider_data: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
         enabled: pulumi.Input[bool] | None = None,
@@ -79,8 +79,8 @@ class Instance(Resource, module="instances", name="Instance"):
         :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
         :param name: name on the server, which need not be unique; the resource's name by default. An adopted instance
             keeps its own by default.
-        :param tags: a set of strings: order and duplicates do not matter. If never given, the server's tags are left
-            alone. ``[]`` clears them, and so does dropping tags that were given.
+        :param tags: a list or a set of strings: order and duplicates do not matter. If never given, the server's tags
+            are left alone. ``[]`` clears them, and so does dropping tags that were given.
         :param configuration: an object with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. Values
             under keys that look secret are kept secret; if the whole is an Output, all of it is. A change replaces the
             instance, unless the service can change it in place (``instances:dialect``, ``instances:updateInPlace``).
@@ -105,7 +105,7 @@ class Instance(Resource, module="instances", name="Instance"):
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,
-            "tags": tags,
+            "tags": [*tags] if isinstance(tags, Set) else tags,
             "configuration": _with_secrets(configuration),
             "provider_data": None if provider_data is None else pulumi.Output.secret(provider_data),
             "enabled": enabled,

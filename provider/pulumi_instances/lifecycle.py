@@ -68,7 +68,7 @@ class InstanceProvider(ResourceProvider):
         calls.configure(req.config.get)
         # The SDK has no way to ask for the keys.
         calls.warn_of_unknown(getattr(req.config, "_props", {}), req.config.get(ACCOUNT_KEY))
-        if calls.settings is not None:
+        if calls.settings is not None and calls.settings.parallelism > process.OF_THE_SDK:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
         if process.is_dynamic_server():

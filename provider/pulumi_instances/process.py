@@ -27,6 +27,9 @@ log = logging.getLogger("pulumi_instances")
 # public way to widen that pool. The public way round it are several explicit providers (`account`), each with a process
 # and four threads of its own; they start one after another, so that it pays for long operations only.
 
+OF_THE_SDK = 4
+"""Threads of that pool. Other dynamic providers of the program run on it as well: with so many, they are left alone."""
+
 SPARE = 4
 """Threads beside those that call the API, so that no check or diff ever waits for one of them."""
 

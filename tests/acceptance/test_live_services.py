@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pulumi.automation as auto
 import pytest
@@ -134,6 +135,22 @@ def test_a_new_code_logs_in_again_in_place(stack: Harness, live: Emulator, issue
     assert (state["id"], state["outputs"]["valid"]) == (before[0], True)
     stack.program(calendar("c0de-number-2", require_valid=True))
     assert id_and_token(stack.up()) == before
+    assert_settled(stack, live)
+
+
+def test_an_update_may_be_answered_by_nothing(stack: Harness, live: Emulator) -> None:
+    """What it has come to is read, by one GET."""
+    stack.program('Instance("box", your_mom="sfdc", tags=["a"])')
+    stack.up()
+    stack.program('Instance("box", your_mom="sfdc", name="other", tags=["b"])')
+    live.fail("PUT", "/instances/{id}", replace(Fault.status_after(204), headers={}, body=b""))
+    before = len(live.requests)
+
+    stack.up()
+
+    path = f"/instances/{stack.instances()['box']['id']}"
+    assert [(each.method, each.path) for each in live.requests[before:]][-2:] == [("PUT", path), ("GET", path)]
+    assert (live.instances()[0]["name"], live.instances()[0]["tags"]) == ("other", ["b"])
     assert_settled(stack, live)
 
 

@@ -455,6 +455,37 @@ def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: 
     assert [request.method for request in api.writes] == ["PUT"]
 
 
+def test_a_code_whose_answer_is_lost_is_not_sent_again(home: dict[str, str]) -> None:
+    """Nor where nothing can be read after it: the state holds what was sent."""
+    with Emulator(dialect="elements") as api, Native(home, {**settings_of(api), "dialect": "elements"}) as process:
+        process.configure()
+        olds, _ = process.check(inputs(providerData={"code": "c0de-1"}))
+        made = process.create(olds)
+        news, _ = process.check(inputs(providerData={"code": "c0de-2"}), olds)
+        api.fail("PUT", "/instances/{id}", Fault.drop_after())
+        api.fail("GET", "/instances/{id}", Fault.status(500), times=5)
+        updated = process.update(made.id, made.outputs, news, old_inputs=olds)
+        assert process.diff(made.id, updated, news, news).changes == "NONE"
+        assert any("the code counts as used" in line for _, line in process.engine.lines)
+    assert [request.method for request in api.writes] == ["POST", "PUT"]
+
+
+def test_an_instance_without_a_token_is_read_as_that_of_a_state(api: Emulator, home: dict[str, str]) -> None:
+    """It keeps its inputs, and can be refreshed away when it no longer exists."""
+    with Native(home, {**settings_of(api), "createTimeout": 1, "maxRetries": 0}) as process:
+        process.configure()
+        api.fail("POST", "/instances", Fault.truncated())
+        api.fail("GET", "/instances/{id}", Fault.status(403))
+        with pytest.raises(NativeError, match="its token cannot be read") as error:
+            process.create(inputs(__line=LINE))
+        kept = error.value.kept
+        state = plain(bag(kept.properties))
+        assert "token" not in state
+        assert plain(process.refresh(kept.id, state, inputs()).inputs)["name"] == "billing"
+        api.remove(int(kept.id))
+        assert process.refresh(kept.id, {**state, "__created": 1}, inputs()).id == ""
+
+
 def test_an_import_reads_all_that_a_program_can_give(provider: Native, api: Emulator) -> None:
     """What the program then leaves out is not managed, and no difference."""
     instance_id = str(api.add(your_mom="box", name="crm", tags=["eu"]))

@@ -5,6 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+from pulumi.dynamic import CreateResult, ResourceProvider
+from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.plugin import Plugin
@@ -27,6 +32,25 @@ def test_a_lower_parallelism_is_kept_to(api: Emulator) -> None:
         api.fail("POST", "/instances", Fault.delay(0.1))
         list(threads.map(lambda number: plugin.create(inputs(name=f"n{number}")), range(12)))
     assert api.peak("POST") == 2
+
+
+class Other(ResourceProvider):
+    """Another dynamic provider of the program, whose creates are requests to a slow service."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        requests.get(props["url"], timeout=30)
+        return CreateResult("1", {})
+
+
+def test_a_parallelism_of_4_leaves_other_providers_alone(api: Emulator) -> None:
+    """They run in the same process, where the SDK runs four calls at once."""
+    api.fail("GET", "/instances/{id}", Fault.delay(0.5), times=12)
+    pickled = serialize_provider(Other())
+    with Plugin({**api.env, "INSTANCES_PARALLELISM": "4"}) as plugin, ThreadPoolExecutor(12) as threads:
+        plugin.check(inputs())
+        url = f"{api.base_url}/instances/1"
+        list(threads.map(lambda _: plugin.create({"url": url}, pickled), range(12)))
+    assert api.peak("GET") == 4
 
 
 def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> None:

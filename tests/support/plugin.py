@@ -77,9 +77,9 @@ class Plugin(ProviderProcess):
         changes = provider_pb2.DiffResponse.DiffChanges.Name(answer.changes)
         return Diffed(changes.removeprefix("DIFF_"), list(answer.replaces))
 
-    def create(self, inputs: Bag) -> Found:
+    def create(self, inputs: Bag, pickled: str = PICKLE) -> Found:
         """Create, from checked inputs."""
-        answer = self.call("Create", provider_pb2.CreateRequest(properties=_struct(inputs)))
+        answer = self.call("Create", provider_pb2.CreateRequest(properties=_struct(inputs, pickled)))
         return Found(answer.id, _bag(answer.properties), {})
 
     def refresh(self, id_: str, outputs: Bag) -> Found:

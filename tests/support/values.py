@@ -64,7 +64,7 @@ TEXTS = st.text(
     max_size=12,
 ).filter(str.strip)
 
-_NUMBERS = st.integers(-(2**53), 2**53) | st.floats(-1e15, 1e15)
+_NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15)
 _VALUES = st.booleans() | _NUMBERS | st.text(max_size=8)
 
 

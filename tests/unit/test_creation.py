@@ -478,6 +478,8 @@ EARLY = {
     "a 404": answer(404, {"message": "No such instance"}),
     "no token": answer(200, {"id": 9, "name": "billing"}),
     "a masked token": answer(200, {"id": 9, "name": "billing", "token": model.MASK}),
+    "an empty body": answer(202),
+    **{f"a {status}": answer(status, {"message": "Not ready"}) for status in (409, 423, 425)},
 }
 
 

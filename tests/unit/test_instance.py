@@ -124,6 +124,10 @@ def test_outputs_inside_of_inputs_are_resolved() -> None:
     }
 
 
+def test_tags_may_be_a_set() -> None:
+    assert sorted(declare(lambda: Instance("a", your_mom="box", tags={"x", "y"})).inputs()["tags"]) == ["x", "y"]
+
+
 def test_the_arguments_are_left_alone() -> None:
     """A program may share its dicts between resources."""
     configuration = {"oauth.api.key": "k"}

@@ -188,7 +188,8 @@ DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
             for value, says in (
                 (float("nan"), "is not a finite number"),
                 (float("inf"), "is not a finite number"),
-                (2**53 + 1, "is too large to stay exact"),
+                (2**53, "is too large to stay exact"),
+                (-(2**53), "is too large to stay exact"),
                 (-(2**60), "is too large to stay exact"),
                 (10**400, "is too large to stay exact"),
                 (1e300, "is too large to stay exact"),

@@ -94,7 +94,7 @@ class Client:
         ``on_page`` is called after each page with the number of instances so far, and of all, if the API says so. A
         service may leave out those without this ``tag`` or ``text`` in the name, where the dialect has such filters.
 
-        Raises UnexpectedAnswer for a 404 that does not mean an empty list in this dialect, and for paging that leads
+        Raises UnexpectedAnswer for a 404 that does not mean an empty page in this dialect, and for paging that leads
         nowhere: a listing that is not whole must never pass for one that is.
         """
         query, is_whole = self.settings.dialect.listing_query(tag=tag, text=text), tag is None and text is None
@@ -130,7 +130,7 @@ class Client:
         try:
             outcome = self._exchange(_Request(what, "GET", f"/instances?{asked}" if asked else "/instances"))
         except NotFound as missing:
-            if token is None and self.settings.dialect.empty_is_404:
+            if self.settings.dialect.empty_is_404:  # a full last page has a token too
                 return [], {}
             raise UnexpectedAnswer(f"{missing.cause}, which is not a list of instances") from None
         return outcome.instances(what), outcome.headers
@@ -181,8 +181,11 @@ class Client:
     # answers
 
     def _about(self, instance_id: str, request: _Request) -> Found:
-        """Send a request about an instance, and return what the answer says of it."""
-        [found] = self._mapped([_instance_in(self._exchange(request), request)], request.what)
+        """Send a request about an instance, and return what the answer says of it: its id where a write has no body."""
+        outcome = self._exchange(request)
+        if request.method != "GET" and not outcome.body.strip():
+            return {"id": normalise_id(instance_id)}
+        [found] = self._mapped([_instance_in(outcome, request)], request.what)
         if found["id"] != normalise_id(instance_id):  # a cache or a proxy may have mixed them up
             raise UnexpectedAnswer(f"{request.what}: the answer is about instance {found['id']}")
         return found

@@ -37,6 +37,10 @@ log = logging.getLogger("pulumi_instances")
 
 _FIRST_LOOKS = (0.0, 0.5, 1.0)
 _LOOK_EVERY = 3.0
+_NOT_READY = (409, 423, 425)
+"""What a service may answer to a GET of what it is still making, beside 404 ..."""
+_EMPTY = ("the answer has no token", "the body is empty")
+"""... and how the errors end of what it then leaves out."""
 _LONGEST_GRACE = 30.0
 """Seconds to look for an instance after the time of its create is over."""
 
@@ -272,7 +276,8 @@ class Creations:
                     return {**found, **self._hidden(mark)}
                 raise UnexpectedAnswer("the answer has no token")
             except InstancesError as error:
-                is_early = isinstance(error, NotFound) or error.cause == "the answer has no token"
+                is_early = isinstance(error, NotFound) or getattr(error, "status", None) in _NOT_READY
+                is_early = is_early or error.cause.endswith(_EMPTY)
                 if is_early and clock.now() + wait < deadline and process.is_heard():
                     clock.sleep(wait)
                     continue

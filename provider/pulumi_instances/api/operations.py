@@ -214,7 +214,8 @@ class Operations:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
 
         A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used: a warning
-        says so, and what a GET says of the instance is the result.
+        says so. What a GET says of the instance is then the result, as it is where an answer is empty; where it cannot
+        be read, that is no error, since the state has to hold what was sent.
         """
         checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
         there = self._proved(checked, outputs, what)
@@ -234,14 +235,33 @@ class Operations:
                 lost,
                 checked,
             )
-            found = self._client.get(checked)
+            found = {"id": checked}
         finally:
             self._listings.forget()
+        if found.keys() == {"id"}:
+            found = self._after_update(checked, update.body, there)
         found = with_tags(found, update.body, outputs, self._client.get)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
+
+    def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> Found:
+        """What a GET says after an update: one that shows what was there before is looked at again, some seconds long.
+
+        The id alone where it shows nothing else by then.
+        """
+        keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
+        for pause in (0.0, *_LOOKS):
+            self._client.clock.sleep(pause)
+            try:
+                found = self._client.get(instance_id)
+            except InstancesError as error:
+                log.debug("instance %s: not seen after its update (%s)", instance_id, error)
+                continue
+            if not any(model.same(key, before.get(key), found.get(key)) for key in keys):
+                return found
+        return {"id": instance_id}
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None

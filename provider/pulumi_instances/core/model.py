@@ -110,7 +110,7 @@ MASK = "********"
 """What services show instead of a secret. It is never sent to them, and never compared."""
 
 # The engine carries every number as a double (pulumi/pulumi#13830): whole numbers are exact up to here only.
-EXACT = 2**53
+EXACT = 2**53 - 1
 
 _SECRET_WORDS = re.compile(
     r"secret|password|passwd|passphrase|pwd|token|key|code|credential|private|signature|bearer|cookie|session"
@@ -339,8 +339,8 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
             found[key] = value
     if (connector := _wire_member(answer, dialect.connector, dict)) is not None:
         found["your_mom"] = _wire_member(connector, "key", str)
-    if (tags := _wire_member(answer, "tags", list)) is not None:
-        texts = [_wire_tag(tag) for tag in tags]
+    if "tags" in answer:  # null, for all of them or in their place, is none
+        texts = [_wire_tag(tag) for tag in _wire_member(answer, "tags", list) or () if tag is not None]
         found[MARKS] = [text for text in texts if is_mark(text)]
         found["tags"] = normalise_tags([text for text in texts if text not in found[MARKS]])
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
@@ -529,4 +529,4 @@ def unmet(outs: Mapping[str, Any]) -> str | None:
 
 def is_lookup(props: Mapping[str, Any]) -> bool:
     """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
-    return not any(key in props for key in OUTPUT_ONLY)
+    return not any(key in props for key in (*OUTPUT_ONLY, ACCOUNT, CREATED))
