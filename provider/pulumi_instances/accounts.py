@@ -37,6 +37,8 @@ _accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _demand_variables_of_its_own(name: str) -> None:
+    if problem := config.problem_of_account(name):
+        raise ValueError(problem)
     others = _accounts.setdefault(get_monitor(), set())
     if problem := config.problem_of_account(name, others):
         raise ValueError(problem)
