@@ -266,6 +266,7 @@ class EngineCalls:
         api = self._api(props)
         lookup = model.is_lookup(props)
         if lookup:
+            self._changed = self._changed or []  # only a program looks up
             found = api.look_up(instance_id, line=line, imports=imports)
         else:
             try:
