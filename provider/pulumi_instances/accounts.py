@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,7 +11,6 @@ from pulumi.runtime.settings import get_monitor
 
 from .core import config
 from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
-from .core.errors import Problem
 
 
 class Account(pulumi.ProviderResource):
@@ -39,22 +37,10 @@ _accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _demand_variables_of_its_own(name: str) -> None:
-    subject = f"account name {name!r}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(Problem(subject, "is malformed", "use only letters, digits, - and _"))
-    variables = config.variables(name)
-    # Any other account whose name begins as this one's does, the default account included.
-    words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
-    for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
-        if shared := variables & config.variables(other):
-            owner = "the default account" if other is None else f"an account {other.lower()!r}"
-            fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
-            raise ValueError(Problem(subject, fault, "choose a name with another ending"))
-    others = _accounts.setdefault(get_monitor(), set())
-    for spelling in others - {name}:
-        if shared := variables & config.variables(spelling):
-            fault = f"is ambiguous, since the variable {min(shared)} also belongs to the account {spelling!r}"
-            raise ValueError(Problem(subject, fault, "choose names that differ in more than case, - and _"))
+    monitor = get_monitor()
+    others = set() if monitor is None else _accounts.setdefault(monitor, set())
+    if problem := config.problem_of_account(name, others):
+        raise ValueError(problem)
     others.add(name)
 
 
@@ -73,11 +59,15 @@ def account(
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
-    Raises ValueError when the name is not made of letters, digits, ``-`` and ``_``, or when its variables would be
-    those of another account: ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in
-    ``_create``, and a second spelling of an account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
+    Raises ValueError for a setting that does not exist, and for a name that cannot be told from another: one that is
+    not made of letters, digits, ``-`` and ``_``; ``default`` and what begins with ``default_``, as the engine calls the
+    account of the stack; and one whose variables would be those of another account: ``create`` (its
+    ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in ``_create``, and a second spelling of an
+    account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
     """
     _demand_variables_of_its_own(name)
+    for problem in config.unknown([f"{NAMESPACE}:{key}" for key in settings or {}], {}):
+        raise ValueError(problem)
     return Account(
         name,
         {

@@ -8,19 +8,21 @@ Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUT
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
+from . import engine_log
 from .api.operations import Operations
 from .api.retry import Clock
-from .core import config, identity, model, updates, validation
+from .core import config, identity, model, origin, updates, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
-from .core.errors import InstancesError, NotFound, Problem, SettingError, quote
+from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
 
 log = logging.getLogger("pulumi_instances")
@@ -31,6 +33,8 @@ _NO_SWITCH = Problem(
     "cannot be changed by the API document",
     "remove it, or set instances:updateInPlace to true if your service has PUT and DELETE /instances/{id}/enabled",
 )
+
+_OF_THE_STATE = "check instances:baseUrl, or run `pulumi refresh`, which drops an instance that no longer exists"
 
 Bag = dict[str, Any]
 """Inputs or outputs, by property."""
@@ -84,13 +88,18 @@ class EngineCalls:
         self._refusal = SettingError([_NOT_CONFIGURED])
         self.setting_problems: Sequence[Problem] = ()
         self._codes = Codes()
+        self._origin: origin.Origin | None = None
+        self._changed: list[str] | None = None
 
-    def configure(self, get: Callable[[str], Any], how_to_set: HowToSet | None = None) -> None:
+    def configure(
+        self, get: Callable[[str], Any], how_to_set: HowToSet | None = None, stack: Mapping[str, Any] | None = None
+    ) -> None:
         """Called once per process, before anything else, in previews too. Sends nothing.
 
         ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
         `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
-        `config.load`.
+        `config.load`. ``stack`` is the stack's configuration now, where it is told: a refresh and a destroy come with
+        that of the last `up`.
         """
         try:
             self.settings = config.load(get, how_to_set=how_to_set)
@@ -98,6 +107,20 @@ class EngineCalls:
             self._refusal, self.setting_problems = refusal, refusal.problems
         else:
             self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
+            self._origin = origin.of(get, os.environ, self.settings.base_url)
+            self._changed = None if stack is None else origin.changed(get, stack, os.environ)
+
+    def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
+        """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
+        for problem in config.unknown(keys, os.environ, account):
+            log.warning("%s", problem)
+
+    def explained(self, error: InstancesError) -> InstancesError:
+        """The error of a call with the URL and account that it is about, and with what to do about old settings."""
+        if self._origin is not None:
+            self._origin.place(error, self._changed)
+            self._origin.advise(error, self._changed)
+        return error
 
     def check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Checked:
         """Called for every resource of the program, in previews too; values may be unknown.
@@ -105,10 +128,15 @@ class EngineCalls:
         ``olds`` are the inputs in the state, empty for a resource that is new. No network, but to look up a new
         ``adopt_id``.
         """
+        self._changed = self._changed or []  # the program runs, and so its settings are those of now
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
         inputs, problems = validation.check(news, olds)
         if not problems and self.settings is not None:
-            _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            ignored = news.get(model.IGNORED, ())
+            if not (olds and model.ignores_tags(ignored)):
+                _add_default_tags(inputs, self.settings.default_tags, olds, place)
+            if (path := model.ignores_a_tag(ignored)) is not None:
+                problems = [_ignored_tag(path)]
         line = news.get(model.LINE) if place is None else line_of(place)
         if line is not None:
             inputs[model.LINE] = line
@@ -116,16 +144,26 @@ class EngineCalls:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
+            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             if not olds:
                 self._operations.note_new(line)
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
-                problems = self._operations.check_new_adoption(inputs["adopt_id"], inputs.get("your_mom"), line)
+                problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
                 problems = self._operations.check_import(line)
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
-            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
         return Checked(inputs, [*problems, *self.setting_problems])
+
+    def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
+        """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
+
+        For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
+        """
+        if (path := model.ignores_a_tag(paths)) is not None:
+            problem = _ignored_tag(path)
+            raise InputError(problem.sentence(), problem.advice)
+        return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
@@ -169,10 +207,12 @@ class EngineCalls:
         api = self._api(revealed)
         sent = api.concealing(revealed)
         if inputs.get("adopt_id"):
-            found: Mapping[str, Any] = api.adopt(sent)
+            with engine_log.waiting(f"adopt instance {inputs['adopt_id']}"):
+                found: Mapping[str, Any] = api.adopt(sent)
             self._codes.note_used(inputs)
         else:
-            with self._codes.spending(f"create instance {sent['name']!a}", sent):
+            what = f"create instance {sent['name']!r}"
+            with engine_log.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
         _warn_of_plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -208,7 +248,8 @@ class EngineCalls:
                 found = {**found, "disabled": wanted}
         if inputs.get("require_valid") and logged_in and wanted is not False:
             try:
-                found = {**found, **api.wait_until_valid(instance_id)}
+                with engine_log.waiting(f"connect instance {instance_id}"):
+                    found = {**found, **api.wait_until_valid(instance_id)}
             except InstancesError as error:
                 log.warning("%s", error)
         return found
@@ -231,7 +272,8 @@ class EngineCalls:
                 # What manages nothing, such as a reference by `.get`, is read by a GET: the engine compares all its
                 # outputs, and what a listing lacks would be a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
-                found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
+                with engine_log.waiting(f"read instance {instance_id}"):
+                    found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
                     _warn_of_dead(found, props)
             except NotFound:
@@ -263,8 +305,12 @@ class EngineCalls:
         update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
-            with self._codes.spending(f"update instance {instance_id}", revealed if update.logs_in else {}):
-                found = api.update(instance_id, olds, news, update)
+            try:
+                what = f"update instance {instance_id}"
+                with engine_log.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
+                    found = api.update(instance_id, olds, news, update)
+            except NotFound as missing:
+                raise NotFound(missing.cause, missing.status, missing.request_id, _OF_THE_STATE) from None
         logged_in = update is not None and update.logs_in
         found = self._as_expected(api, instance_id, found, news, logged_in=logged_in, outputs=olds)
         return self._updated(found, olds, news)
@@ -318,7 +364,8 @@ class EngineCalls:
         An instance that no longer exists counts as deleted.
         """
         self._codes.demand_deletable(instance_id, outputs)
-        self._api(outputs).delete(instance_id, outputs)
+        with engine_log.waiting(f"delete instance {instance_id}"):
+            self._api(outputs).delete(instance_id, outputs)
 
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
@@ -362,7 +409,7 @@ def _watches_health(props: Mapping[str, Any]) -> bool:
 
 def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
     """Say in a refresh that a connection does not work any more."""
-    if found.get("disabled") is True and props.get("enabled") is not False:
+    if found.get("disabled") is True and model.declared_enabled(props) is not False:
         log.warning(
             "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
         )
@@ -385,6 +432,14 @@ def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) 
             found["id"],
             ", ".join(map(quote, plain)),
         )
+
+
+def _ignored_tag(path: str) -> Problem:
+    return Problem(
+        "tags",
+        f"is a set, of which ignore_changes cannot leave a part ({quote(path)}) alone",
+        'ignore "tags" as a whole',
+    )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:

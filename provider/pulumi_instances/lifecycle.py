@@ -20,8 +20,9 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import process
+from . import engine_log, process
 from .core import spelling
+from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
 from .core.model import SECRET_STATE, SWITCHED, same, unmet
 
@@ -42,7 +43,7 @@ def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
             try:
                 return method(self, *arguments)
             except InstancesError as error:
-                raise error.with_traceback(None) from None
+                raise self._calls.explained(error).with_traceback(None) from None
 
     return answer
 
@@ -65,11 +66,14 @@ class InstanceProvider(ResourceProvider):
         process.switch_logging_on()
         calls = self._calls
         calls.configure(req.config.get)
+        # The SDK has no way to ask for the keys.
+        calls.warn_of_unknown(getattr(req.config, "_props", {}), req.config.get(ACCOUNT_KEY))
         if calls.settings is not None and calls.settings.parallelism > process.OF_THE_SDK:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
         if process.is_dynamic_server():
             process.watch(sys.argv[-1], process.end_between_calls)
+            engine_log.connect(sys.argv[-1])
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

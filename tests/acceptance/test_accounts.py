@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.testing.emulator import Account, Emulator
+from pulumi_instances.testing.emulator import Account, Emulator, Fault
 from tests.support.checks import assert_settled
 from tests.support.harness import Harness
 
@@ -83,3 +83,22 @@ def test_variables_of_the_environment_reach_their_own_account_only(
     del stack.env["INSTANCES_EU_USER_SECRET"]
     with pytest.raises(auto.CommandError, match=r"401.*INSTANCES_EU_USER_SECRET"):
         stack.refresh()
+
+
+def test_old_settings_are_told_from_a_wrong_secret(stack: Harness, instances_api: Emulator) -> None:
+    """refresh uses those of the last `up`, and says what to do. The native package is told what is different by now."""
+    stack.program('Instance("crm", your_mom="sfdc")')
+    stack.up()
+    stack.configure({"instances:userSecret": auto.ConfigValue("not-yet-right", secret=True)})
+    for path in ("/instances", "/instances/{id}"):
+        instances_api.fail("GET", path, Fault.status(401, "who are you?"), times=2)
+    with pytest.raises(auto.CommandError) as caught:
+        stack.refresh()
+    said = str(caught.value)
+    assert f"(asked {instances_api.base_url} with the secrets of the default account, from the " in said
+    if stack.engine == "cli-native":
+        assert "instances:userSecret is another one in the stack's configuration by now: add --run-program" in said
+        with pytest.raises(auto.CommandError, match=r"default account, from the stack's configuration\); check"):
+            stack.refresh(run_program=True)
+    else:
+        assert "if the stack's configuration has changed since the last `pulumi up`, add --run-program" in said

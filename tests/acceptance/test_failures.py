@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pulumi.automation as auto
 import pytest
 
@@ -102,3 +104,13 @@ def test_a_create_whose_answer_is_lost_makes_one_instance(stack: Harness, instan
     assert stack.instances()["box"]["id"] == str(made["id"])
     assert calls(instances_api) == ["POST /instances"]
     assert_settled(stack, instances_api)
+
+
+@pytest.mark.needs_engine("statuses")
+def test_a_call_that_takes_long_has_a_status(stack: Harness, instances_api: Emulator) -> None:
+    """It says what is waited for, and for how long; it is not among what the engine repeats at the end."""
+    stack.program('Instance("box", your_mom="dropbox")')
+    instances_api.fail("POST", "/instances", Fault.delay(11.5))
+    before, _, after = stack.up().stdout.partition("Resources:")
+    assert re.search(r"create instance 'box': waiting for the service, 1\d s so far", before)
+    assert "waiting for" not in before.partition("Diagnostics:")[2] + after

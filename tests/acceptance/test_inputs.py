@@ -49,6 +49,19 @@ def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emu
     assert instances_api.requests == []
 
 
+def test_a_setting_that_does_not_exist_is_told_in_the_preview(stack: Harness) -> None:
+    """It is ignored, whichever way it came in. The nearest one is named."""
+    stack.configure({"instances:timout": auto.ConfigValue("60")})
+    stack.env["INSTANCES_MAX_RETRY"] = "0"
+    stack.program('Instance("box", your_mom="dropbox")')
+    said = stack.preview()
+    for line in (
+        "instances:timout is not a setting, and is ignored; write instances:timeout",
+        "INSTANCES_MAX_RETRY is not a variable of this provider, and is ignored; rename it to INSTANCES_MAX_RETRIES",
+    ):
+        assert line in said.stdout + said.stderr
+
+
 def test_unknown_inputs_pass_through_a_preview(stack: Harness, instances_api: Emulator) -> None:
     """Values made from another instance's id are unknown until that exists, at any depth."""
     stack.program("""

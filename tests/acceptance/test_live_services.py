@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,6 +15,7 @@ from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.acceptance.conftest import NewStack
 from tests.support.checks import assert_ends_empty, assert_settled, calls
 from tests.support.harness import Harness, settings
+from tests.support.processes import COMMAND
 from tests.support.watching import Issued
 
 
@@ -214,9 +217,23 @@ def test_an_instance_is_disabled_and_enabled_in_place(stack: Harness, live: Emul
     refresh = stack.refresh()
     assert f"instance {before[0]} is disabled at the service" in refresh.stdout
     assert refresh.summary.resource_changes == {"same": 1, "update": 1}
+    refresh = stack.refresh()  # the state still says what the program wants
+    assert f"instance {before[0]} is disabled at the service" in refresh.stdout
+    assert refresh.summary.resource_changes == {"same": 2}
+    assert _health_gate(stack, live) == 2
     assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
     assert live.instance(before[0])["disabled"] is False
     assert_settled(stack, live)
+
+
+def _health_gate(stack: Harness, live: Emulator) -> int:
+    """The exit code of `drift --health` for the state of this stack."""
+    exported = stack.export()
+    state = json.dumps({"version": exported.version, "deployment": exported.deployment})
+    command = [*COMMAND, "drift", "-", "--health"]
+    return subprocess.run(
+        command, env={**os.environ, **live.env}, input=state, text=True, capture_output=True, check=False
+    ).returncode
 
 
 def test_a_switch_that_fails_stays_a_difference(stack: Harness, live: Emulator) -> None:

@@ -191,3 +191,26 @@ def test_what_ignore_changes_keeps_can_be_read(stack: Harness, instances_api: Em
     stack.program(text.format(""))
     assert stack.up().outputs["url"].value == "https://a"
     assert_settled(stack, instances_api)
+
+
+@pytest.mark.needs_engine("paths of list elements")
+def test_ignored_tags_get_no_default_tags(stack: Harness, instances_api: Emulator) -> None:
+    """What is ignored is never sent, though the setting `defaultTags` changes. A part of a set cannot be ignored."""
+    program = 'Instance("box", your_mom="dropbox", name="first", tags=["a"], opts=pulumi.ResourceOptions({}))'
+    ignoring = program.format('ignore_changes=["tags"]')
+    stack.program(ignoring)
+    stack.up()
+    stack.configure({"instances:defaultTags": auto.ConfigValue("later")})
+    assert stack.up().summary.resource_changes == {"same": 2}
+    stack.program(ignoring.replace("first", "second").replace('"a"', '"b"'))
+    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
+    [made] = instances_api.instances()
+    assert (made["name"], made["tags"]) == ("second", ["a"])
+    assert_settled(stack, instances_api)
+
+    stack.program(program.format('ignore_changes=["tags[0]"]'))
+    with pytest.raises(auto.CommandError, match=r"tags is a set, of which ignore_changes cannot leave a part"):
+        stack.preview()
+    stack.program(program.format(""))
+    stack.up()
+    assert sorted(instances_api.instance(made["id"])["tags"]) == ["a", "later"]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.core.marks import Place, line_of
+from pulumi_instances.core.model import ENABLED
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.marks import mark_of
@@ -111,6 +112,11 @@ def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict
     managed[1]["outputs"]["enabled"] = False
     api.change(box["id"], valid=True)
     assert run("drift", "-", "--health", stdin=state(*managed)) == Done(0, "", "2 compared, 0 differ\n")
+    managed[1]["outputs"][ENABLED] = True  # as a refresh leaves it where the service has disabled the instance
+    assert run("drift", "-", "--health", stdin=state(*managed)).code == 2
+    managed[1]["outputs"][ENABLED] = False
+    api.change(crm["id"], disabled=False)
+    assert run("drift", "-", "--health", stdin=state(*managed)).code == 2
 
 
 def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
@@ -140,20 +146,54 @@ def test_a_secret_that_differs_is_told_and_not_shown(
         assert found == [(str(box["id"]), "token", *hidden), (str(crm["id"]), "name", *hidden)]
 
 
-@pytest.mark.parametrize("key", ["name", "token"])
-def test_what_is_encrypted_is_not_compared_and_said_so(run: Run, managed: list[dict[str, Any]], key: str) -> None:
-    """A ciphertext cannot be compared with the API's value."""
-    managed[0]["outputs"][key] = {**SECRET, "ciphertext": "v1:…"}
-    done = run("drift", "-", stdin=state(*managed))
-    assert done.code == 0
-    assert done.err.startswith(f"{key} of 1 instance not compared, since it is encrypted in the state")
+ENCRYPTED = {**SECRET, "ciphertext": "v1:…"}
+
+
+@pytest.mark.parametrize(
+    ("options", "held", "shown", "said"),
+    [
+        ([], {"token": ENCRYPTED}, {}, "token of 1 instance not compared, since it is encrypted in the state"),
+        ([], {"name": ENCRYPTED}, {}, "name of 1 instance not compared, since it is encrypted in the state"),
+        ([], {}, {"token": None}, "token of 1 instance not compared, since the API does not show it"),
+        ([], {}, {"token": "********"}, "token of 1 instance not compared, since the API does not show it"),
+        ([], {}, {"tags": None}, "tags of 1 instance not compared, since the API does not show it"),
+        (["--health"], {}, {"valid": None}, "valid of 1 instance not compared, since the API does not show it"),
+        ([], None, {}, "nothing was compared, since no state has an instance of this account"),
+    ],
+)
+def test_a_gate_that_cannot_compare_does_not_pass(
+    run: Run,
+    managed: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    held: dict[str, Any] | None,
+    shown: dict[str, Any],
+    said: str,
+) -> None:
+    """Something else that differs is exit code 2 all the same."""
+    instance = {**managed[0]["outputs"], "id": int(managed[0]["id"]), "token": "t0ken", "valid": True, **shown}
+    whole = {key: value for key, value in instance.items() if value is not None} | {"your_mom": {"key": "box"}}
+    managed[0]["outputs"].update({"token": {**SECRET, "plaintext": '"t0ken"'}, **(held or {})})
+    states = state(*managed[:1]) if held is not None else state()
+    with ScriptedServer(answer(200, [whole]), answer(200, whole)) as server:
+        monkeypatch.setenv("INSTANCES_BASE_URL", server.base_url)
+        done = run("drift", "-", *options, stdin=states)
+    assert done.code == 1
+    assert f"Error: {said}" in done.err
+    managed[0]["outputs"]["your_mom"] = "dropbox"
+    if held is not None:
+        with ScriptedServer(answer(200, [whole]), answer(200, whole)) as server:
+            monkeypatch.setenv("INSTANCES_BASE_URL", server.base_url)
+            done = run("drift", "-", *options, stdin=state(*managed[:1]))
+        assert done.code == 2
+        assert said in done.err
 
 
 def test_who_may_not_decrypt_a_state_compares_the_rest(
     run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This happens in a CI without the passphrase."""
-    managed[0]["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
+    """This happens in a CI without the passphrase, which must not take that for a pass."""
+    managed[0]["outputs"]["token"] = ENCRYPTED
     (tmp_path / "state.json").write_text(state(*managed))
     tool = tmp_path / "pulumi"
     answers = f"config) echo '{{}}' ;; stack) case $* in *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;; esac ;;"
@@ -161,8 +201,8 @@ def test_who_may_not_decrypt_a_state_compares_the_rest(
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     done = run("drift", "--stack", "dev")
-    assert done.code == 0
-    assert done.err.startswith("token of 1 instance not compared")
+    assert done.code == 1
+    assert done.err.startswith("2 compared, 0 differ\nError: token of 1 instance not compared")
 
 
 def test_only_the_accounts_own_instances_are_compared(
@@ -184,6 +224,27 @@ def test_only_the_accounts_own_instances_are_compared(
     done = run("drift", "-", "--account", "eu", stdin=written)
     assert done.code == 2
     assert "2 instances of another account not compared; run again without --account\n1 compared, 1 differ" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("default_eu", "is one that the Pulumi engine gives to the account of the stack"),
+        ("eu-create", "the variable INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'"),
+        ("a-b", "also belongs to the account 'a_b'; choose names that differ"),
+    ],
+)
+@pytest.mark.parametrize("command", ["drift", "orphans"])
+def test_an_account_with_the_variables_of_another_is_refused(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], command: str, name: str, said: str
+) -> None:
+    """Before anything is sent: the secrets of one would go to the host of the other."""
+    urn = f"{PROVIDER}a_b"
+    provider = {"urn": urn, "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "a_b"}}
+    done = run(command, "-", "--account", name, stdin=state(provider, {**managed[0], "provider": f"{urn}::2"}))
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+    assert api.requests == []
 
 
 @pytest.mark.usefixtures("api")
@@ -244,7 +305,7 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
         done = run(command, "-", *options, stdin=state(provider, odd, managed[1]))
 
         assert "planted-secret" not in done.out + done.err
-        if done.code == 1:
+        if done.code == 1 and "not compared" not in done.err:
             assert done.out == ""
             assert done.err.startswith("Error: stdin is a state with a malformed resource (number ")
             assert len(done.err.splitlines()) == 1
@@ -390,6 +451,33 @@ def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, A
     assert run("orphans", "-", "--all", stdin=state(managed[0], theirs)) == Done(
         0, "", "0 of 2 instances in no state\n"
     )
+
+
+def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """The state of another account, which has the same ids, hides nothing; where it cannot tell, the gate is red."""
+    left = api.add(name="left", tags=[OF_ANOTHER_STACK])
+    provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
+    theirs = {**resource({**api.instance(left), "token": "another"}), "provider": f"{PROVIDER}eu::2"}
+    done = run("orphans", "-", "--all", "--json", stdin=state(provider, theirs, *managed))
+    assert (done.code, [each["id"] for each in json.loads(done.out)]) == (2, [str(left)])
+    theirs["outputs"]["token"] = ENCRYPTED
+    done = run("orphans", "-", "--all", stdin=state(provider, theirs, *managed))
+    assert (done.code, done.out) == (1, "")
+    assert "1 instance not compared: a state has the same id for another account" in done.err
+
+
+def test_an_account_that_has_nothing_of_the_states_is_an_error(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not that of the states: what it has looked free to delete, and without anything it looked fine."""
+    other = api.add_account()
+    for name, value in other.env.items():
+        monkeypatch.setenv(name, value)
+    for options in ([], ["--all"]):
+        done = run("orphans", "-", *options, stdin=state(*managed))
+        assert (done.code, done.out) == (1, "")
+        assert "none of the 2 instances of the states is in this account; check" in done.err
+        api.add(account=other)
 
 
 def test_orphans_can_be_selected_by_age(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import time
@@ -68,13 +69,25 @@ def test_wrong_usage_is_exit_code_1(run: Run, arguments: list[str]) -> None:
     assert "Usage: pulumi-instances" in done.err
 
 
-def test_missing_settings_are_told(run: Run) -> None:
+def test_missing_settings_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line says how to set it, and that a stack's configuration is read only with ``--stack``."""
+    monkeypatch.chdir(tmp_path)
     done = run("list")
     assert done.code == 1
     assert 'instances:baseUrl is missing; run "pulumi config set' in done.err
     assert 'instances:baseUrl <value>" and pass --stack' in done.err
     assert "INSTANCES_USER_SECRET" in done.err
+
+
+def test_in_a_project_missing_settings_are_those_of_no_stack(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be set in a stack that was not named."""
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: yaml\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("list")
+    assert done.code == 1
+    assert "instances:baseUrl is missing; pass --stack NAME to read the configuration of a stack, or" in done.err
 
 
 @pytest.mark.usefixtures("api")
@@ -243,6 +256,16 @@ def test_a_full_disk_is_an_error_of_one_line(options: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = _process("list", *options, stdout=full)
     assert (done.returncode, done.stderr) == (1, f"Error: {os.strerror(errno.ENOSPC)}\n")
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("arguments", ["list", "doctor --json", "list --nope 2>&-"])
+def test_a_closed_stdout_is_no_traceback(arguments: str) -> None:
+    """The shell closes it with `>&-`. The exit code is that of the command."""
+    command = f"{' '.join(map(shlex.quote, COMMAND))} {arguments} >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == {"list": 0, "doctor --json": 2}.get(arguments, 1)
 
 
 @pytest.mark.usefixtures("api")

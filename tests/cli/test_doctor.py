@@ -12,6 +12,7 @@ import pytest
 
 from pulumi_instances.cli.doctor import OLDEST_SDK
 from pulumi_instances.core.marks import Place, line_of
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 
@@ -101,6 +102,7 @@ def test_what_the_stack_keeps_secret_is_not_shown(
     [
         ([], "no instances", ""),
         ([0, 1], "2 instances, all of them at the API", ""),
+        ([0, -1], "2 instances, 1 of them without a token or mark to compare", "make sure that you may"),
         ([0, 7, 8], "3 instances, 2 of them not at the API", "run `pulumi-instances drift --stack dev`"),
         (
             [7, 8],
@@ -121,10 +123,17 @@ def test_a_state_of_another_account_is_recognised(
 ) -> None:
     """With the secrets of another account every request succeeds, but none of the instances is there."""
     first = api.add()
-    api.add()
+    second = api.add()
+    tokens = {str(id): {"token": api.instance(id)["token"]} for id in (first, second)}
     urn = "urn:pulumi:dev::x::pulumi-python:dynamic/instances:Instance::box"
     resources = [
-        {"urn": f"{urn}{number}", "type": urn.split("::")[2], "id": str(first + number)} for number in held or ()
+        {
+            "urn": f"{urn}{number}",
+            "type": urn.split("::")[2],
+            "id": str(first + abs(number)),
+            "outputs": tokens.get(str(first + number), {}),
+        }
+        for number in held or ()
     ]
     state = {"version": 3, "deployment": {"resources": resources}} if held is not None else {}
     (tmp_path / "state.json").write_text(json.dumps(state))
@@ -158,6 +167,34 @@ def test_an_instance_of_the_same_id_is_not_that_of_the_state(
     assert findings(run, "--stack", "dev")["state"]["found"] == "3 instances, 1 of them not at the API"
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_settings_that_have_changed_since_the_last_up_are_told(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, native: bool
+) -> None:
+    """refresh and destroy use those of the state. What a variable gives is the same for all."""
+    kind, prefix = ("instances", "") if native else ("pulumi-python", "instances:")
+    inputs: dict[str, object] = {f"{prefix}baseUrl": "http://127.0.0.1:9", f"{prefix}timeout": "60"}
+    inputs[f"{prefix}userSecret"] = {**SECRET, "plaintext": '"old-secret"'}
+    provider: dict[str, object] = {"urn": f"urn:pulumi:dev::x::pulumi:providers:{kind}::default_1", "inputs": inputs}
+    provider["type"] = f"pulumi:providers:{kind}"
+    (tmp_path / "state.json").write_text(json.dumps({"version": 3, "deployment": {"resources": [provider]}}))
+    config = {"instances:timeout": {"value": "90"}}
+    answer = f"case \"$*\" in *export*) cat {tmp_path}/state.json;; *) echo '{json.dumps(config)}';; esac"
+    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+    found = findings(run, "--stack", "dev")["last `pulumi up`"]
+    assert found["found"] == "had another instances:timeout"
+    monkeypatch.delenv("INSTANCES_BASE_URL")
+    monkeypatch.delenv("INSTANCES_USER_SECRET")
+    found = findings(run, "--stack", "dev")["last `pulumi up`"]
+    assert found["found"] == "had another instances:baseUrl, instances:userSecret, instances:timeout"
+    assert found["todo"].startswith("run `pulumi up`, or add --run-program")
+    assert "old-secret" not in json.dumps(found)
+    monkeypatch.setenv("INSTANCES_TIMEOUT", "30")
+    monkeypatch.setenv("INSTANCES_BASE_URL", api.base_url)
+    monkeypatch.setenv("INSTANCES_USER_SECRET", api.user_secret)
+    assert "last `pulumi up`" not in findings(run, "--stack", "dev")
+
+
 def test_who_manages_the_instances_is_counted(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """By stack, as their marks say. Where new ones get no mark, that is said too."""
     for stack in ("prod", "prod", "dev"):
@@ -186,7 +223,9 @@ def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monk
     """A URL may contain a password."""
     monkeypatch.setenv("INSTANCES_BASE_URL", "https://user:hunter2@api.example.com")
     monkeypatch.setenv("INSTANCES_TIMEOUT", "soon")
+    monkeypatch.setenv("INSTANCES_MAX_RETRY", "3")
     found = findings(run)
+    assert found["INSTANCES_MAX_RETRY"]["todo"].startswith("rename it to INSTANCES_MAX_RETRIES")
     assert found["instances:baseUrl"]["found"] == "malformed, from the variable INSTANCES_BASE_URL"
     assert "must not contain a user or password" in found["instances:baseUrl"]["todo"]
     assert "must be a number of seconds" in found["instances:timeout"]["todo"]
@@ -297,6 +336,56 @@ def test_traps_of_the_environment_are_told(
     assert found in told["found"]
     assert told["todo"].startswith(todo)
     assert bool(told["todo"]) == bool(todo)
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("project_file", "found", "todo"),
+    [
+        ("runtime: yaml\nplugins: {providers: [{name: instances, path: PLUGINS}]}", "PLUGINS", ""),
+        (
+            "runtime: yaml\nplugins: {providers: [{name: instances, path: ./nowhere}]}",
+            "no pulumi-resource-i",
+            "correct",
+        ),
+        ("runtime: python\nplugins: {providers: [{name: instances, path: PLUGINS}]}", "PLUGINS", ""),
+        ("runtime: go\npackages: {instances: ./nowhere}", "no PROJECT/./nowhere", "correct its path under packages"),
+        ("runtime: go\npackages: {instances: {source: instances, version: 0.1.0}}", "which the CLI installs", ""),
+        ("runtime: nodejs", "PLUGINS/pulumi-resource-instances", ""),
+    ],
+)
+def test_a_project_of_the_native_package_needs_no_python(
+    run: Run,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    project_file: str,
+    found: str,
+    todo: str,
+) -> None:
+    """The plugin counts, wherever Pulumi.yaml or PATH has it."""
+    script(monkeypatch, tmp_path / "plugins" / "pulumi-resource-instances", "exit 1")
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", "/nowhere/python3")
+    plugins = str(tmp_path / "plugins")
+    (project / "Pulumi.yaml").write_text(f"{project_file.replace('PLUGINS', plugins)}\n")
+    told = findings(run)
+    expected = found.replace("PLUGINS", plugins).replace("PROJECT/./", f"{project}/")
+    assert expected in told["native package"]["found"]
+    assert told["native package"]["todo"].startswith(todo)
+    assert bool(told["native package"]["todo"]) == bool(todo)
+    assert "python3 on PATH" not in told
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(("spared", "todo"), [("", "set no_proxy="), ("example.com, localhost", "")])
+def test_a_proxy_for_loopback_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, spared: str, todo: str) -> None:
+    """gRPC would send what the engine says to it. Its URL, which may hold a password, is not shown."""
+    monkeypatch.setenv("http_proxy", "http://user:hunter2@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", spared)
+    told = findings(run)["proxy"]
+    assert told["todo"].startswith(todo)
+    assert bool(told["todo"]) == bool(todo)
+    assert "hunter2" not in json.dumps(told)
 
 
 @pytest.mark.usefixtures("api")

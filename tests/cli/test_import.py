@@ -114,6 +114,26 @@ def test_the_cli_is_looked_at_first(
     assert not (directory / "__main__.py").exists()
 
 
+@pytest.mark.parametrize("command", ["import --yes", "import-file --out r.json"])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("Pulumi.yaml", "runtime: {name: nodejs}"), ("Pulumi.yml", "runtime: yaml"), ("Pulumi.json", '{"runtime": "go"}')],
+)
+def test_a_project_in_another_language_is_refused(
+    run: Run, api: Emulator, directory: Path, command: str, file: str, content: str
+) -> None:
+    """The next `up` would delete what was imported. The message says what works there."""
+    put_cli(directory)
+    (directory / file).write_text(content)
+    done = run(*command.split(), "--stack", "dev", "--program", "x.py")
+    assert (done.code, done.out) == (1, "")
+    assert f"{directory / file} says `runtime: " in done.err
+    assert "run `pulumi-instances import-file --native --stack dev --out resources.json` instead" in done.err
+    assert api.requests == []
+    (directory / file).write_text('{"runtime": {"name": "python"}}')
+    assert run(*command.split(), "--stack", "dev", "--program", "x.py").code == 0
+
+
 @pytest.mark.parametrize(("code", "said"), [(1, "failed"), (-9, "was killed (signal 9; if the stack stays locked")])
 def test_an_end_after_all_were_imported_is_told(
     run: Run, directory: Path, code: int, said: str, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from pulumi_instances.cli import files
-from pulumi_instances.core.state_format import NATIVE_TYPE
+from pulumi_instances.core.state_format import NATIVE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
@@ -52,6 +52,13 @@ def test_a_file_and_a_program_are_written(write: Run, api: Emulator, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["instances.py", "resources.json"]
 
 
+def test_tags_that_the_next_up_adds_are_told(write: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add()
+    monkeypatch.setenv("INSTANCES_DEFAULT_TAGS", "team")
+    line = "instances:defaultTags is set: the next preview shows its tags as a difference"
+    assert line in write().err
+
+
 def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: Path) -> None:
     """It contains the tokens; an existing file that others could read is replaced."""
     box = api.add()
@@ -73,6 +80,20 @@ def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path:
     with ScriptedServer(answer(200, listing)) as server:
         assert write("--set", f"baseUrl={server.base_url}").code == 0
     assert [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")] == before
+
+
+def test_what_another_account_has_under_an_id_is_not_this_instance(write: Run, api: Emulator, tmp_path: Path) -> None:
+    """Ids of accounts are the same numbers. Where the states cannot tell, the instance is left out."""
+    made = api.add(name="crm")
+    urn = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::eu"
+    provider = {"urn": urn, "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
+    theirs = {**resource({**api.instance(made), "token": "another"}), "provider": f"{urn}::2"}
+    (tmp_path / "state.json").write_text(state(provider, theirs))
+    assert write("--exclude-state", "state.json").code == 0
+    assert list(resources(tmp_path)) == [f"crm-{made}"]
+    theirs["outputs"]["token"] = {**SECRET, "ciphertext": "v1:…"}
+    (tmp_path / "state.json").write_text(state(provider, theirs))
+    assert "1 instance left out: already in a state" in write("--exclude-state", "state.json").err
 
 
 @pytest.mark.usefixtures("api")

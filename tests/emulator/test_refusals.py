@@ -165,3 +165,37 @@ def test_accounts_do_not_see_each_other(api: Emulator, http: Http) -> None:
     assert [each["name"] for each in api.instances(other)] == ["theirs"]
     assert api.instances() == []
     assert other.user_secret not in repr(other)
+
+
+@pytest.mark.parametrize("path", ["/your_moms/api-v2/instances", "/_emulator/instances"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example:{port}", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("[", 403),
+        ("localhost:{port}", 200),
+        ("[::1]:{port}", 200),
+        ("127.0.0.1", 200),
+    ],
+)
+def test_a_web_page_cannot_read_it_under_another_name(
+    api: Emulator, http: Http, path: str, host: str, status: int
+) -> None:
+    """A page whose name resolves to loopback (DNS rebinding) is of the same origin, for a browser."""
+    root = api.base_url.removesuffix("/your_moms/api-v2")
+    response = http.session.get(root + path, headers={"Host": host.format(port=root.rpartition(":")[2])}, timeout=20)
+    assert response.status_code == status
+    if status == 403:
+        assert_error(response, 403, "reached as localhost or 127.0.0.1 only")
+        assert api.requests == []
+
+
+@pytest.mark.parametrize("path", ["/your_moms/api-v2/instances", "/_emulator/instances"])
+def test_a_huge_body_is_refused_before_it_is_read(api: Emulator, http: Http, path: str) -> None:
+    """It would occupy the emulator for all others."""
+    root = api.base_url.removesuffix("/your_moms/api-v2")
+    body = b'{"name": "' + b"x" * 11 * 1024**2 + b'"}'
+    headers = {"Content-Type": "application/json"}
+    assert_error(http.session.post(root + path, body, headers=headers, timeout=20), 413, "larger than 10 MiB")
+    assert (api.requests, api.instances()) == ([], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pulumi import automation as auto
 
 from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
-from pulumi_instances.testing.engine.project import Config
+from pulumi_instances.testing.engine.project import Config, open_project
 
 from .conftest import NewStack
 
@@ -141,3 +142,25 @@ def test_a_state_that_would_be_misread_is_refused(deployment: Any, feature: str,
     """The message names what is left out."""
     with pytest.raises(UnsupportedFeatureError, match=feature):
         new_stack().import_stack(auto.Deployment(3, deployment))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "-x", "x" * 101, None, 5])
+def test_a_name_that_no_stack_may_have_is_refused(name: Any) -> None:
+    """Before the CLI takes it for an option, or for an organization."""
+    with pytest.raises(ValueError, match=r"name .* is not the name of a stack; write"):
+        StackDouble(name)
+
+
+def test_what_is_no_program_is_refused() -> None:
+    """The message shows it."""
+    with pytest.raises(TypeError, match="neither a function nor the directory of a project, but 5"):
+        open_project("dev", 5)  # type: ignore[arg-type]
+
+
+def test_a_program_that_cannot_be_sent_to_its_process_says_so(new_stack: NewStack) -> None:
+    """The message names what it uses, and says what to do."""
+    lock = threading.Lock()
+    with pytest.raises(
+        TypeError, match=r"cannot be sent there \(cannot pickle '_thread.lock' object\); make that inside"
+    ):
+        new_stack(lambda: lock.locked()).up()

@@ -17,7 +17,7 @@ import pytest
 
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.harness import CliHarness, settings
+from tests.support.harness import ROOT, CliHarness, settings
 from tests.support.processes import until
 from tests.support.watching import Issued, files, leaks
 
@@ -230,6 +230,21 @@ def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: E
     (stack.directory / "Pulumi.yaml").write_text((stack.directory / "Pulumi.yaml").read_text().replace("r0tated-", ""))
 
 
+def test_another_name_of_the_host_replaces_nothing(stack: NativeStack, instances_api: Emulator) -> None:
+    """A URL that is changed while the variable for it wins replaces nothing either."""
+    stack.resources_are("box:\n  type: instances:Instance\n  properties: {yourMom: box}")
+    stack.up()
+    made = stack.held()["box"]["id"]
+    other = instances_api.base_url.replace("http://127.0.0.1", "HTTP://LOCALHOST") + "/"
+    for url, variable in ((other, ""), ("https://elsewhere.example:443", instances_api.base_url)):
+        stack.env["INSTANCES_BASE_URL"] = variable
+        stack.configure({"instances:baseUrl": auto.ConfigValue(url)})
+        assert set(stack.up().summary.resource_changes or {}) <= {"same", "update"}
+        assert set(stack.refresh().summary.resource_changes or {}) <= {"same"}
+    assert [str(each["id"]) for each in instances_api.instances()] == [made]
+    assert len(instances_api.writes) == 1
+
+
 def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
     """What it may have created is found by the next `up`."""
     instances_api.fail("POST", "/instances", Fault.delay(3))
@@ -270,3 +285,38 @@ def test_what_a_killed_engine_has_made_is_taken_over(stack: NativeStack, instanc
     [there] = instances_api.instances()
     assert stack.held()["crm"]["id"] == str(there["id"])
     assert [request.method for request in instances_api.writes] == ["POST", "PUT"], "it gets the next mark"
+
+
+def test_a_provider_with_a_name_of_the_engine_is_refused(stack: NativeStack, instances_api: Emulator) -> None:
+    """It would get the variables of the default account, and send those secrets to the given host."""
+    stack.env.update(instances_api.env)
+    del stack.env["INSTANCES_BASE_URL"]
+    stack.resources_are("""
+        eu:
+          type: pulumi:providers:instances
+          name: default_eu
+          properties: {baseUrl: "http://127.0.0.1:9/evil", userSecret: u, organizationSecret: o}
+        crm:
+          type: instances:Instance
+          properties: {yourMom: dropbox}
+          options: {provider: "${eu}"}
+    """)
+    with pytest.raises(auto.CommandError, match="account name 'default_eu' is one that the Pulumi engine gives"):
+        stack.preview()
+    assert instances_api.requests == []
+
+
+@pytest.mark.skipif(shutil.which("pulumi-language-python") is None, reason="no `pulumi-language-python` on PATH")
+def test_a_program_is_converted_as_the_document_says(stack: NativeStack) -> None:
+    """The CLI imports two packages under one name; if a later one does not, the document has a line too many."""
+    document = (ROOT / "docs" / "native.md").read_text()
+    [command] = [line for line in document.splitlines() if line.startswith("pulumi convert ")]
+    look_up = "variables: {found: {fn::invoke: {function: instances:getInstance, arguments: {name: crm}}}}"
+    stack.resources_are(CRM, look_up)
+    auto.PulumiCommand().run(command.split()[1:], str(stack.directory), stack.env)
+    converted = stack.directory.parent / "converted"
+    assert "pulumi_instances_native==" in (converted / "requirements.txt").read_text()
+    lines = (converted / "__main__.py").read_text().splitlines()
+    assert lines[1:3] == ["import pulumi_instances as instances", "import pulumi_instances_native as instances"]
+    assert [line for line in lines[1:3] if f"`{line}`" not in document] == []
+    assert "path: ./plugin" in (converted / "Pulumi.yaml").read_text()

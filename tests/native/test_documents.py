@@ -37,7 +37,7 @@ def typescript(shell: Shell, api: Emulator) -> Shell:
 
 def test_from_pip_install_to_an_instance(typescript: Shell, api: Emulator, attempts: list[str]) -> None:
     """The commands as they stand, but for the API and its secrets."""
-    [script] = blocks("docs/native.md", "sh")
+    script, _ = blocks("docs/native.md", "sh")
     script = _answered(script, api)
     (typescript.directory / "index.ts").write_text(TYPESCRIPT[0])
     said = typescript.run(f"{script}\n{UP}")

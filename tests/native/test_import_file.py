@@ -23,6 +23,9 @@ pytestmark = test_moving.pytestmark
 NAMES = ("QA Box", "box", "class", "instances", "漢字 'q' \"x\"", "${crm.token}", "1st: yes", "null", "Class", "cl-ass")
 """As people choose them: no identifiers, words of languages, one variable in some of them, one a connector too."""
 
+EVALUATED = ("$${box.token}", "a $$ b")
+"""What a program in YAML would evaluate, or read as something else: the CLI escapes `${` only."""
+
 
 class ImportingStack(MovingStack):
     """A stack of the native package, without resources."""
@@ -74,9 +77,17 @@ def fill(api: Emulator) -> None:
 
 
 def test_instances_become_a_program_in_yaml(stack: ImportingStack, instances_api: Emulator) -> None:
-    """What the generator takes for a reference was told, and is written as a text instead."""
+    """What the generator takes for a reference was told, and is written as a text instead.
+
+    What the language would evaluate is left out: the next `up` would publish the token of another instance as a name.
+    """
     fill(instances_api)
+    left_out = [instances_api.add("dropbox", name) for name in EVALUATED]
+    left_out += [instances_api.add("dropbox", f"tagged {number}", [name]) for number, name in enumerate(EVALUATED)]
     code, note = stack.import_all()
+    assert [id for id in left_out if f"instance {id} left out: its name or a tag contains $$" not in note] == []
+    for id in left_out:
+        instances_api.remove(id)
     references = set(re.findall(r" \$\{.*\}$", code, re.MULTILINE))
     assert references == {" ${box.name}"}
     assert "references to other instances for box, since" in note
@@ -90,6 +101,8 @@ def test_instances_become_a_program_in_yaml(stack: ImportingStack, instances_api
 def test_instances_become_a_program_in_python(stack: ImportingStack, instances_api: Emulator, sdk: Path) -> None:
     """The CLI generates it in the language of the project."""
     fill(instances_api)
+    for name in EVALUATED:
+        instances_api.add("dropbox", name, [name])
     stack.import_from("", sdk, "pass")
     code, _ = stack.import_all()
     stack.import_from("", sdk, code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,7 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
-from tests.support.native import URN, Native, NativeError, bag, inputs, plain, settings_of, struct
+from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, plain, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
 
 LINE = line_of(Place("acceptance", "dev", "", "billing"))
@@ -99,13 +100,27 @@ def test_check_config_marks_the_secrets_and_waits_for_what_is_unknown(api: Emula
     assert checked == {**news, "userSecret": secret("s3cret-of-user"), "organizationSecret": secret(UNKNOWN)}
 
 
-def test_a_provider_whose_variables_are_those_of_the_default_account_is_refused(
-    api: Emulator, home: dict[str, str]
+@pytest.mark.parametrize(
+    ("name", "stack", "said"),
+    [
+        ("create", {}, "INSTANCES_CREATE_TIMEOUT would also belong to the default account; choose a name with"),
+        ("eu_create", {}, "INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'; choose a name with"),
+        ("eu.west", {}, "is malformed; use only letters, digits, - and _"),
+        ("default", {}, "is one that the Pulumi engine gives to the account of the stack; choose another name"),
+        ("default_eu", {"baseUrl": "https://other.example"}, "is one that the Pulumi engine gives"),
+    ],
+)
+def test_a_provider_whose_variables_are_those_of_another_account_is_refused(
+    api: Emulator, home: dict[str, str], name: str, stack: dict[str, str], said: str
 ) -> None:
-    with Native(home, settings_of(api), name="create") as process:
+    """The engine tells each plugin the configuration of the stack, which its own provider has, and no other."""
+    with Native({**home, "PULUMI_CONFIG": json.dumps(stack)}, settings_of(api), name=name) as process:
         [failure] = process.check_config().failures
-    assert "INSTANCES_CREATE_TIMEOUT" in failure
-    assert "choose another name" in failure
+    assert failure.startswith(f"account name '{name}' is ")
+    assert said in failure
+    settings = settings_of(api)
+    with Native({**home, "PULUMI_CONFIG": json.dumps(settings)}, settings, name="default_0_1_0") as process:
+        assert process.check_config().failures == []
 
 
 def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[str, str]) -> None:
@@ -124,6 +139,9 @@ def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[st
     [
         ({}, "NONE"),
         ({"baseUrl": "https://a/"}, "NONE"),
+        ({"baseUrl": "HTTPS://A:443"}, "NONE"),
+        ({"baseUrl": "https://a:444"}, "SOME"),
+        ({"baseUrl": "https://a:port"}, "SOME"),
         ({"baseUrl": "https://b"}, "SOME"),
         ({"baseUrl": None}, "SOME"),
         ({"userSecret": "rotated"}, "SOME"),
@@ -576,7 +594,7 @@ def test_a_timeout_bounds_the_whole_operation(api: Emulator, home: dict[str, str
         instance_id = str(api.add(your_mom="box", name="crm"))
         for _ in range(50):
             api.fail("GET", "/instances/{id}", Fault.delay(20))
-        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over; increase it"):
+        with pytest.raises(NativeError, match=r"timeout of 0\.5 s in customTimeouts is over .*; increase it"):
             process.refresh(instance_id, inputs(token="t"), timeout=0.5)
 
 
@@ -651,6 +669,17 @@ def test_garbage_is_answered_or_refused_in_one_line(
     assert api.writes == []
 
 
+@pytest.mark.parametrize("junk", [True, 5, ["a", 5, None], [["a"]], [{}], {"a": "b"}])
+def test_a_state_that_was_edited_is_compared_and_corrected(provider: Native, junk: Any) -> None:
+    """Whatever it holds as tags: they differ from those of the program, which an update sends."""
+    made = provider.create(inputs())
+    olds = {**made.outputs, "tags": junk}
+    assert provider.diff(made.id, olds, inputs(), inputs()).changes == "SOME"
+    assert provider.update(made.id, olds, inputs(), preview=True)["tags"] == ["eu"]
+    assert provider.update(made.id, olds, inputs())["tags"] == ["eu"]
+    assert provider.refresh(made.id, olds).outputs["tags"] == ["eu"]
+
+
 def test_64_calls_at_once(provider: Native, api: Emulator) -> None:
     with ThreadPoolExecutor(64) as pool:
         made = list(pool.map(lambda number: provider.create(inputs(name=f"n{number}")).id, range(64)))
@@ -671,6 +700,14 @@ def test_an_interrupt_ends_a_process_that_was_started_to_ignore_it(home: dict[st
     """A background job of a script may inherit that from its shell."""
     with ignoring_interrupts(), Native(home) as process:
         assert process.interrupt() == 0
+
+
+@pytest.mark.parametrize(("option", "said"), [("--help", "The Pulumi CLI starts it by itself"), ("--version", ".")])
+def test_who_runs_it_by_hand_is_told_what_it_is(option: str, said: str) -> None:
+    """It does not print a port and wait for an engine."""
+    done = subprocess.run([*COMMAND, option], capture_output=True, text=True, timeout=60, check=True)
+    assert said in done.stdout
+    assert done.stderr == ""
 
 
 def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> None:

@@ -456,7 +456,7 @@ def test_an_error_is_a_short_traceback_that_ends_in_the_message(
     text = str(caught.value)
     last = text.strip().splitlines()[-1]
     assert '400 "No way" (requestId ' in last
-    assert last.endswith("correct the inputs that it names, then run again")
+    assert last.endswith("correct what it names, then run again")
     assert text.count('File "') <= 3
     assert "During handling" not in text
     assert "direct cause" not in text

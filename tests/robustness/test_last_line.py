@@ -41,7 +41,7 @@ def test_the_last_line_of_an_error_says_it_all(stack: Harness, instances_api: Em
     else:  # the CLI shows the traceback of the program that it has ended as well, under the stack
         diagnostics = said[said.index("Instance (box):\n", said.index("Diagnostics:")) :]
     line = re.escape(what.format(id=made))
-    line += r': 400 "not today" \(requestId \S+\); correct the inputs that it names, then run again\n'
+    line += r': 400 "not today" \(requestId \S+\); correct what it names, then run again\n'
     if stack.engine == "cli-native":
         assert re.match(rf"Instance \(box\):\n +error: {line}\n", diagnostics), diagnostics
         return

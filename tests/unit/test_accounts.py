@@ -19,7 +19,7 @@ def declared(*names: str) -> None:
     declare(program)
 
 
-@pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max"])
+@pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max", "defaults"])
 def test_a_name_may_be(name: str) -> None:
     """A name consists of letters, digits, - and _."""
     declared(name)
@@ -29,6 +29,13 @@ def test_a_name_may_be(name: str) -> None:
 def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
     """`createTimeout` of one would be `timeout` of the other."""
     with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would also belong to"):
+        declared(name)
+
+
+@pytest.mark.parametrize("name", ["default", "default_eu", "default_0_1_0"])
+def test_a_name_that_the_engine_gives_is_refused(name: str) -> None:
+    """The native package would take it for the account of the stack, with the variables of that."""
+    with pytest.raises(ValueError, match="is one that the Pulumi engine gives to the account of the stack"):
         declared(name)
 
 
@@ -56,3 +63,13 @@ def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPat
         declared("eu-long")
     with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would also belong to the default account"):
         declared("long")
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    """The message names the nearest one."""
+
+    def program() -> None:
+        account("eu", base_url="https://x", user_secret="u", organization_secret="o", settings={"timout": "60"})
+
+    with pytest.raises(ValueError, match="instances:timout is not a setting, and is ignored; write instances:timeout"):
+        declare(program)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from pulumi_instances.core import config
 from pulumi_instances.core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Settings, env_prefix, load
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import SettingError
@@ -347,6 +348,35 @@ def test_the_problems_of_an_account_name_its_variables() -> None:
     assert "INSTANCES_EU_USER_SECRET" in problems({**account, "instances:userSecret": None})[0]
     assert "INSTANCES_EU_TIMEOUT" in problems({**account, "instances:timeout": "soon"})[0]
     assert "INSTANCES_EU_ALLOW_INSECURE_HTTP=true" in problems({**account, "instances:baseUrl": "http://far"})[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "environ", "account", "said"),
+    [
+        (["instances:timout"], {}, None, "instances:timout is not a setting, and is ignored; write instances:timeout"),
+        (
+            ["instances:zzz"],
+            {},
+            None,
+            "instances:zzz is not a setting, and is ignored; remove it, or use one of baseUrl",
+        ),
+        (["instances:timeout", "instances:account", "shop:timout", "instances:version"], {}, None, None),
+        (
+            [],
+            {"INSTANCES_TIMOUT": "3"},
+            None,
+            "INSTANCES_TIMOUT is not a variable of this provider, and is ignored; rename it to INSTANCES_TIMEOUT",
+        ),
+        ([], {"INSTANCES_EU_BASEURL": "x"}, "eu", "rename it to INSTANCES_EU_BASE_URL, or unset it"),
+        ([], {"INSTANCES_EU_BASE_URL": "x", "INSTANCES_LOG": "debug", "INSTANCES_TIMEOUT": "3", "X": ""}, None, None),
+    ],
+)
+def test_what_is_nearly_a_setting_is_told(
+    keys: list[str], environ: dict[str, str], account: str | None, said: str | None
+) -> None:
+    """With the nearest one. What may be another account's variable is left alone."""
+    assert [said in str(problem) for problem in config.unknown(keys, environ, account) if said] == [True] * bool(said)
+    assert bool(config.unknown(keys, environ, account)) == bool(said)
 
 
 # secrets

@@ -848,7 +848,7 @@ def test_what_is_not_for_this_resource_is_not_adopted(api: Emulator, why: str) -
     """The preview says so already."""
     changed, words = REFUSED[why]
     instance_id = add(api, **changed)
-    [problem] = operations(api).check_new_adoption(instance_id, "dropbox", LINE)
+    [problem] = operations(api).check_new_adoption({"adopt_id": instance_id, "your_mom": "dropbox"}, LINE)
     assert words in str(problem)
     with pytest.raises(AdoptionRefused, match=words.partition(";")[0]):
         operations(api).adopt(checked(adopt_id=instance_id))
@@ -895,9 +895,9 @@ def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
     """So does one of another connector, and one that two resources adopt. One listing serves all of them."""
     there, box = add(api), add(api, your_mom="box")
     every = operations(api)
-    assert every.check_new_adoption(there, "dropbox", LINE) == []
+    assert every.check_new_adoption({"adopt_id": there, "your_mom": "dropbox"}, LINE) == []
     for instance_id, problem in (("1", "does not exist"), (box, 'which is of "box"'), (there, "another resource")):
-        [found] = every.check_new_adoption(instance_id, "dropbox", OTHER)
+        [found] = every.check_new_adoption({"adopt_id": instance_id, "your_mom": "dropbox"}, OTHER)
         assert found.property == "adopt_id"
         assert problem in found.fault
     assert [request.path for request in api.requests] == ["/instances", "/instances/1"]
@@ -906,7 +906,7 @@ def test_a_missing_instance_shows_at_preview(api: Emulator) -> None:
 def test_a_preview_does_not_fail_where_an_adoption_cannot_be_looked_up(api: Emulator) -> None:
     """The `up` reports what is wrong."""
     api.fail("GET", "/instances", Fault.status(500), times=9)
-    assert operations(api).check_new_adoption("1", "dropbox", LINE) == []
+    assert operations(api).check_new_adoption({"adopt_id": "1", "your_mom": "dropbox"}, LINE) == []
 
 
 # imports, updates and deletes

@@ -13,7 +13,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from pulumi_instances import engine_calls
 from pulumi_instances.core import model
-from pulumi_instances.core.errors import SettingError
+from pulumi_instances.core.errors import NotFound, SettingError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.lifecycle import InstanceProvider
@@ -100,3 +100,24 @@ def test_bad_settings_are_a_problem_of_each_check() -> None:
     ]
     with pytest.raises(SettingError, match="instances:userSecret"):
         calls.create(inputs())
+
+
+def test_what_is_missing_is_told_with_advice_that_fits(api: Emulator) -> None:
+    """A refresh helps where a state holds it, and nowhere else. Names are written as the program has them."""
+    calls = EngineCalls()
+    config = {f"instances:{key}": value for key, value in _settings(api).items()}
+    calls.configure(config.get)
+    with pytest.raises(NotFound, match=r"^create instance '日\\u202e本': .*dropboxx.*; check the id or c") as wrong:
+        calls.create(inputs(name="日\u202e本", your_mom="dropboxx"))
+    assert "refresh" not in str(wrong.value)
+    with pytest.raises(NotFound, match="run `pulumi refresh`, which drops an instance that no longer exists"):
+        calls.update("4999", outputs(), inputs(name="other"))
+
+
+def _settings(api: Emulator) -> dict[str, str]:
+    return {
+        "baseUrl": api.base_url,
+        "userSecret": api.user_secret,
+        "organizationSecret": api.organization_secret,
+        "maxRetries": "0",
+    }

@@ -205,11 +205,12 @@ def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: Engi
 
 
 def test_hidden_inputs_are_those_that_no_program_gives() -> None:
-    """The resource sends them beside the arguments, but for the line, which ignore_changes brings back from the state.
+    """The resource sends them beside the arguments. The line comes back from the state, with ignore_changes.
 
     Check drops them.
     """
-    monitor = declare(lambda: Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"])))
+    opts = pulumi.ResourceOptions(ignore_changes=["name"])
+    monitor = declare(lambda: Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts))
     sent = MessageToDict(monitor.registered[0].object)
     assert set(sent) - {*model.INPUTS, PROVIDER} == {*model.HIDDEN_INPUTS} - {model.LINE}
     assert check({**EACH, **{key: [] for key in model.HIDDEN_INPUTS}}) == (EACH, [])

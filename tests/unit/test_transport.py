@@ -425,14 +425,6 @@ def test_a_post_whose_encryption_breaks_after_it_was_sent_may_have_been_acted_on
         assert [request.method for request in server.received] == ["POST"]
 
 
-def test_a_server_without_tls_is_a_connection_that_failed() -> None:
-    """An https URL points at a plain http port."""
-    with ScriptedServer(answer(200, {"id": 7})) as server:
-        with pytest.raises(ConnectionFailed, match="TLS failed"):
-            tls_client(server.base_url.replace("http:", "https:")).get("7")
-        assert server.received == []
-
-
 def test_a_bundle_that_holds_no_certificate_is_a_connection_that_failed(tmp_path: Path) -> None:
     """The error is one line, not a traceback."""
     tls, _ = self_signed(tmp_path)

@@ -168,6 +168,7 @@ DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
         ({"enabled": "yes"}, "enabled", "must be a boolean, not a string; write enabled=True or enabled=False"),
         ({"events_enabled": 1}, "events_enabled", "must be a boolean, not a number"),
         ({"require_valid": 30}, "require_valid", "must be a boolean, not a number"),
+        ({"external_authentication": "Inital"}, "external_authentication", 'services know; write "initial"'),
         ({"external_authentication": True}, "external_authentication", 'a string, not a boolean; write "initial"'),
         ({"configuration": {"": 1}}, "configuration", "has a key that is empty"),
         (

@@ -51,14 +51,14 @@ class Absence:
                 f"{what}: {missing.status}, but it was created less than "
                 f"{self._client.settings.create_timeout:.0f} s ago and may not be visible yet, so nothing is dropped",
                 ("check instances:baseUrl and the secrets, which were others then; or " if is_elsewhere else "")
-                + f"run again later, or, if it no longer exists, {self.how_to_confirm()}",
+                + "run again later",
             )
         try:
             listed = self._listings.without(instance_id)
         except InstancesError as failure:
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but without a listing that lacks it, nothing is dropped ({failure.cause})",
-                f"{failure.advice}, or, if it no longer exists, {self.how_to_confirm()}",
+                failure.advice,
             ) from None
         if instance_id in listed:
             raise UnexpectedAnswer(

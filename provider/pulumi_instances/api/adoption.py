@@ -26,23 +26,22 @@ class Adoptions:
         self._listings = listings
         self._holders = holders
 
-    def plan(self, instance_id: str, your_mom: Any, line: Line) -> Problem | None:
+    def plan(self, instance_id: str, your_mom: Any, line: Line) -> tuple[Problem | None, Found]:
         """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
 
-        That the instance is there is looked up in the listing that the first create takes. Where the API does not
-        answer, nothing is said: the adoption itself will.
+        Beside it is the instance as it is, or nothing: it is looked up in the listing that the first create takes.
+        Where the API does not answer, nothing is said: the adoption itself will.
         """
         if (problem := self._holders.plan_adoption(instance_id, line)) is not None:
-            return problem
+            return problem, {}
         try:
-            before = self._listings.before()
-            found = None if before is None else before.get(instance_id)
-            return _problem(found or self._client.get(instance_id), your_mom, line)
+            found = (self._listings.before() or {}).get(instance_id) or self._client.get(instance_id)
+            return _problem(found, your_mom, line), found
         except NotFound:
-            return _missing(instance_id)
+            return _missing(instance_id), {}
         except InstancesError as error:
             log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
-        return None
+        return None, {}
 
     def import_problems(self, found: Found, line: Line) -> list[Problem]:
         """The problem, if any, of a resource that imports this instance. It has it, where there is none."""

@@ -170,7 +170,7 @@ class Client:
         ``may_send`` is asked before each try. Raises AnswerLost when it is unknown whether an instance was made. Where
         the rest of the answer is malformed, the id alone is the result.
         """
-        what = f"create instance {body['name']!a}"
+        what = f"create instance {body['name']!r}"
         request = _Request(what, "POST", "/instances", body, once=True, slow=True, may_send=may_send)
         answer = _instance_in(self._exchange(request), request)
         try:

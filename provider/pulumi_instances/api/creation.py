@@ -86,7 +86,7 @@ class Creations:
         Raises LeftBehind where the user has to decide, CreateLost when no instance was found, CreateUndecided when it
         is not clear which one was made, and whatever `Client.post` raises when the API refused.
         """
-        line, what = inputs.get(model.LINE), f"create instance {inputs['name']!a}"
+        line, what = inputs.get(model.LINE), f"create instance {inputs['name']!r}"
         create = _Create(inputs, what, line if self._client.settings.mark else None, self._listings.before())
         waiting = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:

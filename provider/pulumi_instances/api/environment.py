@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
-from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
 from ..core.config import Settings, is_loopback
@@ -86,9 +85,11 @@ class Environment:
 
 
 def _parsed(proxy: str) -> tuple[str, str]:
-    """The scheme of a proxy, empty where it is malformed, and its host and port. Its password stays out of messages."""
+    """The scheme of a proxy, and its host and port, without its password. Both are empty where it is malformed."""
     try:
         url = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
-    except (LocationValueError, ValueError):
+    except ValueError:
         return "", ""
-    return (url.scheme or "" if url.host else ""), url.host or "" if url.port is None else f"{url.host}:{url.port}"
+    if not url.scheme or not url.host:
+        return "", ""
+    return url.scheme, url.host if url.port is None else f"{url.host}:{url.port}"

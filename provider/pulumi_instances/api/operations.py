@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from pulumi.output import Unknown
+
 from ..core import identity, marks, model
 from ..core.config import Settings
 from ..core.errors import (
@@ -99,10 +101,24 @@ class Operations:
         """The program declares a resource that gets a new instance."""
         self._holders.note_new(line)
 
-    def check_new_adoption(self, instance_id: str, your_mom: Any, line: Line) -> list[Problem]:
-        """The problem, if any, of a new resource that is going to adopt this instance."""
-        problem = self._adoptions.plan(instance_id, your_mom, line)
-        return [] if problem is None else [problem]
+    def check_new_adoption(self, inputs: Mapping[str, Any], line: Line) -> list[Problem]:
+        """The problem, if any, of a new resource that is going to adopt an instance.
+
+        Where there is none, a warning says what changes: the engine shows an adoption as a create.
+        """
+        instance_id = inputs["adopt_id"]
+        problem, found = self._adoptions.plan(instance_id, inputs.get("your_mom"), line)
+        if problem is not None:
+            return [problem]
+        wanted = model.to_update(inputs)
+        changes = [key for key in wanted if key in found and not model.is_met({key: wanted[key]}, found)]
+        if changes:
+            log.warning(
+                "instance %s exists and is adopted: that changes %s",
+                instance_id,
+                " and ".join(f"its {key} from {found[key]!r} to {self._shown(wanted[key])}" for key in changes),
+            )
+        return []
 
     def check_import(self, line: Line) -> list[Problem]:
         """The problem, if any, of a resource that imports what was just looked up for it."""
@@ -499,9 +515,20 @@ class Operations:
 
     def _in_words(self, part: str, sent: Any, made: Any) -> str:
         """What was made of a value, for a message, which shows neither if it may be a secret."""
-        with self._lock:
-            is_shown = part in model.UPDATABLE and self._concealed.isdisjoint(model.texts(sent))
+        is_shown = part in model.UPDATABLE and not self._is_concealed(sent)
         return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
+
+    def _is_concealed(self, value: Any) -> bool:
+        """Whether the name or the tags of a program may be secret."""
+        with self._lock:
+            return not self._concealed.isdisjoint(model.texts(value))
+
+    def _shown(self, value: Any) -> str:
+        """A name or tags of the program, for a message."""
+        if self._is_concealed(value):
+            return "[secret]"
+        unknown = [value, *value] if isinstance(value, list) else [value]
+        return "what is not known yet" if any(isinstance(each, Unknown) for each in unknown) else repr(value)
 
 
 def _token(outputs: Mapping[str, Any]) -> str:

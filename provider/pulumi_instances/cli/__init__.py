@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -48,6 +49,7 @@ Completion, for bash (or zsh_source, fish_source):
 
 def main() -> None:
     """Run the command line. It comes with the extra ``[cli]``; without it, say so and exit 1."""
+    _open_closed_streams()
     try:
         group = _group()
     except ModuleNotFoundError as error:
@@ -81,6 +83,14 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _open_closed_streams() -> None:
+    """Let a standard stream that the shell has closed (``>&-``) be /dev/null: what opens next would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this stream's
+            setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8"))
+
+
 def _tell(failure: str) -> None:
     import click
 
@@ -97,8 +107,18 @@ def _group() -> click.Group:
     import click
     import rich  # noqa: F401  every command needs it, so its absence is told here
 
+    from ..core.errors import InstancesError
+
     class Commands(click.Group):
         """Imports a command when it is asked for, so that each starts at the cost of its own imports."""
+
+        def invoke(self, ctx: click.Context) -> Any:
+            try:
+                return super().invoke(ctx)
+            except InstancesError as error:
+                if ctx.obj is not None:
+                    ctx.obj.place(error)
+                raise
 
         def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
             return list(_COMMANDS)

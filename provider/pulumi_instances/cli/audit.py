@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from ..api import selection
-from ..api.client import Client, Found
+from ..api.client import Found
 from ..api.selection import Selection
 from ..core import identity, model
 from ..core.marks import stack_digest
@@ -25,7 +24,7 @@ from .exported_state import HIDDEN, Held
     epilog=f"""\b
 Examples:
   pulumi-instances drift --stack prod
-  pulumi stack export | pulumi-instances drift - --json
+  pulumi stack export --show-secrets | pulumi-instances drift - --json
 
 {common.GATE_EXIT_CODES}""",
 )
@@ -39,18 +38,21 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     """Compare states with the API: whether each instance exists, and its connector, name, tags and token.
 
     STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
-    Secrets are compared if the state can be decrypted, as with --stack; they are never shown. Only instances of the
-    selected account are compared. Nothing is changed: run `pulumi refresh` to bring the differences into the state.
+    Secrets are compared, and never shown; what cannot be compared, such as an encrypted token, is an error. Only
+    instances of the selected account are compared. Nothing is changed: run `pulumi refresh` to bring the differences
+    into the state.
     """
     _demand_states(states, where["stack"])
-    held = [each for each in common.read_states(states, where["stack"], decrypt=True) if not each.leaving]
+    found = common.read_states(states, where["stack"], account=where["account"], decrypt=True)
+    held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
     with common.progress("Listing instances") as on_page:
-        there = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
+        listed = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
+    there = common.read(client, [listed[each.id] for each in ours if each.id in listed], everything=health)
     differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
     if health:
-        differences += _faults([each for each in ours if each.id in there], client)
+        differences += [fault for each in ours if each.id in there for fault in _faults(each, there[each.id])]
     if as_json:
         common.write_json({"compared": len(ours), "differences": differences})
     elif differences:
@@ -58,21 +60,24 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
         rows = [{**each, "api": "gone"} if each["field"] == "id" else each for each in differences]
         common.write_table(columns, [[row[column] for column in columns] for row in rows])
     _note_others(held, where["account"])
-    _note_hidden(ours)
     common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
-    return common.DIFFERS if differences else 0
+    gaps = list(_gaps([(each, there.get(each.id)) for each in ours], health=health))
+    if differences:
+        for gap in gaps:
+            common.note(gap)
+        return common.DIFFERS
+    if gaps:
+        raise click.ClickException("; ".join(gaps))
+    return 0
 
 
-def _faults(held: Sequence[Held], client: Client) -> Iterator[dict[str, Any]]:
-    """The connections that do not work: of one that the program disables, nothing else is expected."""
-    with ThreadPoolExecutor(client.settings.parallelism) as pool:
-        for each, found in zip(held, pool.map(lambda one: selection.read(client, one.id), held), strict=True):
-            if each.outputs.get("enabled") is False:
-                continue
-            if found.get("disabled") is True:
-                yield {**_place(each), "field": "disabled", "state": False, "api": True}
-            elif found.get("valid") is False:
-                yield {**_place(each), "field": "valid", "state": True, "api": False}
+def _faults(held: Held, found: Found) -> Iterator[dict[str, Any]]:
+    """What is wrong with a connection. Of one that the program disables, nothing is expected but that."""
+    disables = model.declared_enabled(held.outputs) is False
+    if "disabled" in found and found["disabled"] is not disables:
+        yield {**_place(held), "field": "disabled", "state": disables, "api": found["disabled"]}
+    elif found.get("valid") is False and not disables:
+        yield {**_place(held), "field": "valid", "state": True, "api": False}
 
 
 def _place(held: Held) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
     made = _made(held)
     for key in _managed(held):
         old, new = held.outputs.get(key), found.get(key)
-        if old is HIDDEN or key not in found or _same(key, old, new):
+        if old is HIDDEN or not _is_shown(key, found) or model.same(key, old, new):
             continue
         if key in made and _same(key, made[key], new):
             continue
@@ -114,18 +119,27 @@ def _same(key: str, old: Any, new: Any) -> bool:
     return model.same(key, old, new)
 
 
-def _note_hidden(held: Sequence[Held]) -> None:
-    if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in held):
-        common.note(
-            f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so that it "
-            "counts as a difference; use --stack NAME to decrypt it"
-        )
+def _is_shown(key: str, found: Found) -> bool:
+    return identity.shown_token(found) is not None if key == "token" else key in found
+
+
+def _gaps(pairs: Sequence[tuple[Held, Found | None]], *, health: bool) -> Iterator[str]:
+    """What could not be compared, so that it may differ."""
+    if not pairs:
+        yield "nothing was compared, since no state has an instance of this account; check the states and --account"
+    there = [(each, found) for each, found in pairs if found is not None]
     for key in model.LISTED:
-        if count := sum(each.outputs.get(key) is HIDDEN for each in held):
-            common.note(
-                f"{key} of {common.counted(count)} not compared, since it is encrypted in the state; "
-                "use --stack NAME to decrypt it"
+        managed = [(each, found) for each, found in there if key in _managed(each)]
+        if count := sum(each.outputs.get(key) is HIDDEN for each, _ in managed):
+            yield (
+                f"{key} of {common.counted(count)} not compared, since it is encrypted in the state; use --stack NAME "
+                "where you may decrypt it, or `pulumi stack export --show-secrets`"
             )
+        if count := sum(not _is_shown(key, found) for _, found in managed):
+            yield f"{key} of {common.counted(count)} not compared, since the API does not show it"
+    working = [found for each, found in there if model.declared_enabled(each.outputs) is not False]
+    if health and (count := sum(not isinstance(found.get("valid"), bool) for found in working)):
+        yield f"valid of {common.counted(count)} not compared, since the API does not show it"
 
 
 def _note_others(held: Sequence[Held], account: str | None) -> None:
@@ -171,13 +185,15 @@ def orphans(
     """
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
-    documents = common.exported(states, where["stack"])
-    known = {each.id for each in common.held_in(documents)}
+    documents = common.exported(states, where["stack"], decrypt=True)
+    held = common.held_in(documents, where["account"])
     stacks = set() if everybodys else _stacks(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
         listed = selection.select(common.open_client(**where), Selection(), on_page)
-    free = [each for each in listed if each["id"] not in known and wanted.matches(each)]
+    holders = {each["id"]: common.holders(each, held, where["account"]) for each in listed}
+    _demand_some_of_ours(held, holders, where["account"])
+    free = [each for each in listed if not holders[each["id"]] and wanted.matches(each)]
     found = [each for each in free if everybodys or _is_of(each, stacks)]
     others = len(free) - len(found)
     if age is not None:
@@ -191,7 +207,27 @@ def orphans(
     common.note(f"{len(rows)} of {common.counted(len(listed))} in no state")
     if others:
         common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
-    return common.DIFFERS if rows else 0
+    if rows:
+        return common.DIFFERS
+    if unsure := sum(bool(each) and not any(certain for _, certain in each) for each in holders.values()):
+        raise click.ClickException(
+            f"{common.counted(unsure)} not compared: a state has the same id for another account, and its token is "
+            "encrypted; use --stack NAME where you may decrypt it, or `pulumi stack export --show-secrets`"
+        )
+    return 0
+
+
+def _demand_some_of_ours(
+    held: Sequence[Held], holders: Mapping[str, Sequence[tuple[Held, bool]]], account: str | None
+) -> None:
+    """Refuse an account that has nothing of the states: in it, every instance would be in no state."""
+    ours = [each for each in held if each.account == account]
+    found = [each for pairs in holders.values() for each, _ in pairs]
+    if ours and not any(each in found for each in ours):
+        raise click.ClickException(
+            f"none of the {common.counted(len(ours))} of the states is in this account; check that instances:baseUrl "
+            "and the secrets are of the account that made them, or run `pulumi refresh` if they no longer exist"
+        )
 
 
 def _stacks(documents: Mapping[str, Any], stack: str | None) -> set[str]:

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -17,15 +19,16 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ..api import selection
 from ..api.selection import Selection
-from ..core import config, identity, model
+from ..core import config, identity, model, origin
 from ..core.errors import InputError, quote
-from . import pulumi_cli
+from . import project, pulumi_cli
 from .exported_state import Held, held
 from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:
-    from ..api.client import Client, OnPage
+    from ..api.client import Client, Found, OnPage
 
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
@@ -62,9 +65,18 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a setting that is not a secret: --set timeout=60.",
 )
+
+
+def _account(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    if name is not None and (problem := config.problem_of_account(name)):
+        raise click.UsageError(f"--account: {problem}")
+    return name
+
+
 account_option = click.option(
     "--account",
     metavar="NAME",
+    callback=_account,
     help="Use the account declared by account(NAME); its settings come from INSTANCES_<NAME>_….",
 )
 where = options(stack_option, account_option, set_option)
@@ -92,24 +104,38 @@ def open_client(stack: str | None, account: str | None, overrides: Sequence[str]
 
 
 def client_of(found: Sources, account: str | None) -> Client:
-    """A client with these settings."""
+    """A client with these settings, which errors of the command name from here on."""
     from ..api.client import Client
 
-    return Client(config.load(found.get, found.environ, how_to_set=_how_to_set), account=account)
+    settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
+    for problem in config.unknown(found.keys, found.environ, account):
+        note(f"Warning: {problem}")
+    click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
+    return Client(settings, account=account)
 
 
-def _how_to_set(setting: config.Setting, account: Any) -> str:
+def _how_to_set(stack: str | None) -> config.HowToSet:
     """The configuration of a stack is not read unless ``--stack`` names it."""
-    advice = config.how_to_set_in_python(setting, account)
-    return advice if account else f"{advice} and pass --stack"
+
+    def advice(setting: config.Setting, account: Any) -> str:
+        known = config.how_to_set_in_python(setting, account)
+        if account or stack:
+            return known
+        if project.file_of(Path.cwd()) is not None:
+            return "pass --stack NAME to read the configuration of a stack"
+        return f"{known} and pass --stack"
+
+    return advice
 
 
 class Sources(NamedTuple):
-    """Where `config.load` finds settings. ``secrets`` are the keys that the stack keeps secret."""
+    """Where `config.load` finds settings. ``keys`` are those of the stack, ``secrets`` those that it keeps secret."""
 
     get: Callable[[str], Any]
     environ: Mapping[str, str]
     secrets: frozenset[str] = frozenset()
+    keys: Collection[str] = ()
+    stack: str | None = None
 
 
 def sources(stack: str | None, account: str | None, overrides: Sequence[str]) -> Sources:
@@ -122,7 +148,7 @@ def sources(stack: str | None, account: str | None, overrides: Sequence[str]) ->
     for override in overrides:
         key, _, value = override.partition("=")
         environ[prefix + _overridden(key).attribute.upper()] = value
-    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets)
+    return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries, stack)
 
 
 def _overridden(key: str) -> config.Setting:
@@ -143,9 +169,11 @@ def _overridden(key: str) -> config.Setting:
 # states
 
 
-def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
+def read_states(
+    files: Sequence[str], stack: str | None, *, account: str | None = None, decrypt: bool = False
+) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
-    return held_in(exported(files, stack, decrypt=decrypt))
+    return held_in(exported(files, stack, decrypt=decrypt), account)
 
 
 def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
@@ -156,14 +184,16 @@ def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) 
     return documents
 
 
-def held_in(documents: Mapping[str, Any]) -> list[Held]:
-    """The instances in what `exported` returns."""
+def held_in(documents: Mapping[str, Any], account: str | None = None) -> list[Held]:
+    """The instances in what `exported` returns. Refuses an account of which another one there has the variables."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
             found += held(document)
         except InputError as error:
             raise click.ClickException(f"{name} {error}") from None
+    if account is not None and (problem := config.problem_of_account(account, {each.account for each in found})):
+        raise click.ClickException(f"--account: {problem}")
     return found
 
 
@@ -183,6 +213,39 @@ def _read(name: str) -> Any:
         raise click.ClickException(
             f"{_named(name)} is not JSON; give a file written by `pulumi stack export`"
         ) from None
+
+
+# instances
+
+
+def holders(found: Found, held: Iterable[Held], account: str | None) -> list[tuple[Held, bool]]:
+    """What of the states holds an instance of this account, each with whether that is certain.
+
+    Within the account an id is enough, unless the marks of the instance are others: its token may have been renewed.
+    """
+    same_id = [each for each in held if each.id == found["id"]]
+    proofs = [(each, each.is_of(found)) for each in same_id]
+    unmarked = not identity.marks_on(found)
+    return [
+        (each, bool(proof) or each.account == account)
+        for each, proof in proofs
+        if proof is not False or (unmarked and each.account == account)
+    ]
+
+
+def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
+    """The instances of a listing by their ids, each completed by a GET if the listing does not show its token.
+
+    With ``everything``, all are read: a listing does not say whether a connection works.
+    """
+    whole = {each["id"]: each for each in listed}
+    lacking = [id_ for id_, each in whole.items() if everything or identity.shown_token(each) is None]
+    if lacking:
+        with progress("Reading instances") as on_page, ThreadPoolExecutor(client.settings.parallelism) as pool:
+            for number, found in enumerate(pool.map(lambda id_: selection.read(client, id_), lacking), 1):
+                whole[found["id"]] = {**whole[found["id"]], **found}
+                on_page(number, len(lacking))
+    return whole
 
 
 # output

@@ -16,14 +16,16 @@ from typing import Any
 
 import click
 
-from ..core import config, identity, model
+from ..core import config, identity, origin
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
-from . import common, import_document, project, pulumi_cli
+from . import common, exported_state, import_document, project, pulumi_cli
 from .exported_state import Held
 from .redaction import redacted
 
 _PLUGIN = "pulumi-resource-pulumi-python"
+_NATIVE_PLUGIN = "pulumi-resource-instances"
 _MOST_STACKS = 10
+_KEYS = [f"{config.NAMESPACE}:{setting.key}" for setting in config.SETTINGS]
 OLDEST_SDK = (3, 268)
 """The first whose dynamic server can read what is looked up with `.get`."""
 
@@ -56,7 +58,7 @@ Examples:
 @common.where
 @common.as_json
 def doctor(as_json: bool, **where: Any) -> int:
-    """Check the settings, the API, the state of the stack, the versions and the Python environment.
+    """Check the settings, the API, the state of the stack, the versions, and what the engine runs the provider with.
 
     Run it in the project's directory.
 
@@ -81,10 +83,17 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         raise
     except click.ClickException as error:
         yield Finding("stack", error.message, "log in, check --stack, and run this in the project's directory")
-        sources = common.sources(None, account, overrides)
+        stack, sources = None, common.sources(None, account, overrides)
     for setting in config.SETTINGS:
         if finding := _setting(setting, sources, account):
             yield finding
+    for problem in config.unknown(sources.keys, sources.environ, account):
+        yield Finding(problem.property, problem.fault, problem.advice)
+    document = _exported(stack)
+    if isinstance(document, Finding):
+        yield document
+    elif document and not account:
+        yield from _of_last_up(sources, exported_state.settings_of_last_up(document))
     try:
         client = common.client_of(sources, account)
     except InstancesError as error:
@@ -103,8 +112,8 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
             yield Finding("managed by", _managers(listed))
         marks = "a tag says which resource manages an instance"
         yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
-        if stack:
-            yield from _state(stack, account, listed)
+        if stack and isinstance(document, dict):
+            yield _state(stack, account, common.held_in({stack: document}, account), listed)
 
 
 def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
@@ -116,33 +125,49 @@ def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{words}: {count}" for words, count in rows if count)
 
 
-def _state(stack: str, account: str | None, listed: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Whether the instances of the stack are this account's: another one may have the same ids."""
+def _exported(stack: str | None) -> dict[str, Any] | Finding | None:
+    """The state of the stack, or why there is none."""
+    if not stack:
+        return None
     try:
-        held = common.read_states((), stack, decrypt=True)
+        [(name, document)] = common.exported((), stack, decrypt=True).items()
+        common.held_in({name: document})
     except click.ClickException as error:
-        yield Finding("state", error.message, "check --stack")
-        return
+        return Finding("state", error.message, "check --stack")
+    return dict(document)
+
+
+def _of_last_up(sources: common.Sources, used: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether refresh and destroy, which use what the state holds, have the settings that are checked here."""
+    hidden = [key for key, value in used.items() if value is exported_state.HIDDEN]
+    changed = [
+        key
+        for key in origin.changed(used.get, {key: sources.get(key) for key in _KEYS}, sources.environ)
+        if key not in hidden
+    ]
+    if used and changed:
+        todo = "run `pulumi up`, or add --run-program to refresh and destroy, which use those of the last `pulumi up`"
+        yield Finding("last `pulumi up`", f"had another {', '.join(changed)}", todo)
+
+
+def _state(stack: str, account: str | None, held: Sequence[Held], listed: Sequence[Mapping[str, Any]]) -> Finding:
+    """Whether the instances of the stack are this account's: another one may have the same ids."""
     there = {found["id"]: found for found in listed}
     ours = {each.id: each for each in held if each.account == account}
-    ids = ours.keys()
-    gone = sum(id not in there or not _may_be(each, there[id]) for id, each in ours.items())
-    if not gone:
-        yield Finding("state", f"{common.counted(len(ids))}, all of them at the API" if ids else "no instances")
-    elif gone < len(ids):
-        found = f"{common.counted(len(ids))}, {gone} of them not at the API"
-        yield Finding("state", found, f"run `pulumi-instances drift --stack {stack}`")
-    else:
-        found = f"{common.counted(len(ids))}, none of them at the API"
-        yield Finding("state", found, "check that instances:baseUrl and the secrets are of the account that made them")
-
-
-def _may_be(held: Held, found: Mapping[str, Any]) -> bool:
-    """Whether the instance that the API lists may be the one of the state: its token or its mark is the same."""
-    token, mark = held.outputs.get("token"), held.outputs.get(model.MARK)
-    if isinstance(token, str) and (shown := identity.shown_token(found)) is not None:
-        return token == shown or identity.carries(found, mark)
-    return not isinstance(mark, str) or identity.carries(found, mark)
+    proofs = [id in there and each.is_of(there[id]) for id, each in ours.items()]
+    all_of_them, gone, unsure = common.counted(len(ours)), proofs.count(False), proofs.count(None)
+    if not ours:
+        return Finding("state", "no instances")
+    if gone == len(ours):
+        todo = "check that instances:baseUrl and the secrets are of the account that made them"
+        return Finding("state", f"{all_of_them}, none of them at the API", todo)
+    if gone:
+        todo = f"run `pulumi-instances drift --stack {stack}`"
+        return Finding("state", f"{all_of_them}, {gone} of them not at the API", todo)
+    if unsure:
+        todo = "make sure that you may decrypt the state, then run again"
+        return Finding("state", f"{all_of_them}, {unsure} of them without a token or mark to compare", todo)
+    return Finding("state", f"{all_of_them}, all of them at the API")
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
@@ -182,11 +207,6 @@ def _versions() -> Iterator[Finding]:
         return
     old = f"update it: import-file needs {oldest} or newer" if numbers < import_document.OLDEST_CLI else ""
     yield Finding("Pulumi CLI", ".".join(map(str, numbers)), old)
-    # The engine looks on PATH first, then beside itself (pulumi/pulumi: workspace/plugins.go).
-    beside = Path(pulumi_cli.executable()).resolve().with_name(_PLUGIN)
-    plugin = shutil.which(_PLUGIN) or (str(beside) if beside.exists() else None)
-    missing = "reinstall the CLI: the script belongs beside `pulumi`"
-    yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
 
 
 def _sdk_todo(found: str) -> str:
@@ -209,13 +229,23 @@ def _environment(directory: Path) -> Iterator[Finding]:
     if settings is None:
         yield Finding("project", f"{project_file} is not a YAML object", "correct it")
         return
-    runtime = settings.get("runtime")
-    options = runtime.get("options") if isinstance(runtime, dict) else None
+    declared = settings.get("runtime")
+    options = declared.get("options") if isinstance(declared, dict) else None
     options = options if isinstance(options, dict) else {}
     root = project_file.parent
     cwd = root / str(settings.get("main") or ".")
     cwd = cwd if cwd.is_dir() else cwd.parent
     yield Finding("project", str(project_file))
+    yield from _proxies()
+    native = _native_plugin(settings, root)
+    if native is not None:
+        yield native
+        return
+    runtime = project.runtime_of(settings)
+    if runtime not in (None, "python"):
+        yield _native_on_path()
+        return
+    yield from _dynamic_plugin()
     virtualenv, toolchain = options.get("virtualenv"), options.get("toolchain")
     if virtualenv:
         yield from _virtualenv(str(virtualenv), root, cwd)
@@ -229,6 +259,58 @@ def _environment(directory: Path) -> Iterator[Finding]:
                 "uv.lock", "found, but Pulumi.yaml names no toolchain", "set `toolchain: uv` under runtime.options"
             )
         yield _holds_us("python3 on PATH", os.environ.get("PULUMI_PYTHON_CMD", "python3"))
+
+
+def _dynamic_plugin() -> Iterator[Finding]:
+    """The script that runs dynamic providers, which the engine looks for on PATH, then beside itself (plugins.go)."""
+    cli = shutil.which("pulumi")
+    beside = None if cli is None else Path(cli).resolve().with_name(_PLUGIN)
+    plugin = shutil.which(_PLUGIN) or (str(beside) if beside is not None and beside.exists() else None)
+    missing = "reinstall the CLI: the script belongs beside `pulumi`"
+    if cli is not None:
+        yield Finding("plugin", plugin or f"no {_PLUGIN}", "" if plugin else missing)
+
+
+def _native_plugin(settings: Mapping[str, Any], root: Path) -> Finding | None:
+    """The native package as `Pulumi.yaml` names it; None where it does not."""
+    subject = "native package"
+    plugins = settings.get("plugins")
+    named = plugins.get("providers") if isinstance(plugins, dict) else None
+    for entry in named if isinstance(named, list) else ():
+        if isinstance(entry, dict) and entry.get("name") == config.NAMESPACE and entry.get("path"):
+            place = root / str(entry["path"])
+            found = place if place.is_file() else place / _NATIVE_PLUGIN
+            if os.access(found, os.X_OK) or (place / "PulumiPlugin.yaml").is_file():
+                return Finding(subject, str(place))
+            todo = "correct its path under plugins.providers in Pulumi.yaml: that of the directory with the program"
+            return Finding(subject, f"no {_NATIVE_PLUGIN} in {place}", todo)
+    packages = settings.get("packages")
+    package = packages.get(config.NAMESPACE) if isinstance(packages, dict) else None
+    source = package.get("source") if isinstance(package, dict) else package
+    if not isinstance(source, str):
+        return None
+    if source.startswith((".", "/")) and not (root / source).exists():
+        return Finding(subject, f"no {root / source}", "correct its path under packages in Pulumi.yaml")
+    return Finding(subject, redacted(f"{source}, which the CLI installs"))
+
+
+def _native_on_path() -> Finding:
+    """The native package where the CLI looks for what `Pulumi.yaml` does not name: on PATH, then in its cache."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    cached = sorted(str(each) for each in (home / "plugins").glob(f"resource-{config.NAMESPACE}-v*") if each.is_dir())
+    found = shutil.which(_NATIVE_PLUGIN) or next(iter(cached[-1:]), None)
+    todo = "activate the environment that has it, or give its path in Pulumi.yaml under plugins.providers"
+    return Finding("native package", found or f"no {_NATIVE_PLUGIN} on PATH", "" if found else todo)
+
+
+def _proxies() -> Iterator[Finding]:
+    """gRPC, by which the engine reaches programs and plugins in Python, takes a proxy for loopback as well."""
+    names = [name for name in ("grpc_proxy", "https_proxy", "http_proxy") if os.environ.get(name)]
+    without = next((os.environ[name] for name in ("no_grpc_proxy", "no_proxy") if os.environ.get(name)), "")
+    spared = {each.strip() for each in without.split(",")}
+    if names:
+        todo = "" if spared & {"127.0.0.1", "localhost"} else "set no_proxy=127.0.0.1,localhost"
+        yield Finding("proxy", f"from {names[0]}, {'not ' * (not todo)}for loopback", todo)
 
 
 def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import model, spelling
-from ..core.config import ACCOUNT_KEY
+from ..core import identity, model, spelling
+from ..core.config import ACCOUNT_KEY, NAMESPACE
 from ..core.errors import InputError
 from ..core.marks import Place
-from ..core.state_format import INSTANCE_TYPE, NATIVE_PROVIDER, NATIVE_TYPE, SECRET, account_of
+from ..core.state_format import DYNAMIC_PROVIDER, INSTANCE_TYPE, NATIVE_PROVIDER, NATIVE_TYPE, SECRET, account_of
 
 HIDDEN = object()
 """A value that the state holds as ciphertext."""
@@ -42,6 +42,18 @@ class Held:
         """The resource's name."""
         return self.urn.split("::", 3)[3]
 
+    def is_of(self, found: Mapping[str, Any]) -> bool | None:
+        """Whether it holds the instance that the API shows under its id; None where neither token nor mark says so.
+
+        Another account has other instances of the same ids.
+        """
+        token, mark = self.outputs.get("token"), self.outputs.get(model.MARK)
+        if identity.carries(found, mark):
+            return True
+        if isinstance(token, str) and token and (shown := identity.shown_token(found)) is not None:
+            return token == shown
+        return False if isinstance(mark, str) else None
+
 
 def held(document: Any) -> list[Held]:
     """The instances in what `pulumi stack export` writes. Raises InputError for anything else.
@@ -70,6 +82,22 @@ def held(document: Any) -> list[Held]:
     return found
 
 
+def settings_of_last_up(document: Any) -> dict[str, Any]:
+    """The settings with which a refresh and a destroy reach the default account, by their configuration keys.
+
+    HIDDEN stands for what is encrypted. It takes what `held` accepts.
+    """
+    found: dict[str, Any] = {}
+    for resource in document["deployment"].get("resources") or ():
+        kind, name = resource["type"], resource["urn"].rpartition("::")[2]
+        inputs = {key: _plain(value) for key, value in (resource.get("inputs") or {}).items()}
+        if kind == NATIVE_PROVIDER and account_of(name) is None:
+            found.update({f"{NAMESPACE}:{key}": value for key, value in inputs.items()})
+        elif kind == DYNAMIC_PROVIDER and account_of(name) is None:
+            found.update({key: value for key, value in inputs.items() if key.startswith(f"{NAMESPACE}:")})
+    return found
+
+
 def stacks(document: Any) -> set[tuple[str, str]]:
     """The project and the stack of this state, which its URNs name; empty for a state without resources.
 
@@ -93,7 +121,7 @@ def _intact(number: int) -> Iterator[None]:
 
 def _account(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     account: Any = None
-    if resource["type"] == "pulumi:providers:pulumi-python":
+    if resource["type"] == DYNAMIC_PROVIDER:
         account = _plain((resource.get("inputs") or {}).get(ACCOUNT_KEY))
     elif resource["type"] == NATIVE_PROVIDER:
         account = account_of(resource["urn"].split("::", 3)[3])

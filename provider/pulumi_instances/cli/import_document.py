@@ -23,8 +23,17 @@ OLDEST_CLI = (3, 254, 0)
 """The first CLI that takes whole states in an import file (pulumi/pulumi#23984)."""
 
 
-def obstacle(found: Found, *, needs_token: bool = True) -> str | None:
-    """Why an instance cannot be brought into a state, and what to do; None where it can."""
+def obstacle(found: Found, *, needs_token: bool = True, in_yaml: bool = False) -> str | None:
+    """Why an instance cannot be brought into a state, and what to do; None where it can.
+
+    ``in_yaml`` says that `pulumi import` is going to write a program in YAML, which reads `$$` as `$`: a name such as
+    `$${crm.token}` would be the token of another instance. The CLI escapes the `${` in it only.
+    """
+    if in_yaml and any("$$" in text for text in (found["your_mom"], found["name"], *found.get("tags", ()))):
+        return (
+            "its name or a tag contains $$, and a program in YAML would evaluate what follows; rename it at the "
+            "service, or import it into a project in another language"
+        )
     if needs_token and "token" not in found:
         return "the API does not report its token"
     _, problems = validation.check(inputs(found))

@@ -16,11 +16,11 @@ import click
 from ..api import selection
 from ..core import identity
 from ..core.errors import quote
-from . import common, files, import_document, pulumi_cli
+from . import common, files, import_document, project, pulumi_cli
 from .generated_program import program as program_text
 
 if TYPE_CHECKING:
-    from ..api.client import Client, Found
+    from ..api.client import Found
     from ..core.config import Settings
 
 _exclude_state = click.option(
@@ -110,6 +110,7 @@ def import_file(
         return
     if program is None:
         raise click.UsageError("Missing option '--program'; give the path of the program to write, or --native")
+    _demand_python(stack)
     files.demand_file(program)
     if os.path.realpath(out) == os.path.realpath(program):
         raise click.UsageError("--out and --program must be different files")
@@ -179,14 +180,16 @@ def import_(
 ) -> None:
     """Import existing instances into the state of a stack, and write a program that declares them.
 
-    Run it in the project's directory. Afterwards `pulumi preview` with that program shows no changes. The API is only
-    read, and the tokens that `pulumi import` needs are not left in any file. Only the default account is supported:
-    the program has no `opts=ResourceOptions(provider=…)`.
+    Run it in the directory of a project in Python; for other languages, use `import-file --native`. Afterwards
+    `pulumi preview` with that program shows no changes. The API is only read, and the tokens that `pulumi import` needs
+    are not left in any file. Only the default account is supported: the program has no
+    `opts=ResourceOptions(provider=…)`.
     """
     if not yes and as_json:
         raise click.UsageError("--json cannot ask for confirmation; add --yes")
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise click.ClickException("import asks for confirmation, and there is no terminal; add --yes")
+    _demand_python(stack)
     _demand_cli()
     files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
@@ -258,27 +261,29 @@ def _plan(
     with_tokens: bool = True,
 ) -> _Plan:
     """Ask the API and the states, and say on stderr what is not going to be imported."""
-    held = common.read_states(excluded, stack)
-    owned = {each.id for each in held if not each.external}
+    held = common.read_states(excluded, stack, decrypt=True)
     client = common.open_client(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
         found = selection.select(client, common.selection_of(**which), on_page)
-    new = [each for each in found if each["id"] not in owned and identity.managed_by(each) is None]
-    marked = sum(identity.managed_by(each) is not None for each in found if each["id"] not in owned)
+    owned = [each for each in held if not each.external]
+    free = [each for each in found if not common.holders(each, owned, None)]
+    new = [each for each in free if identity.managed_by(each) is None]
+    marked = len(free) - len(new)
     if marked:
         common.note(
             f"{common.counted(marked)} left out: a program manages each, as its tags say. "
             "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
         )
+    in_yaml = not with_tokens and _runtime() in (None, "yaml")
     if with_tokens:
-        new = _with_tokens(client, new)
-    obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens)) for each in new]
+        new = list(common.read(client, new).values())
+    obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens, in_yaml=in_yaml)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
     plan = _Plan(
         instances,
         import_document.resource_names(instances, {each.name for each in held}),
-        len(found) - len(new) - marked,
+        len(found) - len(free),
         left_out,
         client.settings,
     )
@@ -286,22 +291,30 @@ def _plan(
         common.note(f"instance {each['id']} left out: {each['reason']}")
     if plan.held:
         common.note(f"{common.counted(plan.held)} left out: already in a state")
+    if instances and client.settings.default_tags:
+        common.note(
+            "instances:defaultTags is set: the next preview shows its tags as a difference, and up gives them to each"
+        )
     if not instances:
         common.note("There is nothing to import, and nothing was written.")
     return plan
 
 
-def _with_tokens(client: Client, found: Sequence[Found]) -> list[Found]:
-    """The instances of a listing, completed by a GET for those whose token it omits."""
-    lacking = [each["id"] for each in found if "token" not in each]
-    if not lacking:
-        return list(found)
-    read: dict[str, Found] = {}
-    with common.progress("Reading instances") as on_page:
-        for number, instance_id in enumerate(lacking, 1):
-            read[instance_id] = selection.read(client, instance_id)
-            on_page(number, len(lacking))
-    return [{**each, **read.get(each["id"], {})} for each in found]
+def _demand_python(stack: str | None) -> None:
+    """Refuse a project in which the next `up` would delete what was imported: its program cannot declare it."""
+    runtime = _runtime()
+    if runtime not in (None, "python"):
+        raise click.ClickException(
+            f"this imports instances into programs in Python, and {project.file_of(Path.cwd())} says `runtime: "
+            f"{quote(runtime)}`; run `pulumi-instances import-file --native{_of(stack)} --out resources.json` instead, "
+            "which says how to go on"
+        )
+
+
+def _runtime() -> str | None:
+    """The language of the project that the command runs in; None where there is none."""
+    file = project.file_of(Path.cwd())
+    return None if file is None else project.runtime_of(project.read(file) or {})
 
 
 def _demand_cli() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+_NAMES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
+
 
 def file_of(directory: Path) -> Path | None:
-    """The `Pulumi.yaml` in this directory or above; None where there is none."""
-    folders = (directory, *directory.parents)
-    return next((folder / "Pulumi.yaml" for folder in folders if (folder / "Pulumi.yaml").is_file()), None)
+    """The `Pulumi.yaml` in this directory or above, under any of its names; None where there is none."""
+    files = (folder / name for folder in (directory, *directory.parents) for name in _NAMES)
+    return next((file for file in files if file.is_file()), None)
 
 
 def read(file: Path) -> dict[str, Any] | None:
-    """What a `Pulumi.yaml` holds; None where it is not a YAML object."""
+    """What a `Pulumi.yaml` holds, or a `Pulumi.json`; None where it is not an object."""
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -27,4 +30,11 @@ def name_in(directory: Path) -> str | None:
     """The name of the project; None where there is none."""
     file = file_of(directory)
     name = None if file is None else (read(file) or {}).get("name")
+    return name if isinstance(name, str) else None
+
+
+def runtime_of(settings: Mapping[str, Any]) -> str | None:
+    """The language of a project with these contents of its `Pulumi.yaml`; None where it names none."""
+    runtime = settings.get("runtime")
+    name = runtime.get("name") if isinstance(runtime, dict) else runtime
     return name if isinstance(name, str) else None

@@ -108,9 +108,7 @@ class Codes:
             yield
         except StatusError as refusal:
             if type(refusal) is StatusError and holds_code(inputs.get("provider_data")):
-                refusal.advice = (
-                    "correct the inputs that it names, give a new code if this one was used, then run again"
-                )
+                refusal.advice = "correct what it names, give a new code if this one was used, then run again"
             raise
         self.note_used(inputs)
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from pulumi.output import Unknown
 
 from .dialect import DIALECTS, IN_PLACE, Dialect
-from .errors import Problem, SettingError
+from .errors import Problem, SettingError, quote
+from .state_format import account_of
 
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
@@ -304,6 +305,63 @@ def env_prefix(account: Any) -> str:
 def variables(account: str | None) -> frozenset[str]:
     """The environment variables that `load` reads for an account."""
     return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+
+
+_OF_THE_ENGINE = ("version", "pluginDownloadURL")
+"""What the engine adds to the inputs of a native provider."""
+_ALIKE = 0.8
+"""How alike a variable has to be to one of ours: others may begin with our prefix, too."""
+
+
+def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None) -> list[Problem]:
+    """What is given as a setting and is not one, such as ``instances:timout``: it would be ignored.
+
+    ``keys`` are those of the configuration, with their namespace. Of the variables, those count that are like one of
+    this account.
+    """
+    from difflib import get_close_matches  # here, since programs import this module, too
+
+    known = [setting.key for setting in SETTINGS]
+    problems = []
+    for key in keys:
+        namespace, _, word = key.partition(":")
+        ours = namespace == NAMESPACE and key != ACCOUNT_KEY and not word.startswith("__")
+        if ours and word not in (*known, *_OF_THE_ENGINE):
+            near = get_close_matches(word, known, 1)
+            advice = f"write {NAMESPACE}:{near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
+            problems.append(Problem(quote(key), "is not a setting, and is ignored", advice))
+    prefix, endings = env_prefix(account), {setting.attribute.upper() for setting in SETTINGS}
+    for name in sorted(environ):
+        ending = name.removeprefix(prefix)
+        if name == ending or any(name.endswith(f"_{each}") for each in endings):  # the second may be of an account
+            continue
+        if near := get_close_matches(ending, endings, 1, _ALIKE):
+            advice = f"rename it to {prefix}{near[0]}, or unset it"
+            problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
+    return problems
+
+
+def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:
+    """What is wrong with the name of an account beside ``others``: its variables have to be its own."""
+    subject = f"account name {name!r}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        return Problem(subject, "is malformed", "use only letters, digits, - and _")
+    if account_of(name) is None:
+        return Problem(
+            subject, "is one that the Pulumi engine gives to the account of the stack", "choose another name"
+        )
+    # Any other account whose name begins as this one's does, the default account included.
+    words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
+    for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
+        if shared := variables(name) & variables(other):
+            owner = "the default account" if other is None else f"an account {other.lower()!r}"
+            fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
+            return Problem(subject, fault, "choose a name with another ending")
+    for other in others:
+        if other not in (None, name) and (shared := variables(name) & variables(other)):
+            fault = f"is ambiguous, since the variable {min(shared)} also belongs to the account {other!r}"
+            return Problem(subject, fault, "choose names that differ in more than case, - and _")
+    return None
 
 
 def how_to_set_in_python(setting: Setting, account: Any) -> str:

@@ -191,7 +191,7 @@ class CreateLost(InstancesError):
 class StatusError(InstancesError):
     """The API answered with an error status."""
 
-    advice = "correct the inputs that it names, then run again"
+    advice = "correct what it names, then run again"
 
     def __init__(self, cause: str, status: int, request_id: str | None = None, advice: str | None = None) -> None:
         """Keep the status and the API's ``requestId`` beside the text."""
@@ -215,7 +215,7 @@ class Forbidden(StatusError):
 class NotFound(StatusError):
     """404 or 410: no such object. ``repeated`` says that an earlier try of the same request may have deleted it."""
 
-    advice = "check the id or connector and instances:baseUrl; `pulumi refresh` drops an instance that no longer exists"
+    advice = "check the id or connector, and instances:baseUrl"
     repeated = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -79,6 +79,8 @@ CREATED = "__created"
 """In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
 MADE = "__made"
 """In the state, secret: what the service has made of values that we sent, where it shows them otherwise (`made`)."""
+ENABLED = "__enabled"
+"""In the state, only where the service has done otherwise: ``enabled`` as the program has declared it."""
 HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 """Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
@@ -87,9 +89,11 @@ FROM_OUTPUTS = "__outputs"
 """A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
+IGNORED = "__ignored"
+"""A hidden input: the paths in the option `ignore_changes`."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, LINE)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, LINE)
 """What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"
@@ -150,8 +154,11 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in its one spelling: sorted, without repeats, unknown ones last. An unknown set stays unknown."""
-    if isinstance(tags, Unknown):
+    """A set of tags in its one spelling: sorted, without repeats, unknown ones last.
+
+    An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
+    """
+    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, (str, Unknown)) for tag in tags):
         return tags
     unknown = [tag for tag in tags if isinstance(tag, Unknown)]
     return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
@@ -244,6 +251,22 @@ def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dia
         key for key in changed if key in CREATE_ONLY and not (key in dialect.in_place and _is_given(news.get(key)))
     ]
     return [] if replaces else fixed
+
+
+def ignores_tags(paths: Collection[str]) -> bool:
+    """Whether the option `ignore_changes` with these paths leaves the tags as they are."""
+    return not {"tags", '["tags"]', "*", "[*]"}.isdisjoint(paths)
+
+
+def ignores_a_tag(paths: Iterable[str]) -> str | None:
+    """The first of these paths of `ignore_changes` that is about a part of the tags, which a set does not have."""
+    return next((path for path in paths if path.startswith(("tags[", "tags.", '["tags"][', '["tags"].'))), None)
+
+
+def without_ignored_tags(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs ``news`` with the tags of the outputs ``olds``, or without, where those are not managed."""
+    others = {key: value for key, value in news.items() if key != "tags"}
+    return others if "tags" in unmanaged(olds) else {**others, "tags": olds.get("tags", [])}
 
 
 def _is_given(value: Any) -> bool:
@@ -397,11 +420,18 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
         merged[MADE] = made
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
+    if (declared := declared_enabled(known)) != merged.get("enabled"):
+        merged[ENABLED] = declared
     merged.setdefault("tags", [])
     merged["tags"] = normalise_tags(merged["tags"])
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
+
+
+def declared_enabled(props: Mapping[str, Any]) -> Any:
+    """``enabled`` as the program has declared it, whatever a refresh has found since; None where it has not."""
+    return props.get(ENABLED, props.get("enabled"))
 
 
 _PART = "configuration."

@@ -13,6 +13,9 @@ UNTYPED = "pulumi-python:dynamic:Resource"
 NATIVE_TYPE = "instances:index:Instance"
 """The type of an instance of the native package."""
 
+DYNAMIC_PROVIDER = "pulumi:providers:pulumi-python"
+"""The type of an account of the dynamic provider."""
+
 NATIVE_PROVIDER = "pulumi:providers:instances"
 """The type of an account in the native package."""
 

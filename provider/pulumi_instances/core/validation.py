@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pulumi.output import Unknown
@@ -54,7 +55,7 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
     for key in _FLAGS:
         problems += _flag_problems(key, inputs.get(key, False))
     if "external_authentication" in inputs:
-        problems += _string_problems("external_authentication", inputs["external_authentication"], 'write "initial"')
+        problems += _word_problems("external_authentication", inputs["external_authentication"], ("initial", "none"))
     if not problems:
         if "tags" in inputs:
             inputs["tags"] = normalise_tags(inputs["tags"])
@@ -120,6 +121,13 @@ def _string_problems(key: str, value: Any, advice: str) -> Iterator[Problem]:
         yield Problem(key, f"must be a string, not {kind_of(value)}", advice)
     elif fault := _string_fault(value):
         yield Problem(key, fault, advice)
+
+
+def _word_problems(key: str, value: Any, known: Sequence[str]) -> Iterator[Problem]:
+    """What is nearly one of the words that are known. Services may know others."""
+    yield from _string_problems(key, value, f'write "{known[0]}"')
+    if isinstance(value, str) and value not in known and (near := get_close_matches(value.lower(), known, 1)):
+        yield Problem(key, "is not a value that services know", f'write "{near[0]}"')
 
 
 def _string_fault(value: str) -> str | None:

@@ -8,7 +8,9 @@ what the program has made a secret (`acceptSecrets`): messages must not show it.
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +22,9 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
+from .. import engine_log
 from ..api.retry import Clock
-from ..core import config, identity, model, spelling
+from ..core import config, identity, model, origin, spelling
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     AdoptionRefused,
@@ -38,7 +41,7 @@ from ..core.marks import Place, line_of
 from ..core.spelling import IMPORTED, camel
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..engine_calls import Bag, EngineCalls
-from . import detailed_diff, engine_log, schema, wire
+from . import detailed_diff, schema, wire
 from .names import in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES
 
@@ -72,7 +75,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
                 code, line = grpc.StatusCode.UNKNOWN, in_words(error)
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                code, line = grpc.StatusCode.UNKNOWN, in_words(self.explained(error))
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -104,13 +107,13 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Handshake(self, request: Any) -> Any:
         """The engine introduces itself, before anything else."""
-        engine_log.connect(request.engine_address)
+        engine_log.connect(request.engine_address, in_words)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
         """An engine introduces itself to a process that somebody else has started."""
-        engine_log.connect(request.address)
+        engine_log.connect(request.address, in_words)
         return empty_pb2.Empty()
 
     @_rpc
@@ -131,6 +134,10 @@ class InstancesServicer(ResourceProviderServicer):
         self.cancel()
         return empty_pb2.Empty()
 
+    def explained(self, error: InstancesError) -> InstancesError:
+        """The error of a call with what the account adds to it."""
+        return self._calls.explained(error)
+
     def cancel(self) -> None:
         """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
         self._cancelled.set()
@@ -141,9 +148,9 @@ class InstancesServicer(ResourceProviderServicer):
     def CheckConfig(self, request: Any) -> Any:
         """All problems of the settings at once; the two secrets come back marked."""
         news = wire.decode(request.news)
-        account = account_of(request.name or _name_of(request.urn))
-        get = _reader(news, account)
-        problems = [*_problems_of_name(account), *config.problems(get, how_to_set=_how_to_set)]
+        name = request.name or _name_of(request.urn)
+        get = _reader(news, account_of(name))
+        problems = [*_problems_of_name(name, get), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
             key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
@@ -159,7 +166,9 @@ class InstancesServicer(ResourceProviderServicer):
         olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
         news = wire.decode(request.news)
         changed = [
-            setting.key for setting in SETTINGS if _as_url(olds.get(setting.key)) != _as_url(news.get(setting.key))
+            setting.key
+            for setting in SETTINGS
+            if _comparable(setting, olds.get(setting.key)) != _comparable(setting, news.get(setting.key))
         ]
         detailed = {
             key: provider_pb2.PropertyDiff(kind=_kind_of_setting(olds.get(key), news.get(key)), inputDiff=True)
@@ -175,7 +184,8 @@ class InstancesServicer(ResourceProviderServicer):
         """
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(clock=Clock(sleep=self._sleep))
-        calls.configure(_reader(settings, account), _how_to_set)
+        calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
+        calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
         self._calls = calls
@@ -214,6 +224,7 @@ class InstancesServicer(ResourceProviderServicer):
                 "tag at the service, then `pulumi refresh`",
             )
         olds = _state(held, old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
         return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
@@ -284,6 +295,7 @@ class InstancesServicer(ResourceProviderServicer):
         """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
         old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
+        news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
             if unmet := model.unmet(outputs):
@@ -335,16 +347,26 @@ def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str],
     return get
 
 
-def _problems_of_name(account: str | None) -> list[Problem]:
-    shared = config.variables(account) & config.variables(None) if account else ()
-    return [
-        Problem(
-            "the provider",
-            f'is named "{account}", so that its variable {variable} is that of the default account as well',
-            "choose another name",
-        )
-        for variable in sorted(shared)[:1]
-    ]
+def _of_the_stack() -> dict[str, Any] | None:
+    """The stack's configuration as it is now, which the engine gives each plugin; None where it does not."""
+    try:
+        found = json.loads(os.environ.get("PULUMI_CONFIG", ""))
+    except ValueError:
+        return None
+    return {f"{NAMESPACE}:{key}": value for key, value in found.items()} if isinstance(found, dict) else None
+
+
+def _problems_of_name(name: str, get: Callable[[str], Any]) -> list[Problem]:
+    """What is wrong with the name of a provider, which is that of its account.
+
+    The engine gives its own one the configuration of the stack. One of the program that is called the same would get
+    the variables of the default account, and send its secrets to another host.
+    """
+    stack = _of_the_stack()
+    if account_of(name) is None and (stack is None or not origin.changed(get, stack, {})):
+        return []
+    problem = config.problem_of_account(name)
+    return [] if problem is None else [problem]
 
 
 def _how_to_set(setting: Setting, account: Any) -> str:
@@ -353,13 +375,18 @@ def _how_to_set(setting: Setting, account: Any) -> str:
     return config.how_to_set_in_python(setting, None)  # the stack's configuration is the same
 
 
-def _as_url(value: Any) -> Any:
-    """A setting as it is compared: a slash at the end of the URL means nothing, and 30 is "30"."""
+def _comparable(setting: Setting, value: Any) -> Any:
+    """A setting as it is compared: 30 is "30", and a URL is the same in capitals, with its default port or a slash."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return value.strip().rstrip("/") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return identity.canonical_url(value.strip()) if setting.key == "baseUrl" else value.strip()
+    except ValueError:  # a port that is none: CheckConfig has refused it
+        return value
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:

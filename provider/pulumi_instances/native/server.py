@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from .. import process
+from .. import engine_log, process
 from ..core.config import MOST_PARALLEL
-from . import engine_log
+from . import schema
+from .names import in_words
 from .provider import InstancesServicer
 
 _LARGEST_MESSAGE = 400 * 1024**2
@@ -30,14 +31,28 @@ _LOOK_EVERY = 0.5
 """Seconds. The engine kills a process that has not ended five seconds after its signal."""
 
 
+_HELP = """\
+pulumi-resource-instances [--help | --version]
+
+The plugin of the Pulumi package `instances`. The Pulumi CLI starts it by itself; there is nothing to run by hand. Where
+the CLI looks for it: docs/native.md. To look at an account, run pulumi-instances (the extra [cli])."""
+
+
 def main() -> None:
-    """Serve until the engine is done. The engine gives its own address as the last argument."""
+    """Serve until the engine is done. The engine gives its own address as the last argument.
+
+    People who run it by hand are told what it is, with ``--help`` and ``--version``.
+    """
+    asked = {*sys.argv[1:]} & {"-h", "--help", "--version"}
+    if asked:
+        print(schema.version_of_plugin() if asked == {"--version"} else _HELP)
+        return
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     logging.getLogger("grpc").addHandler(logging.NullHandler())
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
-    engine_log.connect(address)
+    engine_log.connect(address, in_words)
     pool = ThreadPoolExecutor(_WORKERS)
     options = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),

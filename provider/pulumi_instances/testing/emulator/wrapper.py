@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ...core.config import is_loopback
 from .api import EXISTING
 from .faults import Fault, Faults
 from .journal import Journal, Request
@@ -24,11 +25,14 @@ log = logging.getLogger("pulumi_instances.testing.emulator")
 # A request line is for those who ask for it, and never for the last-resort handler.
 log.addHandler(logging.NullHandler())
 
+LARGEST_BODY = 10 * 1024**2
+"""Bytes. A create with all that the API document has takes a few thousand."""
+
 _Finish = Callable[[int | None], None]
 
 
 class Wrapper:
-    """An ASGI application around another. Paths outside of the base path pass through untouched."""
+    """An ASGI application around another. Paths outside of the base path are neither written down nor disturbed."""
 
     def __init__(self, app: ASGIApp, base_path: str, journal: Journal, faults: Faults, latency: float) -> None:
         """``latency`` is waited before each request, in seconds."""
@@ -41,11 +45,17 @@ class Wrapper:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         path: str = scope["path"]
-        if not path.startswith(f"{self._base_path}/"):
-            await self._app(scope, receive, send)
+        if (refusal := _misdirected(scope)) is not None:
+            await _refuse(send, 403, refusal)
             return
         body = await _read(receive)
         if body is None:
+            return
+        if len(body) > LARGEST_BODY:
+            await _refuse(send, 413, f"The body is larger than {LARGEST_BODY // 1024**2} MiB")
+            return
+        if not path.startswith(f"{self._base_path}/"):
+            await _Exchange(self._app, scope, body, receive, send, lambda _: None).act()
             return
         request = _request(scope, path[len(self._base_path) :], body)
         key = self._journal.begin(request)
@@ -190,14 +200,44 @@ class _Answer:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    body = b""
+    """Return the whole body, of a larger one than is taken no more than shows that, and None if the client has left."""
+    chunks: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += bytes(message.get("body", b""))
+        chunk = bytes(message.get("body", b""))
+        if size <= LARGEST_BODY:
+            chunks.append(chunk)
+            size += len(chunk)
         if not message.get("more_body", False):
-            return body
+            return b"".join(chunks)
+
+
+def _misdirected(scope: Scope) -> str | None:
+    """Return what is wrong where a request from this machine names a host that is not this machine.
+
+    A web page that has its name resolved to loopback (DNS rebinding) would read all that the emulator has.
+    """
+    client, host = (scope.get("client") or ("",))[0], Headers(scope=scope).get("host", "")
+    if not host or not is_loopback(client) or is_loopback(_host_name(host)):
+        return None
+    return "From this machine, the emulator is reached as localhost or 127.0.0.1 only, not by the Host of this request"
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that are no IPv6 address
+        return ""
+
+
+async def _refuse(send: Send, status: int, message: str) -> None:
+    body = json.dumps(error(message)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _request(scope: Scope, path: str, body: bytes) -> Request:

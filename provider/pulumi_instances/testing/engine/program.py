@@ -63,17 +63,26 @@ def start(
 
 
 def dump(program: Callable[[], object]) -> bytes:
-    """Pickle an inline program with all of its module, so that another process need not import a test file."""
+    """Pickle an inline program with all of its module, so that another process need not import a test file.
+
+    Raises TypeError where it uses an object that cannot be sent to that process.
+    """
     import cloudpickle  # type: ignore[import-untyped]
 
     module = sys.modules.get(getattr(program, "__module__", "") or "")
-    if module is None or module.__name__ == "__main__":
-        return bytes(cloudpickle.dumps(program))
-    cloudpickle.register_pickle_by_value(module)
+    by_value = module is not None and module.__name__ != "__main__"
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(program))
+    except Exception as error:  # what its objects raise as well
+        raise TypeError(
+            f"the program runs in a process of its own, and something that it uses cannot be sent there ({error}); "
+            "make that inside of the program's function"
+        ) from None
     finally:
-        cloudpickle.unregister_pickle_by_value(module)
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def main(settings: dict[str, Any], source: str | bytes, path: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,18 @@ def open_project(
     environment: Mapping[str, str] | None = None,
     config: Config | None = None,
 ) -> Project:
-    """Look at a directory with or without Pulumi.yaml. Raises NotADirectoryError where there is none."""
+    """Look at a directory with or without Pulumi.yaml.
+
+    Raises NotADirectoryError where there is none, ValueError for a name that no stack may have, and TypeError for what
+    is neither a function nor a path.
+    """
+    if not isinstance(stack, str) or not re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}", stack):
+        raise ValueError(
+            f"name {stack!r} is not the name of a stack; write at most 100 letters, digits, hyphens, underscores or "
+            "periods, such as dev"
+        )
+    if not isinstance(work_dir, (str, os.PathLike, type(None))):
+        raise TypeError(f"the program is neither a function nor the directory of a project, but {work_dir!r}")
     root = Path(work_dir or Path.cwd()).resolve()
     if not root.is_dir():
         raise NotADirectoryError(f"work_dir {root} is not a directory; create it or pass another one")

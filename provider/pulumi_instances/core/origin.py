@@ -1,0 +1,114 @@
+"""Which API and account an error is about, and where their settings came from. Pure.
+
+Without a program, refresh and destroy get the settings of the last `up` (docs/engine.md, E20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import config
+from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting
+from .errors import (
+    Cancelled,
+    ConnectionFailed,
+    CreateLost,
+    InstancesError,
+    LookupFailed,
+    StatusError,
+    UnexpectedAnswer,
+)
+
+_REQUIRED = {setting.key for setting in SETTINGS if setting.required}
+_OF_THE_API = (ConnectionFailed, CreateLost, LookupFailed, StatusError, UnexpectedAnswer)
+"""What may come from a wrong URL or from wrong secrets."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an account's settings came from, for its errors."""
+
+    base_url: str
+    account: str | None
+    variables: Mapping[str, str]
+    """The environment variable that gave a setting, by the key of the setting."""
+
+    def place(self, error: InstancesError, changed: Sequence[str] | None = ()) -> None:
+        """Name the URL and the account in an error that the API gave cause for.
+
+        ``changed`` is that of `advise`: if it is not empty, the configuration is that of the last `pulumi up`.
+        """
+        if not isinstance(error, _OF_THE_API) or isinstance(error, Cancelled) or self.base_url in error.cause:
+            return
+        given = "the last `pulumi up`" if changed else "the program" if self.account else "the stack's configuration"
+        url, *secrets = [self.variables.get(setting.key, given) for setting in SETTINGS if setting.required]
+        if isinstance(error, ConnectionFailed):
+            error.cause += f" ({_host_and_port(self.base_url)}, from {url})"
+            return
+        whose = f"with the secrets of {self._name}"
+        sources = " and ".join(dict.fromkeys(secrets))
+        asked = f"{self.base_url} {whose}," if sources == url else f"{self.base_url} from {url}, {whose}"
+        error.cause += f" (asked {asked} from {sources})"
+
+    def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
+        """Say how to use what the stack's configuration has by now, in an error whose advice is about settings.
+
+        ``changed`` are the settings that differ; None where the provider is not told, and no program has run yet.
+        """
+        if f"{NAMESPACE}:" not in error.advice or changed == []:
+            return
+        if changed:
+            differ = "are others" if len(changed) > 1 else "is another one"
+            error.advice = (
+                f"{', '.join(changed)} {differ} in the stack's configuration by now: add --run-program, or run "
+                "`pulumi up` first"
+            )
+        elif len({*self.variables} & _REQUIRED) < len(_REQUIRED):
+            error.advice = (
+                "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and "
+                f"destroy, or run `pulumi up` first; otherwise {error.advice}"
+            )
+
+    @property
+    def _name(self) -> str:
+        return f'account "{self.account}"' if self.account else "the default account"
+
+
+def of(get: Callable[[str], Any], environ: Mapping[str, str], base_url: str) -> Origin:
+    """The origin of what `config.load` reads with these."""
+    account = get(ACCOUNT_KEY)
+    variables = {setting.key: config.env_prefix(account) + setting.attribute.upper() for setting in SETTINGS}
+    return Origin(base_url, account, {key: name for key, name in variables.items() if environ.get(name, "").strip()})
+
+
+def changed(used: Callable[[str], Any], stack: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The settings, by their configuration keys, that the stack has otherwise by now than ``used`` reads them.
+
+    A setting that comes from a variable is the same either way.
+    """
+    prefix = config.env_prefix(None)
+    return [
+        key
+        for setting in SETTINGS
+        if not environ.get(prefix + setting.attribute.upper(), "").strip()
+        and _value(setting, used(key := f"{NAMESPACE}:{setting.key}")) != _value(setting, stack.get(key))
+    ]
+
+
+def _value(setting: Setting, raw: Any) -> Any:
+    raw = raw.strip() if isinstance(raw, str) else raw
+    if raw in (None, ""):
+        return None
+    try:
+        return setting.parse(raw)
+    except ValueError:
+        return raw
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
