@@ -475,7 +475,7 @@ def test_an_instance_without_a_token_is_read_as_that_of_a_state(api: Emulator, h
     with Native(home, {**settings_of(api), "createTimeout": 1, "maxRetries": 0}) as process:
         process.configure()
         api.fail("POST", "/instances", Fault.truncated())
-        api.fail("GET", "/instances/{id}", Fault.status(403), times=2)
+        api.fail("GET", "/instances/{id}", Fault.status(403))
         with pytest.raises(NativeError, match="its token cannot be read") as error:
             process.create(inputs(__line=LINE))
         kept = error.value.kept
