@@ -111,7 +111,7 @@ def test_what_the_service_masks_should_be_a_secret(stack: Harness, live: Emulato
     answer = {**live.instance(made), "configuration": {key: "********"}}
     live.remove(made)
     live.fail("POST", "/instances", Fault.status(200, body=json.dumps(answer).encode()))
-    stack.program(f'Instance("crm", your_mom="sfdc", configuration={{"{key}": "v4lue", "url": "********"}})')
+    stack.program(f'Instance("crm", your_mom="sfdc", configuration={{"{key}": "v4lue"}})')
 
     line = f"instance {made}: the service treats the configuration of {key} as secret; make it a secret in the program"
     assert (line in stack.up().stdout) == said

@@ -10,6 +10,7 @@ from pulumi.output import UNKNOWN as U
 
 from pulumi_instances.core.errors import quote
 from pulumi_instances.core.model import INPUTS
+from pulumi_instances.core.state_format import SIGNATURE_KEY
 from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KEYS, KNOWN, Inputs, good_inputs, inputs
 
@@ -181,6 +182,15 @@ DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
         ({"provider_data": [{"code": "c"}]}, "provider_data", "must be an object, not a list"),
         ({"provider_data": {"a": {"": 1}}}, "provider_data", "has a key that is empty"),
         ({"provider_data": {"a": [{"b": {1, 2}}]}}, "provider_data", '["a"][0]["b"] is a set'),
+        # what stands for something else
+        ({"configuration": {"api.key": "********"}}, "configuration", '["api.key"] is what services show instead of'),
+        ({"provider_data": {"a": ["********"]}}, "provider_data", '["a"][0] is what services show instead of a secret'),
+        ({"extra": {"file": {SIGNATURE_KEY: "c44067f5952c0a294b673a41bacd8c17"}}}, "extra", '["file"] is an asset'),
+        (
+            {"provider_data": {SIGNATURE_KEY: "0def7320c3a5731c473e5ecbe6d01bc7"}},
+            "provider_data",
+            "is an asset, an arch",
+        ),
         # numbers that would not arrive as written
         *(
             ({key: {"n": value}}, key, f'["n"] {says}')

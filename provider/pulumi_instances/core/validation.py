@@ -20,13 +20,14 @@ from .model import (
     EXACT,
     HIDDEN_INPUTS,
     INPUTS,
+    MASK,
     WIRE_NAMES,
     kind_of,
     normalise_id,
     normalise_tags,
     plain,
 )
-from .state_format import PROVIDER
+from .state_format import PROVIDER, SIGNATURE_KEY
 
 _FLAGS = ("enabled", "events_enabled", "retrieve_objects_after_instantiation", "require_valid")
 _MEMBERS = {**{wire: key for key, wire in WIRE_NAMES.items()}, "name": "name", "tags": "tags"}
@@ -179,7 +180,9 @@ def _flag_problems(key: str, value: Any) -> Iterator[Problem]:
 
 def _json_problems(path: str, value: Any) -> Iterator[Problem]:
     """Whether a value survives the way engine → JSON → engine unchanged."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and SIGNATURE_KEY in value:  # so the engine spells them
+        yield Problem(path, "is an asset, an archive or a resource", "write a string, a number or a boolean")
+    elif isinstance(value, Mapping):
         yield from _key_problems(path, value)
         for name, item in value.items():
             yield from _json_problems(f'{path}["{quote(name)}"]', item)
@@ -193,6 +196,8 @@ def _json_problems(path: str, value: Any) -> Iterator[Problem]:
             yield Problem(path, "is not a finite number", "write a finite number, or a string")
         elif abs(value) > EXACT:
             yield Problem(path, "is too large to stay exact", "write it as a string")
+    elif value == MASK:
+        yield Problem(path, "is what services show instead of a secret", "write the secret itself, or remove it")
     elif value is not None and not isinstance(value, (str, Unknown)):
         yield Problem(path, f"is {kind_of(value)}", "write a string, a number or a boolean")
 
