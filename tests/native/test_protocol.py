@@ -428,7 +428,7 @@ def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: 
         process.configure()
         state = inputs(requireValid=True, token=api.instance(instance_id)["token"])
         process.refresh(instance_id, state)
-        api.fail("GET", "/instances/{id}", Fault.status(403))
+        api.fail("GET", "/instances/{id}", Fault.status(403), times=2)
         with pytest.raises(NativeError, match=r"was updated, but cannot be read \(.*403.*\); run again") as error:
             process.update(instance_id, state, inputs(requireValid=True, tags=["us"]))
         kept = plain(bag(error.value.kept.properties))
