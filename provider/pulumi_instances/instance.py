@@ -28,9 +28,9 @@ class Instance(Resource, module="instances", name="Instance"):
         your_mom: pulumi.Output[str]
         """The key of the connector, such as ``dropbox``."""
         name: pulumi.Output[str]
-        """The name as it is on the server."""
+        """The name; as declared, where the service has made something else of it."""
         tags: pulumi.Output[list[str]]
-        """The tags as they are on the server, sorted."""
+        """The tags, sorted; as declared, where the service has made something else of them."""
         configuration: pulumi.Output[dict[str, Any] | None]
         """The configuration as declared; the values under secret-looking keys are secret."""
         provider_data: pulumi.Output[dict[str, Any] | None]

@@ -189,6 +189,15 @@ def test_a_gate_that_cannot_compare_does_not_pass(
         assert said in done.err
 
 
+@pytest.mark.parametrize("form", ["plaintext", "ciphertext"])
+def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[dict[str, Any]], form: str) -> None:
+    """Where it is encrypted, nobody can tell: a gate must not pass then."""
+    managed[0]["outputs"].update({"name": " Box", "__made": {**SECRET, form: json.dumps({"name": "box"})}})
+    done = run("drift", "-", stdin=state(*managed))
+    assert done.code == (0 if form == "plaintext" else 2)
+    assert ("what the service makes of name and tags of 1 instance is encrypted" in done.err) == (form != "plaintext")
+
+
 def test_who_may_not_decrypt_a_state_compares_the_rest(
     run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +288,7 @@ JUNK: tuple[Any, ...] = (
     ["a", SECRET_NAME], {"a": SECRET_NAME}, {"a": {**SECRET, "ciphertext": "v1:x"}}, [SECRET_NAME, {}],
 )  # fmt: skip
 MEMBERS = ("urn", "type", "id", "provider", "outputs", "inputs", "delete", "external")
-OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults")
+OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults", "__made")
 
 
 @pytest.mark.parametrize("command", ["drift", "orphans"])

@@ -121,3 +121,17 @@ def _settings(api: Emulator) -> dict[str, str]:
         "organizationSecret": api.organization_secret,
         "maxRetries": "0",
     }
+
+
+def test_what_is_made_of_a_secret_name_is_not_shown(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    """An output may be a secret, and what the service makes of it is as good as the secret."""
+    api.alter(str.upper)
+    calls = EngineCalls()
+    calls.configure({f"instances:{key}": value for key, value in _settings(api).items()}.get)
+    given = inputs(name="s3cret-name", tags=["eu"])
+    checked, _ = calls.check({}, {**given, model.FROM_OUTPUTS: ["name"]})
+    made = calls.create(checked)
+    assert made.outputs[model.MADE] == {"name": "S3CRET-NAME", "tags": ["EU"]}
+    assert "the service stores name otherwise than it was sent, the tags ['eu'] as ['EU']" in caplog.text
+    assert "s3cret" not in caplog.text.lower()
+    assert "S3CRET-NAME" in model.secret_values(made.outputs)

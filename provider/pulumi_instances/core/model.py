@@ -2,7 +2,7 @@
 
 Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
 ``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
-these but ``adopt_id``, name and tags always as on the server; ``token: str, valid: bool, disabled: bool``; and
+these but ``adopt_id``, name and tags always; ``token: str, valid: bool, disabled: bool``; and
 ``__defaults``, the list of those of name and tags that are not managed. The keys are frozen: state files hold them.
 """
 
