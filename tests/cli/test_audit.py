@@ -404,6 +404,7 @@ def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(
     )
     assert done.err == (
         "1 of 5 instances in no state\n2 instances of other stacks or without a mark not listed; --all lists them\n"
+        "run `INSTANCES_TAKE_OVER=yes pulumi up` with the program that declares them; or delete them at the service\n"
     )
     api.remove(left)
     assert run("orphans", "-", stdin=state(stack, managed[0], resource(api.instance(held)))).code == 0

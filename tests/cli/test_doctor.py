@@ -165,6 +165,11 @@ def test_an_instance_of_the_same_id_is_not_that_of_the_state(
     answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
     script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
     assert findings(run, "--stack", "dev")["state"]["found"] == "3 instances, 1 of them not at the API"
+    assert "left behind" not in findings(run, "--stack", "dev")
+    left = api.add(tags=[mark_of(line_of(Place("shop", "dev", "", "crm")), 1)])
+    finding = findings(run, "--stack", "dev")["left behind"]
+    assert finding["found"] == f"1 instance of this stack not in its state: {left}"
+    assert "`INSTANCES_TAKE_OVER=yes pulumi up`" in finding["todo"]
 
 
 @pytest.mark.parametrize("native", [False, True])

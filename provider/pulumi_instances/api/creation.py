@@ -170,7 +170,7 @@ class Creations:
                 "made them, they were retained on delete, or the state holds one that is to be replaced",
                 f'set adopt_id="{ids[0]}" (or the right id) to have one of them, or delete those that nobody needs '
                 "and the state does not hold (`pulumi stack --show-ids`), and run again; to create another one "
-                f"beside them, run `{variable}=no pulumi up`",
+                f"beside them, run `{variable}=no pulumi up` with the same options",
                 ids,
             )
         return LeftBehind(
@@ -178,7 +178,7 @@ class Creations:
             "state has left it, it was retained on delete, it has moved to another resource or stack, or it is to be "
             f"replaced (--replace, taint, or an option of the resource). This run has found: {shown}",
             f"if a run was interrupted or the state was lost, run `{variable}=yes pulumi up`, which takes over what is "
-            f"found; otherwise, to create another one, run `{variable}=no pulumi up`",
+            f"found; otherwise, to create another one, run `{variable}=no pulumi up` with the same options",
             ids,
         )
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +13,7 @@ from ..api import selection
 from ..api.client import Found
 from ..api.selection import Selection
 from ..core import identity, model
-from ..core.marks import stack_digest
-from . import common, exported_state, project
+from . import common
 from .exported_state import HIDDEN, Held
 
 
@@ -63,6 +61,11 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
     gaps = list(_gaps([(each, there.get(each.id)) for each in ours], health=health))
     if differences:
+        if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in ours):
+            common.note(
+                f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so "
+                "that it counts as a difference; use --stack NAME where you may decrypt it"
+            )
         for gap in gaps:
             common.note(gap)
         return common.DIFFERS
@@ -187,14 +190,14 @@ def orphans(
     age = _age(older_than) if older_than else None
     documents = common.exported(states, where["stack"], decrypt=True)
     held = common.held_in(documents, where["account"])
-    stacks = set() if everybodys else _stacks(documents, where["stack"])
+    stacks = set() if everybodys else common.stack_digests(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
         listed = selection.select(common.open_client(**where), Selection(), on_page)
     holders = {each["id"]: common.holders(each, held, where["account"]) for each in listed}
     _demand_some_of_ours(held, holders, where["account"])
     free = [each for each in listed if not holders[each["id"]] and wanted.matches(each)]
-    found = [each for each in free if everybodys or _is_of(each, stacks)]
+    found = [each for each in free if everybodys or common.is_of(each, stacks)]
     others = len(free) - len(found)
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
@@ -207,6 +210,8 @@ def orphans(
     common.note(f"{len(rows)} of {common.counted(len(listed))} in no state")
     if others:
         common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
+    if rows and not everybodys:
+        common.note(f"{common.how_to_take_over(where['account'])}; or delete them at the service")
     if rows:
         return common.DIFFERS
     if unsure := sum(bool(each) and not any(certain for _, certain in each) for each in holders.values()):
@@ -228,31 +233,6 @@ def _demand_some_of_ours(
             f"none of the {common.counted(len(ours))} of the states is in this account; check that instances:baseUrl "
             "and the secrets are of the account that made them, or run `pulumi refresh` if they no longer exist"
         )
-
-
-def _stacks(documents: Mapping[str, Any], stack: str | None) -> set[str]:
-    """The digests of the stacks of these states, as marks have them.
-
-    A state without resources names no stack: then the name and the project of ``--stack`` count.
-    """
-    found: set[tuple[str, str]] = set()
-    for name, document in documents.items():
-        places = exported_state.stacks(document)
-        if not places and stack and name == f"stack {stack}":
-            *_, given, short = ["", *stack.split("/")]
-            named = given if stack.count("/") > 1 else project.name_in(Path.cwd())
-            places = {(named, short)} if named else places
-        if not places:
-            raise click.ClickException(
-                f"{name} holds no resources, so it does not name its stack; use --stack NAME in the directory of the "
-                "project, or --all"
-            )
-        found |= places
-    return {stack_digest(*place) for place in found}
-
-
-def _is_of(found: Found, stacks: Collection[str]) -> bool:
-    return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
 def _old(found: Sequence[Found], before: datetime) -> list[Found]:

@@ -23,7 +23,8 @@ from ..api import selection
 from ..api.selection import Selection
 from ..core import config, identity, model, origin
 from ..core.errors import InputError, quote
-from . import project, pulumi_cli
+from ..core.marks import stack_digest
+from . import exported_state, project, pulumi_cli
 from .exported_state import Held, held
 from .redaction import BLOT as BLOT
 
@@ -218,7 +219,7 @@ def _read(name: str) -> Any:
 # instances
 
 
-def holders(found: Found, held: Iterable[Held], account: str | None) -> list[tuple[Held, bool]]:
+def holders(found: Mapping[str, Any], held: Iterable[Held], account: str | None) -> list[tuple[Held, bool]]:
     """What of the states holds an instance of this account, each with whether that is certain.
 
     Within the account an id is enough, unless the marks of the instance are others: its token may have been renewed.
@@ -231,6 +232,38 @@ def holders(found: Found, held: Iterable[Held], account: str | None) -> list[tup
         for each, proof in proofs
         if proof is not False or (unmarked and each.account == account)
     ]
+
+
+def stack_digests(documents: Mapping[str, Any], stack: str | None) -> set[str]:
+    """The digests of the stacks of these states, as marks have them.
+
+    A state without resources names no stack: then the name and the project of ``--stack`` count. Raises ClickException
+    where these are not known either.
+    """
+    found: set[tuple[str, str]] = set()
+    for name, document in documents.items():
+        places = exported_state.stacks(document)
+        if not places and stack and name == f"stack {stack}":
+            *_, given, short = ["", *stack.split("/")]
+            named = given if stack.count("/") > 1 else project.name_in(Path.cwd())
+            places = {(named, short)} if named else places
+        if not places:
+            raise click.ClickException(
+                f"{name} holds no resources, so it does not name its stack; use --stack NAME in the directory of the "
+                "project, or --all"
+            )
+        found |= places
+    return {stack_digest(*place) for place in found}
+
+
+def is_of(found: Mapping[str, Any], stacks: Collection[str]) -> bool:
+    """Whether an instance carries a mark of one of these stacks."""
+    return any(mark.stack in stacks for mark in identity.marks_on(found))
+
+
+def how_to_take_over(account: str | None) -> str:
+    """What to do about instances that an interrupted run has left, as an advice begins."""
+    return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
 
 
 def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:

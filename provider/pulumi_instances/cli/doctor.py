@@ -113,7 +113,9 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         marks = "a tag says which resource manages an instance"
         yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
         if stack and isinstance(document, dict):
-            yield _state(stack, account, common.held_in({stack: document}, account), listed)
+            held = common.held_in({stack: document}, account)
+            yield _state(stack, account, held, listed)
+            yield from _left_behind(stack, account, document, held, listed)
 
 
 def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
@@ -170,6 +172,25 @@ def _state(stack: str, account: str | None, held: Sequence[Held], listed: Sequen
     return Finding("state", f"{all_of_them}, all of them at the API")
 
 
+def _left_behind(
+    stack: str,
+    account: str | None,
+    document: Mapping[str, Any],
+    held: Sequence[Held],
+    listed: Sequence[Mapping[str, Any]],
+) -> Iterator[Finding]:
+    """What carries the mark of the stack and is not in its state, as an interrupted run leaves it."""
+    try:
+        digests = common.stack_digests({f"stack {stack}": document}, stack)
+    except click.ClickException:
+        return  # nothing says which project it is
+    marked = [found for found in listed if common.is_of(found, digests)]
+    if left := [found["id"] for found in marked if not common.holders(found, held, account)]:
+        shown = ", ".join([*left[:_MOST_STACKS], *(["…"] if left[_MOST_STACKS:] else [])])
+        todo = f"see `pulumi-instances orphans --stack {stack}`; {common.how_to_take_over(account)}"
+        yield Finding("left behind", f"{common.counted(len(left))} of this stack not in its state: {shown}", todo)
+
+
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
     key, variable = f"{config.NAMESPACE}:{setting.key}", config.env_prefix(account) + setting.attribute.upper()
     value, source, secret = sources.environ.get(variable, "").strip(), f"the variable {variable}", setting.secret
@@ -186,7 +207,8 @@ def _setting(setting: config.Setting, sources: common.Sources, account: str | No
     if account:
         return Finding(key, "missing", f"set {variable}")
     flag = "--secret " if setting.secret else ""
-    return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}" and pass --stack')
+    value = "" if setting.secret else " <value>"
+    return Finding(key, "missing", f'set {variable}, or run "pulumi config set {flag}{key}{value}" and pass --stack')
 
 
 # versions

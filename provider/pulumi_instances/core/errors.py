@@ -215,7 +215,7 @@ class Forbidden(StatusError):
 class NotFound(StatusError):
     """404 or 410: no such object. ``repeated`` says that an earlier try of the same request may have deleted it."""
 
-    advice = "check the id or connector, and instances:baseUrl"
+    advice = "check the id or connector, instances:baseUrl and the secrets"
     repeated = False
 
 
