@@ -379,6 +379,7 @@ class World:
                         settings["take_over"] = "yes"
                         self.figures["taken over"] += 1
                     elif "_CONFIRM_GONE=true" in said and "confirm_gone" not in settings:
+                        time.sleep(self._lag)  # as long as it takes to read that
                         settings["confirm_gone"] = "true"
                         self.figures["confirmed gone"] += 1
                     elif self.logs_in_again and "give a new code" in said:

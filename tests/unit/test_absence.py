@@ -148,13 +148,15 @@ def test_an_instance_that_was_always_here_proves_no_other_account(
             call(instance_id, {**outputs, model.ACCOUNT: "elsewhere"})
 
 
-def test_a_young_instance_is_looked_for_again(api: Emulator) -> None:
-    """A service may show it some seconds late."""
+@pytest.mark.parametrize(("confirmed", "looks"), [(False, 3), (True, 2)])
+def test_a_young_instance_is_looked_for_again(api: Emulator, confirmed: bool, looks: int) -> None:
+    """A service may show it some seconds late. A user who confirms that one is gone may mean another one."""
     instance_id = str(api.add(name="billing"))
-    api.fail("GET", f"/instances/{instance_id}", Fault.status(404), times=3)
+    api.fail("GET", f"/instances/{instance_id}", Fault.status(404), times=looks)
     clock = FakeClock()
-    assert operations(api, clock).read(instance_id, state(api, instance_id, **YOUNG))["name"] == "billing"
-    assert clock.slept == [0.5, 1.0, 2.0]
+    every = operations(api, clock, confirm_gone=confirmed)
+    assert every.read(instance_id, state(api, instance_id, **YOUNG))["name"] == "billing"
+    assert clock.slept == [0.5, 1.0, 2.0][:looks]
 
 
 def test_an_old_instance_is_not_waited_for(api: Emulator, missing: tuple[str, dict[str, Any]]) -> None:

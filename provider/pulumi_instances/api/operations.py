@@ -372,13 +372,13 @@ class Operations:
 
     def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call, and again some seconds later where an instance that was just created is not visible yet."""
-        clock = self._client.clock
-        for pause in _LOOKS:
+        clock, settings = self._client.clock, self._client.settings
+        # Who confirms that one no longer exists, need not mean those that were created a moment ago.
+        for pause in _LOOKS[:2] if settings.confirm_gone else _LOOKS:
             try:
                 return call(*arguments)
             except NotFound as missing:
-                settings = self._client.settings
-                if missing.repeated or settings.confirm_gone or not is_young(outputs, settings.create_timeout):
+                if missing.repeated or not is_young(outputs, settings.create_timeout):
                     raise
                 if retry.is_over(clock):
                     raise
