@@ -346,10 +346,10 @@ class World:
     def up_under_faults(self) -> None:
         """An `up` in which everything goes wrong, and in which the provider may be killed."""
         self.calm = False
+        self._lag = self.random.choice((0.0, 0.0, 0.2, 0.5))
+        self.api.lag(self._lag)  # also for what was created a moment ago
         self._move_machine()
         self._cuts = self.random.choice((0.0, 0.0, 0.1))
-        self._lag = self.random.choice((0.0, 0.0, 0.2, 0.5))
-        self.api.lag(self._lag)
         for fault in FAULTS:
             seed = self.random.randrange(2**32)
             self.api.fail(None, None, fault, probability=RATE / len(FAULTS), seed=seed)
