@@ -227,7 +227,10 @@ def test_an_import_that_is_stopped_agrees_with_its_program(
         _, err = process.communicate(timeout=LIMIT)
     importing.assert_nothing_is_lost()
     assert importing.stack.preview().change_summary == {"same": len(importing.stack.instances()) + 1}
-    assert process.returncode == 1
     done = len(importing.stack.instances()) - 3
+    if done == 6:  # the CLI had begun all of them, so that nothing was stopped
+        assert process.returncode == 0, err
+        return
+    assert process.returncode == 1
     assert f"Error: pulumi import failed after {done} of 6, and more.py declares those; run again with another" in err
     importing.assert_completes()

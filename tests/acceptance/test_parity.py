@@ -17,6 +17,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.support.harness import CliHarness, Harness, LocalHarness, settings
+from tests.support.marks import without_ends
 from tests.support.states import comparable
 
 from .conftest import needs_cli
@@ -273,8 +274,9 @@ class Player:
         }
 
     def named(self, value: Any) -> Any:
-        """What differs between two runs by chance, ids and tokens, in a way that does not."""
-        text = re.sub(r"\b4\d{3}\b", lambda found: f"<{self.names.get(found[0], '?')}>", json.dumps(value))
+        """What differs between two runs by chance, ids, tokens and marks, in a way that does not."""
+        text = without_ends(json.dumps(value))
+        text = re.sub(r"\b4\d{3}\b", lambda found: f"<{self.names.get(found[0], '?')}>", text)
         for one in self.api.instances():
             text = text.replace(json.dumps(one["token"])[1:-1], f"<token of {one['your_mom']}>")
         return json.loads(text)

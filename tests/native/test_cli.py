@@ -313,7 +313,12 @@ def test_a_program_is_converted_as_the_document_says(stack: NativeStack) -> None
     [command] = [line for line in document.splitlines() if line.startswith("pulumi convert ")]
     look_up = "variables: {found: {fn::invoke: {function: instances:getInstance, arguments: {name: crm}}}}"
     stack.resources_are(CRM, look_up)
-    auto.PulumiCommand().run(command.split()[1:], str(stack.directory), stack.env)
+    try:
+        auto.PulumiCommand().run(command.split()[1:], str(stack.directory), stack.env)
+    except auto.CommandError as error:
+        if "method GenerateProject not implemented" not in str(error):
+            raise
+        pytest.skip("the language host of `make cli` writes no projects: it needs the official one")
     converted = stack.directory.parent / "converted"
     assert "pulumi_instances_native==" in (converted / "requirements.txt").read_text()
     lines = (converted / "__main__.py").read_text().splitlines()

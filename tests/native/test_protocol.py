@@ -456,7 +456,7 @@ def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: 
 
 
 def test_a_code_whose_answer_is_lost_is_not_sent_again(home: dict[str, str]) -> None:
-    """Nor where nothing can be read after it: the state holds what was sent."""
+    """Where nothing can be read after it, the state holds what was sent."""
     with Emulator(dialect="elements") as api, Native(home, {**settings_of(api), "dialect": "elements"}) as process:
         process.configure()
         olds, _ = process.check(inputs(providerData={"code": "c0de-1"}))

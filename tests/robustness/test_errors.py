@@ -177,6 +177,8 @@ def test_a_body_that_is_no_answer_is_an_error(api: Emulator, operation: str) -> 
     method, path, _ = OPERATIONS[operation]
     expected = (CreateLost, UNACTED) if operation == "create" else (UnexpectedAnswer, "check that instances:baseUrl")
     for content, cause in BODIES.values():
+        if operation == "update" and not content:
+            continue  # it may be empty: then the instance is read
         api.reset()
         api.fail(method, path, Fault.status(200, body=content))
         error = failure_of(operation, api, settings(api))

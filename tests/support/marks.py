@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -9,6 +10,11 @@ from collections.abc import Callable
 def mark_of(line: str, number: int) -> str:
     """The mark of this line that ends in a number."""
     return f"{line}.{number:04}"
+
+
+def without_ends(text: str) -> str:
+    """A text with its marks as they are in every run: without their ends, which are random."""
+    return re.sub(r"(#[a-z2-7]{14})\.[a-z0-9]{4}", r"\1", text)
 
 
 def counting() -> Callable[[str], str]:
