@@ -81,6 +81,17 @@ def test_a_lag_hides_what_a_post_has_made(api: Emulator, http: Http) -> None:
     assert http("DELETE", f"/instances/{made}").status_code == 200
 
 
+def test_a_lag_hides_nothing_that_was_added_by_hand(api: Emulator, http: Http) -> None:
+    """An instance that a POST had made may have had the same id."""
+    api.restart_ids()
+    made = http.post().json()["id"]
+    api.remove(made)
+    api.restart_ids()
+    assert api.add() == made
+    api.lag(1000)
+    assert http("GET", f"/instances/{made}").status_code == 200
+
+
 def test_ids_can_start_again(api: Emulator) -> None:
     """A service that was set up anew does so: an instance may have the id of one that was deleted."""
     api.restart_ids()

@@ -44,8 +44,8 @@ class Api:
         """Seconds after its POST for which nothing shows an instance."""
         self.alters: Callable[[str], str] | None = None
         """What is made of each text that is sent: names, tags, and values of the configuration."""
-        self._made: dict[int, float] = {}
-        """When a POST has made an instance."""
+        self.made: dict[int, float] = {}
+        """When a POST has made an instance: `lag` hides it for some time from then on."""
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below the base path."""
@@ -85,14 +85,14 @@ class Api:
             instance = self._store.add(record, account)
         except CodeUsed:
             raise self._wire.code_used() from None
-        self._made[instance["id"]] = time.monotonic()
+        self.made[instance["id"]] = time.monotonic()
         return answer(self._wire.answer_to_post(instance, self._store.tag_ids(instance["tags"])))
 
     async def _list(self, request: Request, account: int) -> Response:
         after = _after(request.query_params.get("nextPage"))
         size = _page_size(request.query_params.get("pageSize"), self._page_size)
         if {"tags[]", "searchText"}.isdisjoint(request.query_params):  # a page costs no more in a large account
-            hidden = [key for key in [*self._made] if self._hides(key) and self._store.get(key, account)]
+            hidden = [key for key in [*self.made] if self._hides(key) and self._store.get(key, account)]
             total, rest = self._store.count(account) - len(hidden), self._store.all(account, after, size + 1)
         else:
             found = [
@@ -170,7 +170,7 @@ class Api:
         return None if instance is None or self._hides(instance["id"]) else instance
 
     def _hides(self, instance_id: int) -> bool:
-        return self.lag > 0 and time.monotonic() - self._made.get(instance_id, -math.inf) < self.lag
+        return self.lag > 0 and time.monotonic() - self.made.get(instance_id, -math.inf) < self.lag
 
     def _altered(self, fields: dict[str, Any]) -> dict[str, Any]:
         shown = ("name", "tags", "configuration")

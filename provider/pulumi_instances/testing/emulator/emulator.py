@@ -167,6 +167,7 @@ class Emulator:
             "configuration": configuration or {},
         }
         added: int = self._store.add(wire.wanted_record(body), self._account_id(account))["id"]
+        self._api.made.pop(added, None)  # of an instance that had this id before
         return added
 
     def change(self, instance_id: int | str, **changes: Any) -> None:
@@ -239,6 +240,7 @@ class Emulator:
     def reset(self) -> None:
         """Forget instances, used codes, faults and the log. Accounts stay, and ids go on rising."""
         self._api.lag = 0.0
+        self._api.made.clear()
         self._api.alters = None
         self._store.clear()
         self._faults.clear()
