@@ -98,11 +98,11 @@ class Adoptions:
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
         """The mark of the resource, and whether the instance does not carry it yet."""
         line = inputs.get(model.LINE)
-        ours = [tag for tag in found.get(model.MARKS, ()) if tag not in identity.of_others(found, line)]
-        if ours and not (over and ("tags" in found or "tags" in inputs)):
-            return ours[0], False
+        ours, has_tags = identity.own_mark(found, line), "tags" in found or "tags" in inputs
+        if ours and not (over and has_tags):
+            return ours, False
         # Tags that are neither shown nor given would be lost by a PUT with the mark alone.
-        if line is None or not self._client.settings.mark or not ("tags" in found or "tags" in inputs):
+        if line is None or not self._client.settings.mark or not has_tags:
             return None, False
         return marks.new_mark(line), True
 
