@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN as U
 
-from pulumi_instances.core.codes import Codes, without_codes
+from pulumi_instances.core.codes import Codes
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import InputError
 from tests.support.values import inputs, outputs
@@ -97,8 +97,8 @@ def test_a_code_is_sealed_and_opened_by_the_same_process_only() -> None:
         sealed
         == Codes().sealed(bag, sealed)
         == codes.sealed(sealed, sealed)
-        == without_codes(bag)
-        == without_codes(sealed)
+        == Codes().sealed(bag, {})
+        == Codes().sealed(sealed, {})
     )
 
 

@@ -138,11 +138,6 @@ class Codes:
             )
 
 
-def without_codes(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs with the digest of each code in its place, whichever of the two they hold."""
-    return _with_codes(inputs, {key: _digest(code) for key, code in _codes_in(inputs.get("provider_data")).items()})
-
-
 def holds_code(data: object) -> bool:
     """Whether the data for an authentication holds a code that works once."""
     return bool(_codes_in(data))
