@@ -24,6 +24,7 @@ from .markdown import DOCUMENTS, ROOT, blocks, document, headings, table
 
 PROGRAMS = [
     *blocks("README.md", "python"),
+    *blocks("docs/getting-started.md", "python"),
     *blocks("docs/resource.md", "python"),
     blocks("docs/moving.md", "python")[0],
 ]
