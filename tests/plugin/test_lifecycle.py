@@ -11,17 +11,11 @@ from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.native.names import to_engine
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
-from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
+from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError, plain
 from tests.support.values import inputs, outputs
 
 LINE = line_of(Place("shop", "dev", "", "billing"))
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
-
-
-def plain(bag: Bag) -> Bag:
-    """The outputs as the engine hands them back: without the marks of secrets."""
-    secrets = {key: bag[key]["value"] for key in ("token", "__account") if isinstance(bag.get(key), dict)}
-    return {**bag, **secrets}
 
 
 def older(bag: Bag) -> Bag:

@@ -109,7 +109,7 @@ class Adoptions:
 
 def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
     """The answer to a PUT with its tags, which it may lack (API document). A GET tells them where they have changed."""
-    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), sent["tags"]):
+    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), marks.without(sent["tags"])):
         return answer
     try:
         return {**get(answer["id"]), **answer}

@@ -77,6 +77,8 @@ class Operations:
         self._named: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
+        self._kept_tags: set[tuple[str, ...]] = set()
+        """The sets of tags that the service has kept as an update has sent them."""
 
     # what the program declares
 
@@ -240,11 +242,26 @@ class Operations:
             self._listings.forget()
         if found.keys() == {"id"}:
             found = self._after_update(checked, update.body, there)
-        found = with_tags(found, update.body, outputs, self._client.get)
+        found = self._with_tags(found, update.body, outputs)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
+
+    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any]) -> Found:
+        """Return the answer to a PUT with its tags, for which a GET may be needed (`adoption.with_tags`).
+
+        An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
+        """
+        tags = tuple(marks.without(sent.get("tags", ())))
+        with self._lock:
+            if tags in self._kept_tags:
+                return answer
+        found = with_tags(answer, sent, outputs, self._client.get)
+        if "tags" in found and model.same("tags", found["tags"], list(tags)):
+            with self._lock:
+                self._kept_tags.add(tags)
+        return found
 
     def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> Found:
         """What a GET says after an update: one that shows what was there before is looked at again, some seconds long.
