@@ -29,7 +29,7 @@ def draw(measurements: Sequence[Measurement], directory: Path) -> None:
         return
     # Text stays text, and ids are the same in every run: an SVG that is committed should differ only where data does.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 10})
-    figure = Figure(figsize=(8, 3.4), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(8, 3.8), layout="constrained", facecolor="white")
     axes = figure.subplots()
     width = 0.84 / len(shown)
     for place, variant in enumerate(shown):
@@ -42,8 +42,7 @@ def draw(measurements: Sequence[Measurement], directory: Path) -> None:
     axes.set_yticks([])
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.set_title(f"Seconds for {COUNT} instances, {LATENCY} ms per request", loc="left", fontsize=11)
-    axes.legend(frameon=False, loc="upper right", ncols=2)
-    axes.margins(y=0.25)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     for suffix in (".png", ".svg"):
         path = (directory / "operations").with_suffix(suffix)
         figure.savefig(path, dpi=100, metadata={"Date": None} if suffix == ".svg" else None)
