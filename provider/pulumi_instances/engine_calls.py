@@ -24,6 +24,7 @@ from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
+from .core.words import PYTHON, Words
 
 log = logging.getLogger("pulumi_instances")
 
@@ -77,17 +78,18 @@ class EngineCalls:
     All but `configure`, `check` and `diff` raise an InstancesError, and diff does where an adoption cannot be.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, words: Words = PYTHON) -> None:
         """Not configured: check and diff answer all the same, the others raise SettingError.
 
-        ``clock`` is for a door that can end waits.
+        ``clock`` is for a door that can end waits, ``words`` are those of the programs that messages are read beside.
         """
         self._clock = clock
+        self._words = words
         self.settings: Settings | None = None
         self._operations: Operations | None = None
         self._refusal = SettingError([_NOT_CONFIGURED])
         self.setting_problems: Sequence[Problem] = ()
-        self._codes = Codes()
+        self._codes = Codes(words)
         self._origin: origin.Origin | None = None
         self._changed: list[str] | None = None
 
@@ -106,7 +108,8 @@ class EngineCalls:
         except SettingError as refusal:
             self._refusal, self.setting_problems = refusal, refusal.problems
         else:
-            self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
+            account = get(config.ACCOUNT_KEY)
+            self._operations = Operations(self.settings, account=account, clock=self._clock, words=self._words)
             self._origin = origin.of(get, os.environ, self.settings.base_url)
             self._changed = None if stack is None else origin.changed(get, stack, os.environ)
 
@@ -130,13 +133,13 @@ class EngineCalls:
         """
         self._changed = self._changed or []  # the program runs, and so its settings are those of now
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
-        inputs, problems = validation.check(news, olds)
+        inputs, problems = validation.check(news, olds, self._words)
         if not problems and self.settings is not None:
             ignored = news.get(model.IGNORED, ())
             if not (olds and model.ignores_tags(ignored)):
                 _add_default_tags(inputs, self.settings.default_tags, olds, place)
             if (path := model.ignores_a_tag(ignored)) is not None:
-                problems = [_ignored_tag(path)]
+                problems = [self._ignored_tag(path)]
         line = news.get(model.LINE) if place is None else line_of(place)
         if line is not None:
             inputs[model.LINE] = line
@@ -161,7 +164,7 @@ class EngineCalls:
         For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
         """
         if (path := model.ignores_a_tag(paths)) is not None:
-            problem = _ignored_tag(path)
+            problem = self._ignored_tag(path)
             raise InputError(problem.sentence(), problem.advice)
         return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
@@ -184,7 +187,7 @@ class EngineCalls:
         """The program declares the resource that holds this instance."""
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
-            _warn_of_recorded(key, instance_id, news)
+            self._warn_of_recorded(key, instance_id, news)
         if dropped := updates.dropped(olds, news, self._dialect):
             log.warning(
                 "instance %s: the service keeps the configuration of %s, which the program no longer gives; to be rid "
@@ -195,7 +198,8 @@ class EngineCalls:
 
     def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
         dialect = self._dialect
-        return validation.check_adopted(olds, inputs, dialect) or self._codes.check(olds, inputs, dialect)
+        adopted = validation.check_adopted(olds, inputs, dialect, self._words)
+        return adopted or self._codes.check(olds, inputs, dialect)
 
     @property
     def _dialect(self) -> Dialect:
@@ -276,7 +280,7 @@ class EngineCalls:
                 with engine_log.waiting(f"read instance {instance_id}"):
                     found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
-                    _warn_of_dead(found, props)
+                    self._warn_of_dead(found, props)
             except NotFound:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
@@ -376,17 +380,36 @@ class EngineCalls:
             self._operations.hide(bag)
         return self._operations
 
+    # messages in the words of the program
 
-def _warn_of_recorded(key: str, instance_id: str, news: Mapping[str, Any]) -> None:
-    """Say that a property was given or dropped where the instance exists, and has nothing of it."""
-    log.warning(
-        "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
-        "effect, replace the instance: %srun `pulumi up --replace <URN>`",
-        instance_id,
-        key,
-        "recorded in the state" if news.get(key) else "dropped from the state",
-        "remove adopt_id and " if news.get("adopt_id") else "",
-    )
+    def _warn_of_recorded(self, key: str, instance_id: str, news: Mapping[str, Any]) -> None:
+        """Say that a property was given or dropped where the instance exists, and has nothing of it."""
+        log.warning(
+            "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
+            "effect, replace the instance: %srun `pulumi up --replace <URN>`",
+            instance_id,
+            self._words.name(key),
+            "recorded in the state" if news.get(key) else "dropped from the state",
+            f"remove {self._words.name('adopt_id')} and " if news.get("adopt_id") else "",
+        )
+
+    def _warn_of_dead(self, found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
+        """Say in a refresh that a connection does not work any more."""
+        if found.get("disabled") is True and model.declared_enabled(props) is not False:
+            fault, where = "is disabled at the service", "there"
+        elif found.get("valid") is False:
+            fault, where = "reports valid: false: its connection does not work", "at the service"
+        else:
+            return
+        data = self._words.name("provider_data")
+        log.warning("instance %s %s; log in again %s, or give new %s", found["id"], fault, where, data)
+
+    def _ignored_tag(self, path: str) -> Problem:
+        return Problem(
+            "tags",
+            f"is a set, of which {self._words.name('ignore_changes')} cannot leave a part ({quote(path)}) alone",
+            'ignore "tags" as a whole',
+        )
 
 
 def _warn_of_unusable(found: Mapping[str, Any]) -> None:
@@ -408,39 +431,17 @@ def _watches_health(props: Mapping[str, Any]) -> bool:
     return "enabled" in props or bool(props.get("require_valid"))
 
 
-def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
-    """Say in a refresh that a connection does not work any more."""
-    if found.get("disabled") is True and model.declared_enabled(props) is not False:
-        log.warning(
-            "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
-        )
-    elif found.get("valid") is False:
-        log.warning(
-            "instance %s reports valid: false: its connection does not work; log in again at the service, or give new "
-            "provider_data",
-            found["id"],
-        )
-
-
 def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
     """Say at create which values the service masks in its answer and we would not, going by their keys."""
     shown, given = found.get(model.SHOWN) or {}, inputs.get("configuration") or {}
     plain = [key for key in given if shown.get(key) == model.MASK != given[key] and not model.is_secret_key(key)]
     if plain:
         log.warning(
-            "instance %s: the service treats the configuration of %s as secret; make it a secret in the program "
-            "(pulumi.Output.secret), or else the state holds it in plain text",
+            "instance %s: the service treats the configuration of %s as secret; make it a secret in the "
+            "program, or else the state holds it in plain text",
             found["id"],
             ", ".join(map(quote, plain)),
         )
-
-
-def _ignored_tag(path: str) -> Problem:
-    return Problem(
-        "tags",
-        f"is a set, of which ignore_changes cannot leave a part ({quote(path)}) alone",
-        'ignore "tags" as a whole',
-    )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:

@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -37,14 +37,14 @@ def about(urn: str) -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Sends statuses (INFO) to the engine, which shows each until the next. So it does with warnings, if told to."""
+    """Sends statuses (INFO) to the engine, which shows each until the next. So it does with ``warnings``, if asked."""
 
-    def __init__(self, address: str, in_words: Callable[[str], str] | None) -> None:
+    def __init__(self, address: str, *, warnings: bool) -> None:
         import grpc  # the command line does without
         from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
         super().__init__(logging.INFO)
-        self._in_words = in_words
+        self._warnings = warnings
         self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
         self._request = engine_pb2.LogRequest
         self._severities = {logging.INFO: engine_pb2.INFO, logging.ERROR: engine_pb2.ERROR}
@@ -52,10 +52,9 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_status, line = record.levelno == logging.INFO, record.getMessage()
-        if self._in_words is None and not is_status:
+        if not (self._warnings or is_status):
             print(line, file=sys.stderr)  # the engine shows it
             return
-        line = line if self._in_words is None else self._in_words(line)
         severity = self._severities.get(record.levelno, self._warning)
         try:
             request = self._request(severity=severity, message=line, urn=_urn.get(), ephemeral=is_status)
@@ -65,14 +64,14 @@ class _Handler(logging.Handler):
                 print(f"warning: {line}", file=sys.stderr)  # the engine has gone, or is another one
 
 
-def connect(address: str, in_words: Callable[[str], str] | None = None) -> None:
+def connect(address: str, *, warnings: bool = False) -> None:
     """Send the log to the engine at this address, unless `INSTANCES_LOG` shows it on stderr. Once suffices.
 
-    ``in_words`` rewrites a line. Without it, warnings go to stderr, where the engine reads them.
+    Without ``warnings``, those go to stderr, where the engine reads them.
     """
     process.switch_logging_on()
     if address and not log.handlers:
-        log.addHandler(_Handler(address, in_words))
+        log.addHandler(_Handler(address, warnings=warnings))
         log.setLevel(logging.INFO)
         log.propagate = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -259,6 +260,7 @@ def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
         ({"enabled": "yes"}, "enabled must be a boolean, not a string; write enabled: true or enabled: false"),
         ({"adoptId": "x"}, "adoptId must be the decimal id of an instance, not another string; write"),
         ({"extra": {"providerData": {}}}, 'extra["providerData"] has an argument of its own; write providerData'),
+        ({"configuration": {"adopt_id": [1e300]}}, 'configuration["adopt_id"][0] is too large to stay exact'),
         ({"colour": "red"}, "colour is not a property of an Instance; remove it"),
     ],
 )
@@ -381,6 +383,24 @@ def test_an_error_is_one_line_in_the_words_of_the_package(provider: Native) -> N
     with pytest.raises(NativeError, match=r"^read instance 9999: 404[^\n]*$"):
         provider.get("9999")
     assert provider.log() == ""
+
+
+def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) -> None:
+    """Only our own part of a message is in the words of the package."""
+    said = 'set adopt_id, tags=["x"] and your_mom (enabled: True) as get_instance shows'
+    api.fail("POST", "/instances", Fault.status(400, said))
+    with pytest.raises(NativeError, match=re.escape(f"create instance 'enabled=False': 400 \"{said}\" (")):
+        provider.create(inputs(name="enabled=False"))
+    adopted = api.add(your_mom="provider_data=1", name="crm", tags=["adopt_id"])
+    with pytest.raises(NativeError) as failure:
+        provider.create(inputs(yourMom='tags=["a"]', adoptId=str(adopted)))
+    assert str(failure.value) == (
+        f'adoptId names instance {adopted}, which is of "provider_data=1", but the program has yourMom: "tags=["a"]"; '
+        "correct one of them"
+    )
+    provider.check(inputs(yourMom="provider_data=1", name="your_mom=2", tags=["adopt_id"], adoptId=str(adopted)))
+    warning = f"instance {adopted} exists and is adopted: that changes its name from 'crm' to 'your_mom=2'"
+    assert [line for _, line in provider.engine.lines] == [warning]
 
 
 def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:

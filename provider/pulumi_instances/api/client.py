@@ -17,6 +17,7 @@ from ..core.config import Settings, env_prefix
 from ..core.dialect import DIALECTS, spoken_in
 from ..core.errors import Cancelled, InputError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
+from ..core.words import PYTHON, Words
 from . import retry
 from .outcome import AnswerLost, Json, Outcome
 from .retry import Breaker, Clock, RateLimit, TooLate, duration
@@ -52,9 +53,15 @@ class Client:
     UnexpectedAnswer for one that the API document does not allow.
     """
 
-    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
-        """``account`` is the name given to `account()`, if any: messages name its variables."""
+    def __init__(
+        self, settings: Settings, *, account: str | None = None, clock: Clock | None = None, words: Words = PYTHON
+    ) -> None:
+        """``account`` is the name given to `account()`, if any: messages name its variables.
+
+        ``words`` are those in which messages name what the program writes.
+        """
         self.settings = settings
+        self.words = words
         self.clock = clock or Clock()
         self._opened: Transport | None = None
         self._rate = RateLimit(self.clock, settings.max_requests_per_second)

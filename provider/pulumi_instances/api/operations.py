@@ -23,6 +23,7 @@ from ..core.errors import (
 )
 from ..core.identity import Verdict
 from ..core.updates import Update
+from ..core.words import PYTHON, Words
 from . import retry, selection
 from .absence import Absence, is_young
 from .adoption import Adoptions, with_tags
@@ -61,11 +62,13 @@ class Operations:
     the state is changed or deleted, or what the API shows goes into the state, it is proven to be the one (`identity`).
     """
 
-    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
-        """Send nothing yet."""
-        self._client = Client(settings, account=account, clock=clock)
+    def __init__(
+        self, settings: Settings, *, account: str | None = None, clock: Clock | None = None, words: Words = PYTHON
+    ) -> None:
+        """Send nothing yet. The arguments are those of `Client`."""
+        self._client = Client(settings, account=account, clock=clock, words=words)
         self._account = identity.account_of(settings)
-        self._holders = Holders()
+        self._holders = Holders(words)
         self._listings = Listings(self._client)
         self._adoptions = Adoptions(self._client, self._listings, self._holders)
         self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account)

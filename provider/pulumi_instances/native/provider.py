@@ -38,11 +38,11 @@ from ..core.errors import (
     SettingError,
 )
 from ..core.marks import Place, line_of
-from ..core.spelling import IMPORTED, camel
+from ..core.spelling import IMPORTED, camel, to_native
 from ..core.state_format import NATIVE_TYPE, account_of
+from ..core.words import NATIVE
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, schema, wire
-from .names import in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES
 
 log = logging.getLogger("pulumi_instances")
@@ -59,7 +59,7 @@ class Incomplete(Exception):
         self.details = provider_pb2.ErrorResourceInitFailed(
             id=instance_id,
             properties=_answer(outputs, given),
-            reasons=[in_words(reason)],
+            reasons=[reason],
         )
 
 
@@ -72,10 +72,10 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
             try:
                 return method(self, request)
             except Incomplete as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                code, line = grpc.StatusCode.UNKNOWN, str(error)
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(self.explained(error))
+                code, line = grpc.StatusCode.UNKNOWN, str(self.explained(error))
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -100,20 +100,20 @@ class InstancesServicer(ResourceProviderServicer):
     def __init__(self) -> None:
         """Not configured yet."""
         self._cancelled = threading.Event()
-        self._calls = EngineCalls()
+        self._calls = EngineCalls(words=NATIVE)
 
     # about the plugin
 
     @_rpc
     def Handshake(self, request: Any) -> Any:
         """The engine introduces itself, before anything else."""
-        engine_log.connect(request.engine_address, in_words)
+        engine_log.connect(request.engine_address, warnings=True)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
         """An engine introduces itself to a process that somebody else has started."""
-        engine_log.connect(request.address, in_words)
+        engine_log.connect(request.address, warnings=True)
         return empty_pb2.Empty()
 
     @_rpc
@@ -183,7 +183,7 @@ class InstancesServicer(ResourceProviderServicer):
         Bad settings are an error here too: refresh and destroy come without a CheckConfig.
         """
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
-        calls = EngineCalls(clock=Clock(sleep=self._sleep))
+        calls = EngineCalls(Clock(sleep=self._sleep), NATIVE)
         calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
@@ -411,8 +411,8 @@ def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
 
 
 _UNMET = (
-    "instance {}: {}, and require_valid asks for it. It is in the state. Log in again at the service and run "
-    "`pulumi up` again, or give new provider_data"
+    "instance {}: {}, and requireValid asks for it. It is in the state. Log in again at the service and run "
+    "`pulumi up` again, or give new providerData"
 )
 
 
@@ -420,11 +420,11 @@ _UNMET = (
 
 
 def _answer(bag: Mapping[str, Any], given: Any) -> Any:
-    return wire.keep_marks(wire.encode(to_engine(wire.marked(bag))), given)
+    return wire.keep_marks(wire.encode(to_native(wire.marked(bag))), given)
 
 
 def _failures(problems: Sequence[Problem]) -> list[Any]:
-    return [provider_pb2.CheckFailure(reason=str(problem_in_words(problem))) for problem in problems]
+    return [provider_pb2.CheckFailure(reason=str(problem)) for problem in problems]
 
 
 def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[str, Any]) -> Any:
@@ -437,7 +437,7 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 def _found(instance: Mapping[str, Any]) -> Bag:
     """An instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    answer = to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_native(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
     manager = identity.managed_by(instance)
     return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
