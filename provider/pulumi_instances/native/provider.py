@@ -72,10 +72,10 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
             try:
                 return method(self, request)
             except Incomplete as error:
-                code, line = grpc.StatusCode.UNKNOWN, str(error)
+                code, line = grpc.StatusCode.UNKNOWN, f"{error}"
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, str(self.explained(error))
+                code, line = grpc.StatusCode.UNKNOWN, f"{self.explained(error)}"
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
