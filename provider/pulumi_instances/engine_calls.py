@@ -1,8 +1,8 @@
-"""What the calls of the Pulumi engine come to, on plain dicts.
+"""Check, diff, create, read, update and delete of an instance, on plain dicts.
 
-The doors through which the engine comes call this, and it knows nothing of their types: `lifecycle` is the door of
-dynamic providers. Inputs and outputs are those of `model`; values may be unknown (`Unknown`) in check and diff only.
-Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUTS`).
+Both front ends call this: `lifecycle`, the dynamic provider, and `native.provider`, the native package. Each turns what
+the engine sends into dicts, and marks in its own way what is secret in an answer (`model.SECRET_OUTPUTS`). Inputs and
+outputs are those of `model`. Values may be unknown (`Unknown`) in check and diff only.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .core.dialect import DIALECTS, Dialect
 from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
 from .core.words import PYTHON, Words
+from .notices import Notices
 
 log = logging.getLogger("pulumi_instances")
 
@@ -81,7 +82,7 @@ class EngineCalls:
     def __init__(self, clock: Clock | None = None, words: Words = PYTHON) -> None:
         """Not configured: check and diff answer all the same, the others raise SettingError.
 
-        ``clock`` is for a door that can end waits, ``words`` are those of the programs that messages are read beside.
+        ``clock`` is for a front end that can end waits; ``words`` are those of its programs, for messages.
         """
         self._clock = clock
         self._words = words
@@ -90,6 +91,7 @@ class EngineCalls:
         self._refusal = SettingError([_NOT_CONFIGURED])
         self.setting_problems: Sequence[Problem] = ()
         self._codes = Codes(words)
+        self._notices = Notices(words)
         self._origin: origin.Origin | None = None
         self._changed: list[str] | None = None
 
@@ -100,8 +102,8 @@ class EngineCalls:
 
         ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
         `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
-        `config.load`. ``stack`` is the stack's configuration now, where it is told: a refresh and a destroy come with
-        that of the last `up`.
+        `config.load`. ``stack`` is the stack's configuration now, where it is known: a refresh and a destroy come
+        with that of the last `up`.
         """
         try:
             self.settings = config.load(get, how_to_set=how_to_set)
@@ -161,7 +163,8 @@ class EngineCalls:
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
         """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
 
-        For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
+        For the native package, which gets the option in diff and update, not in check. Raises InputError for a part of
+        the tags.
         """
         if (path := model.ignores_a_tag(paths)) is not None:
             problem = self._ignored_tag(path)
@@ -187,14 +190,8 @@ class EngineCalls:
         """The program declares the resource that holds this instance."""
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
-            self._warn_of_recorded(key, instance_id, news)
-        if dropped := updates.dropped(olds, news, self._dialect):
-            log.warning(
-                "instance %s: the service keeps the configuration of %s, which the program no longer gives; to be rid "
-                "of it, replace the instance: run `pulumi up --replace <URN>`",
-                instance_id,
-                ", ".join(map(quote, dropped)),
-            )
+            self._notices.recorded(instance_id, key, news)
+        self._notices.dropped(instance_id, updates.dropped(olds, news, self._dialect))
 
     def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
         dialect = self._dialect
@@ -218,9 +215,9 @@ class EngineCalls:
             what = f"create instance {sent['name']!r}"
             with engine_log.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
-        _warn_of_plain_secrets(found, sent)
+        self._notices.plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
-        _warn_of_unusable(found)
+        self._notices.unusable(found)
         return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs)))
 
     def _as_expected(
@@ -241,7 +238,7 @@ class EngineCalls:
         """
         wanted = inputs.get("enabled")
         disabled = found.get("disabled", (outputs or {}).get("disabled"))
-        if wanted is not None and disabled is not (not wanted):
+        if wanted is not None and disabled != (not wanted):
             try:
                 api.set_enabled(instance_id, wanted, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": not wanted}
@@ -280,7 +277,7 @@ class EngineCalls:
                 with engine_log.waiting(f"read instance {instance_id}"):
                     found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
-                    self._warn_of_dead(found, props)
+                    self._notices.dead(found, props)
             except NotFound:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
@@ -329,6 +326,17 @@ class EngineCalls:
         known = {**carried, **model.to_update(news, olds), **news}
         return model.outputs(found, known, model.not_given(news))
 
+    def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """Called by destroy, and for what the program no longer declares.
+
+        An instance that no longer exists counts as deleted.
+        """
+        self._codes.demand_deletable(instance_id, outputs)
+        with engine_log.waiting(f"delete instance {instance_id}"):
+            self._api(outputs).delete(instance_id, outputs)
+
+    # previews, look-ups and waits
+
     def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
         """What `create` is going to answer, as far as the inputs tell. Sends nothing."""
         unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
@@ -363,15 +371,6 @@ class EngineCalls:
         """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
         return nullcontext() if self._operations is None else self._operations.within(seconds)
 
-    def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """Called by destroy, and for what the program no longer declares.
-
-        An instance that no longer exists counts as deleted.
-        """
-        self._codes.demand_deletable(instance_id, outputs)
-        with engine_log.waiting(f"delete instance {instance_id}"):
-            self._api(outputs).delete(instance_id, outputs)
-
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
         if self._operations is None:
@@ -379,30 +378,6 @@ class EngineCalls:
         for bag in bags:
             self._operations.hide(bag)
         return self._operations
-
-    # messages in the words of the program
-
-    def _warn_of_recorded(self, key: str, instance_id: str, news: Mapping[str, Any]) -> None:
-        """Say that a property was given or dropped where the instance exists, and has nothing of it."""
-        log.warning(
-            "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
-            "effect, replace the instance: %srun `pulumi up --replace <URN>`",
-            instance_id,
-            self._words.name(key),
-            "recorded in the state" if news.get(key) else "dropped from the state",
-            f"remove {self._words.name('adopt_id')} and " if news.get("adopt_id") else "",
-        )
-
-    def _warn_of_dead(self, found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
-        """Say in a refresh that a connection does not work any more."""
-        if found.get("disabled") is True and model.declared_enabled(props) is not False:
-            fault, where = "is disabled at the service", "there"
-        elif found.get("valid") is False:
-            fault, where = "reports valid: false: its connection does not work", "at the service"
-        else:
-            return
-        data = self._words.name("provider_data")
-        log.warning("instance %s %s; log in again %s, or give new %s", found["id"], fault, where, data)
 
     def _ignored_tag(self, path: str) -> Problem:
         return Problem(
@@ -412,36 +387,9 @@ class EngineCalls:
         )
 
 
-def _warn_of_unusable(found: Mapping[str, Any]) -> None:
-    """Say that an instance which was just made or adopted does not work yet."""
-    faults = ["reports valid: false"] if found.get("valid") is False else []
-    faults += ["waits for further steps (provisionInteractions)"] if model.STEPS_LEFT in found else []
-    if faults:
-        log.warning(
-            "instance %s does not work yet: the service %s; complete the steps or log in again there, then look with "
-            "`pulumi-instances show %s`",
-            found["id"],
-            " and ".join(faults),
-            found["id"],
-        )
-
-
 def _watches_health(props: Mapping[str, Any]) -> bool:
     """Whether the program says how the connection is to be, so that a listing, which may not tell, is not enough."""
     return "enabled" in props or bool(props.get("require_valid"))
-
-
-def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-    """Say at create which values the service masks in its answer and we would not, going by their keys."""
-    shown, given = found.get(model.SHOWN) or {}, inputs.get("configuration") or {}
-    plain = [key for key in given if shown.get(key) == model.MASK != given[key] and not model.is_secret_key(key)]
-    if plain:
-        log.warning(
-            "instance %s: the service treats the configuration of %s as secret; make it a secret in the "
-            "program, or else the state holds it in plain text",
-            found["id"],
-            ", ".join(map(quote, plain)),
-        )
 
 
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:
@@ -449,8 +397,9 @@ def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, 
 
     They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
     """
-    given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
-    if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
+    is_new_or_managed = "tags" in olds if olds else "adopt_id" not in inputs
+    given = inputs.get("tags", [] if is_new_or_managed else None)
+    if not templates or given is None or isinstance(given, Unknown):
         return
     project, stack = ("", "") if place is None else (place.project, place.stack)
     tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]

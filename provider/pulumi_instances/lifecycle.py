@@ -1,4 +1,7 @@
-"""The door of dynamic providers: what the engine calls, in the plugin process, on any of its threads."""
+"""The dynamic provider: what the engine calls in the plugin process, on any of its threads.
+
+Each method turns the SDK's types into the dicts of `engine_calls`, and its answers back.
+"""
 
 from __future__ import annotations
 
