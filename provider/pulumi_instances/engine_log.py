@@ -1,4 +1,7 @@
-"""Our log as the engine shows it: warnings, and beside a resource the status of a call that takes long."""
+"""Our log as the engine shows it: warnings, and beside a resource the status of a call that takes long.
+
+The front ends say which resource a call is about (`about`, `waiting`); all other modules only use `logging`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from contextvars import ContextVar
 from . import process
 
 _LOGGER = "pulumi_instances"
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 """Seconds for the engine to take one line."""
 _STATUS_EVERY = 10.0
 """Seconds until a call has its first status, and between two."""
@@ -28,7 +31,7 @@ _urn: ContextVar[str] = ContextVar("urn", default="")
 
 @contextmanager
 def about(urn: str) -> Iterator[None]:
-    """What is logged inside is about this resource."""
+    """Have the engine show what is logged inside beside this resource."""
     token = _urn.set(urn)
     try:
         yield
@@ -58,10 +61,10 @@ class _Handler(logging.Handler):
         severity = self._severities.get(record.levelno, self._warning)
         try:
             request = self._request(severity=severity, message=line, urn=_urn.get(), ephemeral=is_status)
-            self._stub.Log(request, timeout=_PATIENCE)
+            self._stub.Log(request, timeout=_TIMEOUT)
         except self._failure:
             if not is_status:
-                print(f"warning: {line}", file=sys.stderr)  # the engine has gone, or is another one
+                print(f"warning: {line}", file=sys.stderr)  # the engine has ended, or is another program
 
 
 def connect(address: str, *, warnings: bool = False) -> None:
@@ -76,7 +79,7 @@ def connect(address: str, *, warnings: bool = False) -> None:
         log.propagate = False
 
 
-# The status of calls that take long. One thread looks at all of them.
+# The status of calls that take long. One thread logs those of all calls.
 
 
 class _Call:
@@ -86,20 +89,20 @@ class _Call:
         self._what = what
         self._began = time.monotonic()
         self._context = contextvars.copy_context()
-        self._told = 0.0
+        self._last_status = 0.0
 
-    def tell(self, now: float) -> None:
+    def show_status(self, now: float) -> None:
         """Log a status where it is time for one, as the call itself would."""
         seconds = now - self._began
-        if seconds - self._told >= _STATUS_EVERY:
-            self._told = seconds
+        if seconds - self._last_status >= _STATUS_EVERY:
+            self._last_status = seconds
             self._context.run(log.info, "%s: waiting for the service, %.0f s so far", self._what, seconds)
 
 
 _calls: dict[int, _Call] = {}
 _numbers = itertools.count()
 _lock = threading.Lock()
-_are_there = threading.Event()
+_any = threading.Event()
 _thread: threading.Thread | None = None
 
 
@@ -113,20 +116,20 @@ def waiting(what: str) -> Iterator[None]:
         if _thread is None:
             _thread = threading.Thread(target=_watch, daemon=True)
             _thread.start()
-        _are_there.set()
+        _any.set()
     try:
         yield
     finally:
         with _lock:
             del _calls[number]
             if not _calls:
-                _are_there.clear()
+                _any.clear()
 
 
 def _watch() -> None:
-    while _are_there.wait():
+    while _any.wait():
         time.sleep(_LOOK_EVERY)
         with _lock:
             calls = list(_calls.values())
         for call in calls:
-            call.tell(time.monotonic())
+            call.show_status(time.monotonic())

@@ -53,7 +53,7 @@ def test_a_property_takes_the_source_files_that_the_steps_name() -> None:
     """Those that name an ordinary one, and two for what answers show. Each set or function in the steps exists."""
     steps = how_to("a property")
     files = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py") if EVERYWHERE in path.read_text()}
-    shown = {f"provider/pulumi_instances/{name}.py" for name in ("lookup", "testing/emulator/wire")}
+    shown = {f"provider/pulumi_instances/{name}.py" for name in ("lookup", "testing/emulator/bodies")}
     assert set(re.findall(r"`(provider/[\w./]+)`", steps)) == files | shown
     names = set(re.findall(r"`(_?[A-Z_]+|from_wire|to_\w+)`", steps))
     assert {"INPUTS", "UPDATABLE", "CREATE_ONLY", "OUTPUT_ONLY", "HEALTH", "SECRET_OUTPUTS"} <= names

@@ -23,7 +23,7 @@ from pulumi_instances.core.state_format import PROVIDER
 from pulumi_instances.core.validation import check
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator
-from pulumi_instances.testing.emulator.wire import answer_to_get, answer_to_list
+from pulumi_instances.testing.emulator.bodies import answer_to_get, answer_to_list
 from tests.support.mocks import declare
 from tests.support.values import TWO_OF_EACH, Inputs
 

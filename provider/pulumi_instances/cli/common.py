@@ -144,11 +144,10 @@ def sources(stack: str | None, account: str | None, overrides: Sequence[str]) ->
     entries = pulumi_cli.stack_config(stack) if stack and not account else {}
     values = {key: entry.get("value") for key, entry in entries.items()}
     secrets = frozenset(key for key, entry in entries.items() if entry.get("secret"))
-    prefix = config.env_prefix(account)
     environ = dict(os.environ)
     for override in overrides:
         key, _, value = override.partition("=")
-        environ[prefix + _overridden(key).attribute.upper()] = value
+        environ[_overridden(key).variable(account)] = value
     return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries, stack)
 
 

@@ -192,7 +192,7 @@ def _left_behind(
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
-    key, variable = f"{config.NAMESPACE}:{setting.key}", config.env_prefix(account) + setting.attribute.upper()
+    key, variable = f"{config.NAMESPACE}:{setting.key}", setting.variable(account)
     value, source, secret = sources.environ.get(variable, "").strip(), f"the variable {variable}", setting.secret
     if not value:
         value, source, secret = str(sources.get(key) or "").strip(), "the stack", secret or key in sources.secrets

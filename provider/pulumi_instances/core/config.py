@@ -199,6 +199,10 @@ class Setting:
         """The name of its field in `Settings`; in capitals, the end of its environment variable."""
         return re.sub(r"(?<!^)([A-Z])", r"_\1", self.key).lower()
 
+    def variable(self, account: Any) -> str:
+        """Return the environment variable that sets it for an account: ``INSTANCES_EU_TIMEOUT`` for "eu"."""
+        return env_prefix(account) + self.attribute.upper()
+
 
 HowToSet = Callable[[Setting, Any], str]
 """What to do to give a setting to an account, which is None for the default one."""
@@ -265,11 +269,10 @@ def _values(
     environ = os.environ if environ is None else environ
     how_to_set = how_to_set or how_to_set_in_python
     account = get(ACCOUNT_KEY)
-    prefix = env_prefix(account)
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for setting in SETTINGS:
-        key, variable = f"{NAMESPACE}:{setting.key}", prefix + setting.attribute.upper()
+        key, variable = f"{NAMESPACE}:{setting.key}", setting.variable(account)
         raw, source = environ.get(variable, "").strip(), variable
         if not raw:
             raw, source = get(key), key
@@ -290,6 +293,7 @@ def _values(
             )
             problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
+        prefix = env_prefix(account)
         problems = _plain_http(values, prefix) or _not_the_emulator(values, prefix, environ)
     return values, problems
 
@@ -304,7 +308,7 @@ def env_prefix(account: Any) -> str:
 
 def variables(account: str | None) -> frozenset[str]:
     """The environment variables that `load` reads for an account."""
-    return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+    return frozenset(setting.variable(account) for setting in SETTINGS)
 
 
 _OF_THE_ENGINE = ("version", "pluginDownloadURL")

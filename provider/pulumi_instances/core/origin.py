@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import config
 from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting
 from .errors import (
     Cancelled,
@@ -80,7 +79,7 @@ class Origin:
 def of(get: Callable[[str], Any], environ: Mapping[str, str], base_url: str) -> Origin:
     """The origin of what `config.load` reads with these."""
     account = get(ACCOUNT_KEY)
-    variables = {setting.key: config.env_prefix(account) + setting.attribute.upper() for setting in SETTINGS}
+    variables = {setting.key: setting.variable(account) for setting in SETTINGS}
     return Origin(base_url, account, {key: name for key, name in variables.items() if environ.get(name, "").strip()})
 
 
@@ -89,11 +88,10 @@ def changed(used: Callable[[str], Any], stack: Mapping[str, Any], environ: Mappi
 
     A setting that comes from a variable is the same either way.
     """
-    prefix = config.env_prefix(None)
     return [
         key
         for setting in SETTINGS
-        if not environ.get(prefix + setting.attribute.upper(), "").strip()
+        if not environ.get(setting.variable(None), "").strip()
         and _value(setting, used(key := f"{NAMESPACE}:{setting.key}")) != _value(setting, stack.get(key))
     ]
 
