@@ -142,6 +142,8 @@ class EngineCalls:
                 _add_default_tags(inputs, self.settings.default_tags, olds, place)
             if (path := model.ignores_a_tag(ignored)) is not None:
                 problems = [self._ignored_tag(path)]
+        if not problems and "tags" in inputs:
+            inputs["tags"] = model.in_order(inputs["tags"], olds.get("tags"))
         line = news.get(model.LINE) if place is None else line_of(place)
         if line is not None:
             inputs[model.LINE] = line
@@ -403,4 +405,4 @@ def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, 
         return
     project, stack = ("", "") if place is None else (place.project, place.stack)
     tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
-    inputs["tags"] = model.normalise_tags([*given, *tags])
+    inputs["tags"] = [*given, *tags]

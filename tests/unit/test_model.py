@@ -117,6 +117,31 @@ def test_unknown_tags_are_kept() -> None:
     assert model.normalise_tags(["b", U, "a"]) == ["a", "b", U]
 
 
+@pytest.mark.parametrize(
+    ("olds", "tags", "expected"),
+    [
+        (["a", "b", "c"], ["b", "c", "d"], ["d", "b", "c"]),
+        (["a", "b", "c"], ["c", "b", "a", "a"], ["a", "b", "c"]),
+        (["c", "a"], ["a", "b", "c"], ["c", "a", "b"]),
+        (["a", "b", "c"], ["b", "c"], ["c", "b"]),
+        (["a", "b", "c", "d"], ["b", "x"], ["x", "b"]),
+        (["a", "b", "c", "d"], ["d"], ["d"]),
+        (["a", "b"], ["y", "x", "z"], ["x", "y", "z"]),
+        (["a", "a", "b"], ["b", "c"], ["c", "b"]),
+        (["a"], [], []),
+        ([], ["b", "a"], ["a", "b"]),
+        (None, ["b", "a"], ["a", "b"]),
+        (["a", 1], ["b", "a"], ["a", "b"]),
+        (["a", "b"], ["b", U], [U, "b"]),
+        (["a"], U, U),
+        (["a"], "b", "b"),
+    ],
+)
+def test_tags_keep_their_places(olds: Any, tags: Any, expected: Any) -> None:
+    """So that a list shows as few changed lines as it can."""
+    assert model.in_order(tags, olds) == expected
+
+
 # numbers and absent members
 
 
@@ -585,7 +610,7 @@ def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
 def test_outputs_always_hold_tags() -> None:
     """If nobody mentions tags, they are an empty list."""
     assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
-    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["a", "b"]
+    assert model.outputs({"id": "1", "tags": ["a", "b"]}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["b", "a"]
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:

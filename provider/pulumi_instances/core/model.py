@@ -154,14 +154,37 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in its one spelling: sorted, without repeats, unknown ones last.
+    """A set of tags in the one spelling in which sets are compared: sorted, without repeats, unknown ones last.
 
     An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
     """
-    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, (str, Unknown)) for tag in tags):
+    if not _are_tags(tags):
         return tags
     unknown = [tag for tag in tags if isinstance(tag, Unknown)]
     return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
+
+
+def _are_tags(tags: Any) -> bool:
+    return isinstance(tags, (list, tuple)) and all(isinstance(tag, (str, Unknown)) for tag in tags)
+
+
+def in_order(tags: Any, olds: Any) -> Any:
+    """The set ``tags``, with each that is in ``olds`` at its place there, and the new ones in the places of the others.
+
+    The engine compares lists by position: so it shows one changed tag as one changed line. Where tags were removed, the
+    last ones take their places.
+    """
+    tags = normalise_tags(tags)
+    if not (_are_tags(tags) and _are_tags(olds)):
+        return tags
+    kept = [tag if tag in tags else None for tag in dict.fromkeys(olds)]
+    new = (tag for tag in tags if tag not in kept)
+    ordered = [next(new, None) if tag is None else tag for tag in kept]
+    ordered += new
+    while None in ordered:
+        if (last := ordered.pop()) is not None:
+            ordered[ordered.index(None)] = last
+    return ordered
 
 
 def normalise_id(value: Any) -> str:
@@ -423,7 +446,7 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
     if (declared := declared_enabled(known)) != merged.get("enabled"):
         merged[ENABLED] = declared
     merged.setdefault("tags", [])
-    merged["tags"] = normalise_tags(merged["tags"])
+    merged["tags"] = in_order(merged["tags"], known.get("tags"))
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
