@@ -244,6 +244,12 @@ def test_a_message_does_not_show_what_the_program_makes_a_secret(
     assert "s3cret-text" not in str(failure.value)
 
 
+def test_a_look_up_does_not_show_what_it_was_asked_with_in_secret(provider: Native) -> None:
+    """Neither its name nor the tags beside it."""
+    with pytest.raises(NativeError, match=r'no instance has name: "\[secret\]" and tag "\[secret\]"'):
+        provider.invoke("getInstance", name=secret("s3cret-name"), tags=["s3cret-tag"])
+
+
 def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
     news = {"yourMom": UNKNOWN, "tags": ["a", UNKNOWN], "configuration": {"url": [UNKNOWN]}, "providerData": UNKNOWN}
     checked, failures = provider.check(news)
