@@ -11,6 +11,7 @@ from pulumi.dynamic import Resource
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor, monitor_supports_feature
 
+from .accounts import demand_plain_tags
 from .core import model
 from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, IGNORED, OUTPUTS, SECRET_OUTPUTS, TOLD, URN, with_secrets
 from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
@@ -102,6 +103,7 @@ class Instance(Resource, module="instances", name="Instance"):
             the state.
         :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
+        demand_plain_tags()
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,

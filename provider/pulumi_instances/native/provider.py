@@ -188,6 +188,8 @@ class InstancesServicer(ResourceProviderServicer):
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
+        if any(key == "defaultTags" and wire.holds_secret(value) for key, value in request.args.fields.items()):
+            calls.setting_problems = [config.SECRET_TAGS]  # the checks say so: a refresh and a destroy go on
         self._calls = calls
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
