@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 from pulumi.runtime.settings import get_monitor
 
 from .core import config
@@ -23,9 +24,27 @@ class Account(pulumi.ProviderResource):
         self, name: str, settings: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None
     ) -> None:
         """Register the provider; both secrets become secret in the state."""
-        inputs = {key: pulumi.Output.secret(value) if key in _SECRETS else value for key, value in settings.items()}
+        inputs: dict[str, Any] = {
+            key: pulumi.Output.secret(value) if key in _SECRETS else value for key, value in settings.items()
+        }
+        if config.DEFAULT_TAGS in inputs:
+            inputs[config.DEFAULT_TAGS] = _plain(inputs[config.DEFAULT_TAGS])
         super().__init__("pulumi-python", name, inputs, opts)
         self.settings = settings
+
+
+async def _plain(tags: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The tags of every instance of an account. Raises RunError where they are secret, as none can be."""
+    output = pulumi.Output.from_input(tags)
+    if await output.is_secret():
+        raise pulumi.RunError(str(config.SECRET_TAGS))
+    return output
+
+
+def demand_plain_tags() -> None:
+    """Raise RunError where the stack's configuration keeps the tags of every instance secret."""
+    if is_config_secret(config.DEFAULT_TAGS):
+        raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}

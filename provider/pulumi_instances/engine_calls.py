@@ -351,15 +351,20 @@ class EngineCalls:
         unsure = model.HEALTH if {"provider_data", "enabled", "configuration"} & set(changed) else ()
         return {**self._updated({}, olds, news), **dict.fromkeys(unsure, UNKNOWN)}
 
-    def find_one(self, arguments: Mapping[str, Any]) -> Bag:
-        """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``."""
-        given = [arguments.get(key) for key in ("id", "name", "tags", "your_mom")]
-        return self._api().find_one(*given)
+    def find_one(self, arguments: Mapping[str, Any], *, secret: bool = False) -> Bag:
+        """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``.
 
-    def find_all(self, arguments: Mapping[str, Any]) -> list[Bag]:
-        """Look up all instances with this ``name``, ``tags`` and ``your_mom``."""
+        No message repeats them where something in them is ``secret``.
+        """
+        given = [arguments.get(key) for key in ("id", "name", "tags", "your_mom")]
+        with self._api().hiding([*model.texts(given)] if secret else []):
+            return self._api().find_one(*given)
+
+    def find_all(self, arguments: Mapping[str, Any], *, secret: bool = False) -> list[Bag]:
+        """Look up all instances with this ``name``, ``tags`` and ``your_mom``, as `find_one` does."""
         given = [arguments.get(key) for key in ("name", "tags", "your_mom")]
-        return self._api().find_all(*given)
+        with self._api().hiding([*model.texts(given)] if secret else []):
+            return self._api().find_all(*given)
 
     def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
         """These outputs with the token and the health that a GET tells: a create may not have seen them.

@@ -16,7 +16,7 @@ import pulumi
 from pulumi.runtime.config import get_config
 
 from .accounts import Account
-from .core import config, identity
+from .core import config, identity, model
 from .core.errors import InputError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
@@ -161,8 +161,11 @@ def _when_known(
         sources = {*await given.resources(), *await _depended_on(opts)}
         if not await _exist(sources):
             return None, False, sources
+        client, arguments = _client(known["settings"]), known["arguments"]
+        secrets = [*model.texts(arguments)] if await given.is_secret() else []
         try:
-            return await asyncio.to_thread(search, _client(known["settings"]), known["arguments"]), True, sources
+            with client.hiding(secrets):
+                return await asyncio.to_thread(search, client, arguments), True, sources
         except LookupFailed as failure:
             # `up` may be going to give it the name that the preview shows already.
             if pulumi.runtime.is_dry_run() and sources and not failure.candidates:

@@ -49,6 +49,29 @@ def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emu
     assert instances_api.requests == []
 
 
+@pytest.mark.parametrize("of", ["stack", "account"])
+def test_tags_of_every_instance_cannot_be_secret(stack: Harness, instances_api: Emulator, of: str) -> None:
+    """The service shows tags to everyone, so that a secret among them is refused in the preview."""
+    key = "instances:defaultTags" if of == "stack" else "acceptance:tags"
+    stack.configure({key: auto.ConfigValue("s3cret-tag", secret=True)})
+    stack.program(
+        'Instance("box", your_mom="dropbox")'
+        if of == "stack"
+        else f"""
+        eu = account("eu", base_url="{instances_api.base_url}", user_secret="{instances_api.user_secret}",
+            organization_secret="{instances_api.organization_secret}",
+            settings={{"defaultTags": pulumi.Config().require_secret("tags")}})
+        Instance("box", your_mom="dropbox", opts=pulumi.ResourceOptions(provider=eu))
+        """
+    )
+
+    with pytest.raises(auto.CommandError, match="instances:defaultTags is a secret, which no tag can be") as failure:
+        stack.preview()
+
+    assert "accounts.py" not in str(failure.value), "no frame of ours"
+    assert instances_api.requests == []
+
+
 def test_a_setting_that_does_not_exist_is_told_in_the_preview(stack: Harness) -> None:
     """It is ignored, whichever way it came in. The nearest one is named."""
     stack.configure({"instances:timout": auto.ConfigValue("60")})

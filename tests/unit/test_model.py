@@ -656,12 +656,12 @@ def test_keys_that_look_secret_are_known(key: str, secret: bool) -> None:
 
 
 def test_secret_values_are_found_at_any_depth() -> None:
-    """No message may repeat any string of configuration and data, whatever its key."""
+    """No message may repeat any text or number of configuration and data, whatever its key."""
     bag = inputs(
-        configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5},
+        configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5.0, "on": True},
         provider_data={"code": "s2", "nested": {"list": ["s3", 4, {"deep": "s4"}]}},
     )
-    assert sorted(model.secret_values(bag)) == ["https://x", "s1", "s2", "s3", "s4"]
+    assert sorted(model.secret_values(bag)) == ["4", "5", "https://x", "s1", "s2", "s3", "s4"]
     assert model.secret_values(inputs()) == []
 
 

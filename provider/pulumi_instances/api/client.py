@@ -6,7 +6,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from ..core import model
 from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
 from ..core.dialect import DIALECTS, spoken_in
-from ..core.errors import Cancelled, InputError, NotFound, UnexpectedAnswer
+from ..core.errors import Cancelled, InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
 from ..core.words import PYTHON, Words
 from . import retry
@@ -80,6 +81,15 @@ class Client:
         """Never repeat these in a message: a server's error may quote what it was sent."""
         with self._lock:
             self._secrets.update(secrets)
+
+    @contextmanager
+    def hiding(self, secrets: Collection[str]) -> Iterator[None]:
+        """Never repeat these either, in no error of what runs inside: they are what is asked for."""
+        self.hide(secrets)
+        try:
+            yield
+        except InstancesError as error:
+            raise error.without(secrets) from None
 
     # operations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -13,8 +13,10 @@ from pulumi.output import Unknown
 from ..core import identity, marks, model
 from ..core.config import Settings
 from ..core.errors import (
+    BLOT,
     AdoptionRefused,
     AnotherInstance,
+    Concealed,
     InputError,
     InstancesError,
     NotFound,
@@ -43,16 +45,6 @@ _LONGEST_PAUSE = 10.0
 
 _LOOKS = (0.5, 1.0, 2.0, 4.0)
 """Seconds to wait for a young instance that is not visible yet, one after another."""
-
-
-class Concealed(str):
-    """Text that goes to the API as it is, and into messages, which show names by their repr, as ``[secret]``."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """What messages show."""
-        return "[secret]"
 
 
 class Operations:
@@ -97,10 +89,10 @@ class Operations:
         self._client.hide(texts)
 
     def concealing(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """These inputs, with a name that messages about them never show where it is to be concealed."""
+        """These inputs, with a name and a connector that no message about them shows where they are to be concealed."""
         with self._lock:
-            hidden = inputs.get("name") in self._concealed
-        return {**inputs, "name": Concealed(inputs["name"])} if hidden else dict(inputs)
+            hidden = [key for key in ("name", "your_mom") if inputs.get(key) in self._concealed]
+        return {**inputs, **{key: Concealed(inputs[key]) for key in hidden}}
 
     def note_new(self, line: Line) -> None:
         """The program declares a resource that gets a new instance."""
@@ -112,7 +104,7 @@ class Operations:
         Where there is none, a warning says what changes: the engine shows an adoption as a create.
         """
         instance_id = inputs["adopt_id"]
-        problem, found = self._adoptions.plan(instance_id, inputs.get("your_mom"), line)
+        problem, found = self._adoptions.plan(instance_id, self.concealing(inputs).get("your_mom"), line)
         if problem is not None:
             return [problem]
         wanted = model.to_update(inputs)
@@ -121,7 +113,9 @@ class Operations:
             log.warning(
                 "instance %s exists and is adopted: that changes %s",
                 instance_id,
-                " and ".join(f"its {key} from {found[key]!r} to {self._shown(wanted[key])}" for key in changes),
+                " and ".join(
+                    f"its {key} from {self._shown(found[key])} to {self._shown(wanted[key])}" for key in changes
+                ),
             )
         return []
 
@@ -386,6 +380,10 @@ class Operations:
         """All instances that are meant (`selection.all_of`)."""
         return selection.all_of(self._client, name, tags, your_mom)
 
+    def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
+        """Nothing that is said of what runs inside repeats these (`Client.hiding`)."""
+        return self._client.hiding(secrets)
+
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """What runs inside has to end after so many seconds (`retry`)."""
         return retry.within(seconds, self._client.clock)
@@ -544,9 +542,9 @@ class Operations:
             return not self._concealed.isdisjoint(model.texts(value))
 
     def _shown(self, value: Any) -> str:
-        """A name or tags of the program, for a message."""
+        """A name or tags, for a message: those of the service may be the ones that the program gives."""
         if self._is_concealed(value):
-            return "[secret]"
+            return BLOT
         unknown = [value, *value] if isinstance(value, list) else [value]
         return "what is not known yet" if any(isinstance(each, Unknown) for each in unknown) else repr(value)
 

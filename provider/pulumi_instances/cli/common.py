@@ -22,11 +22,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..api import selection
 from ..api.selection import Selection
 from ..core import config, identity, model, origin
+from ..core.errors import BLOT as BLOT
 from ..core.errors import InputError, quote
 from ..core.marks import stack_digest
 from . import exported_state, project, pulumi_cli
 from .exported_state import Held, held
-from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:
     from ..api.client import Client, Found, OnPage

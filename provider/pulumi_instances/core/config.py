@@ -378,6 +378,15 @@ def how_to_set_in_python(setting: Setting, account: Any) -> str:
     return f'run "pulumi config set {words}"'
 
 
+DEFAULT_TAGS = f"{NAMESPACE}:defaultTags"
+SECRET_TAGS = Problem(
+    DEFAULT_TAGS,
+    "is a secret, which no tag can be: the service, and the state, show tags in plain text",
+    f"give it without a secret, as with `pulumi config set {DEFAULT_TAGS} <tags>`",
+)
+"""What a door says where the configuration keeps the tags of every instance secret."""
+
+
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
     """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
     parts = urlsplit(values["base_url"])

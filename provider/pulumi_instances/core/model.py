@@ -53,8 +53,10 @@ SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are recorded, and never sent."""
+TOLD = ("your_mom", "name", "tags")
+"""Inputs that messages repeat, unless they may be secret."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
-"""Inputs of which no message repeats a text."""
+"""Inputs of which no message repeats a text or a number."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
 """What no program can give."""
 HEALTH = ("valid", "disabled")
@@ -86,7 +88,7 @@ HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
 """What is secret in a state whatever the inputs are."""
 FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
+"""A hidden input: which of TOLD hold Outputs, and so may hold secrets."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
@@ -138,6 +140,18 @@ def with_secrets(value: Any, mark: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return [with_secrets(item, mark) for item in value]
     return value
+
+
+def marked(bag: Mapping[str, Any], mark: Callable[[Any], Any]) -> dict[str, Any]:
+    """Inputs or outputs with ``mark`` put on all that is secret, whatever the program has said of it."""
+    return {
+        key: mark(value)
+        if key in (*SECRET_STATE, "provider_data")
+        else with_secrets(value, mark)
+        if key in MAY_HOLD_SECRETS
+        else value
+        for key, value in bag.items()
+    }
 
 
 def kind_of(value: object) -> str:
@@ -524,14 +538,16 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
-    """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
+    """What no message may repeat of these inputs or outputs: any text or number of `configuration` may be secret."""
     return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS, MADE) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every string in a value, at any depth."""
+    """Every text and every number in a value, at any depth, as text."""
     if isinstance(value, str):
         yield value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield str(plain(value))
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from texts(item)

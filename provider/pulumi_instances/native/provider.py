@@ -188,6 +188,8 @@ class InstancesServicer(ResourceProviderServicer):
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
+        if any(key == "defaultTags" and wire.holds_secret(value) for key, value in request.args.fields.items()):
+            calls.setting_problems = [config.SECRET_TAGS]  # the checks say so: a refresh and a destroy go on
         self._calls = calls
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
@@ -323,11 +325,12 @@ class InstancesServicer(ResourceProviderServicer):
     def Invoke(self, request: Any) -> Any:
         """The two look-ups. They ask at once, in previews too."""
         arguments = spelling.ours(wire.decode(request.args))
+        secret = any(map(wire.holds_secret, request.args.fields.values()))
         if request.tok == GET_INSTANCE:
-            return _returned(_found(self._calls.find_one(arguments)), request.args)
+            return _returned(_found(self._calls.find_one(arguments, secret=secret)), secret=secret)
         if request.tok == GET_INSTANCES:
-            found = [_found(each) for each in self._calls.find_all(arguments)]
-            return _returned({"instances": found}, request.args)
+            found = [_found(each) for each in self._calls.find_all(arguments, secret=secret)]
+            return _returned({"instances": found}, secret=secret)
         raise InputError(f"{request.tok} is not a function of this package", f"use {GET_INSTANCE} or {GET_INSTANCES}")
 
     def _sleep(self, seconds: float) -> None:
@@ -442,9 +445,9 @@ def _found(instance: Mapping[str, Any]) -> Bag:
     return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
-def _returned(values: Bag, given: Any) -> Any:
+def _returned(values: Bag, *, secret: bool) -> Any:
     """What a function answers: all of it is secret where something in the question was."""
-    if any(map(wire.holds_secret, given.fields.values())):
+    if secret:
         values = {key: wire.secret(value) for key, value in values.items()}
     response = provider_pb2.InvokeResponse()
     getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python
