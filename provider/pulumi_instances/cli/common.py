@@ -266,6 +266,24 @@ def how_to_take_over(account: str | None) -> str:
     return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
 
 
+def left_behind(
+    documents: Mapping[str, Any],
+    stack: str | None,
+    held: Sequence[Held],
+    listed: Sequence[Mapping[str, Any]],
+    account: str | None,
+) -> list[str]:
+    """The ids of what carries the mark of these states' stacks, and is in none of them: an interrupted run leaves it.
+
+    None of them where nothing says which stack a state is of.
+    """
+    try:
+        digests = stack_digests(documents, stack)
+    except click.ClickException:
+        return []
+    return [found["id"] for found in listed if is_of(found, digests) and not holders(found, held, account)]
+
+
 def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
     """The instances of a listing by their ids, each completed by a GET if the listing does not show its token.
 
