@@ -112,7 +112,7 @@ class EngineCalls:
 
     def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
         """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
-        for problem in config.unknown(keys, os.environ, account):
+        for problem in config.unknown(keys, os.environ, account, os.environ.get("PULUMI_PROJECT")):
             log.warning("%s", problem)
 
     def explained(self, error: InstancesError) -> InstancesError:

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..api import selection
 from ..api.selection import Selection
 from ..core import config, identity, model, origin
-from ..core.errors import InputError, quote
+from ..core.errors import InputError, Problem, quote
 from ..core.marks import stack_digest
 from . import exported_state, project, pulumi_cli
 from .exported_state import Held, held
@@ -109,10 +109,15 @@ def client_of(found: Sources, account: str | None) -> Client:
     from ..api.client import Client
 
     settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
-    for problem in config.unknown(found.keys, found.environ, account):
+    for problem in unknown(found, account):
         note(f"Warning: {problem}")
     click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
     return Client(settings, account=account)
+
+
+def unknown(found: Sources, account: str | None) -> list[Problem]:
+    """What looks like a setting in these sources and is none."""
+    return config.unknown(found.keys, found.environ, account, project.name_in(Path.cwd()))
 
 
 def _how_to_set(stack: str | None) -> config.HowToSet:
@@ -261,11 +266,6 @@ def is_of(found: Mapping[str, Any], stacks: Collection[str]) -> bool:
     return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
-def how_to_take_over(account: str | None) -> str:
-    """What to do about instances that an interrupted run has left, as an advice begins."""
-    return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
-
-
 def left_behind(
     documents: Mapping[str, Any],
     stack: str | None,
@@ -282,6 +282,11 @@ def left_behind(
     except click.ClickException:
         return []
     return [found["id"] for found in listed if is_of(found, digests) and not holders(found, held, account)]
+
+
+def how_to_take_over(account: str | None) -> str:
+    """What to do about instances that an interrupted run has left, as an advice begins."""
+    return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
 
 
 def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:

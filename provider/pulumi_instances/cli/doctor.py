@@ -87,7 +87,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     for setting in config.SETTINGS:
         if finding := _setting(setting, sources, account):
             yield finding
-    for problem in config.unknown(sources.keys, sources.environ, account):
+    for problem in common.unknown(sources, account):
         yield Finding(problem.property, problem.fault, problem.advice)
     document = _exported(stack)
     if isinstance(document, Finding):
