@@ -147,6 +147,7 @@ class EngineCalls:
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             if not olds:
                 self._operations.note_new(line)
+            problems = problems or self._problems_of_lookups(news.get(model.ASKED))
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
@@ -154,6 +155,12 @@ class EngineCalls:
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
         return Checked(inputs, [*problems, *self.setting_problems])
+
+    def _problems_of_lookups(self, asked: object) -> list[Problem]:
+        """Refuse a program whose look-ups ask an account that is not this one, given as `identity.account_of`."""
+        if self.settings is None or self._origin is None or not isinstance(asked, str):
+            return []
+        return [] if asked == identity.account_of(self.settings) else [self._origin.problem_of_lookups()]
 
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
         """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.

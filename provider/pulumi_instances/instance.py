@@ -11,8 +11,20 @@ from pulumi.dynamic import Resource
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor, monitor_supports_feature
 
+from .accounts import asked_beside
 from .core import model
-from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, IGNORED, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
+from .core.model import (
+    ANSWERED,
+    ASKED,
+    DEFAULTS,
+    FROM_OUTPUTS,
+    IGNORED,
+    OUTPUTS,
+    SECRET_OUTPUTS,
+    UPDATABLE,
+    URN,
+    with_secrets,
+)
 from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
 from .lifecycle import InstanceProvider
 
@@ -116,6 +128,7 @@ class Instance(Resource, module="instances", name="Instance"):
             "require_valid": require_valid,
             "adopt_id": adopt_id,
             URN: _urn(resource_name, opts),
+            ASKED: asked_beside(self),
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]

@@ -91,9 +91,11 @@ URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
 """A hidden input: the paths in the option `ignore_changes`."""
+ASKED = "__asked"
+"""A hidden input, secret: the account that look-ups of the program ask, as a digest (`identity.account_of`)."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, LINE)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, ASKED, LINE)
 """What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"
