@@ -7,6 +7,7 @@ Dynamic providers have no functions that the engine could call, so the program's
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,8 +17,8 @@ import pulumi
 from pulumi.runtime.config import get_config
 
 from .accounts import Account, holds_outputs, note_asked
-from .core import config, identity
-from .core.errors import InputError, LookupFailed
+from .core import config, identity, origin
+from .core.errors import InputError, InstancesError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
@@ -229,9 +230,13 @@ def _of_the_stack() -> dict[str, Any]:
 
 
 def _ask(settings: Mapping[str, Any], search: Callable[[Client], Answer]) -> Answer:
-    """What the search finds in the account with these settings."""
+    """What the search finds in the account with these settings, which its errors name."""
     loaded = config.load(settings.get)
-    return search(_shared_client(loaded, settings.get(config.ACCOUNT_KEY)))
+    try:
+        return search(_shared_client(loaded, settings.get(config.ACCOUNT_KEY)))
+    except InstancesError as error:
+        origin.of(settings.get, os.environ, loaded.base_url).place(error)
+        raise
 
 
 @cache
