@@ -117,7 +117,7 @@ class EngineCalls:
 
     def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
         """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
-        for problem in config.unknown(keys, os.environ, account):
+        for problem in config.unknown(keys, os.environ, account, os.environ.get("PULUMI_PROJECT")):
             log.warning("%s", problem)
 
     def explained(self, error: InstancesError) -> InstancesError:
@@ -154,6 +154,7 @@ class EngineCalls:
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             if not olds:
                 self._operations.note_new(line)
+            problems = problems or self._problems_of_lookups(news.get(model.ASKED))
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
@@ -161,6 +162,12 @@ class EngineCalls:
             if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
                 problems = [_NO_SWITCH]
         return Checked(inputs, [*problems, *self.setting_problems])
+
+    def _problems_of_lookups(self, asked: object) -> list[Problem]:
+        """Refuse a program whose look-ups ask an account that is not this one, given as `identity.account_of`."""
+        if self.settings is None or self._origin is None or not isinstance(asked, str):
+            return []
+        return [] if asked == identity.account_of(self.settings) else [self._origin.problem_of_lookups()]
 
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
         """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.

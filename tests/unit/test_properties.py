@@ -12,7 +12,7 @@ import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from pulumi_instances import Instance, InstanceResult, lifecycle
+from pulumi_instances import Instance, InstanceResult, get_instances, lifecycle
 from pulumi_instances.cli import audit, common, import_document
 from pulumi_instances.cli.exported_state import Held
 from pulumi_instances.cli.generated_program import program
@@ -204,13 +204,20 @@ def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: Engi
     assert set(adopted.outputs) - set(model.OUTPUTS) == {*model.HIDDEN} - {model.CREATED}
 
 
-def test_hidden_inputs_are_those_that_no_program_gives() -> None:
+def test_hidden_inputs_are_those_that_no_program_gives(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The resource sends them beside the arguments. The line comes back from the state, with ignore_changes.
 
     Check drops them.
     """
     opts = pulumi.ResourceOptions(ignore_changes=["name"])
-    monitor = declare(lambda: Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts))
+
+    def program() -> None:
+        Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts)
+        get_instances()
+
+    for name, value in api.env.items():
+        monkeypatch.setenv(name, value)
+    monitor = declare(program)
     sent = MessageToDict(monitor.registered[0].object)
     assert set(sent) - {*model.INPUTS, PROVIDER} == {*model.HIDDEN_INPUTS} - {model.LINE}
     assert check({**EACH, **{key: [] for key in model.HIDDEN_INPUTS}}) == (EACH, [])

@@ -315,13 +315,17 @@ _OF_THE_ENGINE = ("version", "pluginDownloadURL")
 """What the engine adds to the inputs of a native provider."""
 _ALIKE = 0.8
 """How alike a variable has to be to one of ours: others may begin with our prefix, too."""
+_NAMESPACE_ALIKE = 0.7
+"""How alike the start of a key or a variable has to be to ours, such as ``pulumi-instances``, where its end is, too."""
 
 
-def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None) -> list[Problem]:
+def unknown(
+    keys: Iterable[str], environ: Mapping[str, str], account: Any = None, project: str | None = None
+) -> list[Problem]:
     """What is given as a setting and is not one, such as ``instances:timout``: it would be ignored.
 
-    ``keys`` are those of the configuration, with their namespace. Of the variables, those count that are like one of
-    this account.
+    ``keys`` are those of the configuration, with their namespace; those of the ``project`` are the program's own. Of
+    the variables, those count that are like one of this account.
     """
     from difflib import get_close_matches  # here, since programs import this module, too
 
@@ -334,15 +338,35 @@ def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None
             near = get_close_matches(word, known, 1)
             advice = f"write {NAMESPACE}:{near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
             problems.append(Problem(quote(key), "is not a setting, and is ignored", advice))
+        alike = namespace not in (NAMESPACE, project) and get_close_matches(namespace, [NAMESPACE], 1, _NAMESPACE_ALIKE)
+        if alike and (near := get_close_matches(word, known, 1, _NAMESPACE_ALIKE)):
+            advice = f"write {NAMESPACE}:{near[0]}"
+            problems.append(Problem(quote(key), "is not a setting of this provider, and is ignored", advice))
     prefix, endings = env_prefix(account), {setting.attribute.upper() for setting in SETTINGS}
     for name in sorted(environ):
         ending = name.removeprefix(prefix)
+        if variable := _misnamed(name, prefix):
+            advice = f"rename it to {variable}, or unset it"
+            problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
         if name == ending or any(name.endswith(f"_{each}") for each in endings):  # the second may be of an account
             continue
         if near := get_close_matches(ending, endings, 1, _ALIKE):
             advice = f"rename it to {prefix}{near[0]}, or unset it"
             problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
     return problems
+
+
+def _misnamed(name: str, prefix: str) -> str | None:
+    """The variable that one like INSTANCE_USER_SECRET is meant to be; only what every account needs, which is ours."""
+    from difflib import get_close_matches
+
+    for ending in [f"_{setting.attribute.upper()}" for setting in SETTINGS if setting.required]:
+        start = name.removesuffix(ending)
+        if start == name or name.startswith(f"{NAMESPACE.upper()}_"):
+            continue
+        if get_close_matches(start, [prefix[:-1]], 1, _NAMESPACE_ALIKE):
+            return prefix[:-1] + ending
+    return None
 
 
 def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:

@@ -53,7 +53,7 @@ SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are recorded, and never sent."""
-TOLD = ("your_mom", "name", "tags")
+QUOTED = ("your_mom", "name", "tags")
 """Inputs that messages repeat, unless they may be secret."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
 """Inputs of which no message repeats a text or a number."""
@@ -88,14 +88,16 @@ HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
 """What is secret in a state whatever the inputs are."""
 FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of TOLD hold Outputs, and so may hold secrets."""
+"""A hidden input: which of QUOTED hold Outputs, and so may hold secrets."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
 """A hidden input: the paths in the option `ignore_changes`."""
+ASKED = "__asked"
+"""A hidden input, secret: the account that look-ups of the program ask, as a digest (`identity.account_of`)."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, LINE)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, ASKED, LINE)
 """What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"

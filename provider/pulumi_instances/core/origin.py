@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting
+from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting, env_prefix
 from .errors import (
     Cancelled,
     ConnectionFailed,
     CreateLost,
     InstancesError,
     LookupFailed,
+    Problem,
     StatusError,
     UnexpectedAnswer,
 )
@@ -51,6 +52,19 @@ class Origin:
         sources = " and ".join(dict.fromkeys(secrets))
         asked = f"{self.base_url} {whose}," if sources == url else f"{self.base_url} from {url}, {whose}"
         error.cause += f" (asked {asked} from {sources})"
+
+    def problem_of_lookups(self) -> Problem:
+        """The problem of a resource in a program whose look-ups ask another account than this one."""
+        required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
+        ours = [variable for variable in required if variable]
+        prefix = env_prefix(self.account)
+        same = f"set {' and '.join(ours)}" if ours else f"unset the variables {prefix}…"
+        return Problem(
+            "look-ups of this program",
+            f"ask another account than that of its resources ({self.base_url}, {self._name})",
+            f"{same} in the process that runs the program, too (env_vars of an Automation API workspace do not reach "
+            "an inline program), or give all of it in the program or the stack's configuration",
+        )
 
     def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
         """Say how to use what the stack's configuration has by now, in an error whose advice is about settings.
