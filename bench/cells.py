@@ -14,10 +14,8 @@ from typing import Any
 from .api import Api, peak
 from .engines import ENGINES, Engine
 from .opentofu import OpenTofu
+from .operations import OPERATIONS
 from .usage import Usage
-
-OPERATIONS = ("up", "preview", "update", "refresh", "destroy")
-"""``up`` creates all, ``preview`` finds nothing to do, ``update`` changes the tags of all."""
 
 _REPEATABLE = ("preview", "refresh")
 """They leave the state as it was, so that they can be run again at once."""

@@ -1,25 +1,24 @@
-"""The results as JSON, CSV and a Markdown table."""
+"""The results as JSON and as a Markdown table."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from .cells import OPERATIONS, Measurement
-from .growth import growths
+from .cells import Measurement
+from .operations import OPERATIONS
 from .summary import Summary
 from .targets import targets
 
 RESULTS = Path(__file__).parent / "results"
 SCRATCH = Path(__file__).parent.parent / ".cache" / "bench"
 
-_ORDER = ("floor", "ours", "native", "yaml", "shards", "textbook", "opentofu")
+_ORDER = ("floor", "ours", "native", "yaml", "textbook", "opentofu")
 _Show = Callable[[Measurement, "Measurement | None"], str]
 
 
@@ -44,13 +43,9 @@ def read(directory: Path) -> Run:
 
 
 def write(run: Run, directory: Path) -> None:
-    """Write the table, as Markdown, CSV and JSON, over that of an earlier run."""
+    """Write the measurements as JSON and the table as Markdown, over those of an earlier run."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n")
-    with (directory / "results.csv").open("w", newline="") as file:
-        rows = csv.DictWriter(file, [column.name for column in fields(Measurement)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(map(asdict, run.measurements))
     (directory / "table.md").write_text("\n".join(_document(run)) + "\n")
 
 
@@ -58,17 +53,13 @@ def _document(run: Run) -> Iterable[str]:
     summary = Summary(run.measurements)
     yield "# Benchmark results\n"
     yield f"Written by `make bench`, {run.began}; {run.machine}, CLI {run.cli}; load at the start {run.load:.1f}."
-    yield "Every run of every row is in `results.csv`; of repeated runs the fastest counts, for each provider alike."
+    yield "Every run is in `results.json`; of repeated runs the fastest counts, for each provider alike."
     yield ""
     yield "| provider | what it is |\n|---|---|"
     yield "| floor | a dynamic resource that does nothing, with the same keys in a state of about the same size |"
     yield "| ours | `pulumi_instances`, as it comes |"
     yield "| native | the native package `instances`, with the same program in Python and its generated SDK |"
     yield "| yaml | the native package with a program in YAML, where no Python program starts |"
-    yield (
-        "| shards | the same in eight explicit providers of four threads each: what the SDK allows in public. Checks "
-        "wait behind creates, and the SDK registers provider by provider, so that fewer than 32 calls are in flight |"
-    )
     yield (
         "| textbook | a class in the program that calls `requests`, as tutorials show it. With 1,000 it fails: the SDK "
         "(3.272) wraps its pickler once more for each resource, and for such a class ends in a RecursionError |"
@@ -78,7 +69,6 @@ def _document(run: Run) -> Iterable[str]:
     yield "| engine | what it is |\n|---|---|"
     yield "| cli | the Pulumi CLI with its file backend, `--parallel 32` |"
     yield "| cli, no checkpoints | the same with `PULUMI_SKIP_CHECKPOINTS=true`: the state is written once |"
-    yield "| local | the local engine of `pulumi_instances.testing`, as many steps at once |"
     yield ""
     yield from _targets(summary, run.figures)
     yield from _table(summary, _seconds, "Wall time, seconds (and the ratio to the floor beside it)")
@@ -89,7 +79,6 @@ def _document(run: Run) -> Iterable[str]:
         "Provider processes: CPU ms per instance (their start included), most resident MiB",
     )
     yield from _state(summary)
-    yield from _growth(summary)
     yield "## Without an engine\n"
     yield "| figure | value |\n|---|--:|"
     for name, value in run.figures.items():
@@ -136,20 +125,4 @@ def _state(summary: Summary) -> Iterable[str]:
     seen = {(found.engine, found.variant): found.state for found in summary.select(operation="up")}
     for (engine, variant), size in sorted(seen.items()):
         yield f"| {engine} | {variant} | {size:,} |"
-    yield ""
-
-
-def _growth(summary: Summary) -> Iterable[str]:
-    rows = [
-        f"| {engine} | {latency} | {operation} | {variant} | {found.start:.2f} | {found.each * 1000:.2f} |"
-        f" {found.pair * 1e6:.3f} | {found.quadratic(1000):.0%} |"
-        for engine, latency, operation, variant, found in growths(summary)
-    ]
-    if not rows:
-        return
-    yield "## Growth with N instances\n"
-    yield (Path(__file__).parent / "growth.md").read_text()
-    yield "| engine | latency, ms | operation | provider | start, s | ms × N | µs × N² | N² part at 1,000 |"
-    yield "|---|--:|---|---|--:|--:|--:|--:|"
-    yield from rows
     yield ""

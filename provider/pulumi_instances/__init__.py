@@ -1,4 +1,9 @@
-"""Instances of the Instances API as Pulumi resources."""
+"""Instances of the Instances API as Pulumi resources.
+
+>>> crm = Instance("crm", your_mom="sfdc", tags=["eu"])
+
+What is exported here is public, and so is `pulumi_instances.testing`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ __all__ = [
     "get_instances_output",
 ]
 
-_HOMES = {"Instance": ".instance", "InstancesError": ".core.errors", "account": ".accounts"}
+_MODULES = {"Instance": ".instance", "InstancesError": ".core.errors", "account": ".accounts"}
 
 
 __version__: str
@@ -34,12 +39,12 @@ __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    # Late, since the pytest plugin and the command line lie in this package, and the SDK is slow to import.
+    # Imported on use: the pytest plugin and the command line are in this package, and the SDK is slow to import.
     if name == "__version__":
         return import_module("importlib.metadata").version("pulumi-instances")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, ".lookup"), __name__), name)
+    return getattr(import_module(_MODULES.get(name, ".lookup"), __name__), name)
 
 
 def __dir__() -> list[str]:

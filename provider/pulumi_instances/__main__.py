@@ -1,4 +1,7 @@
-"""`python -m pulumi_instances`: the command line, where the environment's `bin` is not on PATH."""
+"""`python -m pulumi_instances`: the command line.
+
+It works where the `bin` of the environment is not on PATH.
+"""
 
 from .cli import main
 

@@ -7,10 +7,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 from pulumi.runtime.settings import get_monitor
 
-from .core import config
+from .core import config, identity
 from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
+from .core.errors import SettingError
 
 
 class Account(pulumi.ProviderResource):
@@ -23,9 +25,27 @@ class Account(pulumi.ProviderResource):
         self, name: str, settings: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None
     ) -> None:
         """Register the provider; both secrets become secret in the state."""
-        inputs = {key: pulumi.Output.secret(value) if key in _SECRETS else value for key, value in settings.items()}
+        inputs: dict[str, Any] = {
+            key: pulumi.Output.secret(value) if key in _SECRETS else value for key, value in settings.items()
+        }
+        if config.DEFAULT_TAGS in inputs:
+            inputs[config.DEFAULT_TAGS] = _plain(inputs[config.DEFAULT_TAGS])
         super().__init__("pulumi-python", name, inputs, opts)
         self.settings = settings
+
+
+async def _plain(tags: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The tags of every instance of an account. Raises RunError where they are secret, as none can be."""
+    output = pulumi.Output.from_input(tags)
+    if await output.is_secret():
+        raise pulumi.RunError(str(config.SECRET_TAGS))
+    return output
+
+
+def demand_plain_tags() -> None:
+    """Raise RunError where the stack's configuration keeps the tags of every instance secret."""
+    if is_config_secret(config.DEFAULT_TAGS):
+        raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
@@ -79,3 +99,44 @@ def account(
         },
         opts,
     )
+
+
+# Whether look-ups ask the account of the resources. Another process makes those, and its environment need not be that
+# of the program: a workspace of the Automation API has variables of its own, and a program may set some.
+
+_asked: WeakKeyDictionary[Any, dict[str | None, pulumi.Input[str | None]]] = WeakKeyDictionary()
+"""What the look-ups of each program in this process ask (`model.ASKED`), by the name of the account."""
+
+
+def note_asked(settings: Mapping[str, Any]) -> None:
+    """A look-up asks the account with these settings."""
+    monitor = get_monitor()
+    if monitor is not None:
+        asked = _asked.setdefault(monitor, {})
+        if (name := settings.get(ACCOUNT_KEY)) not in asked:
+            later = holds_outputs(settings)
+            asked[name] = pulumi.Output.from_input(dict(settings)).apply(_digest) if later else _digest(settings)
+
+
+def holds_outputs(settings: Mapping[str, Any]) -> bool:
+    """Whether some of the settings may not be known yet."""
+    return any(isinstance(value, pulumi.Output) for value in settings.values())
+
+
+def _digest(settings: Mapping[str, Any]) -> str | None:
+    try:
+        return identity.account_of(config.load(settings.get))
+    except SettingError:  # the look-up raises it
+        return None
+
+
+async def asked_beside(resource: pulumi.Resource) -> pulumi.Output[str | None] | None:
+    """What look-ups of the program ask under the name of this resource's account, for `check` to compare.
+
+    The SDK awaits it when the program has run, but for what runs in `apply`.
+    """
+    monitor, provider = get_monitor(), resource._provider
+    if monitor not in _asked or not (provider is None or isinstance(provider, Account)):
+        return None
+    digest = _asked[monitor].get(str(provider.settings[ACCOUNT_KEY]) if provider else None)
+    return None if digest is None else pulumi.Output.secret(digest)

@@ -1,8 +1,8 @@
-"""What the calls of the Pulumi engine come to, on plain dicts.
+"""Check, diff, create, read, update and delete of an instance, on plain dicts.
 
-The doors through which the engine comes call this, and it knows nothing of their types: `lifecycle` is the door of
-dynamic providers. Inputs and outputs are those of `model`; values may be unknown (`Unknown`) in check and diff only.
-Each door marks in its own way what is secret in an answer (`model.SECRET_OUTPUTS`).
+Both front ends call this: `lifecycle`, the dynamic provider, and `native.provider`, the native package. Each turns what
+the engine sends into dicts, and marks in its own way what is secret in an answer (`model.SECRET_OUTPUTS`). Inputs and
+outputs are those of `model`. Values may be unknown (`Unknown`) in check and diff only.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
 from .core.errors import InputError, InstancesError, NotFound, Problem, SettingError, quote
 from .core.marks import Place, line_of
+from .core.words import PYTHON, Words
+from .notices import Notices
 
 log = logging.getLogger("pulumi_instances")
 
@@ -77,17 +79,19 @@ class EngineCalls:
     All but `configure`, `check` and `diff` raise an InstancesError, and diff does where an adoption cannot be.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, words: Words = PYTHON) -> None:
         """Not configured: check and diff answer all the same, the others raise SettingError.
 
-        ``clock`` is for a door that can end waits.
+        ``clock`` is for a front end that can end waits; ``words`` are those of its programs, for messages.
         """
         self._clock = clock
+        self._words = words
         self.settings: Settings | None = None
         self._operations: Operations | None = None
         self._refusal = SettingError([_NOT_CONFIGURED])
         self.setting_problems: Sequence[Problem] = ()
-        self._codes = Codes()
+        self._codes = Codes(words)
+        self._notices = Notices(words)
         self._origin: origin.Origin | None = None
         self._changed: list[str] | None = None
 
@@ -98,21 +102,22 @@ class EngineCalls:
 
         ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
         `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
-        `config.load`. ``stack`` is the stack's configuration now, where it is told: a refresh and a destroy come with
-        that of the last `up`.
+        `config.load`. ``stack`` is the stack's configuration now, where it is known: a refresh and a destroy come
+        with that of the last `up`.
         """
         try:
             self.settings = config.load(get, how_to_set=how_to_set)
         except SettingError as refusal:
             self._refusal, self.setting_problems = refusal, refusal.problems
         else:
-            self._operations = Operations(self.settings, account=get(config.ACCOUNT_KEY), clock=self._clock)
+            account = get(config.ACCOUNT_KEY)
+            self._operations = Operations(self.settings, account=account, clock=self._clock, words=self._words)
             self._origin = origin.of(get, os.environ, self.settings.base_url)
             self._changed = None if stack is None else origin.changed(get, stack, os.environ)
 
     def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
         """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
-        for problem in config.unknown(keys, os.environ, account):
+        for problem in config.unknown(keys, os.environ, account, os.environ.get("PULUMI_PROJECT")):
             log.warning("%s", problem)
 
     def explained(self, error: InstancesError) -> InstancesError:
@@ -130,13 +135,15 @@ class EngineCalls:
         """
         self._changed = self._changed or []  # the program runs, and so its settings are those of now
         place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
-        inputs, problems = validation.check(news, olds)
+        inputs, problems = validation.check(news, olds, self._words)
         if not problems and self.settings is not None:
             ignored = news.get(model.IGNORED, ())
             if not (olds and model.ignores_tags(ignored)):
                 _add_default_tags(inputs, self.settings.default_tags, olds, place)
             if (path := model.ignores_a_tag(ignored)) is not None:
-                problems = [_ignored_tag(path)]
+                problems = [self._ignored_tag(path)]
+        if not problems and "tags" in inputs:
+            inputs["tags"] = model.in_order(inputs["tags"], olds.get("tags"))
         line = news.get(model.LINE) if place is None else line_of(place)
         if line is not None:
             inputs[model.LINE] = line
@@ -147,6 +154,7 @@ class EngineCalls:
             self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
             if not olds:
                 self._operations.note_new(line)
+            problems = problems or self._problems_of_lookups(news.get(model.ASKED))
             if not (olds or problems) and isinstance(inputs.get("adopt_id"), str):
                 problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
@@ -155,13 +163,20 @@ class EngineCalls:
                 problems = [_NO_SWITCH]
         return Checked(inputs, [*problems, *self.setting_problems])
 
+    def _problems_of_lookups(self, asked: object) -> list[Problem]:
+        """Refuse a program whose look-ups ask an account that is not this one, given as `identity.account_of`."""
+        if self.settings is None or self._origin is None or not isinstance(asked, str):
+            return []
+        return [] if asked == identity.account_of(self.settings) else [self._origin.problem_of_lookups()]
+
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
         """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
 
-        For a door that is told the option in diff and update, not in check. Raises InputError for a part of the tags.
+        For the native package, which gets the option in diff and update, not in check. Raises InputError for a part of
+        the tags.
         """
         if (path := model.ignores_a_tag(paths)) is not None:
-            problem = _ignored_tag(path)
+            problem = self._ignored_tag(path)
             raise InputError(problem.sentence(), problem.advice)
         return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
@@ -184,18 +199,13 @@ class EngineCalls:
         """The program declares the resource that holds this instance."""
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
-            _warn_of_recorded(key, instance_id, news)
-        if dropped := updates.dropped(olds, news, self._dialect):
-            log.warning(
-                "instance %s: the service keeps the configuration of %s, which the program no longer gives; to be rid "
-                "of it, replace the instance: run `pulumi up --replace <URN>`",
-                instance_id,
-                ", ".join(map(quote, dropped)),
-            )
+            self._notices.recorded(instance_id, key, news)
+        self._notices.dropped(instance_id, updates.dropped(olds, news, self._dialect))
 
     def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
         dialect = self._dialect
-        return validation.check_adopted(olds, inputs, dialect) or self._codes.check(olds, inputs, dialect)
+        adopted = validation.check_adopted(olds, inputs, dialect, self._words)
+        return adopted or self._codes.check(olds, inputs, dialect)
 
     @property
     def _dialect(self) -> Dialect:
@@ -214,9 +224,9 @@ class EngineCalls:
             what = f"create instance {sent['name']!r}"
             with engine_log.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
-        _warn_of_plain_secrets(found, sent)
+        self._notices.plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
-        _warn_of_unusable(found)
+        self._notices.unusable(found)
         return Created(found["id"], model.outputs(found, inputs, model.not_given(inputs)))
 
     def _as_expected(
@@ -237,7 +247,7 @@ class EngineCalls:
         """
         wanted = inputs.get("enabled")
         disabled = found.get("disabled", (outputs or {}).get("disabled"))
-        if wanted is not None and disabled is not (not wanted):
+        if wanted is not None and disabled != (not wanted):
             try:
                 api.set_enabled(instance_id, wanted, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": not wanted}
@@ -276,7 +286,7 @@ class EngineCalls:
                 with engine_log.waiting(f"read instance {instance_id}"):
                     found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
-                    _warn_of_dead(found, props)
+                    self._notices.dead(found, props)
             except NotFound:
                 return None
         # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
@@ -325,6 +335,17 @@ class EngineCalls:
         known = {**carried, **model.to_update(news, olds), **news}
         return model.outputs(found, known, model.not_given(news))
 
+    def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """Called by destroy, and for what the program no longer declares.
+
+        An instance that no longer exists counts as deleted.
+        """
+        self._codes.demand_deletable(instance_id, outputs)
+        with engine_log.waiting(f"delete instance {instance_id}"):
+            self._api(outputs).delete(instance_id, outputs)
+
+    # previews, look-ups and waits
+
     def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
         """What `create` is going to answer, as far as the inputs tell. Sends nothing."""
         unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
@@ -337,15 +358,20 @@ class EngineCalls:
         unsure = model.HEALTH if {"provider_data", "enabled", "configuration"} & set(changed) else ()
         return {**self._updated({}, olds, news), **dict.fromkeys(unsure, UNKNOWN)}
 
-    def find_one(self, arguments: Mapping[str, Any]) -> Bag:
-        """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``."""
-        given = [arguments.get(key) for key in ("id", "name", "tags", "your_mom")]
-        return self._api().find_one(*given)
+    def find_one(self, arguments: Mapping[str, Any], *, secret: bool = False) -> Bag:
+        """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``.
 
-    def find_all(self, arguments: Mapping[str, Any]) -> list[Bag]:
-        """Look up all instances with this ``name``, ``tags`` and ``your_mom``."""
+        No message repeats them where something in them is ``secret``.
+        """
+        given = [arguments.get(key) for key in ("id", "name", "tags", "your_mom")]
+        with self._api().hiding([*model.texts(given)] if secret else []):
+            return self._api().find_one(*given)
+
+    def find_all(self, arguments: Mapping[str, Any], *, secret: bool = False) -> list[Bag]:
+        """Look up all instances with this ``name``, ``tags`` and ``your_mom``, as `find_one` does."""
         given = [arguments.get(key) for key in ("name", "tags", "your_mom")]
-        return self._api().find_all(*given)
+        with self._api().hiding([*model.texts(given)] if secret else []):
+            return self._api().find_all(*given)
 
     def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
         """These outputs with the token and the health that a GET tells: a create may not have seen them.
@@ -359,15 +385,6 @@ class EngineCalls:
         """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
         return nullcontext() if self._operations is None else self._operations.within(seconds)
 
-    def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """Called by destroy, and for what the program no longer declares.
-
-        An instance that no longer exists counts as deleted.
-        """
-        self._codes.demand_deletable(instance_id, outputs)
-        with engine_log.waiting(f"delete instance {instance_id}"):
-            self._api(outputs).delete(instance_id, outputs)
-
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
         """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
         if self._operations is None:
@@ -376,30 +393,11 @@ class EngineCalls:
             self._operations.hide(bag)
         return self._operations
 
-
-def _warn_of_recorded(key: str, instance_id: str, news: Mapping[str, Any]) -> None:
-    """Say that a property was given or dropped where the instance exists, and has nothing of it."""
-    log.warning(
-        "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
-        "effect, replace the instance: %srun `pulumi up --replace <URN>`",
-        instance_id,
-        key,
-        "recorded in the state" if news.get(key) else "dropped from the state",
-        "remove adopt_id and " if news.get("adopt_id") else "",
-    )
-
-
-def _warn_of_unusable(found: Mapping[str, Any]) -> None:
-    """Say that an instance which was just made or adopted does not work yet."""
-    faults = ["reports valid: false"] if found.get("valid") is False else []
-    faults += ["waits for further steps (provisionInteractions)"] if model.STEPS_LEFT in found else []
-    if faults:
-        log.warning(
-            "instance %s does not work yet: the service %s; complete the steps or log in again there, then look with "
-            "`pulumi-instances show %s`",
-            found["id"],
-            " and ".join(faults),
-            found["id"],
+    def _ignored_tag(self, path: str) -> Problem:
+        return Problem(
+            "tags",
+            f"is a set, of which {self._words.name('ignore_changes')} cannot leave a part ({quote(path)}) alone",
+            'ignore "tags" as a whole',
         )
 
 
@@ -408,49 +406,15 @@ def _watches_health(props: Mapping[str, Any]) -> bool:
     return "enabled" in props or bool(props.get("require_valid"))
 
 
-def _warn_of_dead(found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
-    """Say in a refresh that a connection does not work any more."""
-    if found.get("disabled") is True and model.declared_enabled(props) is not False:
-        log.warning(
-            "instance %s is disabled at the service: log in again there, or give new provider_data", found["id"]
-        )
-    elif found.get("valid") is False:
-        log.warning(
-            "instance %s reports valid: false: its connection does not work; log in again at the service, or give new "
-            "provider_data",
-            found["id"],
-        )
-
-
-def _warn_of_plain_secrets(found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-    """Say at create which values the service masks in its answer and we would not, going by their keys."""
-    shown, given = found.get(model.SHOWN) or {}, inputs.get("configuration") or {}
-    plain = [key for key in given if shown.get(key) == model.MASK != given[key] and not model.is_secret_key(key)]
-    if plain:
-        log.warning(
-            "instance %s: the service treats the configuration of %s as secret; make it a secret in the program "
-            "(pulumi.Output.secret), or else the state holds it in plain text",
-            found["id"],
-            ", ".join(map(quote, plain)),
-        )
-
-
-def _ignored_tag(path: str) -> Problem:
-    return Problem(
-        "tags",
-        f"is a set, of which ignore_changes cannot leave a part ({quote(path)}) alone",
-        'ignore "tags" as a whole',
-    )
-
-
 def _add_default_tags(inputs: Bag, templates: Sequence[str], olds: Mapping[str, Any], place: Place | None) -> None:
     """Give an instance the tags of the setting `defaultTags`, unless its tags are left to the server.
 
     They are left where the program gives none to an instance that it adopts, or whose tags it has never given.
     """
-    given, left = inputs.get("tags", []), "adopt_id" in inputs if not olds else "tags" not in olds
-    if not templates or isinstance(given, Unknown) or ("tags" not in inputs and left):
+    is_new_or_managed = "tags" in olds if olds else "adopt_id" not in inputs
+    given = inputs.get("tags", [] if is_new_or_managed else None)
+    if not templates or given is None or isinstance(given, Unknown):
         return
     project, stack = ("", "") if place is None else (place.project, place.stack)
     tags = [tag.replace("{project}", project).replace("{stack}", stack) for tag in templates]
-    inputs["tags"] = model.normalise_tags([*given, *tags])
+    inputs["tags"] = [*given, *tags]

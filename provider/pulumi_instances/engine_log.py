@@ -1,4 +1,7 @@
-"""Our log as the engine shows it: warnings, and beside a resource the status of a call that takes long."""
+"""Our log as the engine shows it: warnings, and beside a resource the status of a call that takes long.
+
+The front ends say which resource a call is about (`about`, `waiting`); all other modules only use `logging`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from . import process
 
 _LOGGER = "pulumi_instances"
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 """Seconds for the engine to take one line."""
 _STATUS_EVERY = 10.0
 """Seconds until a call has its first status, and between two."""
@@ -28,7 +31,7 @@ _urn: ContextVar[str] = ContextVar("urn", default="")
 
 @contextmanager
 def about(urn: str) -> Iterator[None]:
-    """What is logged inside is about this resource."""
+    """Have the engine show what is logged inside beside this resource."""
     token = _urn.set(urn)
     try:
         yield
@@ -37,14 +40,14 @@ def about(urn: str) -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Sends statuses (INFO) to the engine, which shows each until the next. So it does with warnings, if told to."""
+    """Sends statuses (INFO) to the engine, which shows each until the next. So it does with ``warnings``, if asked."""
 
-    def __init__(self, address: str, in_words: Callable[[str], str] | None) -> None:
+    def __init__(self, address: str, *, warnings: bool) -> None:
         import grpc  # the command line does without
         from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
         super().__init__(logging.INFO)
-        self._in_words = in_words
+        self._warnings = warnings
         self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
         self._request = engine_pb2.LogRequest
         self._severities = {logging.INFO: engine_pb2.INFO, logging.ERROR: engine_pb2.ERROR}
@@ -52,32 +55,31 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_status, line = record.levelno == logging.INFO, record.getMessage()
-        if self._in_words is None and not is_status:
+        if not (self._warnings or is_status):
             print(line, file=sys.stderr)  # the engine shows it
             return
-        line = line if self._in_words is None else self._in_words(line)
         severity = self._severities.get(record.levelno, self._warning)
         try:
             request = self._request(severity=severity, message=line, urn=_urn.get(), ephemeral=is_status)
-            self._stub.Log(request, timeout=_PATIENCE)
+            self._stub.Log(request, timeout=_TIMEOUT)
         except self._failure:
             if not is_status:
-                print(f"warning: {line}", file=sys.stderr)  # the engine has gone, or is another one
+                print(f"warning: {line}", file=sys.stderr)  # the engine has ended, or is another program
 
 
-def connect(address: str, in_words: Callable[[str], str] | None = None) -> None:
+def connect(address: str, *, warnings: bool = False) -> None:
     """Send the log to the engine at this address, unless `INSTANCES_LOG` shows it on stderr. Once suffices.
 
-    ``in_words`` rewrites a line. Without it, warnings go to stderr, where the engine reads them.
+    Without ``warnings``, those go to stderr, where the engine reads them.
     """
     process.switch_logging_on()
     if address and not log.handlers:
-        log.addHandler(_Handler(address, in_words))
+        log.addHandler(_Handler(address, warnings=warnings))
         log.setLevel(logging.INFO)
         log.propagate = False
 
 
-# The status of calls that take long. One thread looks at all of them.
+# The status of calls that take long. One thread logs those of all calls.
 
 
 class _Call:
@@ -87,20 +89,20 @@ class _Call:
         self._what = what
         self._began = time.monotonic()
         self._context = contextvars.copy_context()
-        self._told = 0.0
+        self._last_status = 0.0
 
-    def tell(self, now: float) -> None:
+    def show_status(self, now: float) -> None:
         """Log a status where it is time for one, as the call itself would."""
         seconds = now - self._began
-        if seconds - self._told >= _STATUS_EVERY:
-            self._told = seconds
+        if seconds - self._last_status >= _STATUS_EVERY:
+            self._last_status = seconds
             self._context.run(log.info, "%s: waiting for the service, %.0f s so far", self._what, seconds)
 
 
 _calls: dict[int, _Call] = {}
 _numbers = itertools.count()
 _lock = threading.Lock()
-_are_there = threading.Event()
+_any = threading.Event()
 _thread: threading.Thread | None = None
 
 
@@ -114,20 +116,20 @@ def waiting(what: str) -> Iterator[None]:
         if _thread is None:
             _thread = threading.Thread(target=_watch, daemon=True)
             _thread.start()
-        _are_there.set()
+        _any.set()
     try:
         yield
     finally:
         with _lock:
             del _calls[number]
             if not _calls:
-                _are_there.clear()
+                _any.clear()
 
 
 def _watch() -> None:
-    while _are_there.wait():
+    while _any.wait():
         time.sleep(_LOOK_EVERY)
         with _lock:
             calls = list(_calls.values())
         for call in calls:
-            call.tell(time.monotonic())
+            call.show_status(time.monotonic())

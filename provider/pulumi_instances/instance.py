@@ -11,8 +11,20 @@ from pulumi.dynamic import Resource
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_monitor, monitor_supports_feature
 
+from .accounts import asked_beside, demand_plain_tags
 from .core import model
-from .core.model import ANSWERED, DEFAULTS, FROM_OUTPUTS, IGNORED, OUTPUTS, SECRET_OUTPUTS, UPDATABLE, URN, with_secrets
+from .core.model import (
+    ANSWERED,
+    ASKED,
+    DEFAULTS,
+    FROM_OUTPUTS,
+    IGNORED,
+    OUTPUTS,
+    QUOTED,
+    SECRET_OUTPUTS,
+    URN,
+    with_secrets,
+)
 from .core.state_format import INSTANCE_TYPE, NATIVE_TYPE, UNTYPED
 from .lifecycle import InstanceProvider
 
@@ -102,6 +114,7 @@ class Instance(Resource, module="instances", name="Instance"):
             the state.
         :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
+        demand_plain_tags()
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,
@@ -116,10 +129,11 @@ class Instance(Resource, module="instances", name="Instance"):
             "require_valid": require_valid,
             "adopt_id": adopt_id,
             URN: _urn(resource_name, opts),
+            ASKED: asked_beside(self),
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
-        if from_outputs := [key for key in UPDATABLE if _holds_output(inputs[key])]:
+        if from_outputs := [key for key in QUOTED if _holds_output(inputs[key])]:
             inputs[FROM_OUTPUTS] = from_outputs
         if opts is not None and opts.ignore_changes:
             inputs[IGNORED] = [*opts.ignore_changes]

@@ -1,4 +1,7 @@
-"""The door of dynamic providers: what the engine calls, in the plugin process, on any of its threads."""
+"""The dynamic provider: what the engine calls in the plugin process, on any of its threads.
+
+Each method turns the SDK's types into the dicts of `engine_calls`, and its answers back.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ from pulumi.dynamic import (
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import engine_log, process
-from .core import spelling
+from .core import model, spelling
 from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
-from .core.model import SECRET_STATE, SWITCHED, same, unmet
+from .core.model import SWITCHED, same, unmet
 
 if TYPE_CHECKING:
     from .engine_calls import EngineCalls
@@ -83,7 +86,7 @@ class InstanceProvider(ResourceProvider):
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         inputs, problems = self._calls.check(spelling.old_inputs(_olds), news)
-        return CheckResult(inputs, [CheckFailure("", str(problem)) for problem in problems])
+        return CheckResult(_marked(inputs), [CheckFailure("", str(problem)) for problem in problems])
 
     @_call
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -117,7 +120,9 @@ class InstanceProvider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read an instance. The engine takes an empty id for one that is gone (docs/engine.md, E11)."""
         found = self._calls.read(id_, props)
-        return ReadResult("", {}) if found is None else ReadResult(found.id, _marked(found.outputs), found.inputs)
+        if found is None:
+            return ReadResult("", {})
+        return ReadResult(found.id, _marked(found.outputs), _marked(found.inputs))
 
     @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -144,10 +149,18 @@ class InstanceProvider(ResourceProvider):
         return self._configured or EngineCalls(clock=Clock(sleep=process.sleep))
 
 
-def _marked(outs: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs with what is secret marked for the engine.
+def _marked(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs or outputs with what is secret marked for the engine.
 
-    The resource asks for that too (`additional_secret_outputs`), but a state made by `pulumi import` does not
-    carry the request, and its first refresh would write the token in plain (docs/engine.md, E13).
+    The resource does so too, but not what a transformation of the program adds to it afterwards; and a state made by
+    `pulumi import` knows nothing of the resource: its first refresh would write the token in plain (docs/engine.md,
+    E13).
     """
-    return {key: wrap_rpc_secret(value) if key in SECRET_STATE else value for key, value in outs.items()}
+    return model.marked(bag, _secret)
+
+
+def _secret(value: Any) -> Any:
+    """The value marked as secret, member by member: the engine drops the mark of an object that was none (E9)."""
+    if isinstance(value, Mapping):
+        return {key: _secret(item) for key, item in value.items()}
+    return value if value is None else wrap_rpc_secret(value)

@@ -7,6 +7,7 @@ Dynamic providers have no functions that the engine could call, so the program's
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pulumi
 from pulumi.runtime.config import get_config
 
-from .accounts import Account
-from .core import config, identity
-from .core.errors import InputError, LookupFailed
+from .accounts import Account, holds_outputs, note_asked
+from .core import config, identity, model, origin
+from .core.errors import InputError, InstancesError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def get_instance(
     """
     from .api import selection
 
-    return _result(selection.one(_client(_settings(opts)), id, name, tags, your_mom))
+    return _result(_ask(_settings(opts), lambda client: selection.one(client, id, name, tags, your_mom)))
 
 
 def get_instances(
@@ -75,7 +76,8 @@ def get_instances(
     """Look up all instances with this exact name, all these tags and this connector, by ascending id; maybe none."""
     from .api import selection
 
-    return [_result(found) for found in selection.all_of(_client(_settings(opts)), name, tags, your_mom)]
+    found = _ask(_settings(opts), lambda client: selection.all_of(client, name, tags, your_mom))
+    return [_result(each) for each in found]
 
 
 def get_instance_output(
@@ -136,11 +138,11 @@ def _result(found: Found) -> InstanceResult:
 def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
     """The settings of the account as `config.load` takes them, all known now."""
     account = _account(opts)
-    if account is None:
-        return _of_the_stack()
-    if any(isinstance(value, pulumi.Output) for value in account.settings.values()):
+    settings = _of_the_stack() if account is None else account.settings
+    if holds_outputs(settings):
         raise InputError("look up: the settings of this account are outputs", "use the `_output` form of the function")
-    return account.settings
+    note_asked(settings)
+    return settings
 
 
 def _when_known(
@@ -149,6 +151,7 @@ def _when_known(
     """Search on another thread as soon as the arguments are known and what they depend on exists."""
     account = _account(opts)
     settings = _of_the_stack() if account is None else account.settings
+    note_asked(settings)
     given = pulumi.Output.from_input(arguments)
     asked = {
         "arguments": given,
@@ -161,13 +164,21 @@ def _when_known(
         sources = {*await given.resources(), *await _depended_on(opts)}
         if not await _exist(sources):
             return None, False, sources
+        arguments = known["arguments"]
+        secrets = [*model.texts(arguments)] if await given.is_secret() else []
+
+        def hidden(client: Client) -> Answer:
+            with client.hiding(secrets):
+                return search(client, arguments)
+
         try:
-            return await asyncio.to_thread(search, _client(known["settings"]), known["arguments"]), True, sources
+            found = await asyncio.to_thread(_ask, known["settings"], hidden)
         except LookupFailed as failure:
             # `up` may be going to give it the name that the preview shows already.
             if pulumi.runtime.is_dry_run() and sources and not failure.candidates:
                 return None, False, sources
             raise
+        return found, True, sources
 
     def later(known: Mapping[str, Any]) -> pulumi.Output[Answer]:
         answer = asyncio.ensure_future(ask(known))
@@ -225,8 +236,14 @@ def _of_the_stack() -> dict[str, Any]:
     return {key: get_config(key) for key in keys}
 
 
-def _client(settings: Mapping[str, Any]) -> Client:
-    return _shared_client(config.load(settings.get), settings.get(config.ACCOUNT_KEY))
+def _ask(settings: Mapping[str, Any], search: Callable[[Client], Answer]) -> Answer:
+    """What the search finds in the account with these settings, which its errors name."""
+    loaded = config.load(settings.get)
+    try:
+        return search(_shared_client(loaded, settings.get(config.ACCOUNT_KEY)))
+    except InstancesError as error:
+        origin.of(settings.get, os.environ, loaded.base_url).place(error)
+        raise
 
 
 @cache

@@ -1,4 +1,7 @@
-"""What is true of the plugin process: its thread pool, whether the engine still hears it, and its log."""
+"""The plugin process: its thread pool, whether the engine still runs and reads its answers, and its log.
+
+Both front ends use it. It knows the engine and the SDK (docs/engine.md), and nothing of instances.
+"""
 
 from __future__ import annotations
 
@@ -17,28 +20,28 @@ from .core.errors import Cancelled
 
 try:
     import fcntl
-except ImportError:  # Windows: nobody can tell there whether an engine has gone
+except ImportError:  # Windows: nothing there says whether the engine has ended
     fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("pulumi_instances")
 
 # How many calls at once. The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says
-# (docs/engine.md, E22). A create takes seconds, so a large stack would wait for threads, not for the API. There is no
-# public way to widen that pool. The public way round it are several explicit providers (`account`), each with a process
-# and four threads of its own; they start one after another, so that it pays for long operations only.
+# (docs/engine.md, E22). A create takes seconds, so a large stack would wait for threads, not for the API. The SDK
+# has no public way to widen that pool. Several explicit providers (`account`) each have a process and four threads of
+# their own, but these processes start one after another, which pays for long operations only.
 
 OF_THE_SDK = 4
-"""Threads of that pool. Other dynamic providers of the program run on it as well: with so many, they are left alone."""
+"""Threads of that pool. All dynamic providers of a program share it; with so many wanted, it is left alone."""
 
 SPARE = 4
 """Threads beside those that call the API, so that no check or diff ever waits for one of them."""
 
 
 def widen(workers: int) -> bool:
-    """Let the pool that runs the current thread grow to ``workers`` threads; False, and a log line, where it cannot.
+    """Let the pool that runs the current thread grow to ``workers`` threads. Returns False where it is not found.
 
-    Called from `configure`, which the server runs on the pool itself. Threads are started as calls come in, so that a
-    preview stays with one or two. On any surprise the pool stays as it is.
+    Called from `configure`, which the server runs on the pool itself. Threads are started as calls come in, so a
+    preview has one or two.
     """
     pool = _current_pool()
     if pool is None:
@@ -52,9 +55,10 @@ def widen(workers: int) -> bool:
 
 
 def _start_all(pool: ThreadPoolExecutor, workers: int) -> None:
-    """Destroy and refresh begin with many calls at once, and nothing starts a thread for a call that waits already.
+    """Start all threads of the pool, for the calls that wait in its queue: destroy and refresh begin with many.
 
-    Python 3.11 and older even count a thread as idle for each such call that ends, and start none for later ones.
+    An executor starts a thread only when a call is submitted. Python 3.11 and older also count a thread as idle for
+    each call of the queue that ends, and start none for later ones.
     """
     started = threading.Event()
     try:
@@ -65,7 +69,7 @@ def _start_all(pool: ThreadPoolExecutor, workers: int) -> None:
 
 
 def _current_pool() -> ThreadPoolExecutor | None:
-    """The executor whose worker we are: it starts each with a weak reference to itself as the first argument."""
+    """Return the executor of this thread: it starts each with a weak reference to itself as the first argument."""
     arguments = getattr(threading.current_thread(), "_args", None)
     reference = arguments[0] if isinstance(arguments, tuple) and arguments else None
     pool = reference() if isinstance(reference, weakref.ref) else None
@@ -74,32 +78,32 @@ def _current_pool() -> ThreadPoolExecutor | None:
     return pool
 
 
-# Whether anybody listens.
+# Whether the engine still runs.
 
 _POLL_EVERY = 5.0
-"""Seconds between two looks at the engine's address. That it no longer reads our stdout is noticed at once."""
+"""Seconds between two connections to the engine's address. That it no longer reads our stdout shows at once."""
 
-_canary = ThreadPoolExecutor(1)
-_left = threading.Event()
+_probe = ThreadPoolExecutor(1)
+_leaving = threading.Event()
 _address: tuple[str, int] | None = None
 _watching = False
 
 
 def leave() -> None:
-    """This process is going to end: nobody waits for what its calls answer from now on."""
-    _left.set()
+    """Note that this process is going to end: the engine reads no answer of its calls from now on."""
+    _leaving.set()
 
 
 def sleep(seconds: float) -> None:
     """Sleep. Raises Cancelled where this process is going to end."""
-    if _left.wait(seconds):
+    if _leaving.wait(seconds):
         raise Cancelled("the engine has ended", "run again")
 
 
 def watch(address: str, then: Callable[[], None]) -> None:
-    """Call ``then`` on another thread once the engine has died: it ends no plugin when it is killed.
+    """Call ``then`` on another thread once the engine has died: a killed engine does not end its plugins.
 
-    ``address`` is where it listens: it gives that to each plugin as an argument. Calling twice is fine.
+    ``address`` is where the engine listens, which each plugin gets as an argument. A second call does nothing.
     """
     global _address, _watching
     if _watching:
@@ -119,48 +123,48 @@ def _watch(then: Callable[[], None]) -> None:
 
 
 def has_engine() -> bool:
-    """Whether the engine still runs: one that has died reads our stdout no longer, and does not listen either.
+    """Return whether the engine still runs: it reads our stdout, and listens at its address.
 
-    Its death shows at the address alone where a language host started this process (the engine's own death comes to the
-    host minutes later), and on Windows.
+    Only the address shows its death on Windows, and where a language host has started this process, which reads our
+    stdout for minutes longer.
     """
     return not _is_abandoned(0) and _listens()
 
 
 def is_heard() -> bool:
-    """Whether what a call answers can still reach the engine: not if it was killed. To be asked before each attempt.
+    """Return whether the answer of a call can still reach the engine, which may have been killed.
 
-    One that was told to stop twice has interrupted this process, whose calls run on, unheard, until it is killed some
-    seconds later (docs/engine.md, E16).
+    An engine that is interrupted twice interrupts this process: its calls run on, but their answers are lost, until it
+    is killed some seconds later (docs/engine.md, E16).
     """
-    if _left.is_set() or not has_engine():
+    if _leaving.is_set() or not has_engine():
         return False
     if fcntl is None:
         return True
     try:
-        _canary.submit(int)
+        _probe.submit(int)
     except RuntimeError:  # the documented sign of an interpreter that is shutting down
         return False
     return True
 
 
 def _is_abandoned(seconds: float) -> bool:
-    """Whether nobody reads our stdout any more, or will not within so many seconds. Nobody can tell on Windows."""
+    """Wait for so many seconds, unless our stdout loses its reader. Returns whether it has none; on Windows, False."""
     if fcntl is None:
         threading.Event().wait(seconds)
         return False
     stdout = select.poll()
-    stdout.register(1, select.POLLHUP)  # macOS looks at nothing if nothing is asked for
+    stdout.register(1, select.POLLHUP)  # macOS reports nothing for an empty mask
     found = stdout.poll(seconds * 1000)
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in found):
         return True
-    if found:  # it is closed, which says nothing
+    if found:  # stdout is closed in this process, which says nothing of the engine
         threading.Event().wait(seconds)
     return False
 
 
 def _listens() -> bool:
-    """Whether the engine takes connections at its address. Only a refusal is a no."""
+    """Return whether the engine takes connections at its address; True for anything but a refusal."""
     if _address is None:
         return True
     try:
@@ -172,20 +176,20 @@ def _listens() -> bool:
     return True
 
 
-# What the SDK's server of dynamic providers leaves out: it runs on when its engine has died.
+# The SDK's server of dynamic providers runs on when its engine has died: this ends it.
 
 _calls = 0
 _between_calls = threading.Condition()
 
 
 def is_dynamic_server() -> bool:
-    """Whether this process is the SDK's server, and no test or script."""
+    """Return whether this process is the SDK's server, and not a test or a script."""
     return getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None) == "pulumi.dynamic.__main__"
 
 
 @contextmanager
 def call() -> Iterator[None]:
-    """A call of the engine: `end_between_calls` waits for what runs inside."""
+    """Count the block as a call of the engine, for which `end_between_calls` waits."""
     global _calls
     with _between_calls:
         _calls += 1
@@ -198,10 +202,10 @@ def call() -> Iterator[None]:
 
 
 def end_between_calls() -> None:
-    """End this process as soon as no call runs: a request that is on its way may be making an instance."""
+    """End this process as soon as no call runs, since a request that was sent may be making an instance."""
     with _between_calls:
         _between_calls.wait_for(lambda: _calls == 0)
-        os._exit(1)  # the server's main thread waits for a signal; holding the lock, no call begins
+        os._exit(1)  # the main thread waits for a signal; no call begins, as this holds the lock
 
 
 # The one switch for logging: `INSTANCES_LOG=debug`.

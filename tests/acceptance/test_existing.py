@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.checks import assert_ends_empty, assert_settled, calls
 from tests.support.harness import Harness
 
@@ -58,6 +61,10 @@ def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emul
         match=stack.say(rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'),
     ):
         stack.up()
+    stack.program(ADOPT.format(id=existing).replace('"dropbox"', 'pulumi.Output.secret("s3cret-mom")'))
+    with pytest.raises(auto.CommandError, match=stack.say(r'has your_mom="\[secret\]"')) as failure:
+        stack.up()
+    assert "s3cret-mom" not in str(failure.value)
 
     assert calls(instances_api) == []
     assert stack.instances() == {}
@@ -207,6 +214,28 @@ def test_an_explicit_account_is_looked_up_in(stack: Harness, instances_api: Emul
     output = stack.up().outputs["id"]
 
     assert (output.value, output.secret) == (str(there), stack.engine == "cli-native")
+
+
+def test_a_look_up_does_not_show_the_secrets_that_it_was_asked_with(stack: Harness, instances_api: Emulator) -> None:
+    """Neither where it finds nothing, nor where the service repeats them."""
+    if stack.engine == "cli-native":
+        pytest.skip("the SDKs of native packages drop the marks of what a function is asked with (SECURITY.md)")
+    asked = {"name": "s3cret-name", "your_mom": "s3cret-mom", "tags": ["s3cret-tag"]}
+    for given, said in (
+        (asked, r'no instance has name="\[secret\]", tag "\[secret\]" and your_mom="\[secret\]"'),
+        ({"id": "271828"}, r'read instance \[secret\]: 404 "no \[secret\] for \[secret\]'),
+    ):
+        arguments = ", ".join(f"{key}=pulumi.Output.secret({value!r})" for key, value in given.items())
+        stack.program(f"""
+            from pulumi_instances import get_instance_output
+
+            pulumi.export("id", get_instance_output({arguments}).id)
+        """)
+        user = base64.b64encode(f"User {instances_api.user_secret}, Organization x".encode()).decode()
+        instances_api.fail("GET", "/instances/271828", Fault.status(404, f"no 271828 for {user}"))
+        with pytest.raises(auto.CommandError, match=stack.say(said)) as failure:
+            stack.preview()
+        assert not re.search("s3cret|271828", str(failure.value))
 
 
 def test_a_look_up_without_a_match_stops_a_preview(stack: Harness, instances_api: Emulator, existing: int) -> None:

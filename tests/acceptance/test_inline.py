@@ -11,7 +11,7 @@ import pulumi
 import pulumi.automation as auto
 import pytest
 
-from pulumi_instances import Instance
+from pulumi_instances import Instance, account, get_instance_output
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.checks import calls
 from tests.support.harness import cli_env, settings
@@ -82,3 +82,45 @@ def test_several_instances_from_the_first_preview_to_the_destroy(
 
     assert operation("destroy") == {"delete": 4}
     assert instances_api.instances() == []
+
+
+def test_look_ups_ask_the_account_of_the_resources(
+    env: dict[str, str], instances_api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables of the workspace do not reach the program, which runs in this process. Then nothing is changed."""
+    other = instances_api.add_account()
+    instances_api.add(name="found", your_mom="dropbox")
+    instances_api.add(name="found", your_mom="dropbox", account=other)
+    secrets = {"USER_SECRET": other.user_secret, "ORGANIZATION_SECRET": other.organization_secret}
+
+    def without(provider: pulumi.ProviderResource | None = None) -> None:
+        Instance("crm", your_mom="dropbox", opts=pulumi.ResourceOptions(provider=provider))
+
+    def looking(provider: pulumi.ProviderResource | None = None) -> None:
+        without(provider)
+        pulumi.export("found", get_instance_output(name="found", opts=pulumi.InvokeOptions(provider=provider)).id)
+
+    def of_an_account() -> None:
+        user, organization = instances_api.user_secret, pulumi.Output.secret(instances_api.organization_secret)
+        looking(account("eu", base_url=instances_api.base_url, user_secret=user, organization_secret=organization))
+
+    def preview(program: auto.PulumiFn, prefix: str = "INSTANCES_") -> str:
+        variables = {f"{prefix}{key}": value for key, value in secrets.items()}
+        options = auto.LocalWorkspaceOptions(work_dir=str(tmp_path), env_vars={**env, **variables})
+        stack = auto.select_stack("dev", "inline", program, opts=options)
+        try:
+            return stack.preview().stdout
+        except auto.CommandError as error:
+            return str(error)
+
+    options = auto.LocalWorkspaceOptions(work_dir=str(tmp_path), env_vars=env)
+    auto.create_stack("dev", "inline", without, opts=options).set_all_config(settings(instances_api))
+    for program, prefix in ((looking, "INSTANCES_"), (of_an_account, "INSTANCES_EU_")):
+        said = preview(program, prefix)
+        assert "look-ups of this program ask another account than that of its resources" in said
+        assert f"set {prefix}USER_SECRET and {prefix}ORGANIZATION_SECRET in the process that runs the program" in said
+    assert "2 to create" in preview(without)
+    for key, value in secrets.items():
+        monkeypatch.setenv(f"INSTANCES_{key}", value)
+    assert "2 to create" in preview(looking)
+    assert instances_api.writes == []

@@ -7,7 +7,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.checks import assert_ends_empty, assert_settled
-from tests.support.harness import Harness
+from tests.support.harness import Harness, NativeHarness
 
 
 def test_bad_inputs_fail_in_the_preview(stack: Harness, instances_api: Emulator) -> None:
@@ -49,16 +49,45 @@ def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emu
     assert instances_api.requests == []
 
 
+@pytest.mark.parametrize("of", ["stack", "account"])
+def test_tags_of_every_instance_cannot_be_secret(stack: Harness, instances_api: Emulator, of: str) -> None:
+    """The service shows tags to everyone, so that a secret among them is refused in the preview."""
+    key = "instances:defaultTags" if of == "stack" else "acceptance:tags"
+    stack.configure({key: auto.ConfigValue("s3cret-tag", secret=True)})
+    stack.program(
+        'Instance("box", your_mom="dropbox")'
+        if of == "stack"
+        else f"""
+        eu = account("eu", base_url="{instances_api.base_url}", user_secret="{instances_api.user_secret}",
+            organization_secret="{instances_api.organization_secret}",
+            settings={{"defaultTags": pulumi.Config().require_secret("tags")}})
+        Instance("box", your_mom="dropbox", opts=pulumi.ResourceOptions(provider=eu))
+        """
+    )
+
+    with pytest.raises(auto.CommandError, match="instances:defaultTags is a secret, which no tag can be") as failure:
+        stack.preview()
+
+    assert "accounts.py" not in str(failure.value), "no frame of ours"
+    assert instances_api.requests == []
+
+
 def test_a_setting_that_does_not_exist_is_told_in_the_preview(stack: Harness) -> None:
     """It is ignored, whichever way it came in. The nearest one is named."""
-    stack.configure({"instances:timout": auto.ConfigValue("60")})
+    stack.configure({key: auto.ConfigValue("60") for key in ("instances:timout", "instance:timeout", "shop:timeout")})
     stack.env["INSTANCES_MAX_RETRY"] = "0"
+    stack.env["INSTANCE_BASE_URL"] = "https://example.com"
     stack.program('Instance("box", your_mom="dropbox")')
     said = stack.preview()
-    for line in (
+    assert "shop:timeout" not in said.stdout + said.stderr
+    lines = [
         "instances:timout is not a setting, and is ignored; write instances:timeout",
         "INSTANCES_MAX_RETRY is not a variable of this provider, and is ignored; rename it to INSTANCES_MAX_RETRIES",
-    ):
+        "INSTANCE_BASE_URL is not a variable of this provider, and is ignored; rename it to INSTANCES_BASE_URL",
+    ]
+    if not isinstance(stack, NativeHarness):  # the engine gives that one its own namespace only; `doctor` sees all
+        lines.append("instance:timeout is not a setting of this provider, and is ignored; write instances:timeout")
+    for line in lines:
         assert line in said.stdout + said.stderr
 
 

@@ -61,21 +61,26 @@ def test_an_inline_program_works_like_a_project(stack: Harness, instances_api: E
 
 
 def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) -> None:
-    """One PUT sends the whole name and tags; id and token stay."""
+    """One PUT sends the whole name and tags; id and token stay. A changed tag is one line."""
     stack.program(BOX)
     before = dict(stack.up().outputs)
-    stack.program(BOX.replace("first", "second").replace('"b"', '"c"'))
+    stack.program(BOX.replace("first", "second").replace('"a"', '"c"'))
 
-    up = stack.up()
+    up = stack.up(diff=True)
 
+    if stack.engine != "local":  # which shows no lists
+        assert '~ [0]: "a" => "c"' in up.stdout
+        assert "[1]" not in up.stdout
     assert up.summary.resource_changes == {"same": 1, "update": 1}
     assert up.outputs["id"].value == before["id"].value
     assert up.outputs["token"].value == before["token"].value
     [made] = instances_api.instances()
-    assert (made["name"], made["tags"]) == ("second", ["a", "c"])
+    assert (made["name"], sorted(made["tags"])) == ("second", ["b", "c"])
     assert calls(instances_api) == ["POST /instances", f"PUT /instances/{made['id']}"]
-    assert without_mark(instances_api.writes[-1].body) == {"name": "second", "tags": ["a", "c"]}
-    assert stack.instances()["box"]["inputs"]["name"] == "second"
+    assert without_mark(instances_api.writes[-1].body) == {"name": "second", "tags": ["c", "b"]}
+    box = stack.instances()["box"]
+    assert box["inputs"]["name"] == "second"
+    assert box["inputs"]["tags"] == box["outputs"]["tags"] == ["c", "b"]
     assert_settled(stack, instances_api)
     assert_ends_empty(stack, instances_api)
 

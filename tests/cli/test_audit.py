@@ -66,6 +66,15 @@ def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> Non
     assert done == Done(0, "", "2 compared, 0 differ\n")
 
 
+def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+    """It carries the mark of the stack that is compared, so another command lists it. It is no difference."""
+    api.add(tags=[OF_ANOTHER_STACK])
+    api.add(tags=[mark_of(line_of(Place("p", "dev", "", "left")), 1)])
+    done = run("drift", "-", stdin=state(*managed))
+    said = "1 instance of these stacks is in no state; see `pulumi-instances orphans`"
+    assert done == Done(0, "", f"2 compared, 0 differ\n{said}\n")
+
+
 def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
     """Both values are shown, and exit code 2 can fail a CI job."""
     box, crm = (instance["id"] for instance in api.instances())

@@ -58,6 +58,19 @@ def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
     assert api.organization_secret not in run("doctor").out
 
 
+def test_a_setting_of_a_misspelt_namespace_is_told(
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither it nor its value reaches the native package, so no other command says it. The project has keys itself."""
+    config = {f"{namespace}:timeout": {"value": "60"} for namespace in ("instance", "shop", "my-instances")}
+    (tmp_path / "Pulumi.yaml").write_text("name: my-instances\nruntime: yaml\n")
+    script(monkeypatch, tmp_path / "bin" / "pulumi", f"echo '{json.dumps(config)}'")
+    found = findings(run, "--stack", "dev")
+    assert found["instance:timeout"]["todo"] == "write instances:timeout"
+    assert not {"shop:timeout", "my-instances:timeout"} & {*found}
+    assert api.requests
+
+
 @pytest.mark.parametrize("dialect", ["default", "elements"])
 @pytest.mark.parametrize("body", ["<html>Not Found</html>", None], ids=["HTML", "an error of the API"])
 def test_a_wrong_path_is_not_fine(

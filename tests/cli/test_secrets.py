@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.cli import redaction
+from pulumi_instances.core.errors import BLOT
 from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import Run
@@ -59,7 +60,7 @@ def test_what_the_cli_says_is_redacted(
     assert done.code != 0
     assert SECRET not in done.out + done.err
     assert complaint[:20].split('"')[0] in done.out + done.err
-    assert redaction.BLOT in done.out + done.err
+    assert BLOT in done.out + done.err
 
 
 @pytest.mark.usefixtures("api")

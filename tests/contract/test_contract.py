@@ -147,7 +147,7 @@ def test_the_arguments() -> None:
 
 def test_the_configuration_keys_and_their_variables() -> None:
     """Stack configurations and CI systems contain them."""
-    assert {f"{config.NAMESPACE}:{s.key}": config.env_prefix(None) + s.attribute.upper() for s in config.SETTINGS} == {
+    assert {f"{config.NAMESPACE}:{s.key}": s.variable(None) for s in config.SETTINGS} == {
         "instances:baseUrl": "INSTANCES_BASE_URL",
         "instances:userSecret": "INSTANCES_USER_SECRET",
         "instances:organizationSecret": "INSTANCES_ORGANIZATION_SECRET",

@@ -63,7 +63,7 @@ PROPERTY = {
             Edit(
                 f"{P}core/validation.py",
                 '    if not isinstance(inputs.get("note", ""), (str, Unknown)):\n'
-                '        problems.append(Problem("note", "must be a string", \'write note="for sales"\'))\n',
+                '        problems.append(Problem(name("note"), "must be a string", \'write note="for sales"\'))\n',
                 "    problems += _tags_problems(",
             ),
         ),
@@ -106,11 +106,15 @@ PROPERTY = {
     6: Step(
         (
             Edit(
-                f"{P}testing/emulator/wire.py",
+                f"{P}testing/emulator/bodies.py",
                 '    if "note" in body:\n        fields["note"] = body["note"]\n',
                 '    if "tags" in body:',
             ),
-            Edit(f"{P}testing/emulator/wire.py", '"note": instance.get("note"), ', '"token": instance["token"], "your'),
+            Edit(
+                f"{P}testing/emulator/bodies.py",
+                '"note": instance.get("note"), ',
+                '"token": instance["token"], "your_mom"',
+            ),
             Edit(
                 f"{P}testing/emulator/elements.py",
                 '        "note": instance.get("note"),\n',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -244,6 +245,22 @@ def test_a_message_does_not_show_what_the_program_makes_a_secret(
     assert "s3cret-text" not in str(failure.value)
 
 
+def test_a_look_up_does_not_show_what_it_was_asked_with_in_secret(provider: Native) -> None:
+    """Neither its name nor the tags beside it."""
+    with pytest.raises(NativeError, match=r'no instance has name: "\[secret\]" and tag "\[secret\]"'):
+        provider.invoke("getInstance", name=secret("s3cret-name"), tags=["s3cret-tag"])
+
+
+def test_secret_tags_of_every_instance_are_refused_by_check_alone(api: Emulator, home: dict[str, str]) -> None:
+    """A refresh and a destroy go on."""
+    with Native(home, {**settings_of(api), "defaultTags": secret("s3cret-tag")}) as process:
+        provider = process.configure()
+        [failure] = provider.check(inputs()).failures
+        assert failure.startswith("instances:defaultTags is a secret, which no tag can be: ")
+        made = api.add(name="crm")
+        assert provider.refresh(str(made), {"token": api.instance(made)["token"]}, inputs()) is not None
+
+
 def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
     news = {"yourMom": UNKNOWN, "tags": ["a", UNKNOWN], "configuration": {"url": [UNKNOWN]}, "providerData": UNKNOWN}
     checked, failures = provider.check(news)
@@ -259,6 +276,7 @@ def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
         ({"enabled": "yes"}, "enabled must be a boolean, not a string; write enabled: true or enabled: false"),
         ({"adoptId": "x"}, "adoptId must be the decimal id of an instance, not another string; write"),
         ({"extra": {"providerData": {}}}, 'extra["providerData"] has an argument of its own; write providerData'),
+        ({"configuration": {"adopt_id": [1e300]}}, 'configuration["adopt_id"][0] is too large to stay exact'),
         ({"colour": "red"}, "colour is not a property of an Instance; remove it"),
     ],
 )
@@ -381,6 +399,25 @@ def test_an_error_is_one_line_in_the_words_of_the_package(provider: Native) -> N
     with pytest.raises(NativeError, match=r"^read instance 9999: 404[^\n]*$"):
         provider.get("9999")
     assert provider.log() == ""
+
+
+def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) -> None:
+    """Only our own part of a message is in the words of the package."""
+    said = 'set adopt_id, tags=["x"] and your_mom (enabled: True) as get_instance shows'
+    api.fail("POST", "/instances", Fault.status(400, said))
+    with pytest.raises(NativeError, match=re.escape(f"create instance 'enabled=False': 400 \"{said}\" (")):
+        provider.create(inputs(name="enabled=False"))
+    adopted = api.add(your_mom="dropbox", name="crm", tags=["adopt_id"])
+    with pytest.raises(NativeError) as failure:
+        provider.create(inputs(yourMom='tags=["a"]', adoptId=str(adopted)))
+    assert str(failure.value) == (
+        f'adoptId names instance {adopted}, which is of "dropbox", but the program has yourMom: "tags=["a"]"; '
+        "correct one of them"
+    )
+    provider.engine.lines.clear()
+    provider.check(inputs(name="your_mom=2", tags=["adopt_id"], adoptId=str(adopted)))
+    warning = f"instance {adopted} exists and is adopted: that changes its name from 'crm' to 'your_mom=2'"
+    assert [line for _, line in provider.engine.lines] == [warning]
 
 
 def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:

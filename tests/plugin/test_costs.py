@@ -12,7 +12,7 @@ from pulumi.dynamic import CreateResult, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.plugin import Plugin
+from tests.support.plugin import Plugin, plain
 from tests.support.processes import until
 from tests.support.values import inputs
 
@@ -75,6 +75,22 @@ def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugi
         found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, states[instance_id]), ids))
     assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]
     assert len(api.requests) <= 10
+
+
+def test_what_a_service_makes_of_the_same_tags_is_asked_once(api: Emulator, plugin: Plugin) -> None:
+    """The answer to a PUT lacks the tags. A GET shows that they are kept as sent: so they are in later updates."""
+    made = [plugin.create(inputs(name=name, tags=["first"])) for name in ("a", "b", "c")]
+    for each, name in zip(made, ("a", "b", "c"), strict=True):
+        plugin.update(each.id, plain(each.outputs), inputs(name=name, tags=["second"]))
+    after = [request for request in api.requests if request.method in ("GET", "PUT")][-4:]
+    assert [request.method for request in after] == ["PUT", "GET", "PUT", "PUT"]
+
+
+def test_a_changed_name_needs_no_look_at_the_tags(api: Emulator, plugin: Plugin) -> None:
+    """A PUT sends them again, with the mark, and the state knows them already."""
+    made = plugin.create(inputs(name="a", tags=["first"]))
+    plugin.update(made.id, plain(made.outputs), inputs(name="b", tags=["first"]))
+    assert api.requests[-1].method == "PUT"
 
 
 def test_a_program_loads_no_library_that_it_does_not_use() -> None:

@@ -8,20 +8,14 @@ from typing import Any
 import pytest
 
 from pulumi_instances.core.marks import Place, line_of
-from pulumi_instances.native.names import to_engine
+from pulumi_instances.core.spelling import to_native
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
-from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError
+from tests.support.plugin import UNKNOWN, Bag, Checked, Diffed, Found, Plugin, PluginError, plain
 from tests.support.values import inputs, outputs
 
 LINE = line_of(Place("shop", "dev", "", "billing"))
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
-
-
-def plain(bag: Bag) -> Bag:
-    """The outputs as the engine hands them back: without the marks of secrets."""
-    secrets = {key: bag[key]["value"] for key in ("token", "__account") if isinstance(bag.get(key), dict)}
-    return {**bag, **secrets}
 
 
 def older(bag: Bag) -> Bag:
@@ -103,10 +97,10 @@ def test_a_state_of_the_native_package_is_taken_over(api: Emulator, plugin: Plug
     """It is updated once, so that the state holds what the SDK needs; nothing is sent, and a code is not used again."""
     bag = plugin.check(inputs(configuration={"oauth.api.key": "k"}, provider_data={"code": "c0de-9"})).inputs
     made = plugin.create(bag)
-    olds = to_engine(plain(made.outputs))
+    olds = to_native(plain(made.outputs))
     api.reset()
     given = inputs(configuration={"oauth.api.key": "k"}, provider_data={"code": "c0de-9"})
-    assert plugin.check(given, to_engine(bag)) == Checked(bag, [])
+    assert plugin.check(given, to_native(bag)) == Checked(bag, [])
     assert plugin.diff(made.id, olds, bag) == Diffed("SOME", [])
     assert plugin.update(made.id, olds, bag) == made.outputs
     assert api.requests == []

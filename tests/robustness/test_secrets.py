@@ -23,6 +23,8 @@ SECRETS = {
     "code": "planted/code+1618033988/\u00e9749894=",
     "oauth.api.secret": 'planted"oauth&api=secret/\\1414213562373',
     "token": "planted+Token/577215664901532860606512=",
+    "user.pin": "1442695040888963",
+    "line of tls.cert": "plantedLine7182818284590452353602874713526624977572",
 }
 
 PROGRAM = """
@@ -35,7 +37,12 @@ PROGRAM = """
         your_mom="dropbox",
         name="{name}",
         tags=["x"],
-        configuration={{"oauth.callback.url": "https://shown", "oauth.api.secret": config.require_secret("apiSecret")}},
+        configuration={{
+            "oauth.callback.url": "https://shown",
+            "oauth.api.secret": config.require_secret("apiSecret"),
+            "user.pin": int(os.environ["PLANTED_PIN"]),
+            "tls.cert": os.environ["PLANTED_CERT"],
+        }},
         provider_data={{"code": code}},
     )
     Instance("adopted", your_mom="dropbox", adopt_id="{adopted}")
@@ -65,14 +72,19 @@ def talkative(stack: Harness, api: Emulator) -> Harness:
     )
     temporary = stack.directory / "tmp"
     temporary.mkdir()
+    lines = ["-----BEGIN CERTIFICATE-----", SECRETS["line of tls.cert"], "-----END CERTIFICATE-----"]
+    stack.env.update({"PLANTED_PIN": SECRETS["user.pin"], "PLANTED_CERT": "\n".join(lines)})
     stack.env.update({"INSTANCES_LOG": "debug", "TMPDIR": str(temporary), "INSTANCES_BATCH_READS": "no"})
     return stack
 
 
 def echo(status: int, *others: str) -> Fault:
-    """An error that repeats every secret that the service knows of the object: the token once there is one."""
-    told = [name for name in SECRETS if name != "token" or "token" in others]
-    return Fault.status(status, " ".join(SECRETS[name] for name in told))
+    """An error that repeats every secret that the service knows of the object: the token once there is one.
+
+    It does so in plain text and, as a proxy may with the header, in base64.
+    """
+    told = " ".join(SECRETS[name] for name in SECRETS if name != "token" or "token" in others)
+    return Fault.status(status, f"{told} {base64.b64encode(told.encode()).decode()}")
 
 
 @pytest.mark.needs_engine("differences in what is printed")
@@ -136,6 +148,47 @@ def _provider(stack: Harness) -> dict[str, Any]:
     resources = (stack.checkpoint().deployment or {})["resources"]
     [found] = [resource["inputs"] for resource in resources if resource["type"] == stack.provider_type]
     return {key.removeprefix("instances:"): value for key, value in found.items()}
+
+
+TRANSFORMED = """
+    def add(args):
+        members = {{"password": "{0}-2", "pins": [{{"pin": 3}}]}}
+        more = {{
+            "configuration": {{"api.secret": "{0}-1", "deep": members, "url": "https://shown"}},
+            "provider_data": {{"a": {{"b": ["{0}-3"]}}}},
+        }}
+        return pulumi.ResourceTransformationResult({{**args.props, **more}}, args.opts)
+
+    def change(args):
+        more = {{"extra": {{"x": {{"token": "{0}-4"}}}}, "tags": [pulumi.Output.secret("{0}-5")]}}
+        return pulumi.ResourceTransformResult({{**args.props, **more}}, args.opts)
+
+    own = pulumi.ResourceOptions(transformations=[add], transforms=[change])
+    box = Instance("box", your_mom="dropbox", name="{1}", opts=own)
+    pulumi.export("told", box.configuration)
+"""
+
+
+@pytest.mark.needs_engine("transforms")
+def test_what_a_transformation_adds_is_as_secret_as_what_the_program_gives(talkative: Harness, api: Emulator) -> None:
+    """It comes after the resource has marked its secrets, and the engine drops marks of objects that were none."""
+    stack, hidden = talkative, "planted-by-transformation-1202056903159594"
+    for name in ("first", "second"):
+        stack.program(TRANSFORMED.format(hidden, name))
+        stack.preview(diff=True)
+        stack.up(diff=True)
+        for _ in range(2):
+            state = json.dumps(stack.checkpoint().deployment)
+            assert leaks({"state": state}, {"secret": hidden}) == []
+            assert "https://shown" in state
+            assert set(stack.preview(diff=True).change_summary) == {"same"}
+            stack.refresh(diff=True)
+    assert leaks({str(number): said for number, said in enumerate(stack.said)}, {"secret": hidden}) == []
+    [there] = api.instances()
+    assert there["configuration"]["deep"] == {"password": f"{hidden}-2", "pins": [{"pin": 3}]}
+    assert there["provider_data"] == {"a": {"b": [f"{hidden}-3"]}}
+    assert there["tags"] == [f"{hidden}-5"]
+    assert hidden in json.dumps(stack.instances()), "the search would find it"
 
 
 OTHERS = """

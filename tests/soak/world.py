@@ -158,7 +158,7 @@ class World:
         for stack in (self._stack, self._other):
             if isinstance(stack, DirectStack):
                 stack.settle()
-        until(lambda: not self.api._journal._in_flight)
+        until(lambda: not self.api._request_log._in_flight)
         time.sleep(self._lag)
 
     def _write_other(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from pulumi.automation._stack import StackInitMode
 
 from pulumi_instances.core import spelling
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
-from pulumi_instances.native.names import in_words
+from pulumi_instances.core.words import NATIVE
 from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble
 from pulumi_instances.testing.engine.stack import State
@@ -305,7 +306,12 @@ class NativeHarness(CliHarness):
         }
 
     def say(self, message: str) -> str:
-        return in_words(message)
+        return re.sub(rf"\b({'|'.join(spelling.NAMES)})\b(=?)", _as_native, message)
+
+
+def _as_native(found: re.Match[str]) -> str:
+    name, equals = found.groups()
+    return NATIVE.name(name) + (NATIVE.between if equals else "")
 
 
 def _native(program: str) -> str:

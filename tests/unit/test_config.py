@@ -372,13 +372,29 @@ def test_the_problems_of_an_account_name_its_variables() -> None:
             None,
             "instances:zzz is not a setting, and is ignored; remove it, or use one of baseUrl",
         ),
+        (
+            ["instance:baseUrl"],
+            {},
+            None,
+            "instance:baseUrl is not a setting of this provider, and is ignored; write instances:baseUrl",
+        ),
+        (["pulumi-instances:baseURL"], {}, None, "write instances:baseUrl"),
         (["instances:timeout", "instances:account", "shop:timout", "instances:version"], {}, None, None),
+        (["my-instances:timeout", "instance:zone"], {}, None, None),
         (
             [],
             {"INSTANCES_TIMOUT": "3"},
             None,
             "INSTANCES_TIMOUT is not a variable of this provider, and is ignored; rename it to INSTANCES_TIMEOUT",
         ),
+        (
+            [],
+            {"INSTANCE_USER_SECRET": "x"},
+            None,
+            "INSTANCE_USER_SECRET is not a variable of this provider, and is ignored; rename it to INSTANCES_USER_S",
+        ),
+        ([], {"INSTANCE_EU_USER_SECRET": "x"}, "eu", "rename it to INSTANCES_EU_USER_SECRET, or unset it"),
+        ([], {"INSTANCE_TIMEOUT": "3", "OTHER_USER_SECRET": "x", "INSTANCES_US_USER_SECRET": "x"}, None, None),
         ([], {"INSTANCES_EU_BASEURL": "x"}, "eu", "rename it to INSTANCES_EU_BASE_URL, or unset it"),
         ([], {"INSTANCES_EU_BASE_URL": "x", "INSTANCES_LOG": "debug", "INSTANCES_TIMEOUT": "3", "X": ""}, None, None),
     ],
@@ -387,8 +403,9 @@ def test_what_is_nearly_a_setting_is_told(
     keys: list[str], environ: dict[str, str], account: str | None, said: str | None
 ) -> None:
     """With the nearest one. What may be another account's variable is left alone."""
-    assert [said in str(problem) for problem in config.unknown(keys, environ, account) if said] == [True] * bool(said)
-    assert bool(config.unknown(keys, environ, account)) == bool(said)
+    problems = config.unknown(keys, environ, account, "my-instances")
+    assert [said in str(problem) for problem in problems if said] == [True] * bool(said)
+    assert bool(problems) == bool(said)
 
 
 # secrets

@@ -12,7 +12,7 @@ import requests
 from pulumi.dynamic import Config, ConfigureRequest
 
 from pulumi_instances import engine_calls
-from pulumi_instances.core import model
+from pulumi_instances.core import config, identity, model
 from pulumi_instances.core.errors import NotFound, SettingError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.engine_calls import EngineCalls
@@ -100,6 +100,26 @@ def test_bad_settings_are_a_problem_of_each_check() -> None:
     ]
     with pytest.raises(SettingError, match="instances:userSecret"):
         calls.create(inputs())
+
+
+def test_a_program_whose_look_ups_ask_another_account_is_refused(
+    api: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent. Another spelling of the URL is the same account."""
+    theirs = {f"instances:{key}": value for key, value in _settings(api).items()}
+    asked = identity.account_of(config.load({**theirs, "instances:baseUrl": f"{api.base_url}/"}.get, {}))
+    ours = EngineCalls()
+    ours.configure(theirs.get)
+    assert ours.check({}, {**inputs(), model.ASKED: asked}) == (inputs(), [])
+    others = EngineCalls()
+    others.configure({**theirs, "instances:userSecret": "other"}.get)
+    for prefix in ("unset the variables INSTANCES_… in the process", "set INSTANCES_USER_SECRET in the process"):
+        [problem] = others.check({}, {**inputs(adopt_id="4014"), model.ASKED: asked}).problems
+        assert problem.fault.startswith(f"ask another account than that of its resources ({api.base_url}, the default")
+        assert problem.advice.startswith(prefix)
+        monkeypatch.setenv("INSTANCES_USER_SECRET", "other")
+        others.configure(theirs.get)
+    assert api.requests == []
 
 
 def test_what_is_missing_is_told_with_advice_that_fits(api: Emulator) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import html
 import inspect
 import json
@@ -141,6 +142,9 @@ def test_a_problem_is_one_line_that_begins_with_its_property() -> None:
         ("x=a+b&y", ["a+b"], "x=[secret]&y"),
         ("x==b/,", ["=b/"], "x=[secret],"),
         ("a secret", ["secret", "[secret]"], "a [secret]"),
+        ("no 314159 in 31415.9", ["314159", "31415"], "no [secret] in [secret].9"),
+        ("bad line MIIabc or ab", ["-----BEGIN-----\nMIIabc\r\nab\n-----END-----"], "bad line [secret] or ab"),
+        ("bad line MIIabc", [r'{"key": "-----BEGIN-----\nMIIabc\n"}'], "bad line [secret]"),
         ("x" * 300, [], "x" * 300),
         ("x" * 301, [], "x" * 299 + "…"),
         ("x" * 298 + "abcdef", ["abcdef"], "x" * 298 + "[…"),
@@ -180,6 +184,12 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "HTML": html.escape,
     "HTML, Java": lambda secret: html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     "HTML, text": lambda secret: html.escape(secret, quote=False),
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64, URL": lambda secret: base64.urlsafe_b64encode(f"?>{secret}".encode()).decode(),
+    "base64, percent": lambda secret: urllib.parse.quote(base64.b64encode(f"?>{secret}".encode()), safe=""),
+    "base64, PHP": lambda secret: json.dumps(base64.b64encode(secret.encode()).decode()).replace("/", r"\/"),
+    "base64, header": lambda secret: base64.b64encode(f"User {secret}, Organization x".encode()).decode(),
+    "base64, after a word": lambda secret: "-" + base64.b64encode(json.dumps({"a": secret}).encode()).decode(),
 }
 
 
@@ -195,6 +205,14 @@ def test_many_secrets_cost_little() -> None:
     """Only those that may occur in the text are encoded in all their forms."""
     secrets = [f"secret/{number}+=" for number in range(50_000)]
     assert quote("no such thing as secret%2F49999%2B%3D", secrets) == "no such thing as [secret]"
+
+
+def test_what_was_asked_for_leaves_an_error() -> None:
+    """Its kind and what else it holds stay; nothing that shows it has the secret."""
+    error = LookupFailed('no instance has name="s3cret-name"', "look for s3cret-name", ["7"])
+    assert error.without(["s3cret-name"]) is error
+    assert (str(error), error.candidates) == ('no instance has name="[secret]"; look for [secret]', ["7"])
+    assert "s3cret" not in repr(error) + repr(pickle.loads(pickle.dumps(error)))  # noqa: S301  our own
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_outputs_inside_of_inputs_are_resolved() -> None:
         "configuration": {"u": "x", "key": secret("k")},
         "provider_data": secret({"code": "c"}),
         "adopt_id": "1",
-        "__outputs": ["name", "tags"],
+        "__outputs": ["your_mom", "name", "tags"],
     }
 
 

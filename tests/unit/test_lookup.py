@@ -10,7 +10,15 @@ import pytest
 
 import pulumi_instances as instances
 from pulumi_instances import InstanceResult
-from pulumi_instances.core.errors import InputError, InstancesError, LookupFailed, NotFound, SettingError
+from pulumi_instances.core.errors import (
+    ConnectionFailed,
+    InputError,
+    InstancesError,
+    LookupFailed,
+    NotFound,
+    SettingError,
+    Unauthorized,
+)
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.testing.emulator import Account, Emulator
 from tests.support.marks import mark_of
@@ -94,7 +102,7 @@ def test_who_manages_an_instance_is_told(api: Emulator, ids: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "candidates", "said"),
     [
-        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm"; pass the id of one'),
+        ({"name": "crm"}, [0, 1], '2 instances have name="crm": {0} "crm", {1} "crm" (asked '),
         ({"name": "c*"}, [], 'no instance has name="c*"'),
         ({"tags": ["prod", "us"], "your_mom": "box"}, [], 'no instance has tag "prod", tag "us" and your_mom="box"'),
     ],
@@ -113,7 +121,7 @@ def test_of_many_candidates_ten_are_named(api: Emulator) -> None:
     """All pages are searched."""
     for _ in range(250):
         api.add(name="x")
-    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more; pass the id'):
+    with pytest.raises(LookupFailed, match=r'250 instances have name="x": .* and 240 more \(asked .*\); pass the id'):
         declare(lambda: instances.get_instance(name="x"))
 
 
@@ -288,6 +296,31 @@ def test_an_explicit_account_is_asked(api: Emulator, eu: Account) -> None:
         return instances.get_instance_output(name="there", opts=opts).name
 
     assert seen(look) == ["there", True, False]
+
+
+@pytest.mark.parametrize("look", [instances.get_instance, instances.get_instance_output])
+def test_an_error_names_the_account(
+    api: Emulator, eu: Account, monkeypatch: pytest.MonkeyPatch, look: Callable[..., Any]
+) -> None:
+    """It says where its URL and its secrets come from, as the errors of resources do."""
+
+    def there(**options: Any) -> Any:
+        return look(name="x", **options)
+
+    with pytest.raises(LookupFailed) as failure:
+        declare(lambda: there(opts=pulumi.InvokeOptions(provider=declared(api, eu, secret=False))))
+    assert f'(asked {api.base_url} with the secrets of account "eu", from the program); list' in str(failure.value)
+    monkeypatch.setenv("INSTANCES_USER_SECRET", "wrong")
+    with pytest.raises(Unauthorized) as refusal:
+        declare(there)
+    assert (
+        f"(asked {api.base_url} from INSTANCES_BASE_URL, with the secrets of the default account from "
+        "INSTANCES_USER_SECRET and INSTANCES_ORGANIZATION_SECRET)"
+    ) in str(refusal.value)
+    monkeypatch.setenv("INSTANCES_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("INSTANCES_MAX_RETRIES", "0")
+    with pytest.raises(ConnectionFailed, match=r"\(127\.0\.0\.1:1, from INSTANCES_BASE_URL\)"):
+        declare(there)
 
 
 def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account) -> None:

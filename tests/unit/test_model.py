@@ -117,6 +117,31 @@ def test_unknown_tags_are_kept() -> None:
     assert model.normalise_tags(["b", U, "a"]) == ["a", "b", U]
 
 
+@pytest.mark.parametrize(
+    ("olds", "tags", "expected"),
+    [
+        (["a", "b", "c"], ["b", "c", "d"], ["d", "b", "c"]),
+        (["a", "b", "c"], ["c", "b", "a", "a"], ["a", "b", "c"]),
+        (["c", "a"], ["a", "b", "c"], ["c", "a", "b"]),
+        (["a", "b", "c"], ["b", "c"], ["c", "b"]),
+        (["a", "b", "c", "d"], ["b", "x"], ["x", "b"]),
+        (["a", "b", "c", "d"], ["d"], ["d"]),
+        (["a", "b"], ["y", "x", "z"], ["x", "y", "z"]),
+        (["a", "a", "b"], ["b", "c"], ["c", "b"]),
+        (["a"], [], []),
+        ([], ["b", "a"], ["a", "b"]),
+        (None, ["b", "a"], ["a", "b"]),
+        (["a", 1], ["b", "a"], ["a", "b"]),
+        (["a", "b"], ["b", U], [U, "b"]),
+        (["a"], U, U),
+        (["a"], "b", "b"),
+    ],
+)
+def test_tags_keep_their_places(olds: Any, tags: Any, expected: Any) -> None:
+    """So that a list shows as few changed lines as it can."""
+    assert model.in_order(tags, olds) == expected
+
+
 # numbers and absent members
 
 
@@ -585,7 +610,7 @@ def test_outputs_hold_neither_the_pickle_nor_the_id() -> None:
 def test_outputs_always_hold_tags() -> None:
     """If nobody mentions tags, they are an empty list."""
     assert model.outputs({"id": "1"}, inputs(tags=None), ["tags"])["tags"] == []
-    assert model.outputs({"id": "1"}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["a", "b"]
+    assert model.outputs({"id": "1", "tags": ["a", "b"]}, inputs(tags=["b", "a", "b"]), [])["tags"] == ["b", "a"]
 
 
 def test_inputs_of_a_read_are_the_keys_that_check_fills() -> None:
@@ -631,12 +656,12 @@ def test_keys_that_look_secret_are_known(key: str, secret: bool) -> None:
 
 
 def test_secret_values_are_found_at_any_depth() -> None:
-    """No message may repeat any string of configuration and data, whatever its key."""
+    """No message may repeat any text or number of configuration and data, whatever its key."""
     bag = inputs(
-        configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5},
+        configuration={"oauth.api.secret": "s1", "oauth.callback.url": "https://x", "key": 5.0, "on": True},
         provider_data={"code": "s2", "nested": {"list": ["s3", 4, {"deep": "s4"}]}},
     )
-    assert sorted(model.secret_values(bag)) == ["https://x", "s1", "s2", "s3", "s4"]
+    assert sorted(model.secret_values(bag)) == ["4", "5", "https://x", "s1", "s2", "s3", "s4"]
     assert model.secret_values(inputs()) == []
 
 

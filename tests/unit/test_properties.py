@@ -13,7 +13,7 @@ import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from pulumi_instances import Instance, InstanceResult, lifecycle
+from pulumi_instances import Instance, InstanceResult, get_instances, lifecycle
 from pulumi_instances.cli import audit, common, import_document
 from pulumi_instances.cli.exported_state import Held
 from pulumi_instances.cli.generated_program import program
@@ -23,8 +23,8 @@ from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import PROVIDER
 from pulumi_instances.core.validation import check
 from pulumi_instances.engine_calls import EngineCalls
-from pulumi_instances.testing.emulator import Emulator, elements, wire
-from pulumi_instances.testing.emulator.wire import answer_to_get, answer_to_list
+from pulumi_instances.testing.emulator import Emulator, bodies, elements
+from pulumi_instances.testing.emulator.bodies import answer_to_get, answer_to_list
 from tests.support.mocks import declare
 from tests.support.recipes import forgotten
 from tests.support.values import TWO_OF_EACH, Inputs
@@ -163,12 +163,12 @@ STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": Fa
 """An instance as the emulator keeps it."""
 
 
-@pytest.mark.parametrize("emulated", [wire, elements], ids=["default", "elements"])
+@pytest.mark.parametrize("emulated", [bodies, elements], ids=["default", "elements"])
 def test_an_answer_is_read_whole(emulated: ModuleType) -> None:
     """A GET answers with everything that may be answered."""
     dialect = DIALECTS["elements" if emulated is elements else "default"]
     told = set(model.from_wire(emulated.answer_to_get(STORED), dialect)) - {model.SHOWN, model.CREATED_AT}
-    files = ("testing/emulator/wire.py", "testing/emulator/elements.py")
+    files = ("testing/emulator/bodies.py", "testing/emulator/elements.py")
     assert told == {"id", *model.ANSWERED, model.MARKS}, forgotten(*files)
 
 
@@ -211,13 +211,20 @@ def test_hidden_keys_are_those_that_no_program_writes(api: Emulator, calls: Engi
     assert set(adopted.outputs) - set(model.OUTPUTS) == {*model.HIDDEN} - {model.CREATED}
 
 
-def test_hidden_inputs_are_those_that_no_program_gives() -> None:
+def test_hidden_inputs_are_those_that_no_program_gives(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The resource sends them beside the arguments. The line comes back from the state, with ignore_changes.
 
     Check drops them.
     """
     opts = pulumi.ResourceOptions(ignore_changes=["name"])
-    monitor = declare(lambda: Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts))
+
+    def program() -> None:
+        Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts)
+        get_instances()
+
+    for name, value in api.env.items():
+        monkeypatch.setenv(name, value)
+    monitor = declare(program)
     sent = MessageToDict(monitor.registered[0].object)
     assert set(sent) - {*model.INPUTS, PROVIDER} == {*model.HIDDEN_INPUTS} - {model.LINE}
     assert check({**EACH, **{key: [] for key in model.HIDDEN_INPUTS}}) == (EACH, [])

@@ -10,6 +10,7 @@ from pulumi_instances.api.client import Client
 from pulumi_instances.api.selection import Selection, read, select, tag_set
 from pulumi_instances.core.config import load
 from pulumi_instances.core.errors import InputError, UnexpectedAnswer
+from pulumi_instances.core.words import NATIVE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.scripted import ScriptedServer, answer
 
@@ -50,17 +51,17 @@ def test_an_instance_of_which_little_is_known_matches_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("selection", "words"),
+    ("selection", "said"),
     [
         (Selection(), ""),
-        (Selection(name="x"), 'name="x"'),
-        (Selection(tags=frozenset("ba"), your_mom="box"), 'tag "a", tag "b" and your_mom="box"'),
+        (Selection(name="x"), 'name: "x"'),
+        (Selection(tags=frozenset("ba"), your_mom="box"), 'tag "a", tag "b" and yourMom: "box"'),
         (Selection(pattern="a*"), 'name like "a*"'),
     ],
 )
-def test_a_selection_can_be_said(selection: Selection, words: str) -> None:
-    """Messages contain it."""
-    assert str(selection) == words
+def test_a_selection_can_be_said(selection: Selection, said: str) -> None:
+    """Messages contain it, in the words of the programs."""
+    assert selection.described(NATIVE) == said
 
 
 def test_a_text_is_no_set_of_tags() -> None:

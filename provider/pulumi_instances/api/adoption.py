@@ -9,7 +9,7 @@ from typing import Any
 from ..core import identity, marks, model
 from ..core.errors import AdoptionRefused, InstancesError, NotFound, Problem, quote
 from .client import Client, Found
-from .holders import Holders, Line, taken
+from .holders import Holders, Line
 from .listings import Listings
 
 log = logging.getLogger("pulumi_instances")
@@ -25,6 +25,7 @@ class Adoptions:
         self._client = client
         self._listings = listings
         self._holders = holders
+        self._words = client.words
 
     def plan(self, instance_id: str, your_mom: Any, line: Line) -> tuple[Problem | None, Found]:
         """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
@@ -36,9 +37,9 @@ class Adoptions:
             return problem, {}
         try:
             found = (self._listings.before() or {}).get(instance_id) or self._client.get(instance_id)
-            return _problem(found, your_mom, line), found
+            return self._problem(found, your_mom, line), found
         except NotFound:
-            return _missing(instance_id), {}
+            return self._missing(instance_id), {}
         except InstancesError as error:
             log.debug("adopt instance %s: not looked up in advance (%s)", instance_id, error)
         return None, {}
@@ -63,11 +64,11 @@ class Adoptions:
         try:
             found = self._client.get(instance_id)
         except NotFound:
-            raise _refused(_missing(instance_id)) from None
-        if (problem := _problem(found, inputs["your_mom"], line)) is not None:
+            raise _refused(self._missing(instance_id)) from None
+        if (problem := self._problem(found, inputs["your_mom"], line)) is not None:
             raise _refused(problem)
         if not self._holders.take(instance_id, line):
-            raise _refused(taken(instance_id))
+            raise _refused(self._holders.taken(instance_id))
         return self.bring_in_line(found, inputs)
 
     def refused_update(self, found: Found, what: str) -> AdoptionRefused:
@@ -106,36 +107,36 @@ class Adoptions:
             return None, False
         return marks.new_mark(line), True
 
+    def _problem(self, found: Found, your_mom: Any, line: Line) -> Problem | None:
+        """Why a resource cannot adopt this instance; None if it can."""
+        words = self._words
+        if isinstance(your_mom, str) and found.get("your_mom", your_mom).casefold() != your_mom.casefold():
+            theirs, ours = quote(found["your_mom"]), words.argument("your_mom", f'"{quote(your_mom)}"')
+            fault = f'names instance {found["id"]}, which is of "{theirs}", but the program has {ours}'
+            return Problem(words.name("adopt_id"), fault, "correct one of them")
+        if identity.of_others(found, line):
+            return Problem(
+                words.name("adopt_id"),
+                f"names instance {found['id']}, which {identity.managed_by(found)} manages, as its tags say",
+                f"{_TO_MOVE}; or remove that tag at the service",
+            )
+        return None
+
+    def _missing(self, instance_id: str) -> Problem:
+        name = self._words.name("adopt_id")
+        fault = f"names instance {instance_id}, which does not exist"
+        return Problem(name, fault, f"correct {name}, or remove it to create an instance")
+
 
 def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
     """The answer to a PUT with its tags, which it may lack (API document). A GET tells them where they have changed."""
-    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), sent["tags"]):
+    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), marks.without(sent["tags"])):
         return answer
     try:
         return {**get(answer["id"]), **answer}
     except InstancesError as error:
         log.debug("instance %s: its tags are not known after the update (%s)", answer["id"], error)
         return answer
-
-
-def _problem(found: Found, your_mom: Any, line: Line) -> Problem | None:
-    """Why a resource cannot adopt this instance; None if it can."""
-    if isinstance(your_mom, str) and found.get("your_mom", your_mom).casefold() != your_mom.casefold():
-        theirs, ours = quote(found["your_mom"]), quote(your_mom)
-        fault = f'names instance {found["id"]}, which is of "{theirs}", but the program has your_mom="{ours}"'
-        return Problem("adopt_id", fault, "correct one of them")
-    if identity.of_others(found, line):
-        return Problem(
-            "adopt_id",
-            f"names instance {found['id']}, which {identity.managed_by(found)} manages, as its tags say",
-            f"{_TO_MOVE}; or remove that tag at the service",
-        )
-    return None
-
-
-def _missing(instance_id: str) -> Problem:
-    fault = f"names instance {instance_id}, which does not exist"
-    return Problem("adopt_id", fault, "correct adopt_id, or remove it to create an instance")
 
 
 def _refused(problem: Problem) -> AdoptionRefused:

@@ -6,7 +6,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,8 +16,9 @@ from ..core import model
 from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
 from ..core.dialect import DIALECTS, spoken_in
-from ..core.errors import Cancelled, InputError, NotFound, UnexpectedAnswer
+from ..core.errors import Cancelled, InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
+from ..core.words import PYTHON, Words
 from . import retry
 from .outcome import AnswerLost, Json, Outcome
 from .retry import Breaker, Clock, RateLimit, TooLate, duration
@@ -52,9 +54,15 @@ class Client:
     UnexpectedAnswer for one that the API document does not allow.
     """
 
-    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
-        """``account`` is the name given to `account()`, if any: messages name its variables."""
+    def __init__(
+        self, settings: Settings, *, account: str | None = None, clock: Clock | None = None, words: Words = PYTHON
+    ) -> None:
+        """``account`` is the name given to `account()`, if any: messages name its variables.
+
+        ``words`` are those in which messages name what the program writes.
+        """
         self.settings = settings
+        self.words = words
         self.clock = clock or Clock()
         self._opened: Transport | None = None
         self._rate = RateLimit(self.clock, settings.max_requests_per_second)
@@ -73,6 +81,15 @@ class Client:
         """Never repeat these in a message: a server's error may quote what it was sent."""
         with self._lock:
             self._secrets.update(secrets)
+
+    @contextmanager
+    def hiding(self, secrets: Collection[str]) -> Iterator[None]:
+        """Never repeat these either, in no error of what runs inside: they are what is asked for."""
+        self.hide(secrets)
+        try:
+            yield
+        except InstancesError as error:
+            raise error.without(secrets) from None
 
     # operations
 

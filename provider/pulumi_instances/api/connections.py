@@ -1,8 +1,8 @@
-"""Connections that bound the head of an answer as a whole, and know whether a request may have left.
+"""Connections that limit the time of the head of an answer as a whole, and record whether a request was sent.
 
-The timeouts of http.client and urllib3 bound each silence: a server that sends its headers byte by byte would hold us
-for as long as it likes. (The body is bounded where it is read: `transport`.) And their errors do not tell whether the
-server can have seen the request: behind a proxy, urllib3 reports a connection that was cut after it as a ProxyError.
+The timeouts of http.client and urllib3 limit each silence: a server that sends its headers byte by byte could keep us
+waiting for ever. (`transport` limits the time of the body.) Their errors do not say either whether the server can have
+received the request: behind a proxy, urllib3 reports a connection that was cut after it as a ProxyError.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _ending_within(seconds: float, sock: Any) -> Iterator[None]:
             if not ended:
                 missed = True
                 with contextlib.suppress(OSError):
-                    # Not `SSLSocket.shutdown`, which would have the waiting thread go on without TLS. urllib3 wraps
-                    # the socket where TLS runs inside of TLS.
+                    # After `SSLSocket.shutdown`, the waiting thread would read on without TLS. urllib3 wraps the socket
+                    # where TLS runs inside of TLS.
                     socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, end)
@@ -57,28 +57,28 @@ _this_thread = _ThisThread()
 
 
 def expect_request() -> None:
-    """This thread is about to send a request."""
+    """Note that this thread is about to send a request."""
     _this_thread.may_have_left = False
 
 
 def may_have_left() -> bool:
-    """Whether any part of the request that this thread has sent last may have reached the API.
+    """Return whether any part of the request that this thread has sent last may have reached the API.
 
-    False is certain: then there was no connection to the API, or to a proxy that had accepted a tunnel to it.
+    It has not where there was no connection to the API, or to a proxy that had accepted a tunnel to it.
     """
     return _this_thread.may_have_left
 
 
 class _Bounded:
-    """What is changed in the connections of urllib3."""
+    """Changes to the connections of urllib3: `_bounded` makes a class of both."""
 
     sock: Any
     timeout: float | None
-    """For the next answer: urllib3 sets it for each request."""
+    """Seconds for the next answer, which urllib3 sets for each request."""
     _connecting = False
 
     def connect(self) -> None:
-        """Called by urllib3, or by `send`, for a new connection. What is sent meanwhile asks a proxy for a tunnel."""
+        """Open a connection, for urllib3 or `send`. What is sent meanwhile asks a proxy for a tunnel."""
         self._connecting = True
         try:
             super().connect()  # type: ignore[misc]
@@ -86,7 +86,7 @@ class _Bounded:
             self._connecting = False
 
     def send(self, data: Any) -> None:
-        """Called by http.client for each part of a request."""
+        """Send one part of a request, for http.client."""
         if self.sock is None:
             self.connect()
         if not self._connecting:
@@ -94,7 +94,7 @@ class _Bounded:
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        """Called by urllib3 once per request, after it was sent. Reads the head of the answer."""
+        """Read the head of the answer, for urllib3, which calls it once per request."""
         if self.timeout is None:
             return super().getresponse()  # type: ignore[misc]
         with _ending_within(self.timeout, self.sock):
@@ -103,21 +103,21 @@ class _Bounded:
 
 @cache
 def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """The same pool with such connections: urllib3 has others for a SOCKS proxy."""
+    """Return this class of pools with such connections; urllib3 has another one for a SOCKS proxy."""
     connection = type(f"Bounded{pool.ConnectionCls.__name__}", (_Bounded, pool.ConnectionCls), {})
     return type(f"Bounded{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
 class Adapter(HTTPAdapter):
-    """Connections whose timeout bounds the whole head of an answer, through a proxy as well."""
+    """An adapter whose timeout limits the whole head of an answer, also through a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Called by requests once per adapter."""
+        """Make the pools, for requests, which calls it once per adapter."""
         super().init_poolmanager(*args, **kwargs)
         _bound(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Called by requests for each request through a proxy; it keeps one manager for each."""
+        """Return the pools of a proxy, for requests, which asks for each request through it."""
         manager = super().proxy_manager_for(*args, **kwargs)
         _bound(manager)
         return manager

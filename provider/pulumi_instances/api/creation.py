@@ -153,7 +153,7 @@ class Creations:
         """The error of a create where an earlier one was cut off, and no mark says what it has made."""
         return LeftBehind(
             f"{create.what}: an earlier create was cut off, and may have made one of: {', '.join(ids)}",
-            f'if one is, set adopt_id="{ids[0]}" (or the right id); else run again with '
+            f"if one is, set {self._adopting(ids[0])} (or the right id); else run again with "
             f"{self._client.variable('TAKE_OVER')}=no",
             ids,
         )
@@ -168,8 +168,8 @@ class Creations:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "
                 "made them, they were retained on delete, or the state holds one that is to be replaced",
-                f'set adopt_id="{ids[0]}" (or the right id) to have one of them, or delete those that nobody needs '
-                "and the state does not hold (`pulumi stack --show-ids`), and run again; to create another one "
+                f"set {self._adopting(ids[0])} (or the right id) to have one of them, or delete those that nobody "
+                "needs and the state does not hold (`pulumi stack --show-ids`), and run again; to create another one "
                 f"beside them, run `{variable}=no pulumi up` with the same options",
                 ids,
             )
@@ -283,7 +283,7 @@ class Creations:
                     continue
                 raise CreateIncomplete(
                     f"{create.what}: it was created as {instance_id}, but its token cannot be read ({error.cause})",
-                    f'run again with adopt_id="{instance_id}"',
+                    f"run again with {self._adopting(instance_id)}",
                     [instance_id],
                     error.cause,
                     self._hidden(mark),
@@ -322,13 +322,14 @@ class Creations:
                 and looks >= len(_FIRST_LOOKS) - 1
                 and (alike := self._alike(create, new))
             ):
-                raise _undecided(why, alike)  # it is for the user to decide, however long we look
+                raise self._undecided(why, alike)  # it is for the user to decide, however long we look
         if blind is not None:
+            adopt_id = self._client.words.name("adopt_id")
             raise CreateUndecided(
                 f"{why}; whether an instance was created is unknown, since the listing failed ({blind.cause})",
                 "run again, which looks for it first (with a new OAuth code, if it takes one)"
                 if mark
-                else "look for it before you run again, and if there is one, adopt it with adopt_id",
+                else f"look for it before you run again, and if there is one, adopt it with {adopt_id}",
                 [],
             )
         raise CreateLost(f"{why}; no new instance like it was found, but one may still appear")
@@ -337,7 +338,7 @@ class Creations:
         """The one listed instance that carries this mark, which our request has made."""
         marked = [found for found in listed.values() if identity.carries(found, mark)]
         if len(marked) > 1:
-            raise _undecided(why, [found["id"] for found in marked])
+            raise self._undecided(why, [found["id"] for found in marked])
         if not marked or not self._holders.take(marked[0]["id"], create.line):
             return None
         self._listings.note_seen(marked[0]["id"])
@@ -358,6 +359,24 @@ class Creations:
             key=int,
         )
 
+    def _adopting(self, instance_id: str) -> str:
+        """What a program has to give to adopt this instance."""
+        return self._client.words.argument("adopt_id", f'"{instance_id}"')
+
+    def _undecided(self, why: str, candidates: list[str]) -> CreateUndecided:
+        ids = sorted(candidates, key=int)
+        if len(ids) == 1:
+            return CreateUndecided(
+                f"{why}; instance {ids[0]} may be its result",
+                f"look at it, and if it is, run again with {self._adopting(ids[0])}",
+                ids,
+            )
+        return CreateUndecided(
+            f"{why}; one of the instances {', '.join(ids)} may be its result",
+            f"find out which, and whose the others are; run again with {self._adopting(ids[0])} (or the right id)",
+            ids,
+        )
+
 
 def _is_decided(create: _Create, error: BaseException | None, turn: locks.Turn) -> bool:
     """Whether it is known what a create that ended so, and an earlier one that was cut off, have made.
@@ -375,18 +394,3 @@ def _is_decided(create: _Create, error: BaseException | None, turn: locks.Turn) 
 
 def _is_called(found: Found, inputs: Mapping[str, Any]) -> bool:
     return bool(found.get("name") == inputs["name"])
-
-
-def _undecided(why: str, candidates: list[str]) -> CreateUndecided:
-    ids = sorted(candidates, key=int)
-    if len(ids) == 1:
-        return CreateUndecided(
-            f"{why}; instance {ids[0]} may be its result",
-            f'look at it, and if it is, run again with adopt_id="{ids[0]}"',
-            ids,
-        )
-    return CreateUndecided(
-        f"{why}; one of the instances {', '.join(ids)} may be its result",
-        f'find out which, and whose the others are; run again with adopt_id="{ids[0]}" (or the right id)',
-        ids,
-    )

@@ -1,4 +1,7 @@
-"""What the environment says about the way to the API: its proxy, and the authorities that may vouch for it."""
+"""The proxy and the certificate authorities for requests to the API, as the environment names them.
+
+`transport` uses them for every request; the advice of its errors is made here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from ..core.config import Settings, is_loopback
 
 
 class Environment:
-    """Proxy and authorities for one base URL, as the variables were when it was first asked."""
+    """Proxy and authorities for one base URL, as the variables were at the first request."""
 
     def __init__(self, settings: Settings) -> None:
         """Read the variables."""
@@ -27,12 +30,12 @@ class Environment:
         bundles = {"instances:caBundle": settings.ca_bundle, **variables}
         self._bundle_source, bundle = next(((name, path) for name, path in bundles.items() if path), ("", None))
         self.options: dict[str, Any] = {"proxies": proxies, "verify": bundle or True}
-        """As `requests.Session.send` takes them."""
+        """Keyword arguments of `requests.Session.send`."""
         self.proxy = select_proxy(settings.base_url, proxies)
 
     @cached_property
     def problem(self) -> tuple[str, str] | None:
-        """What is wrong with it, so that nothing can be sent, and what to do."""
+        """What is wrong with proxy or authorities, so that no request can be sent, and what to do."""
         bundle = self.options["verify"]
         if self._url.scheme == "https" and bundle is not True and not Path(bundle).exists():
             fault = f"{self._bundle_source} names {bundle}, which does not exist"
@@ -57,8 +60,9 @@ class Environment:
 
     @cached_property
     def where(self) -> str:
-        """Host and port, as messages name them, with those of the proxy."""
-        host = f"{self._host}:{self._url.port or (443 if self._url.scheme == 'https' else 80)}"
+        """Host and port of the API, and those of the proxy, for messages."""
+        default_port = 443 if self._url.scheme == "https" else 80
+        host = f"{self._host}:{self._url.port or default_port}"
         return host if self.proxy is None else f"{host} through the proxy {_parsed(self.proxy)[1]}"
 
     @property
@@ -67,11 +71,11 @@ class Environment:
         return f"[{host}]" if ":" in host else host
 
     def how_to_reach(self) -> str | None:
-        """What to do where nothing was sent because of a proxy; None where there is none."""
+        """Return what to do where a request was not sent; None where there is no proxy."""
         return None if self.proxy is None else f"check {self.proxy_source} and the network, then run again"
 
     def how_to_pass(self, status: int) -> str | None:
-        """What to do where the proxy has answered with this status; None where there is no proxy."""
+        """Return what to do where the proxy has answered with this status; None where there is no proxy."""
         if self.proxy is None:
             return None
         if status == 407:
@@ -79,13 +83,13 @@ class Environment:
         return f"ask for access to {self._host} through it, correct {self.proxy_source}, or name the host in NO_PROXY"
 
     def how_to_trust(self) -> str:
-        """What to do where the certificate is not trusted."""
+        """Return what to do where the certificate is not trusted."""
         unread = "; SSL_CERT_FILE is not read" if os.environ.get("SSL_CERT_FILE") and not self._bundle_source else ""
         return f"check the server's certificate, or set instances:caBundle to the PEM file of its authority{unread}"
 
 
 def _parsed(proxy: str) -> tuple[str, str]:
-    """The scheme of a proxy, and its host and port, without its password. Both are empty where it is malformed."""
+    """Return the scheme of a proxy, and its host and port without password. Both are empty where it is malformed."""
     try:
         url = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
     except ValueError:

@@ -15,6 +15,7 @@ from ..core import identity
 from ..core.errors import AdoptionRefused, Problem
 from ..core.marks import parse
 from ..core.model import MARK
+from ..core.words import PYTHON, Words
 
 Line = str | None
 """What names a resource (`marks.line_of`); None where it is not known."""
@@ -23,8 +24,9 @@ Line = str | None
 class Holders:
     """The resources and instances of one account in this run. Safe to share between threads."""
 
-    def __init__(self) -> None:
-        """Nothing is known yet."""
+    def __init__(self, words: Words = PYTHON) -> None:
+        """Nothing is known yet. Messages are put in these ``words``."""
+        self._adopt_id = words.name("adopt_id")
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._lines: set[str] = set()
@@ -75,7 +77,7 @@ class Holders:
             if self._planned.get(instance_id, line) != line or self._holders[instance_id] - {line}:
                 raise AdoptionRefused(
                     f"instance {instance_id} is held by two resources of this stack",
-                    "remove adopt_id or the import from one of them, or run `pulumi state delete` for one",
+                    f"remove {self._adopt_id} or the import from one of them, or run `pulumi state delete` for one",
                 )
             if replaced and adopts:
                 self._doomed.add(instance_id)
@@ -143,12 +145,17 @@ class Holders:
         """A new resource is going to adopt the instance. Returns the problem where another one has it, or will."""
         with self._lock:
             if instance_id in self._known:
-                return taken(instance_id)
+                return self.taken(instance_id)
             if instance_id in self._planned:
                 fault = f"names instance {instance_id}, as it does for another resource of this program"
-                return Problem("adopt_id", fault, "remove adopt_id from one of them")
+                return Problem(self._adopt_id, fault, f"remove {self._adopt_id} from one of them")
             self._planned[instance_id] = line
             return None
+
+    def taken(self, instance_id: str) -> Problem:
+        """The problem of an ``adopt_id`` that names an instance which another resource has."""
+        fault = f"names instance {instance_id}, which another resource of this stack already manages"
+        return Problem(self._adopt_id, fault, f"remove {self._adopt_id}, or correct it")
 
     # deletes
 
@@ -162,8 +169,8 @@ class Holders:
                 return "this run has taken it over"
             if instance_id in self._planned or instance_id in self._doomed:
                 raise AdoptionRefused(
-                    f"delete instance {instance_id}: it is not deleted, since adopt_id names it",
-                    "remove adopt_id in an `up` of its own, and run again",
+                    f"delete instance {instance_id}: it is not deleted, since {self._adopt_id} names it",
+                    f"remove {self._adopt_id} in an `up` of its own, and run again",
                 )
             others = self._holders[instance_id] - {identity.line_in(outputs)}
         return "another resource of this program manages it" if others else None
@@ -177,9 +184,3 @@ class Holders:
         """The instance no longer exists: another one may get its id."""
         with self._lock:
             self._deleted.add(instance_id)
-
-
-def taken(instance_id: str) -> Problem:
-    """The problem of an ``adopt_id`` that names an instance which another resource has."""
-    fault = f"names instance {instance_id}, which another resource of this stack already manages"
-    return Problem("adopt_id", fault, "remove adopt_id, or correct it")

@@ -1,9 +1,9 @@
-"""One create of a resource at a time on this machine, also where the process that creates has lost its engine.
+"""Locks by which only one process of this machine creates a resource at a time.
 
-A killed engine leaves its plugin with a POST under way. The next run must not send a second one beside it: it waits
-until the lock is free, and then looks what the first has made. A lock is an empty file, which is removed when it is
-known what was made, and the engine has heard of it. One that stays says that a create was cut off, and its time says
-when.
+After an engine was killed, its plugin may still wait for the answer to a POST. The next run must not send a second POST
+meanwhile: it waits until the lock is free, and then looks up what the first has made. A lock is an empty file. It is
+removed when it is known what was made, and the engine has got it as an answer. A file that stays says that a create was
+cut off, and the file's time says when.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ except ImportError:  # Windows
 
 
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""What Linux, macOS and Windows answer where another process has the lock."""
+"""The errors of Linux, macOS and Windows where another process has the lock."""
 
 
 _unusable: set[Path] = set()
-"""The folders of which a warning has said that no lock can be had there."""
+"""Folders without locks, of which a warning was logged."""
 
 
 class Busy(Exception):
@@ -44,37 +44,38 @@ class Busy(Exception):
 
 
 class Turn:
-    """The lock while it is ours."""
+    """The lock while this process has it."""
 
     def __init__(self, path: Path | None = None, descriptor: int | None = None, cut_off: float | None = None) -> None:
-        """Without a descriptor, no lock could be had."""
+        """Hold the lock of an open file. Without one, nothing is locked."""
         self._path = path
         self._descriptor = descriptor
         self.cut_off = cut_off
-        """How many seconds ago an earlier create was cut off; None if there was none."""
+        """Seconds since an earlier create was cut off; None if there was none."""
         self.has_sent = False
         """Whether a request was about to be sent (`touch`)."""
         self.waited = False
         """Whether another process was creating until now."""
 
     def touch(self) -> None:
-        """Say that a request is about to be sent."""
+        """Note that a request is about to be sent."""
         self.has_sent = True
         if self._path is not None:
             with contextlib.suppress(OSError):
                 os.utime(self._path)
 
     def end(self, *, decided: bool) -> None:
-        """Free the lock. The file stays where it is not ``decided`` what the create has made."""
+        """Free the lock. The file stays unless it is ``decided`` what the create has made."""
         if self._descriptor is None or self._path is None:
             return
-        removed = not decided or _removed(self._path)
+        removed = decided and _remove(self._path)
         os.close(self._descriptor)
-        if not removed:  # Windows does not remove an open file
-            _removed(self._path)
+        if decided and not removed:  # Windows does not remove an open file
+            _remove(self._path)
 
 
-def _removed(path: Path) -> bool:
+def _remove(path: Path) -> bool:
+    """Remove a file. Returns whether that was possible."""
     try:
         path.unlink()
     except OSError:
@@ -85,11 +86,11 @@ def _removed(path: Path) -> bool:
 def take(name: str | None, wait: Callable[[], bool]) -> Turn:
     """Wait until no other process of this machine has the lock of this name, and take it.
 
-    ``wait`` sleeps a moment, and returns False when it has lasted long enough: then Busy is raised. Where no lock can
-    be had, such as in a folder that is not writable, a warning says so, and nothing is locked; nor is anything without
-    a name.
+    ``wait`` sleeps a moment, and returns False when the time to wait is over: then Busy is raised. Nothing is locked
+    without a name, or, with a warning, where locking fails, such as in a folder that is not writable.
     """
-    path, waited = None if name is None else _path(name), False
+    path = None if name is None else _path(name)
+    waited = False
     while path is not None:
         try:
             if (turn := _open(path)) is not None:
@@ -115,7 +116,7 @@ def _warn_once(folder: Path, error: OSError) -> None:
 def taken(
     name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException | None, Turn], bool]
 ) -> Iterator[Turn]:
-    """Hold the lock while the body runs. Its file stays unless the end of the body, or its error, is decided."""
+    """Hold the lock while the body runs. ``is_decided`` gets the body's error, or None, as `Turn.end` needs it."""
     turn = take(name, wait)
     try:
         yield turn
@@ -126,7 +127,7 @@ def taken(
 
 
 def _open(path: Path) -> Turn | None:
-    """The lock; None where its file was removed meanwhile. Raises BlockingIOError where another process has it."""
+    """Return the lock; None where its file was removed meanwhile. Raises BlockingIOError where another has it."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, "it holds a symbolic link in place of a lock")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -157,7 +158,7 @@ def _locked(path: Path, descriptor: int, *, was_there: bool) -> Turn | None:
 
 def _path(name: str) -> Path | None:
     try:
-        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+        pulumi_home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     except RuntimeError:  # no HOME, and no such user
         return None
-    return home / "pulumi-instances" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
+    return pulumi_home / "pulumi-instances" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -13,8 +13,10 @@ from pulumi.output import Unknown
 from ..core import identity, marks, model
 from ..core.config import Settings
 from ..core.errors import (
+    BLOT,
     AdoptionRefused,
     AnotherInstance,
+    Concealed,
     InputError,
     InstancesError,
     NotFound,
@@ -23,6 +25,7 @@ from ..core.errors import (
 )
 from ..core.identity import Verdict
 from ..core.updates import Update
+from ..core.words import PYTHON, Words
 from . import retry, selection
 from .absence import Absence, is_young
 from .adoption import Adoptions, with_tags
@@ -44,16 +47,6 @@ _LOOKS = (0.5, 1.0, 2.0, 4.0)
 """Seconds to wait for a young instance that is not visible yet, one after another."""
 
 
-class Concealed(str):
-    """Text that goes to the API as it is, and into messages, which show names by their repr, as ``[secret]``."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """What messages show."""
-        return "[secret]"
-
-
 class Operations:
     """CRUD of one account. One object serves all threads of the plugin process.
 
@@ -61,11 +54,13 @@ class Operations:
     the state is changed or deleted, or what the API shows goes into the state, it is proven to be the one (`identity`).
     """
 
-    def __init__(self, settings: Settings, *, account: str | None = None, clock: Clock | None = None) -> None:
-        """Send nothing yet."""
-        self._client = Client(settings, account=account, clock=clock)
+    def __init__(
+        self, settings: Settings, *, account: str | None = None, clock: Clock | None = None, words: Words = PYTHON
+    ) -> None:
+        """Send nothing yet. The arguments are those of `Client`."""
+        self._client = Client(settings, account=account, clock=clock, words=words)
         self._account = identity.account_of(settings)
-        self._holders = Holders()
+        self._holders = Holders(words)
         self._listings = Listings(self._client)
         self._adoptions = Adoptions(self._client, self._listings, self._holders)
         self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account)
@@ -77,6 +72,8 @@ class Operations:
         self._named: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
+        self._kept_tags: set[tuple[str, ...]] = set()
+        """The sets of tags that the service has kept as an update has sent them."""
 
     # what the program declares
 
@@ -92,10 +89,10 @@ class Operations:
         self._client.hide(texts)
 
     def concealing(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """These inputs, with a name that messages about them never show where it is to be concealed."""
+        """These inputs, with a name and a connector that no message about them shows where they are to be concealed."""
         with self._lock:
-            hidden = inputs.get("name") in self._concealed
-        return {**inputs, "name": Concealed(inputs["name"])} if hidden else dict(inputs)
+            hidden = [key for key in ("name", "your_mom") if inputs.get(key) in self._concealed]
+        return {**inputs, **{key: Concealed(inputs[key]) for key in hidden}}
 
     def note_new(self, line: Line) -> None:
         """The program declares a resource that gets a new instance."""
@@ -107,7 +104,7 @@ class Operations:
         Where there is none, a warning says what changes: the engine shows an adoption as a create.
         """
         instance_id = inputs["adopt_id"]
-        problem, found = self._adoptions.plan(instance_id, inputs.get("your_mom"), line)
+        problem, found = self._adoptions.plan(instance_id, self.concealing(inputs).get("your_mom"), line)
         if problem is not None:
             return [problem]
         wanted = model.to_update(inputs)
@@ -116,7 +113,9 @@ class Operations:
             log.warning(
                 "instance %s exists and is adopted: that changes %s",
                 instance_id,
-                " and ".join(f"its {key} from {found[key]!r} to {self._shown(wanted[key])}" for key in changes),
+                " and ".join(
+                    f"its {key} from {self._shown(found[key])} to {self._shown(wanted[key])}" for key in changes
+                ),
             )
         return []
 
@@ -240,11 +239,26 @@ class Operations:
             self._listings.forget()
         if found.keys() == {"id"}:
             found = self._after_update(checked, update.body, there)
-        found = with_tags(found, update.body, outputs, self._client.get)
+        found = self._with_tags(found, update.body, outputs)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
+
+    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any]) -> Found:
+        """Return the answer to a PUT with its tags, for which a GET may be needed (`adoption.with_tags`).
+
+        An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
+        """
+        tags = tuple(marks.without(sent.get("tags", ())))
+        with self._lock:
+            if tags in self._kept_tags:
+                return answer
+        found = with_tags(answer, sent, outputs, self._client.get)
+        if "tags" in found and model.same("tags", found["tags"], list(tags)):
+            with self._lock:
+                self._kept_tags.add(tags)
+        return found
 
     def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> Found:
         """What a GET says after an update: one that shows what was there before is looked at again, some seconds long.
@@ -365,6 +379,10 @@ class Operations:
     ) -> list[Found]:
         """All instances that are meant (`selection.all_of`)."""
         return selection.all_of(self._client, name, tags, your_mom)
+
+    def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
+        """Nothing that is said of what runs inside repeats these (`Client.hiding`)."""
+        return self._client.hiding(secrets)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """What runs inside has to end after so many seconds (`retry`)."""
@@ -524,9 +542,9 @@ class Operations:
             return not self._concealed.isdisjoint(model.texts(value))
 
     def _shown(self, value: Any) -> str:
-        """A name or tags of the program, for a message."""
+        """A name or tags, for a message: those of the service may be the ones that the program gives."""
         if self._is_concealed(value):
-            return "[secret]"
+            return BLOT
         unknown = [value, *value] if isinstance(value, list) else [value]
         return "what is not known yet" if any(isinstance(each, Unknown) for each in unknown) else repr(value)
 

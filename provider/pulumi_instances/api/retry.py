@@ -1,4 +1,7 @@
-"""When a request is sent, and when it is sent again: deadlines, back-off, the rate of an account and its breaker."""
+"""When a request is sent, and sent again: deadlines, back-off, the rate limit of an account and its breaker.
+
+`client` uses all of it, and decides which request may be sent again; other modules of `api` ask for deadlines.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ from typing import NamedTuple
 log = logging.getLogger("pulumi_instances")
 
 LONG = 5.0
-"""Seconds: a longer wait is worth a line to the user."""
+"""Seconds: the user gets a line about a longer wait."""
 _LONGEST_BACKOFF = 20.0
-"""Seconds that we wait before a retry where the service asks for nothing longer."""
+"""Seconds before a retry at most, unless the service asks for more."""
 
 
 @dataclass
 class Clock:
-    """Time as the client sees it, in seconds. Tests put their own functions here.
+    """The functions of time that the client uses, in seconds. Tests have their own.
 
-    ``sleep`` raises Cancelled once the engine has told the process to stop: that ends every wait.
+    ``sleep`` raises Cancelled once the engine has asked the process to stop, which ends every wait.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -34,10 +37,10 @@ class Clock:
 
 
 class TooLate(Exception):
-    """A wait would end after the deadline of its call. ``held`` is for how long a 429 holds the account back."""
+    """A wait would end after the deadline of its call. ``held`` are the seconds for which a 429 allows no request."""
 
     def __init__(self, held: float = 0.0) -> None:
-        """Nothing was waited for."""
+        """Note that nothing was waited for."""
         self.held = held
 
 
@@ -53,7 +56,7 @@ class Limit(NamedTuple):
 
     @property
     def is_over(self) -> str:
-        """What to say where the limit has ended something."""
+        """The reason in messages about what the limit has ended."""
         return f"the timeout of {self.seconds:g} s in customTimeouts is over"
 
 
@@ -62,7 +65,7 @@ _limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
 
 @contextmanager
 def within(seconds: float, clock: Clock) -> Iterator[None]:
-    """What runs inside has to end after so many seconds; 0 means that the settings decide."""
+    """Give the block so many seconds; with 0 the settings decide."""
     token = _limit.set(Limit(clock.now() + seconds, seconds) if seconds > 0 else None)
     try:
         yield
@@ -71,18 +74,18 @@ def within(seconds: float, clock: Clock) -> Iterator[None]:
 
 
 def limit() -> Limit | None:
-    """The limit of what runs now, if it has one."""
+    """Return the limit of the operation of this thread, if it has one."""
     return _limit.get()
 
 
 def deadline(clock: Clock, seconds: float) -> float:
-    """When something has to end that may take so many seconds by the settings. `customTimeouts` win over them."""
+    """Return the end of something that may take so many seconds by the settings, unless `customTimeouts` are given."""
     found = limit()
     return clock.now() + seconds if found is None else found.end
 
 
 def is_over(clock: Clock) -> bool:
-    """Whether the time that `customTimeouts` give is over."""
+    """Return whether the time that `customTimeouts` give is over."""
     found = limit()
     return found is not None and clock.now() >= found.end
 
@@ -106,9 +109,11 @@ def taken(lock: threading.Lock | threading.Semaphore, end: float | None, clock: 
 def backoff(number: int, asked: float | None, clock: Clock) -> float:
     """Return the seconds before a retry, ``number`` being 0 for the first, where the service has ``asked`` for some.
 
-    They are never fewer than asked for, and never the same for two clients, so that they do not come back at once.
+    They are never fewer than asked for, and differ between clients, which would otherwise all come back at once.
     """
-    own, asked, jitter = min(_LONGEST_BACKOFF, 0.5 * 2.0 ** min(number, 10)), asked or 0.0, clock.jitter()
+    own = min(_LONGEST_BACKOFF, 0.5 * 2.0 ** min(number, 10))
+    asked = asked or 0.0
+    jitter = clock.jitter()
     return max(asked + min(asked, _LONGEST_BACKOFF) * jitter / 10, own * (0.5 + jitter / 2))
 
 
@@ -121,10 +126,10 @@ def duration(seconds: float) -> str:
 
 
 class RateLimit:
-    """How many requests a second one account sends. Safe to share between threads.
+    """The requests per second of one account. Safe to share between threads.
 
-    A service that answers 429 does not say which rate it accepts. Each 429 halves ours, but not below what the service
-    has accepted lately, and each request that is accepted adds to it.
+    A service that answers 429 does not say which rate it accepts. Each 429 halves the rate, but not below that of the
+    requests accepted lately, and each request that is accepted adds to it.
     """
 
     _FIRST = 4.0
@@ -136,7 +141,7 @@ class RateLimit:
     """Seconds before the last 429 whose accepted requests still count."""
 
     def __init__(self, clock: Clock, most: float | None) -> None:
-        """``most`` is `instances:maxRequestsPerSecond`; None means that only a 429 slows us."""
+        """Start at the rate ``most``, `instances:maxRequestsPerSecond`; None is without a limit until the first 429."""
         self._clock = clock
         self._most = most
         self._rate = most
@@ -167,8 +172,10 @@ class RateLimit:
     def _delay(self, end: float | None, longest: float) -> float:
         with self._lock:
             now = self._clock.now()
-            turn, held = max(now, self._next, self._held_until), self._held_until - now
-        if held > longest if end is None else turn >= end:
+            turn = max(now, self._next, self._held_until)
+            held = self._held_until - now
+        is_late = held > longest if end is None else turn >= end
+        if is_late:
             raise TooLate(held)
         return turn - now
 
@@ -181,7 +188,7 @@ class RateLimit:
                 self._rate = min(self._rate + self._ADDED, self._most or math.inf)
 
     def refused(self, asked: float | None, sent_in: int) -> None:
-        """Note that a request of this round was answered with 429, and a wish to wait so many seconds.
+        """Note that a request of this round was answered with 429, which may have asked to wait so many seconds.
 
         Many requests are under way when the limit is met. Their refusals are one event: the rate falls once.
         """
@@ -206,7 +213,7 @@ class RateLimit:
 
 
 class Breaker:
-    """Whether the service of one account is down, so that no call retries. Safe to share between threads.
+    """A circuit breaker: while it is open, the service of an account is down, and no call retries. Thread-safe.
 
     It opens when a call has used up its retries while no call of the account was answered, and the first call that is
     answered closes it.
@@ -219,13 +226,13 @@ class Breaker:
         self.is_open = False
 
     def answered(self) -> None:
-        """Note that the service has answered a call, if only with a refusal."""
+        """Note that the service has answered a call, even if with a refusal."""
         with self._lock:
             self.answers += 1
             self.is_open = False
 
     def give_up(self, begun: int) -> None:
-        """Note that a call has used up its retries, which began after so many ``answers``. Later ones contradict it."""
+        """Note that a call has used up its retries. With answers after the ``begun`` of its start, nothing changes."""
         with self._lock:
             if self.answers == begun:
                 self.is_open = True

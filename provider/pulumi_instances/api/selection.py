@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..core import model
 from ..core.errors import InputError, LookupFailed, quote
+from ..core.words import PYTHON, Words
 from .client import Client, Found, OnPage
 
 _MOST_SHOWN = 10
@@ -34,19 +35,21 @@ class Selection:
             and self.your_mom in (None, found.get("your_mom"))
         )
 
-    def __str__(self) -> str:
-        """As a message says it: ``name="x", tag "a" and your_mom="box"``."""
-        parts = [f'name="{quote(self.name)}"'] if self.name is not None else []
+    def described(self, words: Words) -> str:
+        """Return it as a message says it: ``name="x", tag "a" and your_mom="box"``."""
+        parts = [words.argument("name", f'"{quote(self.name)}"')] if self.name is not None else []
         parts += [f'name like "{quote(self.pattern)}"'] if self.pattern is not None else []
         parts += [f'tag "{quote(tag)}"' for tag in sorted(self.tags)]
-        parts += [f'your_mom="{quote(self.your_mom)}"'] if self.your_mom is not None else []
+        if self.your_mom is not None:
+            parts.append(words.argument("your_mom", f'"{quote(self.your_mom)}"'))
         return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
 
 
-def tag_set(tags: Iterable[str] | None) -> frozenset[str]:
+def tag_set(tags: Iterable[str] | None, words: Words = PYTHON) -> frozenset[str]:
     """Tags as a set. Raises InputError for a string, whose letters would be the tags."""
     if isinstance(tags, str):
-        raise InputError("tags must be a list of strings, not a string", f'write tags=["{quote(tags)}"]')
+        wanted = words.argument("tags", f'["{quote(tags)}"]')
+        raise InputError("tags must be a list of strings, not a string", f"write {wanted}")
     return frozenset(tags or ())
 
 
@@ -76,32 +79,34 @@ def one(
 
     Raises LookupFailed where no instance matches, or several (it names them).
     """
+    words = client.words
+    what, connector = words.name("get_instance"), words.name("your_mom")
     if instance_id is not None and (name is not None or tags or your_mom is not None):
-        raise InputError("get_instance: id is given together with name, tags or your_mom", "pass only one of the two")
+        fault = f"{what}: id is given together with name, tags or {connector}"
+        raise InputError(fault, "pass only one of the two")
     if instance_id is not None:
         return read(client, instance_id)
-    wanted = Selection(name=name, tags=tag_set(tags), your_mom=your_mom)
+    wanted = Selection(name=name, tags=tag_set(tags, words), your_mom=your_mom)
     if wanted == Selection():
-        raise InputError(
-            "get_instance: nothing to look for is given", "pass id, or at least one of name, tags, your_mom"
-        )
+        advice = f"pass id, or at least one of name, tags, {connector}"
+        raise InputError(f"{what}: nothing to look for is given", advice)
     matches = select(client, wanted)
     if len(matches) != 1:
-        raise _not_one(wanted, matches)
+        raise _not_one(what, wanted.described(words), matches)
     return read(client, matches[0]["id"])  # a listing leaves out `disabled`
 
 
 def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
     """All instances with this exact name, all these tags and this connector, by ascending id."""
-    return select(client, Selection(name=name, tags=tag_set(tags), your_mom=your_mom))
+    return select(client, Selection(name=name, tags=tag_set(tags, client.words), your_mom=your_mom))
 
 
-def _not_one(wanted: Selection, matches: Sequence[Found]) -> LookupFailed:
+def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
     if not matches:
-        return LookupFailed(f"get_instance: no instance has {wanted}", "list them with `pulumi-instances list`", [])
+        return LookupFailed(f"{what}: no instance has {wanted}", "list them with `pulumi-instances list`", [])
     shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
     more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
-    cause = f"get_instance: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
+    cause = f"{what}: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
     return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 

@@ -1,4 +1,7 @@
-"""One HTTP request, and what it came to. Nothing here decides; nothing here raises."""
+"""One HTTP request, sent over a pooled session, and its outcome. Every failure is an `Outcome`; nothing is raised.
+
+It is the only place that speaks HTTP. `client` decides what an outcome means, and whether the request is sent again.
+"""
 
 from __future__ import annotations
 
@@ -57,15 +60,15 @@ class Transport:
                 **self._environment.options,
             ) as response:
                 return self._received(response, timeout)
-        except Exception as error:  # an unforeseen one, too, must not hide that a POST may have been acted on
+        except Exception as error:  # after an unforeseen one, too, the caller must learn whether a POST may have left
             return self._failed(error, sent=may_have_left())
 
     def _received(self, response: requests.Response, timeout: float) -> Outcome:
-        """The answer with its body, read as it arrives, so that neither a huge nor an endless one can hold us."""
+        """Return the answer with its body, read as it arrives: reading ends at `LARGEST_BODY` and at the timeout."""
         status, headers, deadline = response.status_code, response.headers, time.monotonic() + timeout
         body = bytearray()
         try:
-            # Unlike the other ways to read, read1 answers as soon as there is anything, within a chunk too.
+            # Unlike read and stream, read1 returns as soon as there are any bytes, also within a chunk.
             while part := response.raw.read1(65536, decode_content=True):
                 body += part
                 if len(body) > LARGEST_BODY:
@@ -81,7 +84,7 @@ class Transport:
         return Outcome(status, bytes(body), headers, advice=advice)
 
     def _failed(self, error: Exception, *, sent: bool) -> Outcome:
-        """What a request came to that has no answer."""
+        """Return the outcome of a request that has no answer."""
         cause, environment = _cause(error), self._environment
         if refusal := re.match(r"Tunnel connection failed: (\d{3})", str(cause)):
             status = int(refusal[1])
@@ -96,10 +99,10 @@ class Transport:
 
 
 class _Session(requests.Session):
-    """A session that sends what it is given where it is told to, and nothing else."""
+    """A session that sends each request to its own URL, and never follows a redirect."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No redirect has a target: requests would read its whole body, however long, to prepare the next request."""
+        """Return None: with a target, requests would read the whole body, however long, before the next request."""
 
 
 class _SecretsAuth(AuthBase):
@@ -114,13 +117,13 @@ class _SecretsAuth(AuthBase):
 
 
 def user_agent(settings: Settings) -> str:
-    """``pulumi-instances/<version> pulumi/<sdk version>``, and the user's own suffix."""
+    """Return ``pulumi-instances/<version> pulumi/<sdk version>``, and the user's own suffix."""
     parts = [f"{name}/{version(name)}" for name in ("pulumi-instances", "pulumi")]
     return " ".join([*parts, settings.user_agent_suffix or ""]).strip()
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The innermost reason: requests, urllib3 and http.client wrap it up to four times, each in another way."""
+    """Return the innermost error: requests, urllib3 and http.client wrap it up to four times, each in another way."""
     for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
         if isinstance(inner, BaseException):  # the `reason` of an ssl.SSLError is a word
             return _cause(inner)
@@ -142,7 +145,7 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
 
 
 def _reason(error: BaseException) -> str:
-    """Why there is no answer, in a few words that hold neither URL nor header."""
+    """Return why there is no answer, in a few words that contain neither URL nor header."""
     cause = _cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {cause.verify_message}"

@@ -41,7 +41,8 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     into the state.
     """
     _demand_states(states, where["stack"])
-    found = common.read_states(states, where["stack"], account=where["account"], decrypt=True)
+    documents = common.exported(states, where["stack"], decrypt=True)
+    found = common.held_in(documents, where["account"])
     held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
@@ -59,6 +60,9 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
         common.write_table(columns, [[row[column] for column in columns] for row in rows])
     _note_others(held, where["account"])
     common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
+    if left := common.left_behind(documents, where["stack"], found, [*listed.values()], where["account"]):
+        verb = "is" if len(left) == 1 else "are"
+        common.note(f"{common.counted(len(left))} of these stacks {verb} in no state; see `pulumi-instances orphans`")
     gaps = list(_gaps([(each, there.get(each.id)) for each in ours], health=health))
     if differences:
         if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in ours):

@@ -22,11 +22,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..api import selection
 from ..api.selection import Selection
 from ..core import config, identity, model, origin
-from ..core.errors import InputError, quote
+from ..core.errors import BLOT as BLOT
+from ..core.errors import InputError, Problem, quote
 from ..core.marks import stack_digest
 from . import exported_state, project, pulumi_cli
 from .exported_state import Held, held
-from .redaction import BLOT as BLOT
 
 if TYPE_CHECKING:
     from ..api.client import Client, Found, OnPage
@@ -109,10 +109,15 @@ def client_of(found: Sources, account: str | None) -> Client:
     from ..api.client import Client
 
     settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
-    for problem in config.unknown(found.keys, found.environ, account):
+    for problem in unknown(found, account):
         note(f"Warning: {problem}")
     click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
     return Client(settings, account=account)
+
+
+def unknown(found: Sources, account: str | None) -> list[Problem]:
+    """What looks like a setting in these sources and is none."""
+    return config.unknown(found.keys, found.environ, account, project.name_in(Path.cwd()))
 
 
 def _how_to_set(stack: str | None) -> config.HowToSet:
@@ -144,11 +149,10 @@ def sources(stack: str | None, account: str | None, overrides: Sequence[str]) ->
     entries = pulumi_cli.stack_config(stack) if stack and not account else {}
     values = {key: entry.get("value") for key, entry in entries.items()}
     secrets = frozenset(key for key, entry in entries.items() if entry.get("secret"))
-    prefix = config.env_prefix(account)
     environ = dict(os.environ)
     for override in overrides:
         key, _, value = override.partition("=")
-        environ[prefix + _overridden(key).attribute.upper()] = value
+        environ[_overridden(key).variable(account)] = value
     return Sources({**values, config.ACCOUNT_KEY: account}.get, environ, secrets, entries, stack)
 
 
@@ -259,6 +263,24 @@ def stack_digests(documents: Mapping[str, Any], stack: str | None) -> set[str]:
 def is_of(found: Mapping[str, Any], stacks: Collection[str]) -> bool:
     """Whether an instance carries a mark of one of these stacks."""
     return any(mark.stack in stacks for mark in identity.marks_on(found))
+
+
+def left_behind(
+    documents: Mapping[str, Any],
+    stack: str | None,
+    held: Sequence[Held],
+    listed: Sequence[Mapping[str, Any]],
+    account: str | None,
+) -> list[str]:
+    """The ids of what carries the mark of these states' stacks, and is in none of them: an interrupted run leaves it.
+
+    None of them where nothing says which stack a state is of.
+    """
+    try:
+        digests = stack_digests(documents, stack)
+    except click.ClickException:
+        return []
+    return [found["id"] for found in listed if is_of(found, digests) and not holders(found, held, account)]
 
 
 def how_to_take_over(account: str | None) -> str:

@@ -87,7 +87,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     for setting in config.SETTINGS:
         if finding := _setting(setting, sources, account):
             yield finding
-    for problem in config.unknown(sources.keys, sources.environ, account):
+    for problem in common.unknown(sources, account):
         yield Finding(problem.property, problem.fault, problem.advice)
     document = _exported(stack)
     if isinstance(document, Finding):
@@ -180,19 +180,14 @@ def _left_behind(
     listed: Sequence[Mapping[str, Any]],
 ) -> Iterator[Finding]:
     """What carries the mark of the stack and is not in its state, as an interrupted run leaves it."""
-    try:
-        digests = common.stack_digests({f"stack {stack}": document}, stack)
-    except click.ClickException:
-        return  # nothing says which project it is
-    marked = [found for found in listed if common.is_of(found, digests)]
-    if left := [found["id"] for found in marked if not common.holders(found, held, account)]:
+    if left := common.left_behind({f"stack {stack}": document}, stack, held, listed, account):
         shown = ", ".join([*left[:_MOST_STACKS], *(["…"] if left[_MOST_STACKS:] else [])])
         todo = f"see `pulumi-instances orphans --stack {stack}`; {common.how_to_take_over(account)}"
         yield Finding("left behind", f"{common.counted(len(left))} of this stack not in its state: {shown}", todo)
 
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
-    key, variable = f"{config.NAMESPACE}:{setting.key}", config.env_prefix(account) + setting.attribute.upper()
+    key, variable = f"{config.NAMESPACE}:{setting.key}", setting.variable(account)
     value, source, secret = sources.environ.get(variable, "").strip(), f"the variable {variable}", setting.secret
     if not value:
         value, source, secret = str(sources.get(key) or "").strip(), "the stack", secret or key in sources.secrets

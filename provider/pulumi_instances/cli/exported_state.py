@@ -173,6 +173,6 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if _is_secret(value):
-        return json.loads(value["plaintext"]) if "plaintext" in value else HIDDEN
+        return _plain(json.loads(value["plaintext"])) if "plaintext" in value else HIDDEN
     members = {key: _plain(item) for key, item in value.items()}
     return HIDDEN if any(item is HIDDEN for item in members.values()) else members

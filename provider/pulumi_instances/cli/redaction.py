@@ -7,9 +7,7 @@ import re
 import sys
 
 from ..core import config, model
-
-BLOT = "[secret]"
-"""What stands for a secret that is not shown."""
+from ..core.errors import BLOT, without
 
 _SHORTEST = 6  # shorter ones would blot out ordinary words
 _known: set[str] = set()
@@ -34,9 +32,7 @@ def redacted(text: str) -> str:
     text = _PARAMETER.sub(lambda found: found[1] + BLOT if model.is_secret_key(found[2]) else found[0], text)
     text = _SCALAR.sub(rf"\1{BLOT}", text)
     secrets = {*_known, *_of_environment(), *_of_arguments()}
-    for secret in sorted(filter(lambda each: len(each) >= _SHORTEST, secrets), key=len, reverse=True):
-        text = text.replace(secret, BLOT)
-    return text
+    return without(text, [each for each in secrets if len(each) >= _SHORTEST])
 
 
 def _of_environment() -> list[str]:

@@ -20,17 +20,19 @@ from . import model
 from .dialect import Dialect
 from .errors import InputError, Problem, StatusError
 from .validation import has_unknown
+from .words import PYTHON, Words
 
 _ONE_TIME = ("code", "oauth_verifier")
-_ADVICE = "set a new code, undo the change, or list the property in ignore_changes"
 _DIGEST = re.compile(r"used code sha256:[0-9a-f]{64}")
 
 
 class Codes:
     """The codes that this process has seen. Safe to share between threads."""
 
-    def __init__(self) -> None:
-        """Nothing has been seen yet."""
+    def __init__(self, words: Words = PYTHON) -> None:
+        """Nothing has been seen yet. Messages are put in these ``words``."""
+        self._words = words
+        self._advice = f"set a new code, undo the change, or list the property in {words.name('ignore_changes')}"
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
         self._used: set[tuple[str, str | None]] = set()
@@ -60,14 +62,14 @@ class Codes:
         They are empty for a new resource, and also where the engine has decided to replace one (`replace_on_changes`):
         it was then checked a moment ago with its old inputs.
         """
-        codes, name = _codes(inputs), inputs.get("name")
+        data, codes, name = self._words.name("provider_data"), _codes(inputs), inputs.get("name")
         name = name if isinstance(name, str) else None
         with self._lock:
             if not olds:
                 self._planned |= codes
                 again = any({(code, name), (code, None)} & self._used for code in codes)
                 fault = "holds a code that was used already, and the replacement would send it again"
-                return [Problem("provider_data", fault, _ADVICE)] * again
+                return [Problem(data, fault, self._advice)] * again
             reused = codes & _codes(olds)
             self._used |= {(code, name) for code in reused}
         if not reused:
@@ -75,9 +77,10 @@ class Codes:
         changed, replaces = model.changes(olds, inputs, dialect)
         if not replaces and "provider_data" in changed and not has_unknown(inputs["provider_data"]):
             fault = "changes, and so logs in again, with the same code, which works only once"
-            return [Problem("provider_data", fault, _ADVICE)]
+            return [Problem(data, fault, self._advice)]
+        fault = f"cannot change with the same code in {data}, which works only once"
         return [
-            Problem(key, "cannot change with the same code in provider_data, which works only once", _ADVICE)
+            Problem(self._words.name(key), fault, self._advice)
             for key in replaces
             if not has_unknown(inputs.get(key))  # it may turn out to be the same
         ]
@@ -102,7 +105,7 @@ class Codes:
         its code all the same: then the advice says so.
         """
         if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
-            fault = "provider_data holds a code that was used already; nothing was sent"
+            fault = f"{self._words.name('provider_data')} holds a code that was used already; nothing was sent"
             raise InputError(f"{what}: {fault}", "set a new code")
         try:
             yield
@@ -124,10 +127,11 @@ class Codes:
         with self._lock:
             doomed, follows = str(instance_id) in self._doomed, bool(_codes(outs) & self._planned)
         if doomed:
+            option = self._words.name("delete_before_replace")
             raise InputError(
                 f"delete instance {instance_id}: a resource that it depends on is deleted before it is replaced, and "
                 "the code of this instance works only once; nothing was deleted",
-                "remove delete_before_replace there, or first remove this instance from the program in a run of its "
+                f"remove {option} there, or first remove this instance from the program in a run of its "
                 "own, and add it again with a new code",
             )
         if follows:

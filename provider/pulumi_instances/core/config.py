@@ -199,6 +199,10 @@ class Setting:
         """The name of its field in `Settings`; in capitals, the end of its environment variable."""
         return re.sub(r"(?<!^)([A-Z])", r"_\1", self.key).lower()
 
+    def variable(self, account: Any) -> str:
+        """Return the environment variable that sets it for an account: ``INSTANCES_EU_TIMEOUT`` for "eu"."""
+        return env_prefix(account) + self.attribute.upper()
+
 
 HowToSet = Callable[[Setting, Any], str]
 """What to do to give a setting to an account, which is None for the default one."""
@@ -265,11 +269,10 @@ def _values(
     environ = os.environ if environ is None else environ
     how_to_set = how_to_set or how_to_set_in_python
     account = get(ACCOUNT_KEY)
-    prefix = env_prefix(account)
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for setting in SETTINGS:
-        key, variable = f"{NAMESPACE}:{setting.key}", prefix + setting.attribute.upper()
+        key, variable = f"{NAMESPACE}:{setting.key}", setting.variable(account)
         raw, source = environ.get(variable, "").strip(), variable
         if not raw:
             raw, source = get(key), key
@@ -290,6 +293,7 @@ def _values(
             )
             problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
+        prefix = env_prefix(account)
         problems = _plain_http(values, prefix) or _not_the_emulator(values, prefix, environ)
     return values, problems
 
@@ -304,20 +308,24 @@ def env_prefix(account: Any) -> str:
 
 def variables(account: str | None) -> frozenset[str]:
     """The environment variables that `load` reads for an account."""
-    return frozenset(env_prefix(account) + setting.attribute.upper() for setting in SETTINGS)
+    return frozenset(setting.variable(account) for setting in SETTINGS)
 
 
 _OF_THE_ENGINE = ("version", "pluginDownloadURL")
 """What the engine adds to the inputs of a native provider."""
 _ALIKE = 0.8
 """How alike a variable has to be to one of ours: others may begin with our prefix, too."""
+_NAMESPACE_ALIKE = 0.7
+"""How alike the start of a key or a variable has to be to ours, such as ``pulumi-instances``, where its end is, too."""
 
 
-def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None) -> list[Problem]:
+def unknown(
+    keys: Iterable[str], environ: Mapping[str, str], account: Any = None, project: str | None = None
+) -> list[Problem]:
     """What is given as a setting and is not one, such as ``instances:timout``: it would be ignored.
 
-    ``keys`` are those of the configuration, with their namespace. Of the variables, those count that are like one of
-    this account.
+    ``keys`` are those of the configuration, with their namespace; those of the ``project`` are the program's own. Of
+    the variables, those count that are like one of this account.
     """
     from difflib import get_close_matches  # here, since programs import this module, too
 
@@ -330,15 +338,35 @@ def unknown(keys: Iterable[str], environ: Mapping[str, str], account: Any = None
             near = get_close_matches(word, known, 1)
             advice = f"write {NAMESPACE}:{near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
             problems.append(Problem(quote(key), "is not a setting, and is ignored", advice))
+        alike = namespace not in (NAMESPACE, project) and get_close_matches(namespace, [NAMESPACE], 1, _NAMESPACE_ALIKE)
+        if alike and (near := get_close_matches(word, known, 1, _NAMESPACE_ALIKE)):
+            advice = f"write {NAMESPACE}:{near[0]}"
+            problems.append(Problem(quote(key), "is not a setting of this provider, and is ignored", advice))
     prefix, endings = env_prefix(account), {setting.attribute.upper() for setting in SETTINGS}
     for name in sorted(environ):
         ending = name.removeprefix(prefix)
+        if variable := _misnamed(name, prefix):
+            advice = f"rename it to {variable}, or unset it"
+            problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
         if name == ending or any(name.endswith(f"_{each}") for each in endings):  # the second may be of an account
             continue
         if near := get_close_matches(ending, endings, 1, _ALIKE):
             advice = f"rename it to {prefix}{near[0]}, or unset it"
             problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
     return problems
+
+
+def _misnamed(name: str, prefix: str) -> str | None:
+    """The variable that one like INSTANCE_USER_SECRET is meant to be; only what every account needs, which is ours."""
+    from difflib import get_close_matches
+
+    for ending in [f"_{setting.attribute.upper()}" for setting in SETTINGS if setting.required]:
+        start = name.removesuffix(ending)
+        if start == name or name.startswith(f"{NAMESPACE.upper()}_"):
+            continue
+        if get_close_matches(start, [prefix[:-1]], 1, _NAMESPACE_ALIKE):
+            return prefix[:-1] + ending
+    return None
 
 
 def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:
@@ -372,6 +400,15 @@ def how_to_set_in_python(setting: Setting, account: Any) -> str:
     # Without a value, which would stay in the shell's history, the CLI asks for it.
     words = f"--secret {NAMESPACE}:{setting.key}" if setting.secret else f"{NAMESPACE}:{setting.key} <value>"
     return f'run "pulumi config set {words}"'
+
+
+DEFAULT_TAGS = f"{NAMESPACE}:defaultTags"
+SECRET_TAGS = Problem(
+    DEFAULT_TAGS,
+    "is a secret, which no tag can be: the service, and the state, show tags in plain text",
+    f"give it without a secret, as with `pulumi config set {DEFAULT_TAGS} <tags>`",
+)
+"""What a door says where the configuration keeps the tags of every instance secret."""
 
 
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:

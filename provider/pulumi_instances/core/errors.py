@@ -26,11 +26,12 @@ one line without a secret.
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote as percent_encoded
 from urllib.parse import quote_plus
 
@@ -57,10 +58,17 @@ __all__ = [
     "UnexpectedAnswer",
 ]
 
+BLOT = "[secret]"
+"""What stands for a secret that is not shown."""
+
 _LONGEST_QUOTE = 300
 _SHORTEST_SECRET = 3
 _SHORTEST_PART = 6
 """A shorter secret is hidden only where it stands as a word: it may be a part of many."""
+_LINE_END = re.compile(r"[\r\n]|\\[rn]")
+"""What ends a line, in JSON too."""
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]|\\/|%2[BFbf]){4,}(?:=|%3[Dd]){0,2}")
+"""What may be base64, also where it is encoded again for JSON or a URL."""
 # Characters that would turn around what follows them in a line of the terminal.
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -84,6 +92,9 @@ class Problem(NamedTuple):
         return f"{self.sentence()}; {self.advice}"
 
 
+Error = TypeVar("Error", bound="InstancesError")
+
+
 class InstancesError(Exception):
     """Base of every error that this package raises.
 
@@ -103,6 +114,13 @@ class InstancesError(Exception):
     def __str__(self) -> str:
         """One line."""
         return f"{self.cause}; {self.advice}" if self.advice else self.cause
+
+    def without(self: Error, secrets: Iterable[str]) -> Error:
+        """This error, which now repeats none of these secrets."""
+        known = [*secrets]
+        self.cause, self.advice = without(self.cause, known), without(self.advice, known)
+        self.args = tuple(without(each, known) if isinstance(each, str) else each for each in self.args)
+        return self
 
 
 class SettingError(InstancesError):
@@ -237,19 +255,65 @@ def status_error(status: int) -> type[StatusError]:
     return exact.get(status, ServerError if status >= 500 else StatusError)
 
 
-def quote(text: object, secrets: Iterable[str] = ()) -> str:
-    """A server's words made safe to show: one line, no control characters, at most 300 characters, no secret.
+class Concealed(str):
+    """Text that goes to the API as it is, and into messages, which show texts by `quote` or their repr, as `BLOT`."""
 
-    Each of ``secrets`` is replaced by ``[secret]``, also where it is encoded for a URL, JSON or HTML. Those of three to
-    five characters are replaced where they stand as a word; shorter ones are left.
-    """
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """What messages show."""
+        return BLOT
+
+
+def quote(text: object, secrets: Iterable[str] = ()) -> str:
+    """A server's words made safe to show: one line, no control characters, at most 300 characters, no secret."""
+    if isinstance(text, Concealed):
+        return BLOT
     words = str(text).encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent on
-    forms = {form for secret in secrets if _may_be_in(secret, words) for form in _forms(secret)}
-    if forms:
-        longest_first = sorted(forms, key=len, reverse=True)
-        words = re.sub("|".join(map(_pattern, longest_first)), "[secret]", words)
+    words = without(words, secrets)
     words = re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", _DIRECTION.sub("", words)).strip()
     return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"
+
+
+def without(words: str, secrets: Iterable[str]) -> str:
+    """The words with `BLOT` in place of each of these secrets, and of each line of one that has several.
+
+    So it is where they are encoded for a URL, JSON or HTML, or are somewhere in a text in base64. Those of three to
+    five characters are replaced where they stand as a word; shorter ones, and lines shorter than six, are left.
+    """
+    runs = {run: _decoded(run) for run in _BASE64.findall(words)}
+    everything = "\n".join([words, *(text for texts in runs.values() for text in texts)])
+    forms = {
+        form for secret in secrets for part in _parts(secret) if _may_be_in(part, everything) for form in _forms(part)
+    }
+    if not forms:
+        return words
+    encoded = [run for run, texts in runs.items() if any(map(_any_of(forms).search, texts))]
+    return _any_of(forms.union(encoded)).sub(BLOT, words)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The secret, and the lines of one that has several: a service may repeat the one that it cannot read."""
+    yield secret
+    if _LINE_END.search(secret):
+        lines = (line.strip() for line in _LINE_END.split(secret))
+        yield from (line for line in lines if len(line) >= _SHORTEST_PART)
+
+
+def _decoded(run: str) -> list[str]:
+    """What this may be in base64: it may begin at any of its first four characters."""
+    text = re.sub(r"=|%3[Dd]", "", run)
+    text = re.sub(r"\\/|%2[Ff]|_", "/", re.sub(r"%2[Bb]|-", "+", text))
+    found = []
+    for start in range(4):
+        length = len(text) - start
+        whole = text[start : len(text) - (length % 4 == 1)]
+        found.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode("utf-8", "replace"))
+    return found
+
+
+def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_pattern, sorted(forms, key=len, reverse=True))))
 
 
 def _may_be_in(secret: str, words: str) -> bool:

@@ -13,6 +13,7 @@ import json
 import random
 import re
 import string
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _PREFIX = "pulumi:"
@@ -108,3 +109,8 @@ def parse(tag: str) -> Mark | None:
 def is_mark(tag: str) -> bool:
     """Whether this tag is a mark."""
     return parse(tag) is not None
+
+
+def without(tags: Iterable[str]) -> list[str]:
+    """Return these tags but for the marks among them."""
+    return [tag for tag in tags if not is_mark(tag)]

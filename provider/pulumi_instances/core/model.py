@@ -53,8 +53,10 @@ SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are recorded, and never sent."""
+QUOTED = ("your_mom", "name", "tags")
+"""Inputs that messages repeat, unless they may be secret."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
-"""Inputs of which no message repeats a text."""
+"""Inputs of which no message repeats a text or a number."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
 """What no program can give."""
 HEALTH = ("valid", "disabled")
@@ -86,14 +88,16 @@ HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
 """What is secret in a state whatever the inputs are."""
 FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of UPDATABLE hold Outputs, and so may hold secrets."""
+"""A hidden input: which of QUOTED hold Outputs, and so may hold secrets."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
 """A hidden input: the paths in the option `ignore_changes`."""
+ASKED = "__asked"
+"""A hidden input, secret: the account that look-ups of the program ask, as a digest (`identity.account_of`)."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, LINE)
+HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, ASKED, LINE)
 """What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
 
 STEPS_LEFT = "__steps_left"
@@ -140,6 +144,18 @@ def with_secrets(value: Any, mark: Callable[[Any], Any]) -> Any:
     return value
 
 
+def marked(bag: Mapping[str, Any], mark: Callable[[Any], Any]) -> dict[str, Any]:
+    """Inputs or outputs with ``mark`` put on all that is secret, whatever the program has said of it."""
+    return {
+        key: mark(value)
+        if key in (*SECRET_STATE, "provider_data")
+        else with_secrets(value, mark)
+        if key in MAY_HOLD_SECRETS
+        else value
+        for key, value in bag.items()
+    }
+
+
 def kind_of(value: object) -> str:
     """What to call a value in a message."""
     kinds = {
@@ -154,14 +170,37 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in its one spelling: sorted, without repeats, unknown ones last.
+    """A set of tags in the one spelling in which sets are compared: sorted, without repeats, unknown ones last.
 
     An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
     """
-    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, (str, Unknown)) for tag in tags):
+    if not _are_tags(tags):
         return tags
     unknown = [tag for tag in tags if isinstance(tag, Unknown)]
     return sorted({tag for tag in tags if not isinstance(tag, Unknown)}) + unknown
+
+
+def _are_tags(tags: Any) -> bool:
+    return isinstance(tags, (list, tuple)) and all(isinstance(tag, (str, Unknown)) for tag in tags)
+
+
+def in_order(tags: Any, olds: Any) -> Any:
+    """The set ``tags``, with each that is in ``olds`` at its place there, and the new ones in the places of the others.
+
+    The engine compares lists by position: so it shows one changed tag as one changed line. Where tags were removed, the
+    last ones take their places.
+    """
+    tags = normalise_tags(tags)
+    if not (_are_tags(tags) and _are_tags(olds)):
+        return tags
+    kept = [tag if tag in tags else None for tag in dict.fromkeys(olds)]
+    new = (tag for tag in tags if tag not in kept)
+    ordered = [next(new, None) if tag is None else tag for tag in kept]
+    ordered += new
+    while None in ordered:
+        if (last := ordered.pop()) is not None:
+            ordered[ordered.index(None)] = last
+    return ordered
 
 
 def normalise_id(value: Any) -> str:
@@ -423,7 +462,7 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
     if (declared := declared_enabled(known)) != merged.get("enabled"):
         merged[ENABLED] = declared
     merged.setdefault("tags", [])
-    merged["tags"] = normalise_tags(merged["tags"])
+    merged["tags"] = in_order(merged["tags"], known.get("tags"))
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
     merged[DEFAULTS] = sorted(not_managed)
     return merged
@@ -501,14 +540,16 @@ def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
-    """The texts in these inputs or outputs that no message may repeat: any of `configuration` may be a secret."""
+    """What no message may repeat of these inputs or outputs: any text or number of `configuration` may be secret."""
     return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS, MADE) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every string in a value, at any depth."""
+    """Every text and every number in a value, at any depth, as text."""
     if isinstance(value, str):
         yield value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield str(plain(value))
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from texts(item)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import config
-from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting
+from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting, env_prefix
 from .errors import (
     Cancelled,
     ConnectionFailed,
     CreateLost,
     InstancesError,
     LookupFailed,
+    Problem,
     StatusError,
     UnexpectedAnswer,
 )
@@ -53,6 +53,19 @@ class Origin:
         asked = f"{self.base_url} {whose}," if sources == url else f"{self.base_url} from {url}, {whose}"
         error.cause += f" (asked {asked} from {sources})"
 
+    def problem_of_lookups(self) -> Problem:
+        """The problem of a resource in a program whose look-ups ask another account than this one."""
+        required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
+        ours = [variable for variable in required if variable]
+        prefix = env_prefix(self.account)
+        same = f"set {' and '.join(ours)}" if ours else f"unset the variables {prefix}…"
+        return Problem(
+            "look-ups of this program",
+            f"ask another account than that of its resources ({self.base_url}, {self._name})",
+            f"{same} in the process that runs the program, too (env_vars of an Automation API workspace do not reach "
+            "an inline program), or give all of it in the program or the stack's configuration",
+        )
+
     def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
         """Say how to use what the stack's configuration has by now, in an error whose advice is about settings.
 
@@ -80,7 +93,7 @@ class Origin:
 def of(get: Callable[[str], Any], environ: Mapping[str, str], base_url: str) -> Origin:
     """The origin of what `config.load` reads with these."""
     account = get(ACCOUNT_KEY)
-    variables = {setting.key: config.env_prefix(account) + setting.attribute.upper() for setting in SETTINGS}
+    variables = {setting.key: setting.variable(account) for setting in SETTINGS}
     return Origin(base_url, account, {key: name for key, name in variables.items() if environ.get(name, "").strip()})
 
 
@@ -89,11 +102,10 @@ def changed(used: Callable[[str], Any], stack: Mapping[str, Any], environ: Mappi
 
     A setting that comes from a variable is the same either way.
     """
-    prefix = config.env_prefix(None)
     return [
         key
         for setting in SETTINGS
-        if not environ.get(prefix + setting.attribute.upper(), "").strip()
+        if not environ.get(setting.variable(None), "").strip()
         and _value(setting, used(key := f"{NAMESPACE}:{setting.key}")) != _value(setting, stack.get(key))
     ]
 

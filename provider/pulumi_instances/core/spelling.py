@@ -33,6 +33,11 @@ def is_native(bag: Mapping[str, Any]) -> bool:
     return not _OTHERS.isdisjoint(bag)
 
 
+def to_native(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties under the keys of the native package. Hidden keys of the state are the same on both sides."""
+    return {NAMES.get(key, key): value for key, value in bag.items()}
+
+
 def ours(bag: Mapping[str, Any]) -> dict[str, Any]:
     """Properties under our keys, whichever door has spelled them, without what means something to that door only."""
     return {_OURS.get(key, key): value for key, value in bag.items() if key not in (PROVIDER, IMPORTED)}

@@ -28,34 +28,39 @@ from .model import (
     plain,
 )
 from .state_format import PROVIDER, SIGNATURE_KEY
+from .words import PYTHON, Words
 
+_OBJECTS = {"configuration": '{"oauth.api.key": "…"}', "provider_data": '{"code": "…"}', "extra": '{"oauthProxy": {…}}'}
 _FLAGS = ("enabled", "events_enabled", "retrieve_objects_after_instantiation", "require_valid")
 _MEMBERS = {**{wire: key for key, wire in WIRE_NAMES.items()}, "name": "name", "tags": "tags"}
 _MEMBERS.update({dialect.connector: "your_mom" for dialect in DIALECTS.values()})
 _ANSWERED = ("id", "token", "valid", "disabled")
 
 
-def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], list[Problem]]:
+def check(
+    news: Mapping[str, Any], olds: Mapping[str, Any] | None = None, words: Words = PYTHON
+) -> tuple[dict[str, Any], list[Problem]]:
     """Inputs as the state holds them, and every problem found. Unknown values pass through at any depth.
 
-    ``olds`` are the inputs in the state, empty for a resource that is new.
+    ``olds`` are the inputs in the state, empty for a resource that is new. The problems are put in these ``words``.
     """
-    inputs = {key: value for key, value in news.items() if key in INPUTS and value is not None}
+    name, inputs = words.name, {key: value for key, value in news.items() if key in INPUTS and value is not None}
     if leaves_name := _leaves_name(news, olds or {}):
         inputs.pop("name", None)
     problems = [Problem(key, "is not a property of an Instance", "remove it") for key in _strangers(news)]
-    problems += _string_problems("your_mom", inputs.get("your_mom"), 'write the key of a connector, such as "dropbox"')
+    problems += _string_problems(
+        name("your_mom"), inputs.get("your_mom"), 'write the key of a connector, such as "dropbox"'
+    )
     if not leaves_name:
         problems += _string_problems("name", inputs.get("name"), 'write a name, such as "billing"')
-    problems += _tags_problems(inputs.get("tags", []))
-    problems += _object_problems("configuration", inputs.get("configuration", {}), '{"oauth.api.key": "…"}')
-    problems += _object_problems("provider_data", inputs.get("provider_data", {}), '{"code": "…"}')
-    problems += _object_problems("extra", inputs.get("extra", {}), '{"oauthProxy": {…}}')
-    problems += _extra_problems(inputs.get("extra", {}))
+    problems += _tags_problems(inputs.get("tags", []), words)
+    for key, example in _OBJECTS.items():
+        problems += _object_problems(key, inputs.get(key, {}), example, words)
+    problems += _extra_problems(inputs.get("extra", {}), words)
     for key in _FLAGS:
-        problems += _flag_problems(key, inputs.get(key, False))
-    if "external_authentication" in inputs:
-        problems += _word_problems("external_authentication", inputs["external_authentication"], ("initial", "none"))
+        problems += _flag_problems(key, inputs.get(key, False), words)
+    if (value := inputs.get("external_authentication")) is not None:
+        problems += _word_problems(name("external_authentication"), value, ("initial", "none"))
     if not problems:
         if "tags" in inputs:
             inputs["tags"] = normalise_tags(inputs["tags"])
@@ -64,7 +69,7 @@ def check(news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> tup
         try:
             inputs["adopt_id"] = normalise_id(inputs["adopt_id"])
         except InputError as error:
-            problems.append(Problem("adopt_id", error.cause, error.advice))
+            problems.append(Problem(name("adopt_id"), error.cause, error.advice))
     return inputs, problems
 
 
@@ -82,7 +87,9 @@ def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
     return olds.get("name") is None or (adopts and olds["name"] != default)
 
 
-def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
+def check_adopted(
+    olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect, words: Words = PYTHON
+) -> list[Problem]:
     """Refuse to replace an instance that ``adopt_id`` still names: the new one would be the old one, then deleted.
 
     ``olds`` are the inputs in the state, empty for a resource that is new. What is unknown is checked once it is known.
@@ -90,9 +97,10 @@ def check_adopted(olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: D
     if not olds or not inputs.get("adopt_id"):
         return []
     _, replaces = model.changes(olds, inputs, dialect)
-    advice = "remove adopt_id to replace the instance, or undo the change to keep it"
+    adopt_id = words.name("adopt_id")
+    advice = f"remove {adopt_id} to replace the instance, or undo the change to keep it"
     return [
-        Problem(key, "cannot change while adopt_id names the instance", advice)
+        Problem(words.name(key), f"cannot change while {adopt_id} names the instance", advice)
         for key in replaces
         if not has_unknown(inputs.get(key))
     ]
@@ -112,22 +120,22 @@ def _strangers(news: Mapping[str, Any]) -> list[str]:
     return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
 
-def _string_problems(key: str, value: Any, advice: str) -> Iterator[Problem]:
+def _string_problems(name: str, value: Any, advice: str) -> Iterator[Problem]:
     if isinstance(value, Unknown):
         return
     if value is None:
-        yield Problem(key, "is missing", advice)
+        yield Problem(name, "is missing", advice)
     elif not isinstance(value, str):
-        yield Problem(key, f"must be a string, not {kind_of(value)}", advice)
+        yield Problem(name, f"must be a string, not {kind_of(value)}", advice)
     elif fault := _string_fault(value):
-        yield Problem(key, fault, advice)
+        yield Problem(name, fault, advice)
 
 
-def _word_problems(key: str, value: Any, known: Sequence[str]) -> Iterator[Problem]:
+def _word_problems(name: str, value: Any, known: Sequence[str]) -> Iterator[Problem]:
     """What is nearly one of the words that are known. Services may know others."""
-    yield from _string_problems(key, value, f'write "{known[0]}"')
+    yield from _string_problems(name, value, f'write "{known[0]}"')
     if isinstance(value, str) and value not in known and (near := get_close_matches(value.lower(), known, 1)):
-        yield Problem(key, "is not a value that services know", f'write "{near[0]}"')
+        yield Problem(name, "is not a value that services know", f'write "{near[0]}"')
 
 
 def _string_fault(value: str) -> str | None:
@@ -138,44 +146,48 @@ def _string_fault(value: str) -> str | None:
     return None
 
 
-def _tags_problems(tags: Any) -> Iterator[Problem]:
+def _tags_problems(tags: Any, words: Words) -> Iterator[Problem]:
     if isinstance(tags, Unknown):
         return
+    advice = "write " + words.argument("tags", '["billing"]')
     if not isinstance(tags, (list, tuple)):
-        yield Problem("tags", f"must be a list of strings, not {kind_of(tags)}", 'write tags=["billing"]')
+        yield Problem("tags", f"must be a list of strings, not {kind_of(tags)}", advice)
         return
     for position, tag in enumerate(tags):
         if isinstance(tag, Unknown):
             continue
         if not isinstance(tag, str):
-            yield Problem(f"tags[{position}]", f"must be a string, not {kind_of(tag)}", 'write tags=["billing"]')
+            yield Problem(f"tags[{position}]", f"must be a string, not {kind_of(tag)}", advice)
         elif fault := _string_fault(tag):
             yield Problem(f"tags[{position}]", fault, "remove it, or write a tag")
         elif is_mark(tag):
             yield Problem(f"tags[{position}]", "is the mark of a resource, which only the provider sets", "remove it")
 
 
-def _object_problems(key: str, value: Any, wanted: str) -> Iterator[Problem]:
+def _object_problems(key: str, value: Any, example: str, words: Words) -> Iterator[Problem]:
     if isinstance(value, Unknown):
         return
     if not isinstance(value, Mapping):
-        yield Problem(key, f"must be an object, not {kind_of(value)}", f"write {key}={wanted}")
+        fault = f"must be an object, not {kind_of(value)}"
+        yield Problem(words.name(key), fault, f"write {words.argument(key, example)}")
         return
-    yield from _json_problems(key, value)
+    yield from _json_problems(words.name(key), value)
 
 
-def _extra_problems(extra: Any) -> Iterator[Problem]:
+def _extra_problems(extra: Any, words: Words) -> Iterator[Problem]:
     if isinstance(extra, Mapping):
         for member in extra:
             if (instead := _MEMBERS.get(member)) is not None:
-                yield Problem(f'extra["{member}"]', "has an argument of its own", f"write {instead}=… instead")
+                advice = f"write {words.argument(instead, '…')} instead"
+                yield Problem(f'extra["{member}"]', "has an argument of its own", advice)
             elif member in _ANSWERED:
                 yield Problem(f'extra["{member}"]', "is set by the service", "remove it")
 
 
-def _flag_problems(key: str, value: Any) -> Iterator[Problem]:
+def _flag_problems(key: str, value: Any, words: Words) -> Iterator[Problem]:
     if not isinstance(value, (bool, Unknown)):
-        yield Problem(key, f"must be a boolean, not {kind_of(value)}", f"write {key}=True or {key}=False")
+        advice = f"write {words.argument(key, words.true)} or {words.argument(key, words.false)}"
+        yield Problem(words.name(key), f"must be a boolean, not {kind_of(value)}", advice)
 
 
 def _json_problems(path: str, value: Any) -> Iterator[Problem]:

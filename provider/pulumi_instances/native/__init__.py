@@ -1,1 +1,1 @@
-"""The native door: a Pulumi package for every language, on the same `EngineCalls` as the dynamic provider."""
+"""The native package, for every Pulumi language, on the same `EngineCalls` as the dynamic provider."""

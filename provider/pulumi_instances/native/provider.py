@@ -38,11 +38,11 @@ from ..core.errors import (
     SettingError,
 )
 from ..core.marks import Place, line_of
-from ..core.spelling import IMPORTED, camel
+from ..core.spelling import IMPORTED, camel, to_native
 from ..core.state_format import NATIVE_TYPE, account_of
+from ..core.words import NATIVE
 from ..engine_calls import Bag, EngineCalls
 from . import detailed_diff, schema, wire
-from .names import in_words, problem_in_words, to_engine
 from .schema import GET_INSTANCE, GET_INSTANCES
 
 log = logging.getLogger("pulumi_instances")
@@ -59,7 +59,7 @@ class Incomplete(Exception):
         self.details = provider_pb2.ErrorResourceInitFailed(
             id=instance_id,
             properties=_answer(outputs, given),
-            reasons=[in_words(reason)],
+            reasons=[reason],
         )
 
 
@@ -72,10 +72,10 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
             try:
                 return method(self, request)
             except Incomplete as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(error)
+                code, line = grpc.StatusCode.UNKNOWN, f"{error}"
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
-                code, line = grpc.StatusCode.UNKNOWN, in_words(self.explained(error))
+                code, line = grpc.StatusCode.UNKNOWN, f"{self.explained(error)}"
             except Exception as error:
                 # Its text may hold a value of the program.
                 log.debug("%s failed:\n%s", method.__name__, "".join(traceback.format_tb(error.__traceback__)))
@@ -100,20 +100,20 @@ class InstancesServicer(ResourceProviderServicer):
     def __init__(self) -> None:
         """Not configured yet."""
         self._cancelled = threading.Event()
-        self._calls = EngineCalls()
+        self._calls = EngineCalls(words=NATIVE)
 
     # about the plugin
 
     @_rpc
     def Handshake(self, request: Any) -> Any:
         """The engine introduces itself, before anything else."""
-        engine_log.connect(request.engine_address, in_words)
+        engine_log.connect(request.engine_address, warnings=True)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
         """An engine introduces itself to a process that somebody else has started."""
-        engine_log.connect(request.address, in_words)
+        engine_log.connect(request.address, warnings=True)
         return empty_pb2.Empty()
 
     @_rpc
@@ -183,11 +183,13 @@ class InstancesServicer(ResourceProviderServicer):
         Bad settings are an error here too: refresh and destroy come without a CheckConfig.
         """
         settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
-        calls = EngineCalls(clock=Clock(sleep=self._sleep))
+        calls = EngineCalls(Clock(sleep=self._sleep), NATIVE)
         calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
+        if any(key == "defaultTags" and wire.holds_secret(value) for key, value in request.args.fields.items()):
+            calls.setting_problems = [config.SECRET_TAGS]  # the checks say so: a refresh and a destroy go on
         self._calls = calls
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
@@ -323,11 +325,12 @@ class InstancesServicer(ResourceProviderServicer):
     def Invoke(self, request: Any) -> Any:
         """The two look-ups. They ask at once, in previews too."""
         arguments = spelling.ours(wire.decode(request.args))
+        secret = any(map(wire.holds_secret, request.args.fields.values()))
         if request.tok == GET_INSTANCE:
-            return _returned(_found(self._calls.find_one(arguments)), request.args)
+            return _returned(_found(self._calls.find_one(arguments, secret=secret)), secret=secret)
         if request.tok == GET_INSTANCES:
-            found = [_found(each) for each in self._calls.find_all(arguments)]
-            return _returned({"instances": found}, request.args)
+            found = [_found(each) for each in self._calls.find_all(arguments, secret=secret)]
+            return _returned({"instances": found}, secret=secret)
         raise InputError(f"{request.tok} is not a function of this package", f"use {GET_INSTANCE} or {GET_INSTANCES}")
 
     def _sleep(self, seconds: float) -> None:
@@ -411,8 +414,8 @@ def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:
 
 
 _UNMET = (
-    "instance {}: {}, and require_valid asks for it. It is in the state. Log in again at the service and run "
-    "`pulumi up` again, or give new provider_data"
+    "instance {}: {}, and requireValid asks for it. It is in the state. Log in again at the service and run "
+    "`pulumi up` again, or give new providerData"
 )
 
 
@@ -420,11 +423,11 @@ _UNMET = (
 
 
 def _answer(bag: Mapping[str, Any], given: Any) -> Any:
-    return wire.keep_marks(wire.encode(to_engine(wire.marked(bag))), given)
+    return wire.keep_marks(wire.encode(to_native(wire.marked(bag))), given)
 
 
 def _failures(problems: Sequence[Problem]) -> list[Any]:
-    return [provider_pb2.CheckFailure(reason=str(problem_in_words(problem))) for problem in problems]
+    return [provider_pb2.CheckFailure(reason=str(problem)) for problem in problems]
 
 
 def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[str, Any]) -> Any:
@@ -437,14 +440,14 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 def _found(instance: Mapping[str, Any]) -> Bag:
     """An instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    answer = to_engine(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_native(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
     manager = identity.managed_by(instance)
     return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
-def _returned(values: Bag, given: Any) -> Any:
+def _returned(values: Bag, *, secret: bool) -> Any:
     """What a function answers: all of it is secret where something in the question was."""
-    if any(map(wire.holds_secret, given.fields.values())):
+    if secret:
         values = {key: wire.secret(value) for key, value in values.items()}
     response = provider_pb2.InvokeResponse()
     getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python

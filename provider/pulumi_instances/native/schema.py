@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
-from ..core.config import NAMESPACE, SETTINGS, Setting, env_prefix
+from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.model import ANSWERED, INPUTS, OUTPUTS, SECRET_OUTPUTS
 from ..core.spelling import camel
 from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE
@@ -221,11 +221,10 @@ def _described(about: _Property, *, as_input: bool = False) -> Spec:
 
 def _setting(setting: Setting) -> Spec:
     kind, about = _SETTINGS[setting.key]
-    variable = setting.attribute.upper()
     described: Spec = {
         "type": kind,
-        "description": f"{about} The environment variable `{env_prefix(None)}{variable}` wins over it; for a provider "
-        f"named `eu` it is `{env_prefix('eu')}{variable}`.",
+        "description": f"{about} The environment variable `{setting.variable(None)}` wins over it; for a provider "
+        f"named `eu` it is `{setting.variable('eu')}`.",
     }
     if setting.secret:
         described["secret"] = True

@@ -17,7 +17,6 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from .. import engine_log, process
 from ..core.config import MOST_PARALLEL
 from . import schema
-from .names import in_words
 from .provider import InstancesServicer
 
 _LARGEST_MESSAGE = 400 * 1024**2
@@ -52,7 +51,7 @@ def main() -> None:
         signal.signal(number, lambda *_: end.set())
     logging.getLogger("grpc").addHandler(logging.NullHandler())
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
-    engine_log.connect(address, in_words)
+    engine_log.connect(address, warnings=True)
     pool = ThreadPoolExecutor(_WORKERS)
     options = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct, Value
 from pulumi.output import UNKNOWN, Unknown
 
-from ..core.model import SECRET_STATE, with_secrets
+from ..core import model
 from ..core.state_format import SECRET, SECRET_SIGNATURE, SIGNATURE_KEY
 
 UNKNOWN_ON_WIRE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -105,10 +105,4 @@ def marked(bag: Mapping[str, Any]) -> dict[str, Any]:
 
     The marks of the program's own secrets are for `keep_marks`.
     """
-    return {key: _marked(key, value) for key, value in bag.items()}
-
-
-def _marked(key: str, value: Any) -> Any:
-    if key in SECRET_STATE or key == "provider_data":
-        return secret(value)
-    return with_secrets(value, secret) if key in ("configuration", "extra") else value
+    return model.marked(bag, secret)

@@ -1,4 +1,7 @@
-"""Tests of programs that declare instances, without the service and without the CLI. Needs the extra ``[testing]``."""
+"""Tests of programs that declare instances, without the service and without the CLI. Needs the extra ``[testing]``.
+
+What is exported here is public (docs/testing.md, docs/emulator.md).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _OF_THE_ENGINE = ("StackDouble", "UnsupportedFeatureError")
 
 
 def __getattr__(name: str) -> Any:
-    # Late, since the pytest plugin lies in this package and loads in every pytest run of its users.
+    # Imported on use, since the pytest plugin is in this package and loads in every pytest run of its users.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(".engine" if name in _OF_THE_ENGINE else ".emulator", __name__), name)

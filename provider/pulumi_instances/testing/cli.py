@@ -1,4 +1,7 @@
-"""Stacks of tests on the Pulumi CLI: what the fixture `stack` opens with `--instances-engine=cli`."""
+"""Stacks of tests on the Pulumi CLI, which the fixture `stack` opens with `--instances-engine=cli`.
+
+Their states and plugins are kept apart from the login and the stacks of the user.
+"""
 
 from __future__ import annotations
 
@@ -27,22 +30,22 @@ pickle.loads(pathlib.Path({file!r}).read_bytes())()
 
 
 class CliStacks:
-    """The stacks of one test. All that the CLI keeps is in one directory, apart from the user's login and stacks."""
+    """The stacks of one test. The CLI keeps all of them in one directory."""
 
-    def __init__(self, directory: Path, home: str) -> None:
-        """`home` is the PULUMI_HOME of the test. Plugins that the user has installed are found in it."""
+    def __init__(self, directory: Path, pulumi_home: str) -> None:
+        """Make `pulumi_home`, the PULUMI_HOME of the test, in which the plugins of the user are found."""
         self._directory = directory
         self._command = auto.PulumiCommand()
         self._settings: dict[str, str] = {}
-        """What Pulumi.<stack>.yaml says of a new stack: how its secrets are encrypted."""
+        """The Pulumi.<stack>.yaml of each new stack, which says how its secrets are encrypted."""
         plugins = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-        Path(home).mkdir(parents=True, exist_ok=True)
+        Path(pulumi_home).mkdir(parents=True, exist_ok=True)
         if plugins.is_dir():
-            (Path(home) / "plugins").symlink_to(plugins)
+            (Path(pulumi_home) / "plugins").symlink_to(plugins)
         self._environment = {
             # The CLI takes the first `python3` on PATH: the interpreter of the tests.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "PULUMI_HOME": home,
+            "PULUMI_HOME": pulumi_home,
             "PULUMI_BACKEND_URL": directory.as_uri(),
             "PULUMI_ACCESS_TOKEN": "",
             "PULUMI_CONFIG_PASSPHRASE": "of tests",

@@ -30,7 +30,7 @@ ENGINES = ("local", "cli")
 
 
 class StackFactory(Protocol):
-    """What the fixture `stack` is."""
+    """The type of the fixture `stack`."""
 
     def __call__(
         self,
@@ -47,14 +47,14 @@ class StackFactory(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--instances-engine` chooses what runs the fixture `stack`; so does `instances_engine` in the ini file."""
+    """Add `--instances-engine` and `instances_engine` of the ini file: the engine that the fixture `stack` uses."""
     text = "what runs the fixture `stack`: local (a test double, the default) or cli (the Pulumi CLI on PATH)"
     parser.getgroup("pulumi-instances").addoption("--instances-engine", choices=ENGINES, help=text)
     parser.addini("instances_engine", text, default="local")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Raise UsageError where the engine cannot be had."""
+    """Raise UsageError where the engine is unknown or missing."""
     engine = _engine(config)
     if engine not in ENGINES:
         raise pytest.UsageError(f"instances_engine is {engine!r}: write local or cli")
@@ -71,7 +71,7 @@ def _engine(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def instances_dialect() -> str:
-    """The dialect of the emulated API. Override it, in the scope of the session, for that of the live services."""
+    """Return the dialect of the emulated API. Override it, in the scope of the session, for the live services' one."""
     return "default"
 
 
@@ -79,14 +79,14 @@ def instances_dialect() -> str:
 def _instances_server(instances_dialect: str) -> Iterator[Emulator]:
     from .emulator import Emulator
 
-    # A test of a program seldom has an OAuth code at hand, and none is worth anything here.
+    # Most tests of programs have no OAuth code.
     with Emulator(dialect=instances_dialect, demand_codes=False) as api:
         yield api
 
 
 @pytest.fixture
 def instances_api(_instances_server: Emulator) -> Emulator:
-    """The emulated Instances API, empty at the start of each test."""
+    """Return the emulated Instances API, empty at the start of each test."""
     _instances_server.reset()
     return _instances_server
 
@@ -95,30 +95,24 @@ def instances_api(_instances_server: Emulator) -> Emulator:
 def stack(
     instances_api: Emulator, tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> StackFactory:
-    """A factory of stacks that use the emulated API: ``stack(program).up()``.
+    """Return a factory of stacks that use the emulated API: ``stack(program).up()``.
 
-    For the test the environment has the emulator's settings, and none of the developer's own.
+    During the test the environment has the emulator's settings, and none of the developer's own.
     """
-    from ..core.config import ONLY_API
     from .engine import StackDouble
     from .engine.project import open_project
     from .engine.stack import State
 
     directory = tmp_path / "pulumi"
     directory.mkdir()
-    home = str(directory / "home")
+    pulumi_home = str(directory / "home")
     open_on_cli = None
     if _engine(pytestconfig) == "cli":
         from .cli import CliStacks
 
-        open_on_cli = CliStacks(directory, home).open
-
-    # The environment wins over all configuration: neither a developer's own settings nor what a program says of an
-    # account may lead a test to the real service.
-    for name in [name for name in os.environ if name.startswith("INSTANCES_")]:
-        monkeypatch.delenv(name)
-    for name, value in {**instances_api.env, "PULUMI_HOME": home, ONLY_API: instances_api.base_url}.items():
-        monkeypatch.setenv(name, value)
+        open_on_cli = CliStacks(directory, pulumi_home).open
+    _use_only(instances_api, monkeypatch)
+    monkeypatch.setenv("PULUMI_HOME", pulumi_home)
     states: dict[str, State] = {}
 
     def open_stack(
@@ -134,3 +128,13 @@ def stack(
         return StackDouble(name, program=function, work_dir=work_dir, config=config, state=state)
 
     return open_stack
+
+
+def _use_only(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment so that no account of a test can reach the real service: it wins over all configuration."""
+    from ..core.config import ONLY_API
+
+    for name in [name for name in os.environ if name.startswith("INSTANCES_")]:
+        monkeypatch.delenv(name)
+    for name, value in {**api.env, ONLY_API: api.base_url}.items():
+        monkeypatch.setenv(name, value)

@@ -2,7 +2,7 @@
 
 from .emulator import Emulator
 from .faults import Fault
-from .journal import Request
+from .request_log import Request
 from .store import Account
 
 __all__ = ["Account", "Emulator", "Fault", "Request"]

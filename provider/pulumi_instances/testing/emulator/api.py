@@ -1,4 +1,7 @@
-"""The routes of the Instances API."""
+"""The routes of the Instances API, each a method of `Api`: it checks the request, asks the store, and answers.
+
+`Variant` says what differs between the document and the live services; the bodies are made in its ``bodies``.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from .dialect import Dialect
+from .bodies import Refused, error
 from .elements import demand_code, logged_in, properties, wanted_property
 from .store import CodeUsed, Store
-from .wire import Refused, error
+from .variants import Variant
 
 __all__ = ["EXISTING", "Api", "answer", "application", "json_body"]
 
@@ -32,26 +35,26 @@ Handler = Callable[[Request, int], Awaitable[Response]]
 
 
 class Api:
-    """The operations of the API on a store, as a dialect has them."""
+    """The operations of the API on a store, as a variant has them."""
 
-    def __init__(self, store: Store, page_size: int, dialect: Dialect) -> None:
-        """``page_size`` is the most instances in one answer to a list."""
+    def __init__(self, store: Store, page_size: int, variant: Variant) -> None:
+        """Serve this store. ``page_size`` is the most instances in one answer to a list."""
         self._store = store
         self._page_size = page_size
-        self._dialect = dialect
-        self._wire = dialect.wire
+        self._variant = variant
+        self._bodies = variant.bodies
         self.lag = 0.0
-        """Seconds after its POST for which nothing shows an instance."""
+        """Seconds after its POST for which no answer shows an instance."""
         self.alters: Callable[[str], str] | None = None
-        """What is made of each text that is sent: names, tags, and values of the configuration."""
+        """Changes each text that is sent, as a service may: names, tags, and values of the configuration."""
         self.made: dict[int, float] = {}
-        """When a POST has made an instance: `lag` hides it for some time from then on."""
+        """When a POST has made each instance, by its id: `lag` counts from then."""
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes below the base path."""
         one: dict[str, Handler] = {"GET": self._get, "PUT": self._put, "DELETE": self._delete}
         every = self._route("/instances", {"GET": self._list, "POST": self._post})
-        if not self._dialect.more_routes:
+        if not self._variant.more_routes:
             return [every, self._route("/instances/{id}", one)]
         return [
             every,
@@ -72,21 +75,21 @@ class Api:
             handler = handlers["GET" if request.method == "HEAD" else request.method]
             return await handler(request, account)
 
-        return Route(self._dialect.base_path + path, dispatch, methods=list(handlers))
+        return Route(self._variant.base_path + path, dispatch, methods=list(handlers))
 
     async def _post(self, request: Request, account: int) -> Response:
         existing = self._store.get(request.scope.get(EXISTING, 0), account)
         if existing is not None:
-            return answer(self._wire.answer_to_post(existing, self._store.tag_ids(existing["tags"])))
-        record = self._altered(self._wire.wanted_record(await json_body(request)))
-        if self._dialect.logs_in:
+            return answer(self._bodies.answer_to_post(existing, self._store.tag_ids(existing["tags"])))
+        record = self._altered(self._bodies.wanted_record(await json_body(request)))
+        if self._variant.logs_in:
             record.update(self._login(record))
         try:
             instance = self._store.add(record, account)
         except CodeUsed:
-            raise self._wire.code_used() from None
+            raise self._bodies.code_used() from None
         self.made[instance["id"]] = time.monotonic()
-        return answer(self._wire.answer_to_post(instance, self._store.tag_ids(instance["tags"])))
+        return answer(self._bodies.answer_to_post(instance, self._store.tag_ids(instance["tags"])))
 
     async def _list(self, request: Request, account: int) -> Response:
         after = _after(request.query_params.get("nextPage"))
@@ -99,38 +102,38 @@ class Api:
                 each for each in self._store.all(account) if _matches(each, request) and not self._hides(each["id"])
             ]
             total, rest = len(found), [each for each in found if each["id"] > after]
-        if not total and self._dialect.empty_list_404:
+        if not total and self._variant.empty_list_404:
             raise Refused(404, "No instances found")
         headers = {"elements-total-count": str(total)}
         if len(rest) > size:
             last = str(rest[size - 1]["id"])
             headers["elements-next-page-token"] = base64.urlsafe_b64encode(last.encode()).decode()
-        shown = [self._wire.answer_to_list(self._seen(each)) for each in rest[:size] if not self._hides(each["id"])]
+        shown = [self._bodies.answer_to_list(self._seen(each)) for each in rest[:size] if not self._hides(each["id"])]
         if request.query_params.get("hydrate") == "false":
             for each in shown:
                 each.pop("configuration", None)
         return answer(shown, headers=headers)
 
     async def _get(self, request: Request, account: int) -> Response:
-        instance = self._there(request, account)
-        if instance is None and self._dialect.more_routes and _is_true(request, "includeDeleted"):
+        instance = self._shown(request, account)
+        if instance is None and self._variant.more_routes and _is_true(request, "includeDeleted"):
             instance = self._store.deleted(_id(request), account)
         if instance is None:
             raise _missing(request)
-        return answer(self._wire.answer_to_get(self._seen(instance)))
+        return answer(self._bodies.answer_to_get(self._seen(instance)))
 
     async def _put(self, request: Request, account: int) -> Response:
-        changes = self._altered(self._wire.wanted_changes(await json_body(request)))
+        changes = self._altered(self._bodies.wanted_changes(await json_body(request)))
         instance = self._found(request, account)
-        changes = self._dialect.merge(instance, changes)
-        if self._dialect.logs_in and ("provider_data" in changes or _is_true(request, "reAuthenticate")):
+        changes = self._variant.merge(instance, changes)
+        if self._variant.logs_in and ("provider_data" in changes or _is_true(request, "reAuthenticate")):
             # A code that the instance was made with is no longer one.
             changes.update(self._login({**instance, "provider_data": {}, **changes}))
         try:
             changed = self._store.change(instance["id"], changes, account)
         except CodeUsed:
-            raise self._wire.code_used() from None
-        return answer(self._wire.answer_to_put(changed or instance))
+            raise self._bodies.code_used() from None
+        return answer(self._bodies.answer_to_put(changed or instance))
 
     async def _delete(self, request: Request, account: int) -> Response:
         self._store.remove(self._found(request, account)["id"], account)
@@ -160,12 +163,12 @@ class Api:
         return answer(_property(request, {**instance, "configuration": configuration}))
 
     def _found(self, request: Request, account: int) -> dict[str, Any]:
-        instance = self._there(request, account)
+        instance = self._shown(request, account)
         if instance is None:
             raise _missing(request)
         return instance
 
-    def _there(self, request: Request, account: int) -> dict[str, Any] | None:
+    def _shown(self, request: Request, account: int) -> dict[str, Any] | None:
         instance = self._store.get(_id(request), account)
         return None if instance is None or self._hides(instance["id"]) else instance
 
@@ -177,12 +180,12 @@ class Api:
         return {key: _altered(value, self.alters) if key in shown else value for key, value in fields.items()}
 
     def _login(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        if self._dialect.demands_codes:
+        if self._variant.demands_codes:
             demand_code(record)
         return logged_in(record)
 
     def _seen(self, instance: dict[str, Any]) -> dict[str, Any]:
-        """Let a read of an instance whose login is broken be one more refresh that fails."""
+        """Return an instance to be shown. Where its login is broken, each read counts as one refresh that fails."""
         broken = instance.get("broken")
         if not broken or instance["disabled"]:
             return instance
@@ -255,7 +258,7 @@ def _is_true(request: Request, parameter: str) -> bool:
 
 
 def _counted_anew(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes that make a broken login fail as often as at first before it disables the instance again."""
+    """Return the changes by which a broken login may fail as often as at first before it disables the instance."""
     broken = instance.get("broken")
     return {"broken": {**broken, "left": broken["of"]}} if broken else {}
 

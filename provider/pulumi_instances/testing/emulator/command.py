@@ -1,4 +1,7 @@
-"""`pulumi-instances emulator`."""
+"""`pulumi-instances emulator`: serves the API in the foreground until Ctrl-C.
+
+The CLI imports it on use, since it needs the extra ``[testing]``.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from pathlib import Path
 
 import click
 
-from .dialect import DIALECTS
 from .emulator import Emulator
+from .variants import VARIANTS
 from .wrapper import log
 
 __all__ = ["emulator"]
@@ -44,7 +47,7 @@ Exit codes: 0 stopped, 1 error.""",
     "--dialect",
     default="default",
     show_default=True,
-    type=click.Choice(list(DIALECTS)),
+    type=click.Choice(list(VARIANTS)),
     help="The API of the document, or that of the live services.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the settings as one line of JSON.")

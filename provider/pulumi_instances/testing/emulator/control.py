@@ -1,4 +1,7 @@
-"""The routes below `/_emulator/`: what tests do through `Emulator`, over HTTP, for an emulator in another process."""
+"""The routes below `/_emulator/`, by which tests control an emulator in another process.
+
+They do what the methods of `Emulator` do (docs/emulator.md).
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from .api import answer, json_body
+from .bodies import Refused
 from .faults import Fault
-from .wire import Refused
 
 if TYPE_CHECKING:
     from .emulator import Emulator
@@ -24,7 +27,7 @@ _PREFIX = "/_emulator"
 
 
 class Control:
-    """No secrets are asked for here, but the client must come from loopback, and what it writes must be JSON."""
+    """The control routes. They need no secrets, but the client must come from loopback, and send JSON."""
 
     def __init__(self, emulator: Emulator) -> None:
         """Control this emulator, in its default account."""

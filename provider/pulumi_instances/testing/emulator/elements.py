@@ -1,6 +1,7 @@
-"""Pure mappings between what the emulator holds and what the live services show: requests in, answers out.
+"""The bodies of requests and of answers, as the live services have them. Pure.
 
-What is written here is what public material says of the live services; where it is silent, the less convenient way.
+It follows public material on the live services (docs/live-services.md). Where that says nothing, it does what is harder
+for the provider.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from . import wire
+from . import bodies
+from .bodies import Refused, as_object
 from .connectors import CONNECTORS
 from .store import random_token
-from .wire import Refused, as_object
 
 __all__ = [
     "CODES",
@@ -41,7 +42,7 @@ _MASK = "********"
 _MASKED = re.compile(r"password|passphrase|private.?key|secret|^oauth\.api\.key$", re.IGNORECASE)
 _TOKENS = ("oauth.user.token", "oauth.user.refresh_token")
 
-# What an instance is configured with when nobody says so: null for what has no default.
+# The configuration of an instance where the request has none: None for what has no default.
 _COMMON: dict[str, str | None] = {
     "pagination.type": "page",
     "pagination.max": "200",
@@ -68,7 +69,7 @@ _OAUTH: dict[str, str | None] = {
 }
 _PASSWORD: dict[str, str | None] = {"username": None, "password": None, "session.id": None}
 
-# Members that a client may send besides those of the document, with what they are when nobody does.
+# Members that a client may send besides those of the document, with their values where it does not.
 _MEMBERS: dict[str, Any] = {
     "maxCacheSize": 0,
     "cacheTimeToLive": 0,
@@ -85,7 +86,7 @@ _MEMBERS: dict[str, Any] = {
 def wanted_record(body: object) -> dict[str, Any]:
     """Check the body of a POST and return the instance to keep, without its id. Raises Refused."""
     wanted = as_object(body)
-    record = wire.new_record(_connector(wanted.get(CONNECTOR)), wanted)
+    record = bodies.new_record(_connector(wanted.get(CONNECTOR)), wanted)
     name = _sanitised(record["name"])
     return {
         **record,
@@ -98,7 +99,7 @@ def wanted_record(body: object) -> dict[str, Any]:
 
 def wanted_changes(body: object) -> dict[str, Any]:
     """Check the body of a PUT or PATCH and return the fields to change. Fields that cannot change are ignored."""
-    changes = wire.wanted_changes(body)
+    changes = bodies.wanted_changes(body)
     if "name" in changes:
         changes["name"] = _sanitised(changes["name"])
     if not changes.get("provider_data", True):
@@ -144,7 +145,7 @@ def _members(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def demand_code(record: Mapping[str, Any]) -> None:
-    """Raise Refused where a connector's login needs a person, and neither a code nor tokens stand for one."""
+    """Raise Refused where a connector's login needs a person, and there is neither a code nor a token."""
     if not CONNECTORS[record["your_mom"]]["typeOauth"] or any(record["provider_data"].get(name) for name in CODES):
         return
     external = record.get("members", {}).get("externalAuthentication") == "initial"
@@ -163,7 +164,7 @@ def logged_in(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def code_used() -> Refused:
-    """Return the refusal of an OAuth code that was already used: the provider's, handed through."""
+    """Return the refusal of an OAuth code that was already used, which the provider behind the connector gives."""
     said = "invalid_grant: the authorization code was already used"
     return Refused(400, "Failed to exchange the OAuth code for a token", said)
 
@@ -172,12 +173,12 @@ def code_used() -> Refused:
 
 
 def answer_to_post(instance: Mapping[str, Any], _tag_ids: Mapping[str, int]) -> dict[str, Any]:
-    """The grant is echoed here, and only here; tags are strings."""
+    """Return the answer to a POST. Only here `providerData` is echoed; tags are strings."""
     return {**answer_to_get(instance), "providerData": instance["provider_data"]}
 
 
 def answer_to_get(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """Tags come in another order than in the list."""
+    """Return the answer to a GET. Its tags have another order than in the list."""
     tags = sorted(instance["tags"])
     tags[:2] = reversed(tags[:2])
     state = {"provisionInteractions": [], "disabled": instance["disabled"]}
@@ -185,13 +186,13 @@ def answer_to_get(instance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answer_to_put(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """The full instance, also to a PATCH."""
+    """Return the answer to a PUT or PATCH: the whole instance."""
     return answer_to_get(instance)
 
 
 def answer_to_list(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """``disabled`` does not come here."""
-    connector = _spelled(CONNECTORS[instance["your_mom"]])
+    """Return one element of a list. It has no ``disabled``."""
+    connector = _as_element(CONNECTORS[instance["your_mom"]])
     members = {**_MEMBERS, **instance.get("members", {})}
     return {
         "id": instance["id"],
@@ -217,12 +218,12 @@ def properties(instance: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
 
 
 def _property(number: int, key: str, value: str | None) -> dict[str, Any]:
-    kind = "PASSWORD" if _MASKED.search(key) else "BOOLEAN" if value in ("true", "false") else "TEXTFIELD_1000"
+    kind = "BOOLEAN" if value in ("true", "false") else "TEXTFIELD_1000"
     return {
         "id": number,
         "key": key,
         "name": key.replace(".", " ").title(),
-        "type": kind,
+        "type": "PASSWORD" if _MASKED.search(key) else kind,
         "propertyValue": value,
         "description": "",
         "active": True,
@@ -255,7 +256,7 @@ def _masked(key: str, value: str | None) -> str | None:
     return _MASK if value and _MASKED.search(key) else value
 
 
-def _spelled(connector: Mapping[str, Any]) -> dict[str, Any]:
+def _as_element(connector: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.replace("your_mom", "element"): _renamed(value) if isinstance(value, str) else value
         for name, value in {**connector, "cloneable": True}.items()

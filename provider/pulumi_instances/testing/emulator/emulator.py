@@ -1,4 +1,7 @@
-"""The emulator as tests use it."""
+"""`Emulator`, the class that tests use: it starts the server, and reads and changes what it holds.
+
+The methods of `Emulator` that add or change instances send no request, so the log does not have them.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from typing import Any
 from ...core.marks import is_mark, parse
 from .api import Api, application
 from .control import Control
-from .dialect import DIALECTS
 from .faults import Fault, Faults
-from .journal import Journal, Request
+from .request_log import Request, RequestLog
 from .server import Server
 from .store import Account, Store
+from .variants import VARIANTS
 from .wrapper import Wrapper
 
 __all__ = ["Emulator"]
@@ -26,7 +29,7 @@ class Emulator:
 
     >>> with Emulator() as api:
     ...     api.base_url, api.env  # to reach it
-    ...     api.add(your_mom="dropbox", name="mine")  # behind the back of whoever talks HTTP
+    ...     api.add(your_mom="dropbox", name="mine")  # without a request
     ...     api.fail("POST", "/instances", Fault.drop_after())
 
     Its methods may be called from any thread, inside the block only.
@@ -46,7 +49,7 @@ class Emulator:
         dialect: str = "default",
         demand_codes: bool = True,
     ) -> None:
-        """Nothing is opened before the block is entered.
+        """Set up an emulator; the block opens it.
 
         ``port`` 0 takes a free one. ``data`` is a SQLite file that keeps instances and secrets. Secrets not given are
         those of that file, else random. ``latency`` is in seconds per request. ``empty_list_404`` answers an empty
@@ -54,13 +57,13 @@ class Emulator:
         ``"elements"``, that of the live services; there, ``demand_codes=False`` lets OAuth connectors be without a
         code. Raises ValueError for another dialect.
         """
-        if dialect not in DIALECTS:
-            raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
-        spoken = DIALECTS[dialect]
-        self._dialect = replace(
-            spoken,
-            empty_list_404=spoken.empty_list_404 or empty_list_404,
-            demands_codes=spoken.demands_codes and demand_codes,
+        if dialect not in VARIANTS:
+            raise ValueError(f"dialect must be one of {', '.join(VARIANTS)}, not {dialect!r}")
+        variant = VARIANTS[dialect]
+        self._variant = replace(
+            variant,
+            empty_list_404=variant.empty_list_404 or empty_list_404,
+            demands_codes=variant.demands_codes and demand_codes,
         )
         self._address = (host, port)
         self._data = Path(data) if data is not None else None
@@ -68,14 +71,14 @@ class Emulator:
         self._latency = latency
         self._page_size = page_size
         self._faults = Faults()
-        self._journal = Journal()
+        self._request_log = RequestLog()
 
     def __enter__(self) -> Emulator:
         """Open the data and serve. Raises OSError where the address is taken."""
-        self._store = Store(self._data, *self._secrets, self._dialect.codes)
-        self._api = Api(self._store, self._page_size, self._dialect)
+        self._store = Store(self._data, *self._secrets, self._variant.codes)
+        self._api = Api(self._store, self._page_size, self._variant)
         app = application([*self._api.routes(), *Control(self).routes()])
-        wrapped = Wrapper(app, self._dialect.base_path, self._journal, self._faults, self._latency)
+        wrapped = Wrapper(app, self._variant.base_path, self._request_log, self._faults, self._latency)
         try:
             self._server = Server(wrapped, *self._address)
         except OSError:
@@ -96,7 +99,7 @@ class Emulator:
     def base_url(self) -> str:
         """The base URL of the API, without a slash at its end."""
         host = self._address[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{self._dialect.base_path}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{self._variant.base_path}"
 
     @property
     def user_secret(self) -> str:
@@ -122,17 +125,17 @@ class Emulator:
             "INSTANCES_BASE_URL": self.base_url,
             "INSTANCES_USER_SECRET": user_secret,
             "INSTANCES_ORGANIZATION_SECRET": organization_secret,
-            **self._dialect.env,
+            **self._variant.env,
         }
         return Account(user_secret, organization_secret, env)
 
-    # the objects, behind the back of the API's clients: none of this is in the log
+    # the instances, read and changed without a request
 
     def instances(self, account: Account | None = None) -> list[dict[str, Any]]:
         """Return the instances of an account, the default one unless given, by ascending id.
 
         Each is ``{id, name, token, your_mom, tags, managed_by, configuration, provider_data, valid, disabled}``, in
-        every dialect; what else there is belongs to the emulator. ``configuration`` is as it was sent, not as answers
+        every dialect; other keys are the emulator's own. ``configuration`` is as it was sent, not as answers
         show it. The tag by which a program marks its instances is not among the ``tags``: ``managed_by`` shows it.
         """
         return [_presented(instance) for instance in self._store.all(self._account_id(account))]
@@ -159,14 +162,14 @@ class Emulator:
 
         No code is demanded here.
         """
-        wire = self._dialect.wire
+        bodies = self._variant.bodies
         body = {
-            wire.CONNECTOR: {"key": your_mom},
+            bodies.CONNECTOR: {"key": your_mom},
             "name": name,
             "tags": tags or [],
             "configuration": configuration or {},
         }
-        added: int = self._store.add(wire.wanted_record(body), self._account_id(account))["id"]
+        added: int = self._store.add(bodies.wanted_record(body), self._account_id(account))["id"]
         self._api.made.pop(added, None)  # of an instance that had this id before
         return added
 
@@ -178,7 +181,7 @@ class Emulator:
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
         """
-        wanted = self._dialect.wire.wanted_changes(changes)
+        wanted = self._variant.bodies.wanted_changes(changes)
         unknown = changes.keys() - wanted.keys() - {"valid", "disabled", "token"}
         if unknown:
             raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
@@ -187,7 +190,7 @@ class Emulator:
             wanted["tags"] = [*wanted["tags"], *(tag for tag in instance["tags"] if is_mark(tag))]
         if changes.get("valid") and "broken" in instance:
             wanted["broken"] = None
-        self._store.change(int(instance_id), self._dialect.merge(instance, {**changes, **wanted}))
+        self._store.change(int(instance_id), self._variant.merge(instance, {**changes, **wanted}))
 
     def break_authentication(self, instance_id: int | str, *, refreshes: int = 5) -> None:
         """Let the login of an instance at its provider stop working: it is not valid any more.
@@ -219,7 +222,7 @@ class Emulator:
     def restart_ids(self) -> None:
         """Let the next instance have the first id again, or the one after the highest that there is.
 
-        So does a service that was set up anew: the ids in a state then are those of other instances.
+        A service that was set up anew does so too: the ids in a state are then those of other instances.
         """
         self._store.restart_ids()
 
@@ -233,7 +236,7 @@ class Emulator:
     def alter(self, change: Callable[[str], str] | None) -> None:
         """From now on store ``change(text)`` of each name, tag and text of a configuration that is sent; None ends it.
 
-        So do services that strip, cut or escape text, or change its case. `reset` ends it.
+        Some services strip, cut or escape text, or change its case. `reset` ends it.
         """
         self._api.alters = change
 
@@ -244,14 +247,14 @@ class Emulator:
         self._api.alters = None
         self._store.clear()
         self._faults.clear()
-        self._journal.clear()
+        self._request_log.clear()
 
     # what was asked, and what goes wrong
 
     @property
     def requests(self) -> list[Request]:
         """A copy of the log of requests, in the order of their arrival."""
-        return self._journal.requests()
+        return self._request_log.requests()
 
     @property
     def writes(self) -> list[Request]:
@@ -260,7 +263,7 @@ class Emulator:
 
     def peak(self, method: str | None = None) -> int:
         """Return the most requests in flight at once since the last reset, of one method or of all."""
-        return self._journal.peak(method)
+        return self._request_log.peak(method)
 
     def fail(
         self,
@@ -290,7 +293,7 @@ class Emulator:
 
 
 def _presented(instance: dict[str, Any]) -> dict[str, Any]:
-    """An instance as tests look at it: with the words of its mark in place of the tag."""
+    """Return an instance as tests look at it: with ``managed_by`` in place of the tag that marks it."""
     marks = [mark for tag in instance["tags"] if (mark := parse(tag)) is not None]
     tags = [tag for tag in instance["tags"] if not is_mark(tag)]
     return {**instance, "tags": tags, "managed_by": marks[0].managed_by if marks else None}

@@ -1,4 +1,7 @@
-"""Faults: what a request meets instead of, or besides, its normal answer."""
+"""Faults that the emulator plays, and the queue of those that wait for requests.
+
+`wrapper` takes one for each request, and plays it instead of, or after, what the API would do.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _SMART_QUOTES = "{ \u201cid\u201d: 27 }".encode()
 class Fault:
     """One way to fail. Made with the constructors below; `delayed` puts a wait before it.
 
-    ``acts`` tells whether the request is carried out; ``kind`` what the client then sees.
+    ``acts`` says whether the request is carried out, and ``kind`` what the client then sees.
     """
 
     kind: Kind
@@ -160,8 +163,9 @@ class _Rule:
     probability: float
     random: random.Random
 
-    def takes(self, method: str, path: str) -> bool:
-        if self.left == 0 or (self.method or method) != method:
+    def take(self, method: str, path: str) -> bool:
+        """Return whether this request meets the fault, and count it."""
+        if self.left == 0 or self.method not in (None, method):
             return False
         if self.path and not self.path.fullmatch(path):
             return False
@@ -183,14 +187,15 @@ class _Limit:
         self._left = self._most
         self._last = time.monotonic()
 
-    def refuses(self) -> bool:
+    def take(self) -> bool:
+        """Return whether one more request is allowed now, and count it."""
         now = time.monotonic()
         self._left = min(self._most, self._left + (now - self._last) * self._per_second)
         self._last = now
         if self._left < 1:
-            return True
+            return False
         self._left -= 1
-        return False
+        return True
 
 
 class Faults:
@@ -203,7 +208,7 @@ class Faults:
         self._limit: _Limit | None = None
 
     def limit(self, per_second: float, retry_after: str | None) -> None:
-        """See `Emulator.limit`."""
+        """Limit the rate, as `Emulator.limit` describes."""
         with self._lock:
             self._limit = _Limit(per_second, retry_after)
 
@@ -216,7 +221,7 @@ class Faults:
         probability: float | None = None,
         seed: int | None = None,
     ) -> None:
-        """See `Emulator.fail`."""
+        """Add a fault, as `Emulator.fail` describes."""
         left = 1 if times is None and probability is None else times
         chance = 1.0 if probability is None else probability
         pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) if path else None
@@ -227,9 +232,9 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault for this request, if any: that of the first rule that takes it."""
         with self._lock:
-            if self._limit is not None and self._limit.refuses():
+            if self._limit is not None and not self._limit.take():
                 return self._limit.refusal
-            return next((rule.fault for rule in self._rules if rule.takes(method, path)), None)
+            return next((rule.fault for rule in self._rules if rule.take(method, path)), None)
 
     def clear(self) -> None:
         """Forget all faults."""

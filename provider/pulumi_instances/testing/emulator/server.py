@@ -1,4 +1,7 @@
-"""uvicorn in a thread, with connections that can be cut."""
+"""The server of the emulator: uvicorn in a thread of its own.
+
+It lets the application close or reset a connection, as faults need it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class Server:
     """An application served by a thread of its own, from construction until `stop`."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Bind and listen. Raises OSError where the address is not to be had."""
+        """Bind and listen. Raises OSError where the address is in use or not this machine's."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=512)
         self.port: int = self._listener.getsockname()[1]

@@ -1,4 +1,7 @@
-"""What the emulator remembers: accounts and instances, in SQLite, in memory or in a file."""
+"""The accounts, instances and used codes of the emulator, in SQLite: in memory, or in a file.
+
+It knows nothing of HTTP; `api` asks it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ __all__ = ["Account", "CodeUsed", "Store", "random_token"]
 _FIRST_ID = 4001
 _DEFAULT_ACCOUNT = 1
 
-# AUTOINCREMENT, since an id must not come back after its instance was deleted.
+# AUTOINCREMENT: the id of a deleted instance is not given again.
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS accounts (id INTEGER PRIMARY KEY, user_secret TEXT, organization_secret TEXT);
 CREATE TABLE IF NOT EXISTS instances (id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER, record TEXT);
@@ -43,7 +46,7 @@ class Account:
 
 
 def random_token() -> str:
-    """32 random bytes in base64, 44 characters: the shape of a user secret and of an instance's token."""
+    """Return 32 random bytes in base64, 44 characters, as user secrets and tokens of instances are."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -169,7 +172,7 @@ class Store:
             return instance
 
     def remove(self, instance_id: int, account: int | None = None) -> bool:
-        """Delete an instance, so that only `deleted` finds it. False where there is none."""
+        """Delete an instance, so that only `deleted` finds it. Returns False where there is none."""
         these = "SELECT id, account, record FROM instances WHERE id = ? AND account = coalesce(?, account)"
         with self._lock, self._db:
             if self._db.execute(f"INSERT OR REPLACE INTO deleted {these}", (instance_id, account)).rowcount == 0:

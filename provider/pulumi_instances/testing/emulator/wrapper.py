@@ -1,4 +1,7 @@
-"""The layer around the application: writes requests down and plays faults."""
+"""The layer around the application of the emulator: it logs each request, and plays the fault that waits for it.
+
+It reads the whole body first, and refuses what a web page could send from this machine (`_misdirected`).
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core.config import is_loopback
 from .api import EXISTING
+from .bodies import error
 from .faults import Fault, Faults
-from .journal import Journal, Request
-from .wire import error
+from .request_log import Request, RequestLog
 
 __all__ = ["Wrapper", "log"]
 
 log = logging.getLogger("pulumi_instances.testing.emulator")
-# A request line is for those who ask for it, and never for the last-resort handler.
+# Without a handler, Python's handler of last resort would print warnings.
 log.addHandler(logging.NullHandler())
 
 LARGEST_BODY = 10 * 1024**2
@@ -32,13 +35,13 @@ _Finish = Callable[[int | None], None]
 
 
 class Wrapper:
-    """An ASGI application around another. Paths outside of the base path are neither written down nor disturbed."""
+    """An ASGI application around another. Paths outside of the base path are neither logged nor meet faults."""
 
-    def __init__(self, app: ASGIApp, base_path: str, journal: Journal, faults: Faults, latency: float) -> None:
-        """``latency`` is waited before each request, in seconds."""
+    def __init__(self, app: ASGIApp, base_path: str, request_log: RequestLog, faults: Faults, latency: float) -> None:
+        """Put the layer around ``app``. ``latency`` is waited before each request, in seconds."""
         self._app = app
         self._base_path = base_path
-        self._journal = journal
+        self._request_log = request_log
         self._faults = faults
         self._latency = latency
 
@@ -58,10 +61,10 @@ class Wrapper:
             await _Exchange(self._app, scope, body, receive, send, lambda _: None).act()
             return
         request = _request(scope, path[len(self._base_path) :], body)
-        key = self._journal.begin(request)
+        key = self._request_log.begin(request)
 
         def finish(status: int | None) -> None:
-            done = self._journal.finish(key, status)
+            done = self._request_log.finish(key, status)
             if done is not None and done.finished is not None:
                 shown = "dropped" if status is None else status
                 log.info("%s %s %s %.0f ms", done.method, quote(path), shown, (done.finished - done.started) * 1000)
@@ -78,7 +81,7 @@ class Wrapper:
         wait = self._latency + (fault.seconds if fault else 0.0)
         if wait:
             await asyncio.sleep(wait)
-            if not self._journal.holds(key):
+            if not self._request_log.holds(key):
                 # The emulator was reset meanwhile: a request of one test must not act in the next.
                 fault = Fault.drop_before()
         if fault is None:
@@ -116,7 +119,7 @@ class _Exchange:
         await self._app(self._scope, receive, send or self._send)
 
     async def play(self, fault: Fault) -> None:
-        """Let the fault happen. Its wait is over."""
+        """Play the fault, after its wait."""
         if fault.kind == "normal":
             await self.act()
             return
@@ -152,27 +155,25 @@ class _Exchange:
     async def _answer(self, fault: Fault) -> None:
         body, kind = fault.body, "text/plain"
         if body is None:
-            body, kind = (
-                json.dumps(error(fault.message or "An emulated fault", fault.provider_message)).encode(),
-                "application/json",
-            )
+            content = error(fault.message or "An emulated fault", fault.provider_message)
+            body, kind = json.dumps(content).encode(), "application/json"
         await self._start(fault.code, {"content-type": kind, **fault.headers, "content-length": str(len(body))})
         await self._chunk(body, more=False)
 
     async def _truncate(self, answer: _Answer) -> None:
-        # An answer without a body could not be cut: spaces around it are still an empty answer.
+        # An answer without a body cannot be cut, so it gets one of spaces, which means the same.
         body = answer.body or b"    "
         await self._start(answer.status, {"content-type": "application/json", "content-length": str(len(body))})
         await self._chunk(body[: len(body) // 2], more=True)
         self._scope["state"]["close"]()
-        await self._gone()
+        await self._disconnected()
 
     async def _trickle(self, fault: Fault) -> None:
         await self._start(200, dict(fault.headers))
         while True:
             await self._chunk(b" ", more=True)
             try:
-                await asyncio.wait_for(self._gone(), fault.interval)
+                await asyncio.wait_for(self._disconnected(), fault.interval)
             except asyncio.TimeoutError:
                 continue
             return
@@ -180,9 +181,9 @@ class _Exchange:
     async def _drop(self) -> None:
         self._finish(None)
         self._scope["state"]["reset"]()
-        await self._gone()
+        await self._disconnected()
 
-    async def _gone(self) -> None:
+    async def _disconnected(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -200,7 +201,7 @@ class _Answer:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body, of a larger one than is taken no more than shows that, and None if the client has left."""
+    """Return the body, of one that is too large only enough to show that; None where the client has left."""
     chunks: list[bytes] = []
     size = 0
     while True:

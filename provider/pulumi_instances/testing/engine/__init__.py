@@ -1,6 +1,6 @@
 """A local stand-in for the Pulumi engine, for tests of programs that use this provider.
 
-A test of a program should deploy it: create, change, refresh and destroy, against an API that can be looked into. The
+A test of a program should deploy it: create, change, refresh and destroy, against an API that the test can read. The
 Pulumi CLI does that in seconds for each operation, this double in a fraction of one, without any installation. It has
 what tests of such programs need. Each part of that is compared with the CLI, step by step, in `tests/acceptance`;
 whatever else a program asks for raises `UnsupportedFeatureError`, which names the CLI. Where the two differ, the CLI
@@ -17,8 +17,8 @@ The program runs in a process of its own with the real SDK (`program`), and the 
   for the operation.
 - `deployment` decides what a registration needs, from the old state, the new inputs, the options and what the provider
   says, and does it. `diff` says what differs and what follows from it.
-- `state` and `values` are the form of resources and of values. `display` prints and counts. `lifeline` starts child
-  processes, and ends those whose parent is gone.
+- `state` and `values` read and write resources and values. `display` prints and counts. `lifeline` starts child
+  processes, and ends those whose parent has ended.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["StackDouble", "UnsupportedFeatureError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the program's own process is in this package and needs none of it."""
+    """Import on first use: the process of the program imports this package, and needs neither of these."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(".stack" if name == "StackDouble" else ".values", __name__), name)

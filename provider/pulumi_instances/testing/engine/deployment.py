@@ -1,4 +1,7 @@
-"""What one operation does to the resources of a stack: decisions as the engine's, each carried out at once."""
+"""The resources of a stack during one operation: what each registration needs is decided as the engine does, and done.
+
+`Operation` calls it, for one registration at a time. The facts that it follows are in docs/engine.md.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ WIDTH = 32
 
 
 class StoppedError(Exception):
-    """The operation has failed, and the user was told why; nothing more is begun."""
+    """The operation has failed, and has shown why; no further step begins."""
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Goal:
     aliases: Iterable[str] = ()
     """Its earlier URNs, as the SDK works them out."""
     inherits_retention: bool = False
-    """Whether it says nothing of `retain_on_delete`; the SDK itself passes on what else a child inherits."""
+    """Whether it takes `retain_on_delete` from its parent; the SDK itself passes on what else a child inherits."""
 
 
 class Deployment:
@@ -45,19 +48,19 @@ class Deployment:
     ) -> None:
         """Begin with the state before."""
         self._base = resources
-        """What is left of the state before, dependencies first."""
+        """Resources of the state before that no step has replaced or removed, dependencies first."""
         self._made: list[ResourceState] = []
-        """What the program has asked for in this operation, in that order."""
+        """Resources that this operation has made, kept or read, in that order."""
         self._providers = providers
         self._display = display
         self._dry_run = dry_run
         self._lock = threading.Lock()
         self.failed = False
-        """Whether something was reported that fails the operation."""
+        """Whether an error was shown that fails the operation."""
         self.olds = self._current()
         """The state before, by URN."""
         self.registered: dict[str, ResourceState] = {}
-        """What is done, by URN."""
+        """Resources whose step is done, by URN."""
         self._seen: set[str] = set()
         self._taken_over_by: dict[str, str] = {}
         """New URNs by the old ones that they were found under."""
@@ -101,7 +104,7 @@ class Deployment:
         return new
 
     def _claim(self, new: ResourceState) -> None:
-        """Make sure that a resource has a parent, and its URN for itself."""
+        """Raise FailedError where the parent of a resource is not registered, or its URN is already."""
         if new.parent and new.parent not in self._seen:
             raise FailedError(f"could not find parent resource {new.parent}")
         if new.urn in self._seen:
@@ -136,13 +139,13 @@ class Deployment:
         return inputs
 
     def _check(self, new: ResourceState, olds: Properties, news: Properties) -> None:
-        """Have the provider check inputs and take its version of them over."""
+        """Have the provider check inputs, and take what it returns. Raises StoppedError for a failure."""
         new.inputs = news
         if new.is_provider or not new.custom:  # a Python provider accepts any configuration
             return
         new.inputs, failures = self._providers.get(new.provider).check(new.urn, olds, news)
         for name, reason in failures:
-            # The CLI prints the value decrypted: so that tests see what users would see, this does the same.
+            # The CLI prints the value decrypted, and so does this: tests see what users would see.
             where = f": property {name} value {unwrap(news.get(name))}" if name else ""
             text = f"{new.type} resource '{urn_name(new.urn)}'{where} has a problem: {reason}"
             self._display.message("error", text, new.urn)
@@ -152,7 +155,7 @@ class Deployment:
     def _diff(self, old: ResourceState, new: ResourceState) -> DiffResult:
         if bool(old.provider) != bool(new.provider):
             return DiffResult(changes=True, replaces=True)
-        if new.is_provider or not new.custom:  # a provider has no say on its configuration: a change never replaces
+        if new.is_provider or not new.custom:  # a change of a provider's configuration never replaces
             return DiffResult(changes=not equal(old.inputs, new.inputs))
         return self._providers.get(new.provider).diff(old, new.inputs, new.ignore_changes)
 
@@ -176,14 +179,14 @@ class Deployment:
         if not self._dry_run:
             self._display.step(op, state.urn, "done")
 
-    def _complain(self, text: str, urn: str) -> None:
-        """Report what is wrong. A preview goes on, so that all that is wrong is seen; an update does not."""
+    def _report(self, text: str, urn: str) -> None:
+        """Show an error. A preview goes on, so that it shows all errors; an update raises StoppedError."""
         self.failed = True
         self._display.message("error", text, urn)
         if not self._dry_run:
             raise StoppedError
 
-    def _is_done(self, new: ResourceState, old: ResourceState | None = None) -> None:
+    def _put(self, new: ResourceState, old: ResourceState | None = None) -> None:
         """Put `new` into the state, in the place of `old`."""
         _mark_secrets(new)
         self._made.append(new)
@@ -192,7 +195,7 @@ class Deployment:
             self._base.remove(old)
 
     def _create(self, new: ResourceState, old: ResourceState | None = None) -> None:
-        """Make a resource, or a replacement: then the old state waits for its deletion, if that is still to come."""
+        """Make a resource, or the replacement of ``old``, which waits for its deletion then."""
         op, counted = ("create-replacement", "replace") if old else ("create", "create")
         with self._step(op, new, counted):
             if new.is_provider:
@@ -203,7 +206,7 @@ class Deployment:
                 new.id, new.outputs = self._providers.get(new.provider).create(new.urn, new.inputs)
         if old is not None:
             old.delete = True
-        self._is_done(new)
+        self._put(new)
 
     def _update(self, new: ResourceState, old: ResourceState) -> None:
         """Change a resource in place. The provider knows the object under the new URN from now on."""
@@ -214,20 +217,20 @@ class Deployment:
                 new.outputs = dict(new.inputs)
             elif new.custom:
                 new.outputs = self._providers.get(new.provider).update(new.urn, old, new.inputs)
-        self._is_done(new, old)
+        self._put(new, old)
 
     def _keep(self, new: ResourceState, old: ResourceState) -> None:
-        """Change only what the engine notes of a resource: its options, and inputs that the provider finds equal."""
+        """Change only what the engine keeps of a resource: its options, and inputs that the provider finds equal."""
         with self._step("same", new, "same"):
             new.id, new.outputs = old.id, old.outputs
             if new.is_provider:
                 self._providers.register(new.reference, new.inputs)
-        self._is_done(new, old)
+        self._put(new, old)
 
     def _read(self, new: ResourceState) -> None:
-        """Look a resource up, in previews too, when the id is known. It is counted when it gives something new.
+        """Look a resource up, in previews too, if its id is known. It is counted if its outputs are new.
 
-        A resource of ours that had the URN under another id is now to be deleted.
+        A managed resource that had the URN with another id is to be deleted then.
         """
         if not new.id:
             raise FailedError(f"Expected an ID for {new.urn}")
@@ -243,25 +246,25 @@ class Deployment:
             old = None
         elif old is not None and not equal(old.outputs, new.outputs):
             self._display.count("read")
-        self._is_done(new, old)
+        self._put(new, old)
 
     def _replace(self, new: ResourceState, given: Properties, old: ResourceState) -> None:
         if new.protect and old.protect:
             advice = _how_to_unprotect(new.urn)
             text = f'unable to replace resource "{new.urn}"\nas it is currently marked for protection. {advice}'
-            self._complain(text, new.urn)
+            self._report(text, new.urn)
         self._check(new, {}, given)
         self._create(new, old)
 
     # What is left once the program is done
 
     def delete_the_rest(self) -> None:
-        """Delete what the program no longer registers and what was replaced: dependents first, independents at once.
+        """Delete what the program no longer registers and what was replaced, dependents first and independents at once.
 
         A protected resource is reported and stays, with what it needs.
         """
         needed: set[str] = set()
-        doomed: list[ResourceState] = []
+        to_delete: list[ResourceState] = []
         for state in reversed(self._base):
             if state.protect and not state.delete:
                 self.failed = True
@@ -269,40 +272,41 @@ class Deployment:
                 text = f'resource "{state.urn}" cannot be deleted\nbecause it is protected. {advice}'
                 self._display.message("error", text, state.urn)
             elif state.urn not in needed:
-                doomed.append(state)
+                to_delete.append(state)
                 continue
             needed.update(state.needs())
-        while doomed:
-            needed = {urn for state in doomed for urn in state.needs()}
-            group = [state for state in doomed if state.urn not in needed] or doomed[:1]
-            doomed = [state for state in doomed if state not in group]
+        while to_delete:
+            needed = {urn for state in to_delete for urn in state.needs()}
+            group = [state for state in to_delete if state.urn not in needed] or to_delete[:1]
+            to_delete = [state for state in to_delete if state not in group]
             _at_once(self._delete, group)
 
     def _delete(self, old: ResourceState) -> None:
-        """Delete a resource, unless its object is not ours to delete."""
+        """Delete a resource, and its object unless it is only referred to or to be retained."""
         op = "discard" if old.external else "delete"
-        with self._step(f"{op}-replaced" if old.delete else op, old, "" if old.delete else op):
+        shown, counted = (f"{op}-replaced", "") if old.delete else (op, op)
+        with self._step(shown, old, counted):
             if old.custom and not (old.is_provider or old.external or old.retain_on_delete):
                 self._providers.get(old.provider).delete(old)
         with self._lock:
             self._base.remove(old)
 
-    # What is there
+    # Refresh
 
     def refresh(self, *, counting: bool) -> None:
-        """Bring the whole state in line with what is there, and make that the state to go on from."""
+        """Read every resource, and make what is found the state before."""
         found = _at_once(lambda state: self._refreshed(state, counting), self._base)
         self._base = _without_dangling(zip(self._base, found, strict=True))
         self.olds = self._current()
 
     def _refreshed(self, old: ResourceState, counting: bool) -> ResourceState | None:
-        """Read, take outputs and inputs over, and compare as the next update would. Returns None for what is gone."""
+        """Read a resource, and compare as the next update would. Returns None for one that no longer exists."""
         new: ResourceState | None = old
         result = "same"
         if old.custom and not old.is_provider:
             try:
                 with self._step("", old, ""):
-                    new, result = self._looked_at(old)
+                    new, result = self._read_again(old)
             except StoppedError:
                 return old  # the others are still refreshed
             self._display.step(result, old.urn, "planned" if self._dry_run else "done")
@@ -310,7 +314,8 @@ class Deployment:
             self._display.count(result)
         return new
 
-    def _looked_at(self, old: ResourceState) -> tuple[ResourceState | None, str]:
+    def _read_again(self, old: ResourceState) -> tuple[ResourceState | None, str]:
+        """Return the resource as its provider reads it, and the step that this is."""
         provider = self._providers.get(old.provider)
         id_, outputs, inputs = provider.read(old)
         if not id_:
@@ -324,34 +329,34 @@ class Deployment:
 
 
 def _at_once(do: Callable[[ResourceState], Result], states: Sequence[ResourceState]) -> list[Result]:
-    """Do it to independent resources at the same time. Raises the first error when all is done."""
+    """Call ``do`` for independent resources at the same time. Raises the first error when all calls have ended."""
     with ThreadPoolExecutor(max_workers=WIDTH) as pool:
         return [future.result() for future in [pool.submit(do, state) for state in states]]
 
 
 def _without_dangling(refreshed: Iterable[tuple[ResourceState, ResourceState | None]]) -> list[ResourceState]:
-    """Take away references to resources that are gone; an orphan moves to its grandparent.
+    """Return the resources that still exist, without references to the others; an orphan moves to its grandparent.
 
-    Each state is given with what became of it. Changes those that are left in place, and returns them.
+    Each pair is a state before, and the one after, which is changed in place.
     """
-    standing_for: dict[str, str] = {"": ""}
+    replacements: dict[str, str] = {"": ""}
     kept: list[ResourceState] = []
     for before, state in refreshed:
         if state is None:
-            standing_for.setdefault(before.urn, standing_for.get(before.parent, ""))
+            replacements.setdefault(before.urn, replacements.get(before.parent, ""))
             continue
-        there = {urn for urn in state.needs() if standing_for.get(urn) == urn}
+        there = {urn for urn in state.needs() if replacements.get(urn) == urn}
         by_property = {key: [urn for urn in urns if urn in there] for key, urns in state.property_dependencies.items()}
         state.dependencies = [urn for urn in state.dependencies if urn in there]
         state.property_dependencies = {key: urns for key, urns in by_property.items() if urns}
-        state.parent = standing_for.get(state.parent, "")
-        standing_for[state.urn] = state.urn
+        state.parent = replacements.get(state.parent, "")
+        replacements[state.urn] = state.urn
         kept.append(state)
     return kept
 
 
 def _how_to_unprotect(urn: str) -> str:
-    """Advice on a protected resource that is in the way."""
+    """Return the advice of an error about a protected resource."""
     return (
         "To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program and run "
         f"`pulumi up`, or use the command:\n`pulumi state unprotect '{urn}'`"
@@ -359,7 +364,7 @@ def _how_to_unprotect(urn: str) -> str:
 
 
 def _mark_secrets(state: ResourceState) -> None:
-    """Make secret what options or secret inputs say is secret."""
+    """Make the outputs secret that an option names, or whose input is secret."""
     hidden = [key for key, value in state.inputs.items() if isinstance(value, Secret)]
     for key in {*state.additional_secret_outputs, *hidden} & state.outputs.keys() - {"id"}:
         state.outputs[key] = Secret(state.outputs[key])

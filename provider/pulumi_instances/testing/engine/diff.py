@@ -1,4 +1,7 @@
-"""What differs between two property bags, what follows from it, and the paths by which options name properties."""
+"""Comparison of property bags, and the paths by which options name properties. Pure.
+
+A path is `tags` or `conf["a.b"].c`; list elements and wildcards are refused.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ def _reset(path: Sequence[str], old: Properties, new: Properties) -> bool:
     *above, last = path
     was: Value = old
     now: Value = new
-    was_hidden = is_hidden = False  # whether the place is inside of a secret
+    was_hidden = is_hidden = False  # whether a key above is inside of a secret
     for key in above:
         was = was.get(key, _ABSENT) if isinstance(was, dict) else _ABSENT
         now = now.get(key, _ABSENT) if isinstance(now, dict) else _ABSENT

@@ -1,6 +1,6 @@
-"""What the user sees of an operation, and what is counted: a line for each step and message, then the counts.
+"""The output of an operation: a line for each step and message, then the counts.
 
-It has no values, which the CLI shows in its differences.
+Unlike the CLI it shows no values of properties.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Display:
     """Takes what happens in one operation. Thread-safe."""
 
     def __init__(self, kind: str, project: Project, write: Callable[[str], Any] | None) -> None:
-        """`write` gets each line."""
+        """Write the header. `write` gets each line."""
         self.counts: Counter[str] = Counter()
         """Steps by operation, as the CLI counts them."""
         self._preview = kind == "preview"
@@ -61,7 +61,7 @@ class Display:
                 self.line(f"      {line}".rstrip())
 
     def step(self, op: str, urn: str, how: Literal["planned", "begun", "done", "failed"]) -> None:
-        """Show a step. Those of default providers are the engine's own."""
+        """Show a step, unless it is the engine's own, as those of default providers are."""
         if op in _SILENT or is_default_provider(urn):
             return
         verb, _, rest = op.partition("-")
@@ -89,7 +89,7 @@ class Display:
 
 
 def is_default_provider(urn: str) -> bool:
-    """Whether this is a provider that the engine made by itself, which users never see."""
+    """Return whether this is a provider that the engine made by itself, which users never see."""
     return urn_type(urn).startswith(PROVIDER_PREFIX) and urn_name(urn).startswith("default")
 
 

@@ -1,6 +1,6 @@
-"""Child processes, which end when the process that started them does, however that came about.
+"""Child processes that end when the process that started them ends, even if it is killed.
 
-A child's standard input is a pipe that stays open while its parent runs. Run as a script, this file runs a module
+The standard input of a child is a pipe that stays open while its parent runs. Run as a script, this file runs a module
 like `python -m`, and ends with its parent; it imports nothing but the standard library.
 """
 

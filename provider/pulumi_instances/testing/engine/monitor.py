@@ -1,4 +1,7 @@
-"""The gRPC services that a program talks to: ResourceMonitor and Engine."""
+"""The gRPC services that a program calls: ResourceMonitor and Engine (pulumi/pulumi: proto/pulumi).
+
+It decodes what the SDK sends, refuses what is not supported, and otherwise waits for the operation.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,10 @@ if TYPE_CHECKING:
     from .operation import Operation
 
 _NOT_UNDERSTOOD = ("aliasSpecs", "outputValues", "resourceReferences", "parameterization")
-"""Features of the protocol that the SDK does without; without `aliasSpecs` it makes URNs of aliases itself.
+"""Features that the monitor says it does not have; without `aliasSpecs` the SDK makes URNs of aliases itself.
 
-It takes the monitor to have the others, of which some are refused: otherwise the SDK would leave them out in silence,
-or ask for a newer CLI.
+It says that it has all others, and refuses some of them when they are used: otherwise the SDK would leave them out
+without an error, or ask for a newer CLI.
 """
 _REFUSED = {
     "Invoke": lambda request: f"functions of providers ({request.tok})",
@@ -52,7 +55,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self.program_done = threading.Event()
         """Set when the program will register nothing more, and by `close`."""
         self.program_finished = False
-        """Whether the program itself said so."""
+        """Whether the program itself has reported that."""
         self._closing = threading.Event()
         workers = futures.ThreadPoolExecutor(max_workers=THREADS + 8)  # each of the program's threads may wait here
         self._server = grpc.server(workers, options=_GRPC_CHANNEL_OPTIONS)
@@ -62,7 +65,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self._server.start()
 
     def release(self) -> None:
-        """Let go of every call that waits for the end of the operation."""
+        """Answer every call that waits for the end of the operation."""
         self._closing.set()
 
     def close(self) -> None:
@@ -105,7 +108,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002, D102
         severity: Any = engine_pb2.LogSeverity.Name(request.severity).lower()
-        # An SDK whose calls we dropped has nothing new to say.
+        # Once calls are not answered any more, what the SDK logs follows from that.
         if not self.operation.stopped.is_set() and not request.ephemeral:
             self.operation.display.message(severity, request.message, request.urn)
         return empty_pb2.Empty()

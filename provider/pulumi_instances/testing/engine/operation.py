@@ -1,4 +1,7 @@
-"""One operation: the processes that take part in it, what is done in which order, and how it fails."""
+"""One operation: it starts and ends the processes, and calls refresh, program, deletions and outputs in order.
+
+After a failure it begins no further step, and waits for what has begun.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Operation:
         self.project = project
         self.display = display
         self.stopped = threading.Event()
-        """Set when the operation fails; what has begun is finished, nothing else begins."""
+        """Set when the operation fails: steps that have begun are finished, and no others begin."""
         self._failed = False
         self._dry_run = dry_run
         self._exit = ExitStack()
@@ -36,7 +39,7 @@ class Operation:
         self._stack_outputs: tuple[str, Properties] | None = None
 
     def run(self, kind: str, *, refresh: bool) -> bool:
-        """Do it, once. Returns whether it succeeded."""
+        """Run the operation, once. Returns whether it succeeded."""
         try:
             if refresh or kind == "refresh":
                 self.deployment.refresh(counting=kind == "refresh")
@@ -53,7 +56,7 @@ class Operation:
         return succeeded
 
     def close(self) -> None:
-        """End every process, when what has begun is finished; a second interrupt cuts it off, as with the CLI."""
+        """Wait for what has begun, then end every process; a second interrupt ends them at once, as with the CLI."""
         self.stopped.set()
         try:
             with self._lock:
@@ -88,7 +91,7 @@ class Operation:
         self.display.message("info", line)
 
     def _set_stack_outputs(self, succeeded: bool) -> None:
-        """Set the stack's outputs; after a failure, those that did not come keep their old values."""
+        """Set the stack's outputs; after a failure, those that are missing keep their old values."""
         if self._stack_outputs is not None:
             urn, outputs = self._stack_outputs
             old = self.deployment.olds[urn].outputs if urn in self.deployment.olds else {}
@@ -126,17 +129,17 @@ class Operation:
 
     @cached_property
     def _default_provider(self) -> ResourceState:
-        """Made on first use, and configured with the stack's whole configuration."""
+        """The default provider, made on first use with the stack's whole configuration."""
         type_ = PROVIDER_PREFIX + DYNAMIC_PACKAGE
         urn = make_urn(self.project.stack, self.project.name, "", type_, "default")
         return self.deployment.register(Goal(ResourceState(urn, type_, custom=True, inputs=dict(self.project.config))))
 
     def fail(self, text: str, urn: str = "") -> None:
-        """Say why, and stop."""
+        """Show an error, and stop."""
         self.display.message("error", text, urn)
         self.stop()
 
     def stop(self) -> None:
-        """Fail, and begin nothing more."""
+        """Let the operation fail, and begin no further step."""
         self._failed = True
         self.stopped.set()

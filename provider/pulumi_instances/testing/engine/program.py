@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .project import Project
 
 SHOWN = 32
-"""Exit code: it failed, and the user was told why."""
+"""Exit code: the program failed, and the reason was shown."""
 THREADS = 16
-"""How many registrations may wait for the engine at once."""
+"""The most registrations that wait for the engine at once."""
 
 
 def start(
@@ -100,7 +100,7 @@ def main(settings: dict[str, Any], source: str | bytes, path: list[str]) -> int:
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(_entry(source, path)))
     except KeyboardInterrupt:
-        # The operation has ended without us. Threads still wait for answers that will not come: leave them.
+        # The operation has ended. Threads still wait for answers that will not come, so nothing waits for them.
         sys.stdout.flush()
         os._exit(130)
     except pulumi.RunError as error:
@@ -128,7 +128,7 @@ def _entry(source: str | bytes, path: list[str]) -> Callable[[], Any]:
 
 
 def _user_traceback(error: Exception) -> str:
-    """The traceback from the program's own first line on; all of it where that cannot be told."""
+    """Return the traceback from the program's own first line on, or all of it where no line is the program's own."""
     packages = (directory + os.sep for name in ("pulumi", "asyncio") for directory in sys.modules[name].__path__)
     machinery = (__file__, runpy.__file__, "<frozen runpy>", *packages)
     frames = traceback.extract_tb(error.__traceback__)

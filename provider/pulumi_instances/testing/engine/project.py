@@ -1,4 +1,7 @@
-"""What an operation is about: a program and where it runs, its stack and configuration, and the options."""
+"""A project as an operation runs it: the program and its directory, the stack, its configuration and the options.
+
+`open_project` reads Pulumi.yaml and Pulumi.<stack>.yaml; nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -25,26 +28,26 @@ class Project:
     root: Path
     """The directory of Pulumi.yaml."""
     settings: dict[str, Any]
-    """What Pulumi.yaml says; it may be missing."""
+    """The contents of Pulumi.yaml; empty where there is none."""
     name: str
     stack: str
     cwd: Path
     """The directory the program and the providers run in: that of `main`."""
     entry: str
-    """What is run, relative to `cwd`."""
+    """The file or directory to run, relative to `cwd`."""
     program: Callable[[], object] | None
-    """The inline program, if that is what is run."""
+    """The inline program, which is run instead of `entry`."""
     environment: Mapping[str, str]
     """Added to the environment of the program and the providers."""
     config: Properties
     """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
 
     def key(self, key: str) -> str:
-        """Put a key that names no namespace into the project's, as `pulumi config set` does."""
+        """Return a key with its namespace: the project's where it names none, as with `pulumi config set`."""
         return key if ":" in key else f"{self.name}:{key}"
 
     def all_config(self) -> dict[str, ConfigValue]:
-        """The whole configuration as the Automation API has it."""
+        """Return the whole configuration as the Automation API has it."""
         return {key: ConfigValue(unwrap(value), isinstance(value, Secret)) for key, value in self.config.items()}
 
     def set_config(self, config: Config) -> None:
@@ -54,7 +57,7 @@ class Project:
             self.config[self.key(key)] = Secret(given.value) if given.secret else given.value
 
     def read_config(self, given: Config) -> None:
-        """Take over what Pulumi.yaml and Pulumi.<stack>.yaml say, and what is given beside them.
+        """Read the configuration in Pulumi.<stack>.yaml, then what is given.
 
         Raises UnsupportedFeatureError for an encrypted value that is not given: it belongs to another stack's key.
         """
@@ -63,7 +66,7 @@ class Project:
             if isinstance(value, dict) and value.keys() == {"secure"}:
                 if {key, key.removeprefix(f"{self.name}:")}.isdisjoint(given):
                     raise UnsupportedFeatureError(f"encrypted configuration ({key}; give a value of it in `config`)")
-            else:  # configuration is text; what is more in YAML is JSON in it
+            else:  # configuration is text: other values of the YAML become JSON
                 self.config[self.key(key)] = value if isinstance(value, str) else json.dumps(value)
         self.set_config(given)
 
@@ -77,7 +80,7 @@ def open_project(
     environment: Mapping[str, str] | None = None,
     config: Config | None = None,
 ) -> Project:
-    """Look at a directory with or without Pulumi.yaml.
+    """Return the project in a directory, with or without Pulumi.yaml.
 
     Raises NotADirectoryError where there is none, ValueError for a name that no stack may have, and TypeError for what
     is neither a function nor a path.
@@ -112,10 +115,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 _OF_NO_EFFECT = ("parallel", "diff", "color")
-"""One step runs at a time, and the output has neither values nor colours."""
+"""Options that are accepted: one step runs at a time, and the output has neither values nor colours."""
 
 
 def refuse_options(given: Iterable[str]) -> None:
-    """Raise UnsupportedFeatureError for options of an operation that are left out here."""
+    """Raise UnsupportedFeatureError for options of an operation that the local engine leaves out."""
     for name in sorted(set(given) - set(_OF_NO_EFFECT)):
         raise UnsupportedFeatureError(f"the option {name!r}")

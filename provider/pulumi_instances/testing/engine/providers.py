@@ -1,4 +1,7 @@
-"""The providers of an operation: the real `python -m pulumi.dynamic`, one process for each provider resource."""
+"""The providers of an operation: the real `python -m pulumi.dynamic`, one process for each provider resource.
+
+`ProviderProcess` is the client of one; its methods are the calls of the protocol (pulumi/pulumi: provider.proto).
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,10 @@ _CHANGES = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffRespons
 
 
 class ProviderProcess:
-    """The server of one provider resource. It is told plain values; secrets are marked again in its answers."""
+    """The server of one provider resource. It gets plain values; secrets are marked again in its answers."""
 
     def __init__(self, project: Project, on_line: Callable[[str], None], *, dry_run: bool) -> None:
-        """Start the server; the first call waits for it. It learns the project, and nothing of the stack."""
+        """Start the server; the first call waits for it. It gets the name of the project, and nothing of the stack."""
         self._dry_run = dry_run
         self._on_line = on_line
         self._channel: Future[grpc.Channel] = Future()
@@ -111,7 +114,7 @@ class ProviderProcess:
         return _marked(answer.properties, inputs)
 
     def read(self, state: ResourceState) -> tuple[str, Properties, Properties | None]:
-        """Look at the object. Returns its id ("" if it is gone), its outputs, and its inputs, where it has some."""
+        """Read the object. Returns its id ("" if it no longer exists), its outputs, and its inputs if it has some."""
         answer = self._call("Read", state.urn, id=state.id, inputs=state.inputs, properties=state.outputs)
         inputs = _marked(answer.inputs, state.inputs) if answer.HasField("inputs") else None
         return answer.id, _marked(answer.properties, state.outputs), inputs
@@ -129,7 +132,7 @@ class ProviderProcess:
 
 
 def _marked(answer: Any, source: Properties) -> Properties:
-    """Decode an answer; what is secret in `source` is secret in it."""
+    """Decode an answer, in which the properties are secret that are so in `source`."""
     properties = from_struct(answer)
     copy_secretness(source, properties)
     return properties
@@ -141,7 +144,7 @@ class Providers:
     def __init__(
         self, project: Project, on_line: Callable[[str], None], known: Mapping[str, Properties], *, dry_run: bool
     ) -> None:
-        """`known` are the configurations of the providers in the state, by reference."""
+        """Start one process. `known` are the configurations of the providers in the state, by reference."""
         self._start = partial(ProviderProcess, project, on_line, dry_run=dry_run)
         self._configurations = dict(known)
         self._lock = threading.Lock()
@@ -149,7 +152,7 @@ class Providers:
         self._in_use: dict[str, ProviderProcess] = {}
 
     def register(self, reference: str, configuration: Properties) -> None:
-        """Have a provider ready, in the place of one that was configured otherwise."""
+        """Start a provider with this configuration, in the place of one that has another."""
         if reference in self._in_use:
             if equal(self._configurations[reference], configuration):
                 return
@@ -158,7 +161,7 @@ class Providers:
         self.get(reference)
 
     def get(self, reference: str) -> ProviderProcess:
-        """The provider that a resource refers to; one that only the state knows is started now."""
+        """Return the provider that a resource refers to, and start one that only the state has."""
         with self._lock:
             if reference not in self._in_use:
                 if reference not in self._configurations:

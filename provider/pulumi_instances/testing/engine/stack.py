@@ -1,4 +1,9 @@
-"""`StackDouble`: what users of the local engine see."""
+"""`StackDouble`, the local engine as users see it: methods and results are those of the Automation API's `Stack`.
+
+>>> stack = StackDouble(program=program)
+>>> stack.up().summary.resource_changes
+{'create': 2}
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ __tracebackhide__ = True
 
 @dataclass
 class State:
-    """What is kept of a stack between operations: the `deployment` of an export, with its secrets in plain."""
+    """The state of a stack between operations: the `deployment` of an export, with its secrets in plain."""
 
     deployment: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -56,8 +61,8 @@ class StackDouble:
     ) -> None:
         """Set up a stack; nothing runs yet.
 
-        `program` is an inline program; without one, `work_dir` holds it: the `main` of Pulumi.yaml, else
-        `__main__.py`. `config` comes on top of `Pulumi.<stack>.yaml`. `env_vars` are added to the environment
+        `program` is an inline program; without one, `work_dir` has it: the `main` of Pulumi.yaml, else
+        `__main__.py`. `config` wins over `Pulumi.<stack>.yaml`. `env_vars` are added to the environment
         of the program and the providers. Stacks with one `state` are the same stack with other programs.
         """
         self.name = stack_name
@@ -67,7 +72,7 @@ class StackDouble:
         self._state = State() if state is None else state
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse what else a stack of the Automation API has."""
+        """Raise UnsupportedFeatureError for a member of the Automation API's `Stack` that this class leaves out."""
         if name in dir(auto.Stack) and not name.startswith("_"):
             raise UnsupportedFeatureError(f"`{name}` of a stack")
         raise AttributeError(f"a stack has no attribute {name!r}")
@@ -80,12 +85,12 @@ class StackDouble:
         return auto.PreviewResult(stdout, "", summary.resource_changes or cast("OpMap", {}))
 
     def up(self, **options: Any) -> auto.UpResult:
-        """Create, change and delete what it takes to bring the stack in line with the program."""
+        """Run the program, and create, change and delete until the stack has what it declares."""
         stdout, summary = self._operate("update", **options)
         return auto.UpResult(stdout, "", summary, self.outputs())
 
     def refresh(self, **options: Any) -> auto.RefreshResult:
-        """Bring the state in line with what is there. The program does not run."""
+        """Read every resource into the state. The program does not run."""
         stdout, summary = self._operate("refresh", **options)
         return auto.RefreshResult(stdout, "", summary)
 
@@ -97,12 +102,12 @@ class StackDouble:
     # State and configuration
 
     def outputs(self) -> dict[str, auto.OutputValue]:
-        """The stack's outputs as of the last `up`, secrets in plain."""
+        """Return the stack's outputs as of the last `up`, secrets in plain."""
         stacks = (state.outputs for state in from_deployment(self._state.deployment) if state.type == STACK_TYPE)
         return {key: auto.OutputValue(unwrap(v), isinstance(v, Secret)) for key, v in next(stacks, {}).items()}
 
     def export_stack(self) -> auto.Deployment:
-        """The state; secrets are marked but in plain, as the Automation API exports them."""
+        """Return the state, its secrets marked and in plain, as the Automation API exports them."""
         return auto.Deployment(version=3, deployment=to_deployment(from_deployment(self._state.deployment)))
 
     def import_stack(self, state: auto.Deployment) -> None:
@@ -112,11 +117,11 @@ class StackDouble:
         self._state.deployment = to_deployment(from_deployment(state.deployment or {}))
 
     def get_config(self, key: str) -> auto.ConfigValue:
-        """One configuration value. Raises KeyError when it is not set."""
+        """Return one configuration value. Raises KeyError where it is not set."""
         return self.get_all_config()[self._project.key(key)]
 
     def get_all_config(self) -> dict[str, auto.ConfigValue]:
-        """The whole configuration, secrets in plain."""
+        """Return the whole configuration, secrets in plain."""
         return self._project.all_config()
 
     def set_config(self, key: str, value: auto.ConfigValue | str) -> None:
@@ -141,7 +146,7 @@ class StackDouble:
         on_output: OnOutput | None = None,
         **given: Any,
     ) -> tuple[str, auto.UpdateSummary]:
-        """Run an operation. Returns what it showed, and what the CLI would put into the stack's history."""
+        """Run an operation. Returns its output, and what the CLI would put into the stack's history."""
         refuse_options(name for name, value in given.items() if value)
         dry_run = kind == "preview"
         started, display = datetime.now(timezone.utc), Display(kind, self._project, on_output)

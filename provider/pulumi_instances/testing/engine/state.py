@@ -1,4 +1,7 @@
-"""What the engine remembers of a resource, its URN, and the document that holds all of them."""
+"""Resources as a state has them, their URNs, and the document of `pulumi stack export`. Pure.
+
+The names of the fields follow pulumi/pulumi: sdk/go/common/apitype, core.go.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,11 @@ class ResourceState:
 
     @property
     def reference(self) -> str:
-        """How resources refer to this provider."""
+        """The text by which resources refer to this provider."""
         return f"{self.urn}::{self.id or UNKNOWN_SENTINEL}"
 
     def needs(self) -> Iterator[str]:
-        """URNs of what this resource depends on."""
+        """Yield the URNs of what this resource depends on."""
         yield from (self.parent, self.provider_urn, *self.dependencies)
         for urns in self.property_dependencies.values():
             yield from urns
@@ -78,12 +81,12 @@ def to_deployment(resources: Iterable[ResourceState]) -> dict[str, Any]:
 
 
 def from_deployment(deployment: Mapping[str, Any]) -> list[ResourceState]:
-    """Read such a deployment. Raises UnsupportedFeatureError for what would be forgotten or cannot be read."""
+    """Read a `deployment`. Raises UnsupportedFeatureError for what would be lost or cannot be read."""
     return [_from_json(each) for each in deployment.get("resources") or []]
 
 
 def _to_json(state: ResourceState) -> dict[str, Any]:
-    """Leave empty fields out, as the CLI does."""
+    """Write one resource, without its empty fields, as the CLI does."""
     values = {key: getattr(state, name) for key, name in _KEYS.items()}
     kept = {key: value for key, value in values.items() if value or key in _ALWAYS}
     return {key: to_state(value) if key in _BAGS else value for key, value in kept.items()}
@@ -105,22 +108,22 @@ def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> st
 
 
 def urn_name(urn: str) -> str:
-    """The logical name in a URN; it may itself contain `::`."""
+    """Return the logical name in a URN; it may itself contain `::`."""
     return urn.split("::", 3)[3]
 
 
 def urn_type(urn: str) -> str:
-    """The resource's own type."""
+    """Return the resource's own type."""
     return _qualified_type(urn).rsplit("$", 1)[-1]
 
 
 def _qualified_type(urn: str) -> str:
-    """The types of all parents and of the resource, joined by `$`."""
+    """Return the types of all parents and of the resource, joined by `$`."""
     return urn.split("::", 3)[2]
 
 
 def former_urns(urn: str, parent: str, aliases: Iterable[str], former: dict[str, str]) -> Iterator[str]:
-    """Every URN a resource may have had: its own aliases, and those by its parent, whose old URN is in `former`."""
+    """Yield every URN that a resource may have had: its own aliases, and those by its parent, as `former` has them."""
     own = list(aliases)
     yield from own
     if old_parent := former.get(parent):
@@ -132,6 +135,6 @@ def former_urns(urn: str, parent: str, aliases: Iterable[str], former: dict[str,
 
 
 def _moved(urn: str, parent: str, name: str) -> str:
-    """The URN that a resource would have under another parent and by another name."""
+    """Return the URN that a resource would have with another parent and another name."""
     stack, project = urn.removeprefix("urn:pulumi:").split("::", 2)[:2]
     return make_urn(stack, project, parent, urn_type(urn), name)

@@ -1,4 +1,7 @@
-"""Property values as the engine sees them, and their two encodings: gRPC structs and the JSON of a state."""
+"""Property values as the engine has them, and their two encodings: gRPC structs and the JSON of a state. Pure.
+
+A value is plain, a `Secret`, or `UNKNOWN` in a preview.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class UnsupportedFeatureError(Exception):
     """A Pulumi feature that the local engine leaves out."""
 
     def __init__(self, feature: str) -> None:
-        """`feature` reads as the object of a sentence: "stack references"."""
+        """Name the feature, in words that follow "does not support", such as "stack references"."""
         super().__init__(
             f"The local engine does not support {feature}; run this program with the Pulumi CLI "
             "(in tests: `pytest --instances-engine=cli`)."
@@ -112,7 +115,7 @@ def _inside(value: Value, change: Callable[[Value], Value]) -> Value:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Deep equality: a secret differs from its plain value, True from 1, a missing key equals None."""
+    """Compare at any depth. A secret differs from its plain value, and True from 1; a missing key equals None."""
     if isinstance(left, Secret) or isinstance(right, Secret):
         return isinstance(left, Secret) and isinstance(right, Secret) and equal(left.value, right.value)
     if isinstance(left, list) and isinstance(right, list):
@@ -130,20 +133,21 @@ def unwrap(value: Value) -> Value:
 
 
 def contains(value: Value, kind: type[Secret | Unknown]) -> bool:
-    """Tell whether `value` or anything in it is a secret, or is unknown."""
+    """Return whether `value` or anything in it is a secret, or is unknown."""
     if isinstance(value, kind):
         return True
     if isinstance(value, Secret):
         return contains(value.value, kind)
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(contains(item, kind) for item in inside)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, list) and any(contains(item, kind) for item in value)
 
 
 def copy_secretness(source: Mapping[str, Value], target: Properties) -> None:
     """Mark in `target`, in place, what is secret under the same key in `source`.
 
     Objects are compared key by key; anything else that contains a secret makes the whole counterpart
-    secret. A Python provider is sent plain values, so this is how secrets survive it.
+    secret. A Python provider gets and returns plain values, so its secrets are marked again by this.
     """
     for key, value in source.items():
         if key not in target:

@@ -1,4 +1,8 @@
-"""Pure mappings between what the emulator holds and what the API document shows: requests in, answers out."""
+"""The bodies of requests and of answers, as the API document has them. Pure.
+
+A request becomes an instance as `store` keeps it, and an instance an answer. `elements` does the same for the live
+services.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ class Refused(ValueError):
     """A request that is answered with an error status."""
 
     def __init__(self, status: int, message: str, provider_message: str | None = None) -> None:
-        """``message`` goes into the answer's body, and so does what the provider behind a connector said."""
+        """Keep what goes into the answer's body: ``message``, and what the provider behind a connector said."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -105,39 +109,39 @@ def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
             raise Refused(400, "tags must be a list of strings")
         fields["tags"] = list(dict.fromkeys(tags))
-    for wire, field in (("configuration", "configuration"), ("providerData", "provider_data")):
-        if wire in body:
-            if not isinstance(body[wire], dict):
-                raise Refused(400, f"{wire} must be an object")
-            fields[field] = body[wire]
+    for member, field in (("configuration", "configuration"), ("providerData", "provider_data")):
+        if member in body:
+            if not isinstance(body[member], dict):
+                raise Refused(400, f"{member} must be an object")
+            fields[field] = body[member]
     if not isinstance(fields.get("provider_data", {}).get("code", ""), str):
         raise Refused(400, "providerData.code must be a string")
     return fields
 
 
-# answers: the document shows another set of fields for each operation
+# answers: in the document, each operation answers another set of fields
 
 
 def answer_to_post(instance: Mapping[str, Any], tag_ids: Mapping[str, int]) -> dict[str, Any]:
-    """Tags come as objects here, and only here; the cache fields do not come."""
+    """Return the answer to a POST. Only here tags are objects, and the cache fields are left out."""
     tags = [{"id": tag_ids[tag], "name": tag} for tag in instance["tags"]]
     return {**_head(instance), "tags": tags, **_state(instance)}
 
 
 def answer_to_get(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """Tags come in another order than in the list, as the document's instance 4014 shows them."""
+    """Return the answer to a GET. Its tags have another order than in the list, as those of the document's 4014."""
     tags = sorted(instance["tags"])
     tags[:2] = reversed(tags[:2])
     return {**_head(instance), "tags": tags, **_state(instance), **_CACHE}
 
 
 def answer_to_list(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """``disabled`` does not come here."""
+    """Return one element of a list. It has no ``disabled``."""
     return {**_head(instance), "tags": sorted(instance["tags"]), "valid": instance["valid"], **_CACHE}
 
 
 def answer_to_put(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """No tags come here, although tags were sent."""
+    """Return the answer to a PUT. It has no tags, although tags were sent."""
     return {**_head(instance), **_state(instance), **_CACHE}
 
 

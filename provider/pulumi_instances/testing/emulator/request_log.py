@@ -1,4 +1,7 @@
-"""The log of requests, for tests to look at."""
+"""The log of requests to the API, which tests read as `Emulator.requests`.
+
+`wrapper` writes it. It never has headers, which hold the secrets.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Journal", "Request"]
+__all__ = ["Request", "RequestLog"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Request:
     finished: float | None = None
 
 
-class Journal:
+class RequestLog:
     """Requests in the order of their arrival, and how many were in flight at once. Safe to share between threads."""
 
     def __init__(self) -> None:
@@ -60,7 +63,7 @@ class Journal:
             return self._entries[key]
 
     def holds(self, key: int) -> bool:
-        """Whether the log was not cleared since this request was written down."""
+        """Return whether the log still has this request: it was not cleared since."""
         with self._lock:
             return key in self._entries
 

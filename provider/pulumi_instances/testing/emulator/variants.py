@@ -1,4 +1,8 @@
-"""What an emulator of the document's API and one of the live services do differently: all of it, in one value."""
+"""How the API of the document and that of the live services differ: the two variants that the emulator serves.
+
+A user chooses one by the name of its dialect, as `instances:dialect` has it; the other modules read the
+members of `Variant`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from . import elements, wire
-from .wire import Refused
+from . import bodies, elements
+from .bodies import Refused
 
-__all__ = ["DIALECTS", "Dialect", "Wire"]
+__all__ = ["VARIANTS", "Bodies", "Variant"]
 
 _Instance = Mapping[str, Any]
 
 
-class Wire(Protocol):
-    """The mappings between requests, instances and answers: a module."""
+class Bodies(Protocol):
+    """The mappings between bodies of requests, instances and bodies of answers: `bodies` or `elements`."""
 
     CONNECTOR: str
     """The member of requests and answers that names the connector."""
@@ -43,18 +47,19 @@ class Wire(Protocol):
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """One way to speak the API.
+class Variant:
+    """One variant of the API.
 
     ``env`` is what the provider's environment needs besides the URL and the secrets. ``codes`` are the members of
     `providerData` that work once. ``merged`` are the fields of an instance that a PUT or PATCH merges by key, where
     others are replaced. ``more_routes`` adds what the document does not have: PATCH, `/enabled`, `/configuration` and
     deleted instances. ``logs_in`` says that a create, and a change of `providerData`, is a login at the provider behind
-    the connector; ``demands_codes`` that OAuth connectors refuse it without a code.
+    the connector; ``demands_codes``
+    says that OAuth connectors refuse that without a code.
     """
 
     base_path: str
-    wire: Wire
+    bodies: Bodies
     env: Mapping[str, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ("code",)
     merged: tuple[str, ...] = ()
@@ -69,11 +74,11 @@ class Dialect:
         return {**changes, **whole}
 
 
-DIALECTS = {
-    "default": Dialect(base_path="/your_moms/api-v2", wire=wire),
-    "elements": Dialect(
+VARIANTS = {
+    "default": Variant(base_path="/your_moms/api-v2", bodies=bodies),
+    "elements": Variant(
         base_path="/elements/api-v2",
-        wire=elements,
+        bodies=elements,
         env={"INSTANCES_DIALECT": "elements"},
         codes=elements.CODES,
         merged=("configuration", "members"),
