@@ -218,13 +218,6 @@ def test_secret_inputs_make_a_secret_result(ids: list[str]) -> None:
     assert ids
 
 
-@pytest.mark.usefixtures("ids")
-def test_the_output_form_fails_as_the_plain_one() -> None:
-    """The error lists the candidates."""
-    with pytest.raises(LookupFailed, match="2 instances have"):
-        declare(lambda: instances.get_instance_output(name="crm"))
-
-
 @pytest.mark.usefixtures("api")
 def test_what_is_not_found_by_an_output_is_unknown_in_a_preview() -> None:
     """`up` may be going to give an instance the name that the preview shows already. It fails if it does not."""

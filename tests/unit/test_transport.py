@@ -203,14 +203,6 @@ def test_a_proxy_that_is_not_there_has_sent_nothing(
     assert (outcome.status, outcome.sent) == (None, False)
 
 
-@pytest.mark.parametrize("what", ["refused", "not resolved"])
-def test_an_api_that_is_not_there_was_sent_nothing(what: str, closed: int) -> None:
-    """Without a proxy."""
-    host = f"127.0.0.1:{closed}" if what == "refused" else "api.invalid"
-    transport = Transport(Settings(f"http://{host}/v2", "us3r-s3cret", "0rg-s3cret"))
-    assert transport.request("POST", "/instances", {}, 5.0).sent is False
-
-
 def test_what_this_thread_has_sent_before_does_not_count(closed: int) -> None:
     """It says nothing about the next request."""
     with Proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as server:
@@ -385,11 +377,16 @@ def tls_client(base_url: str, **changed: Any) -> Client:
     return Client(Settings(base_url, "us3r", "0rg", timeout=10, max_retries=2, **changed), clock=FakeClock())
 
 
-def test_the_own_authority_is_trusted_through_the_bundle(tmp_path: Path) -> None:
-    """`caBundle` names it."""
+@pytest.mark.usefixtures("no_variables")
+@pytest.mark.parametrize("named_by", ["caBundle", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_own_authority_is_trusted(named_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting names it, or a variable; on loopback as well."""
     tls, pem = self_signed(tmp_path)
+    if named_by != "caBundle":
+        monkeypatch.setenv(named_by, str(pem))
     with ScriptedServer(answer(200, {"id": 7}), tls=tls) as server:
-        assert tls_client(server.base_url, ca_bundle=str(pem)).get("7") == {"id": "7"}
+        client = tls_client(server.base_url, ca_bundle=str(pem) if named_by == "caBundle" else None)
+        assert client.get("7") == {"id": "7"}
 
 
 @pytest.mark.parametrize(
