@@ -9,6 +9,7 @@ from pulumi_instances.api.retry import Clock
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.model import LINE
+from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator
 
 from .clock import FakeClock
@@ -30,6 +31,15 @@ def settings_of(api: Emulator, **changed: Any) -> Settings:
 def operations(api: Emulator, clock: Clock | None = None, **changed: Any) -> Operations:
     """The operations of one process; nobody waits unless a clock says so."""
     return Operations(settings_of(api, **changed), clock=clock or FakeClock())
+
+
+def configured(api: Emulator, **changed: str) -> EngineCalls:
+    """What a front end calls, for the emulator's default account; the settings are spelled as in a configuration."""
+    secrets = {"userSecret": api.user_secret, "organizationSecret": api.organization_secret}
+    config = {"baseUrl": api.base_url, **secrets, "maxRetries": "0", **changed}
+    calls = EngineCalls()
+    calls.configure({f"instances:{key}": value for key, value in config.items()}.get)
+    return calls
 
 
 def checked(name: str = "billing", **changed: Any) -> dict[str, Any]:

@@ -283,23 +283,17 @@ def test_an_explicit_account_is_asked(api: Emulator, eu: Account) -> None:
     assert seen(look) == ["there", True, False]
 
 
-def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account) -> None:
-    """The plain form suffices."""
-
-    def look() -> Any:
-        opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=False))
-        return [each.name for each in instances.get_instances(opts=opts)]
-
-    assert found(look) == ["there"]
-
-
-def test_the_parents_account_is_asked(api: Emulator, eu: Account) -> None:
-    """Pulumi's own functions do the same."""
+@pytest.mark.parametrize("of_parent", [False, True])
+def test_an_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account, of_parent: bool) -> None:
+    """The plain form suffices. A parent's account counts, as for Pulumi's own functions."""
 
     def look() -> Any:
         account = declared(api, eu, secret=False)
-        parent = pulumi.ComponentResource("x:y:Z", "parent", None, pulumi.ResourceOptions(providers=[account]))
-        return [each.name for each in instances.get_instances(opts=pulumi.InvokeOptions(parent=parent))]
+        opts = pulumi.InvokeOptions(provider=account)
+        if of_parent:
+            parent = pulumi.ComponentResource("x:y:Z", "parent", None, pulumi.ResourceOptions(providers=[account]))
+            opts = pulumi.InvokeOptions(parent=parent)
+        return [each.name for each in instances.get_instances(opts=opts)]
 
     assert found(look) == ["there"]
 

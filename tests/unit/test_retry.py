@@ -33,17 +33,6 @@ def waits(rate_limit: RateLimit, clock: FakeClock, times: int) -> list[float]:
     return moments
 
 
-@pytest.mark.parametrize(
-    ("per_second", "expected"),
-    [(None, [0.0, 0.0, 0.0, 0.0]), (10.0, [0.0, 0.1, 0.2, 0.3]), (0.5, [0.0, 2.0, 4.0, 6.0])],
-    ids=["no limit", "ten a second", "one in two seconds"],
-)
-def test_requests_are_spaced_by_the_rate(per_second: float | None, expected: list[float]) -> None:
-    """Each of four requests gets its own turn."""
-    clock = FakeClock()
-    assert waits(RateLimit(clock, per_second), clock, 4) == pytest.approx(expected)
-
-
 def test_threads_never_share_a_turn() -> None:
     """Sixteen threads at the same moment go out one after another."""
     clock = FakeClock()
@@ -54,15 +43,6 @@ def test_threads_never_share_a_turn() -> None:
     for thread in threads:
         thread.join()
     assert clock.now() == pytest.approx(15.0)
-
-
-@pytest.mark.parametrize(("asked", "hold"), [(5.0, 5.0), (0.0, 0.25), (None, 0.25)])
-def test_a_refusal_holds_back_every_later_request(asked: float | None, hold: float) -> None:
-    """One call's 429 slows all calls of the account, at least as long as was asked for."""
-    clock = FakeClock(jitter=0.0)
-    rate_limit = RateLimit(clock, None)
-    rate_limit.refused(asked, rate_limit.wait())
-    assert waits(rate_limit, clock, 1) == pytest.approx([hold])
 
 
 def test_a_turn_after_the_deadline_is_not_waited_for() -> None:
