@@ -95,41 +95,32 @@ def test_an_instance_that_is_listed_exists(api: Emulator) -> None:
     assert api.writes == []
 
 
-@pytest.mark.parametrize("proven", ["read", "listed", "by nobody"])
+@pytest.mark.parametrize("account_of_other", ["of older secrets", "this one"])
+@pytest.mark.parametrize("proven", ["read", "listed", "created", "by nobody"])
 def test_another_instance_of_the_state_proves_the_account(
-    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str
+    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str, account_of_other: str
 ) -> None:
-    """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more."""
+    """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more.
+
+    An instance that was always here proves no other account: what a resource has that was given the provider of another
+    account still exists.
+    """
     instance_id, outputs = missing
-    other = str(api.add(name="other"))
-    theirs = state(api, other, **{model.ACCOUNT: "of older secrets"})
-    every = operations(api)
-    if proven == "read":
+    other, every = str(api.add(name="other")), operations(api)
+    theirs = state(api, other, **({} if account_of_other == "this one" else {model.ACCOUNT: account_of_other}))
+    if proven == "created":
+        every.create({"your_mom": "dropbox", "name": "new"})
+    elif proven == "read":
         every.read(other, theirs)
     elif proven == "listed":
         every.note_diff(other, theirs, {}, replaced=False)
-    with pytest.raises(NotFound if proven != "by nobody" else UnexpectedAnswer):
-        every.read(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
-
-
-@pytest.mark.parametrize("proven", ["read", "listed", "created"])
-def test_an_instance_that_was_always_here_proves_no_other_account(
-    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str
-) -> None:
-    """A resource that was given the provider of another account, which has instances of the state, still exists."""
-    instance_id, outputs = missing
-    every = operations(api)
-    if proven == "created":
-        every.create({"your_mom": "dropbox", "name": "other"})
-    else:
-        other = str(api.add(name="other"))
-        if proven == "read":
-            every.read(other, state(api, other))
-        else:
-            every.note_diff(other, state(api, other), {}, replaced=False)
+    if proven in ("read", "listed") and account_of_other == "of older secrets":
+        with pytest.raises(NotFound):
+            every.read(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
+        return
     for call in (every.read, every.delete):
         with pytest.raises(UnexpectedAnswer, match="shows no other instance of that account, so nothing is dropped"):
-            call(instance_id, {**outputs, model.ACCOUNT: "elsewhere"})
+            call(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
 
 
 @pytest.mark.parametrize(("confirmed", "looks"), [(False, 3), (True, 2)])

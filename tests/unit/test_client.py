@@ -172,15 +172,6 @@ def test_a_refused_connection_is_tried_again(call: str) -> None:
     assert clock.slept == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("call", ["GET", "LIST", "PUT", "POST"])
-def test_a_retry_that_succeeds_is_a_success(call: str) -> None:
-    """Nothing of the first failure is left."""
-    good = answer(200, [INSTANCE] if call == "LIST" else INSTANCE)
-    with ScriptedServer(answer(429), good) as server:
-        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is None
-        assert len(server.received) == 2
-
-
 @pytest.mark.parametrize("call", CALLS)
 def test_without_retries_everything_is_sent_once(call: str) -> None:
     """`maxRetries` 0 is honoured."""
@@ -369,16 +360,6 @@ def test_a_redirect_is_not_followed(call: str, status: int) -> None:
         with pytest.raises(UnexpectedAnswer, match=rf"{status}, a redirect, which is not followed"):
             CALLS[call](Client(settings(server.base_url), clock=FakeClock()))
         assert (len(server.received), other.received) == (1, [])
-
-
-def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read by `requests`."""
-    with ScriptedServer(answer(200, INSTANCE)) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.address)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        Client(settings("http://api.example.com/v2")).get("7")
-        assert [request.path for request in proxy.received] == ["http://api.example.com/v2/instances/7"]
 
 
 PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
@@ -704,74 +685,10 @@ def test_a_list_is_followed_over_all_its_pages(objects: int, page: int, pages: i
         assert pages + 1 <= len(api.requests) <= pages + 2
 
 
-def test_an_empty_list_may_be_answered_with_404() -> None:
-    """The live services do so."""
-    with Emulator(empty_list_404=True) as api:
-        assert client_of(api, dialect=DIALECTS["elements"]).list_all() == []
-        assert [request.status for request in api.requests] == [404]
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {UnexpectedAnswer.advice}$"):
-            client_of(api).list_all()
-
-
-@pytest.mark.parametrize("status", [404, 410])
-@pytest.mark.parametrize(
-    ("dialect", "announced", "said"),
-    [
-        ("default", None, f"^list instances: page 2: {{status}} .*; {UnexpectedAnswer.advice}$"),
-        ("elements", "2", "^list instances: 2 instances are announced, and 1 shown"),
-        ("elements", "1", None),
-        ("elements", None, None),
-    ],
-)
-def test_a_later_page_that_is_missing_is_an_empty_one_only_where_lists_are(
-    dialect: str, announced: str | None, said: str | None, status: int
-) -> None:
-    """The live services give the way to a next page on a last one that is full, and answer 404 there."""
-    headers: dict[str, Any] = {"elements_next_page_token": "2"}
-    headers |= {"elements_total_count": announced} if announced else {}
-    with ScriptedServer(answer(200, [INSTANCE], **headers), answer(status, error_body())) as server:
-        client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
-        if said is None:
-            assert len(client.list_all()) == 1
-            return
-        with pytest.raises(UnexpectedAnswer, match=said.format(status=status)):
-            client.list_all()
-
-
 def _page(*ids: int, then: str | None = None, total: int | str | None = None) -> Answer:
     headers: dict[str, Any] = {"elements_next_page_token": then, "elements_total_count": total}
     given = {name: str(value) for name, value in headers.items() if value is not None}
     return answer(200, [{**INSTANCE, "id": number} for number in ids], announced=None, **given)
-
-
-ENDLESS = {
-    "the same page for ever": [_page(1, then="again")],
-    "an empty page that leads on": [_page(then="a"), _page(1)],
-    "a later empty page that leads on": [_page(1, then="a"), _page(then="b"), _page(2)],
-    "a later page without new ids": [_page(1, 2, then="a"), _page(2, then="b"), _page(3)],
-    "a last page without new ids": [_page(1, 2, then="a"), _page(2)],
-}
-
-
-@pytest.mark.parametrize("steps", ENDLESS.values(), ids=ENDLESS)
-def test_a_list_that_leads_nowhere_is_an_error(steps: list[Answer]) -> None:
-    """It is not followed for ever, and never counts as a whole list."""
-    with ScriptedServer(*steps) as server:
-        with pytest.raises(
-            UnexpectedAnswer, match=f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
-        ):
-            Client(settings(server.base_url)).list_all()
-        assert len(server.received) <= 3
-
-
-@pytest.mark.parametrize(
-    "steps", [[_page()], [_page(1, then="a"), _page()], [_page(1, 2, then="a"), _page(2, 3)]], ids=["1", "2", "overlap"]
-)
-def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> None:
-    """The last page may be exactly full, and a list may change while it is read."""
-    with ScriptedServer(*steps) as server:
-        Client(settings(server.base_url)).list_all()
-        assert len(server.received) == len(steps)
 
 
 def test_strange_objects_in_a_listing_are_an_error_or_left_out() -> None:
@@ -788,29 +705,73 @@ def test_strange_objects_in_a_listing_are_an_error_or_left_out() -> None:
         )
 
 
-COUNTED: dict[str, tuple[list[Answer], str | None]] = {
+ENDLESS = f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
+LISTS: dict[str, tuple[list[Answer], list[int] | str]] = {
+    "the same page for ever": ([_page(1, then="again")], ENDLESS),
+    "an empty page that leads on": ([_page(then="a"), _page(1)], ENDLESS),
+    "a later empty page that leads on": ([_page(1, then="a"), _page(then="b"), _page(2)], ENDLESS),
+    "a later page without new ids": ([_page(1, 2, then="a"), _page(2, then="b"), _page(3)], ENDLESS),
+    "a last page without new ids": ([_page(1, 2, then="a"), _page(2)], ENDLESS),
+    "no instance": ([_page()], []),
+    "a last page that is empty": ([_page(1, then="a"), _page()], [1]),
+    "pages that overlap": ([_page(1, 2, then="a"), _page(2, 3)], [1, 2, 2, 3]),
     "fewer than announced": ([_page(1, 2, 3, total=5)], "5 instances are announced, and 3 shown; run again later"),
     "none of those announced": ([_page(total=5)], "5 instances are announced, and 0 shown"),
     "fewer in two pages": ([_page(1, 2, then="a", total=5), _page(3, total=5)], "5 instances are announced, and 3"),
     "one of them twice": ([_page(1, 2, then="a", total=4), _page(2, 3, total=4)], "4 instances are announced, and 3"),
-    "as many": ([_page(1, 2, then="a", total=3), _page(3, total=3)], None),
-    "more, since one was made meanwhile": ([_page(1, 2, then="a", total=2), _page(3, total=3)], None),
-    "fewer, since one was deleted meanwhile": ([_page(1, 2, then="a", total=4), _page(3, total=3)], None),
-    "an absurd number": ([_page(1, 2, 3, total="9" * 5000)], None),
+    "as many": ([_page(1, 2, then="a", total=3), _page(3, total=3)], [1, 2, 3]),
+    "more, since one was made meanwhile": ([_page(1, 2, then="a", total=2), _page(3, total=3)], [1, 2, 3]),
+    "fewer, since one was deleted meanwhile": ([_page(1, 2, then="a", total=4), _page(3, total=3)], [1, 2, 3]),
+    "an absurd number": ([_page(1, 2, 3, total="9" * 5000)], [1, 2, 3]),
     "announced on the first page only": ([_page(1, 2, then="a", total=4), _page(3)], "4 instances are announced"),
 }
 
 
-@pytest.mark.parametrize("what", COUNTED)
-def test_a_list_with_fewer_instances_than_announced_is_not_whole(what: str) -> None:
-    """It must never prove that an instance is missing, or that it did not exist before."""
-    steps, fault = COUNTED[what]
+@pytest.mark.parametrize("what", LISTS)
+def test_a_list_is_whole_or_an_error(what: str) -> None:
+    """It is not followed for ever. One that lacks something never proves that an instance is missing."""
+    steps, expected = LISTS[what]
     with ScriptedServer(*steps) as server:
         client = Client(settings(server.base_url))
-        if fault is None:
-            assert [instance["id"] for instance in client.list_all()] == ["1", "2", "3"]
+        if isinstance(expected, list):
+            assert [instance["id"] for instance in client.list_all()] == [str(number) for number in expected]
+            assert len(server.received) == len(steps)
             return
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: {fault}"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: .*{expected}"):
+            client.list_all()
+        assert len(server.received) <= 3
+
+
+MISSING_PAGE = f"{{status}} .*; {UnexpectedAnswer.advice}$"
+NO_PAGE: dict[str, tuple[str, list[Answer], list[str] | str]] = {
+    "the first": ("default", [], f"^list instances: {MISSING_PAGE}"),
+    "a later one": (
+        "default",
+        [_page(7, then="2")],
+        f"^list instances: page 2: {{status}} .*; {UnexpectedAnswer.advice}$",
+    ),
+    "the first of live services": ("elements", [], []),
+    "a later one of live services": ("elements", [_page(7, then="2")], ["7"]),
+    "a later one, and all are shown": ("elements", [_page(7, then="2", total=1)], ["7"]),
+    "a later one that is announced": (
+        "elements",
+        [_page(7, then="2", total=2)],
+        "2 instances are announced, and 1 shown",
+    ),
+}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("what", NO_PAGE)
+def test_a_page_that_is_missing_is_an_empty_one_only_where_lists_are(what: str, status: int) -> None:
+    """The live services answer 404 to an empty list, and on a last page that is full they give the way to a next."""
+    dialect, steps, expected = NO_PAGE[what]
+    with ScriptedServer(*steps, answer(status, error_body())) as server:
+        client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
+        if isinstance(expected, list):
+            assert [instance["id"] for instance in client.list_all()] == expected
+            return
+        with pytest.raises(UnexpectedAnswer, match=expected.format(status=status)):
             client.list_all()
 
 

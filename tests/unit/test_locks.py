@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -118,16 +120,16 @@ def test_nobody_else_can_read_what_is_there(folder: Path) -> None:
 
 def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening and locking it, another process may have ended its turn."""
-    original, removed = locks._try_lock, list[Path]()
+    original, removed = fcntl.flock, list[Path]()
 
-    def remove_first(descriptor: int) -> None:
-        original(descriptor)
+    def remove_first(descriptor: int, how: int) -> None:
+        original(descriptor, how)
         if not removed:
             [file] = folder.iterdir()
             removed.append(file)
             file.unlink()
 
-    monkeypatch.setattr(locks, "_try_lock", remove_first)
+    monkeypatch.setattr(fcntl, "flock", remove_first)
     with locks.taken("line", never, always):
         assert [*folder.iterdir()] == removed
 
@@ -167,10 +169,10 @@ def test_a_file_system_without_locks_is_a_warning(
 ) -> None:
     """Some network file systems refuse them."""
 
-    def refuse(_: int) -> None:
+    def refuse(*_: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(locks, "_try_lock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     locks.take("line", never).end(decided=True)
     assert "(No locks available); do not create twice at once" in caplog.text
 
@@ -178,16 +180,16 @@ def test_a_file_system_without_locks_is_a_warning(
 # Windows, as far as it can be played here
 
 
-def test_windows_answers_otherwise_where_a_lock_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES, errno.EDEADLK])
+def test_windows_answers_otherwise_where_a_lock_is_held(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """`msvcrt.locking` raises a PermissionError or a deadlock error."""
-    for number in locks._HELD:
 
-        def held(_: int, number: int = number) -> None:
-            raise OSError(number, "held")
+    def held(*_: int) -> None:
+        raise OSError(number, "held")
 
-        monkeypatch.setattr(locks, "_try_lock", held)
-        with pytest.raises(locks.Busy):
-            locks.take("line", never)
+    monkeypatch.setattr(fcntl, "flock", held)
+    with pytest.raises(locks.Busy):
+        locks.take("line", never)
 
 
 def test_windows_removes_a_file_only_once_it_is_closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
