@@ -39,7 +39,7 @@ def test_a_name_that_the_engine_gives_is_refused(name: str) -> None:
         declared(name)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b"])
+@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b", "a.b", "eu\n"])
 def test_a_name_of_other_characters_is_refused(name: str) -> None:
     """They could not be distinguished in a variable."""
     with pytest.raises(ValueError, match="use only letters, digits, - and _"):
