@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint matrix oldest soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint house picture matrix oldest soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ lint: $(READY) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache
+
+house: $(READY) ## how far a reader has to go, and how much there is, beside the targets
+	@$(BIN)/python -m tools.house
+
+picture: $(READY) ## draw the terminal of the README again, from a run of the CLI on PATH
+	@$(BIN)/python -m tools.picture
 
 matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Python found
 	@$(BIN)/nox

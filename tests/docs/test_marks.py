@@ -35,7 +35,7 @@ def _shown(part: ast.expr) -> str:
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("README.md", Place("quickstart", "dev", "", "files")),
+        ("docs/getting-started.md", Place("quickstart", "dev", "", "files")),
         ("docs/resource.md", Place("shop", "dev", "", "crm")),
     ],
 )

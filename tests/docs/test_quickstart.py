@@ -1,4 +1,4 @@
-"""The quickstart, which is the README's first program: from a clone and on its own."""
+"""The quickstart, which is the program of docs/getting-started.md: from a clone and on its own."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from pulumi_instances.testing.emulator import Emulator
 from .conftest import Open
 from .markdown import ROOT, blocks, document
 
+DOCUMENT = "docs/getting-started.md"
 
-def test_the_readme_shows_the_quickstart_verbatim() -> None:
-    """The first program of the README is examples/quickstart, in at most 12 lines."""
+
+def test_the_document_shows_the_quickstart_verbatim() -> None:
+    """It is examples/quickstart, in at most 12 lines."""
     program = (ROOT / "examples/quickstart/__main__.py").read_text()
-    assert blocks("README.md", "python")[0] == program
+    assert blocks(DOCUMENT, "python") == [program]
     assert len(program.splitlines()) <= 12
 
 
 def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, instances_api: Emulator) -> None:
-    """On the CLI a copy elsewhere prints what the README shows. A preview is empty then, and destroy leaves nothing."""
+    """On the CLI a copy prints what the document shows. A preview is empty then, and destroy leaves nothing."""
     copy = shutil.copytree(ROOT / "examples/quickstart", tmp_path / "elsewhere")
     with open_stack(copy) as stack:
         result = stack.up(color="never")
         printed = [_normalised(line) for line in result.stdout.splitlines()]
-        shown = blocks("README.md", "text")[0].splitlines()
+        shown = blocks(DOCUMENT, "text")[0].splitlines()
         assert isinstance(stack, StackDouble) or [line for line in shown if _normalised(line) not in printed] == []
         outputs = result.outputs
         held = {instance["your_mom"]: instance for instance in instances_api.instances()}
@@ -36,7 +38,7 @@ def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, ins
         assert outputs["ids"].value == {"files": str(held["dropbox"]["id"]), "crm": str(held["sfdc"]["id"])}
         assert outputs["files_token"].value == held["dropbox"]["token"]
         assert outputs["files_token"].secret
-        [mark] = re.findall(r"`(pulumi:[^`]*#[^`]*)`", document("README.md"))
+        [mark] = re.findall(r"`(pulumi:[^`]*#[^`]*)`", document(DOCUMENT))
         assert mark.rpartition(".")[0] in {tag.rpartition(".")[0] for tag in _tags_at_the_api(instances_api)}
         stack.preview(expect_no_changes=True)
         stack.destroy()

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 
+import nox.project
 import pytest
 
-from .markdown import ROOT, document, headings
+from noxfile import PYTHONS
+from pulumi_instances import __version__
+from tools import install_cli
+
+from .markdown import ROOT, blocks, document, headings
+from .test_marks import said
 
 README = document("README.md")
 LINKS = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", README)
-[REPOSITORY] = re.findall(r'^Repository = "(.*)"$', document("pyproject.toml"), re.MULTILINE)
+[PICTURE] = re.findall(r"\((docs/.*\.svg)\)", README)
 
 
 def test_it_fits_on_a_few_screens() -> None:
-    assert len(README.splitlines()) <= 130
+    assert len(README.splitlines()) <= 100
+
+
+def test_it_begins_with_three_lines_of_program() -> None:
+    """A sentence and a title come before, and the picture comes next."""
+    [program] = blocks("README.md", "python")
+    assert len(ast.parse(program).body) == 3
+    assert README.index("```python") < README.index(PICTURE) < README.index("**Status:**") < README.index("\n## ")
+    assert len(README[: README.index("```python")].splitlines()) <= 4
+
+
+def test_its_status_is_the_state_of_the_project() -> None:
+    [status] = re.findall(r"^\*\*Status:\*\* (.*)$", README, re.MULTILINE)
+    newest, oldest = install_cli.versions()
+    assert status == (
+        f"{__version__}, beta. The tests run on the Pulumi CLI {oldest} and {newest}, "
+        f"and on Python {PYTHONS[0]} to {PYTHONS[-1]}."
+    )
+    project = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+    assert "Development Status :: 4 - Beta" in project["classifiers"]
 
 
 def test_it_names_the_two_commands_for_a_clone() -> None:
@@ -26,16 +53,26 @@ def test_every_document_is_linked() -> None:
     linked = {target.partition("#")[0] for _, target in LINKS}
     documents = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
     assert len(documents) >= 9
-    assert [path for path in documents if f"{REPOSITORY}/blob/main/{path}" not in linked] == []
+    assert [path for path in documents if path not in linked] == []
 
 
 @pytest.mark.parametrize(("image", "target"), LINKS)
-def test_its_links_and_pictures_work_outside_of_the_repository(image: str, target: str) -> None:
-    """A package index shows the README too: links are absolute, and those into the repository lead to files in it."""
-    assert target.startswith("https://")
-    if image:
-        assert target.startswith(f"{REPOSITORY}/raw/main/"), "a page of the repository is not a picture"
-    if target.startswith(REPOSITORY):
-        path, _, heading = re.sub(r"^/(blob|raw)/main/", "", target.removeprefix(REPOSITORY)).partition("#")
-        assert (ROOT / path).is_file(), target
-        assert not heading or heading in headings(document(path)), target
+def test_its_links_lead_to_files_of_the_repository(image: str, target: str) -> None:
+    """They are relative, so that they work on any host; the build makes them absolute (tests/packaging)."""
+    if target.startswith("https://"):
+        assert not image
+        return
+    path, _, heading = target.partition("#")
+    assert (ROOT / path).is_file(), target
+    assert not heading or heading in headings(document(path)), target
+
+
+def test_the_picture_shows_what_is_said() -> None:
+    """`make picture` draws it anew from a run of the CLI: necessary where one of these messages has changed."""
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", (ROOT / PICTURE).read_text(), re.DOTALL)
+    shown = " ".join(html.unescape(" ".join(texts)).split())
+    for start in ("carries the mark of this resource already", "is taken over with the configuration and login"):
+        messages = [" ".join(text.split()) for text in said() if start in text]
+        assert messages
+        assert [text for text in messages if not re.search(re.escape(text).replace("…", ".+"), shown)] == []
+    assert "http" not in re.sub(r'xmlns="[^"]*"|<!--.*?-->', "", (ROOT / PICTURE).read_text())

@@ -35,11 +35,15 @@ def _provider(_emulator: Emulator, home: dict[str, str]) -> Iterator[Native]:
         yield process.configure()
 
 
+BUILD = ("hatch-fancy-pypi-readme", "hatchling", "parver", "setuptools", "wheel")
+"""What builds this package, and the SDK for Python."""
+
+
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory from which pip installs this package, what it needs, and what the SDK for Python needs."""
     directory = tmp_path_factory.mktemp("wheels")
-    for needed in closure(["pulumi-instances", "hatchling", "parver", "pip", "setuptools", "wheel"]):
+    for needed in closure(["pulumi-instances", *BUILD, "pip"]):
         as_wheel(needed, directory)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)

@@ -19,8 +19,8 @@ from tools import install_cli
 from .conftest import ROOT
 
 TARGETS = [
-    *("help", "demo", "cli", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "matrix", "oldest"),
-    *("soak", "bench", "audit", "build", "release", "lock", "clean"),
+    *("help", "demo", "cli", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "house"),
+    *("picture", "matrix", "oldest", "soak", "bench", "audit", "build", "release", "lock", "clean"),
 ]
 
 

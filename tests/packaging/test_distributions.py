@@ -83,12 +83,18 @@ def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
 
 
 def test_the_links_of_the_readme_lead_into_the_repository(metadata: Message) -> None:
-    """The wheel's description is the README, and its links begin with the URL of the repository."""
+    """The wheel's description is the README, and the build lets its relative links begin with the repository."""
     urls = dict(url.split(", ") for url in metadata.get_all("Project-URL", []))
     assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
     assert all(url.startswith(urls["Repository"]) for url in urls.values())
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert f"]({urls['Repository']}/blob/main/docs/" in str(metadata.get_payload())
+    readme = (ROOT / "README.md").read_text()
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", str(metadata.get_payload()))
+    absolute = {"!": f"{urls['Repository']}/raw/main/", "": f"{urls['Repository']}/blob/main/"}
+    relative = [(image, target.removeprefix(absolute[image])) for image, target in links]
+    assert relative == re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", readme)
+    assert all(target.startswith("https://") for _, target in links)
+    assert len({image for image, _ in links}) == 2
 
 
 def test_the_version_is_the_newest_of_the_changelog(metadata: Message) -> None:

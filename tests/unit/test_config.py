@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from pulumi_instances.core import config
 from pulumi_instances.core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Settings, env_prefix, load
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import SettingError
+from tests.support.recipes import forgotten
 from tests.support.values import ANYTHING
 
 USER, ORGANIZATION = "us3r-s3cret=", "0rg-s3cret="
@@ -117,7 +120,16 @@ def test_the_ca_bundle_is_a_file(tmp_path: Path) -> None:
 
 def test_every_setting_is_in_the_table_above() -> None:
     """A new setting needs a row."""
-    assert {key for key, _, _ in VALUES} | {"caBundle"} == {setting.key for setting in SETTINGS}
+    assert {key for key, _, _ in VALUES} | {"caBundle"} == {setting.key for setting in SETTINGS}, forgotten(
+        "core/config.py", "tests/unit/test_config.py"
+    )
+
+
+def test_every_setting_is_read() -> None:
+    """The package has code that asks for each field of `Settings`."""
+    code = "".join(file.read_text() for file in Path(config.__file__).parents[1].rglob("*.py"))
+    names = [field.name for field in fields(Settings)]
+    assert [name for name in names if not re.search(rf'\.{name}\b|values(\[|\.get\()"{name}"', code)] == []
 
 
 def test_the_environment_wins() -> None:

@@ -13,7 +13,7 @@ from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting
-from ..core.model import INPUTS, OUTPUTS, SECRET_OUTPUTS
+from ..core.model import ANSWERED, INPUTS, OUTPUTS, SECRET_OUTPUTS
 from ..core.spelling import camel
 from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 
@@ -115,7 +115,7 @@ _PROPERTIES = {
 
 _REQUIRED_INPUTS = ("your_mom",)
 _KNOWN_OUTPUTS = ("your_mom", "name", "tags", "token")
-FOUND = ("name", "your_mom", "tags", "token", "valid", "disabled")
+FOUND = ANSWERED
 """What a look-up answers beside the id and MANAGED_BY."""
 MANAGED_BY = "managedBy"
 """In the answer of a look-up: which resource manages the instance."""
