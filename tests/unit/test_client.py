@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
 from importlib.metadata import version
@@ -61,6 +62,13 @@ def settings(base_url: str, **changed: Any) -> Settings:
     return replace(Settings(base_url, USER, ORGANIZATION, timeout=10, create_timeout=10, max_retries=2), **changed)
 
 
+@contextmanager
+def served(*steps: Answer, **changed: Any) -> Iterator[tuple[Client, ScriptedServer]]:
+    """A client that waits in no time, and the server that answers it by these steps."""
+    with ScriptedServer(*steps) as server:
+        yield Client(settings(server.base_url, **changed), clock=FakeClock()), server
+
+
 def outcome(client: Client, call: str) -> type[InstancesError] | None:
     """The type of error that a call ends in, or None."""
     try:
@@ -86,7 +94,7 @@ def _rows() -> Iterator[Any]:
         yield from (pytest.param(call, step, effort, error, id=f"{call}: {what}") for call in calls)
 
     everything, idempotent = list(CALLS), ["GET", "LIST", "PUT", "DELETE"]
-    for status in (400, 402, 405, 406, 409, 413, 415, 418, 422, 451):
+    for status in (400, 405, 409, 415, 422):
         yield from row(everything, str(status), answer(status, error_body()), ONCE, StatusError)
     yield from row(everything, "401", answer(401, error_body()), ONCE, Unauthorized)
     yield from row(everything, "403", answer(403, error_body()), ONCE, Forbidden)
@@ -294,8 +302,7 @@ def test_requests_per_second_are_spaced() -> None:
 
 def test_the_requests_are_those_of_the_document() -> None:
     """Each operation has the documented method, path, headers and body."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE)) as (client, server):
         for call in ("GET", "PUT", "DELETE", "POST"):
             CALLS[call](client)
         assert [(request.method, request.path) for request in server.received] == [
@@ -342,8 +349,7 @@ def test_no_netrc_replaces_the_secrets(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_no_cookie_is_kept() -> None:
     """Each request stands for itself; a session cookie would tie threads together."""
-    with ScriptedServer(answer(200, INSTANCE, Set_Cookie="session=1; Path=/")) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE, Set_Cookie="session=1; Path=/")) as (client, server):
         client.get("7")
         client.get("7")
         assert [request.headers.get("cookie") for request in server.received] == [None, None]
@@ -393,7 +399,7 @@ STRANGE_HEADERS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", ["GET", "POST"])
 @pytest.mark.parametrize(("status", "header"), STRANGE_HEADERS.values(), ids=STRANGE_HEADERS)
 def test_a_strange_header_is_no_reason_to_fall_over(call: str, status: int, header: bytes) -> None:
     """Every failure is an error of ours: anything else would hide that a POST may have taken effect."""
@@ -427,8 +433,7 @@ def test_an_unforeseen_exception_is_a_failure_of_ours(
 @pytest.mark.parametrize("bad", ["", "../7"])
 def test_no_request_is_built_from_a_crafted_id(bad: str) -> None:
     """An empty id would address the whole collection."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE)) as (client, server):
         for call in (client.get, client.delete, lambda key: client.put(key, {"name": "x", "tags": []})):
             with pytest.raises(InputError):
                 call(bad)
@@ -440,8 +445,7 @@ def test_no_request_is_built_from_a_crafted_id(bad: str) -> None:
 
 def test_threads_share_the_pool() -> None:
     """There is at most one connection for each working thread, whatever the number of requests."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE)) as (client, server):
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda _: client.get("7"), range(64)))
         assert len(server.received) == 64
@@ -487,8 +491,7 @@ TRICKLES = {
 def test_a_trickle_without_end_is_given_up(call: str, what: str) -> None:
     """The timeout bounds the whole answer, not each byte of it."""
     head, expected = TRICKLES[what], AnswerLost if call == "POST" and what != "redirect" else ConnectionFailed
-    with ScriptedServer(Answer(head, "drip")) as server:
-        client = Client(settings(server.base_url, timeout=0.5, create_timeout=0.5))
+    with served(Answer(head, "drip"), timeout=0.5, create_timeout=0.5) as (client, server):
         with pytest.raises(expected, match="the answer did not end in time"):
             CALLS[call](client)
         assert len(server.received) == 1
@@ -526,8 +529,7 @@ def test_chunked_and_compressed_answers_are_read() -> None:
     body = json.dumps(INSTANCE).encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:])) + b"0\r\n\r\n"
     packed = answer(200, gzip.compress(body), Content_Encoding="gzip")
-    with ScriptedServer(Answer(CHUNKED + chunks), packed) as server:
-        client = Client(settings(server.base_url))
+    with served(Answer(CHUNKED + chunks), packed) as (client, server):
         assert [client.get("7"), client.get("7")] == [FOUND, FOUND]
         assert server.connections == 1
 
@@ -595,8 +597,7 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
     """This covers the account's secrets and those that the client was told to hide."""
     words = f"bad header User {USER}, Organization {ORGANIZATION}; bad code 0ne-time-c0de"
     body = {"message": words, "providerMessage": words, "requestId": USER}
-    with ScriptedServer(answer(status, body)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(status, body)) as (client, _):
         client.hide(["0ne-time-c0de"])
         with pytest.raises(InstancesError) as caught:
             CALLS["POST"](client)
@@ -694,8 +695,7 @@ def _page(*ids: int, then: str | None = None, total: int | str | None = None) ->
 def test_strange_objects_in_a_listing_are_an_error_or_left_out() -> None:
     """A look-up must not overlook one; for the rest they are not ours, whatever they contain."""
     strange: list[Any] = [{}, {"id": "x"}, {"id": None, "name": "billing"}, {"id": 5, "name": 5}, {"id": 6, "tags": 7}]
-    with ScriptedServer(answer(200, [*strange, INSTANCE])) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, [*strange, INSTANCE])) as (client, server):
         assert client.list_all(lenient=True) == [FOUND]
         with pytest.raises(UnexpectedAnswer, match="the answer holds an instance without a numeric id"):
             client.list_all()
@@ -731,8 +731,7 @@ LISTS: dict[str, tuple[list[Answer], list[int] | str]] = {
 def test_a_list_is_whole_or_an_error(what: str) -> None:
     """It is not followed for ever. One that lacks something never proves that an instance is missing."""
     steps, expected = LISTS[what]
-    with ScriptedServer(*steps) as server:
-        client = Client(settings(server.base_url))
+    with served(*steps) as (client, server):
         if isinstance(expected, list):
             assert [instance["id"] for instance in client.list_all()] == [str(number) for number in expected]
             assert len(server.received) == len(steps)
@@ -766,8 +765,7 @@ NO_PAGE: dict[str, tuple[str, list[Answer], list[str] | str]] = {
 def test_a_page_that_is_missing_is_an_empty_one_only_where_lists_are(what: str, status: int) -> None:
     """The live services answer 404 to an empty list, and on a last page that is full they give the way to a next."""
     dialect, steps, expected = NO_PAGE[what]
-    with ScriptedServer(*steps, answer(status, error_body())) as server:
-        client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
+    with served(*steps, answer(status, error_body()), dialect=DIALECTS[dialect]) as (client, _):
         if isinstance(expected, list):
             assert [instance["id"] for instance in client.list_all()] == expected
             return
@@ -777,8 +775,7 @@ def test_a_page_that_is_missing_is_an_empty_one_only_where_lists_are(what: str, 
 
 def test_a_filtered_list_may_have_fewer() -> None:
     """What the count is about where a service filters is not documented."""
-    with ScriptedServer(_page(1, total=5)) as server:
-        client = Client(settings(server.base_url, dialect=DIALECTS["elements"]))
+    with served(_page(1, total=5), dialect=DIALECTS["elements"]) as (client, _):
         assert client.list_all(text="x")
 
 
@@ -794,8 +791,7 @@ def test_a_filtered_list_may_have_fewer() -> None:
 )
 def test_the_answer_to_a_get_is_about_the_instance_that_was_asked_for(shown: dict[str, Any], said: str | None) -> None:
     """A cache or a proxy may have mixed them up."""
-    with ScriptedServer(answer(200, {**INSTANCE, **shown})) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, {**INSTANCE, **shown})) as (client, _):
         if said is None:
             assert client.get("7") == FOUND
             return
