@@ -57,13 +57,17 @@ class Origin:
         """The problem of a resource in a program whose look-ups ask another account than this one."""
         required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
         ours = [variable for variable in required if variable]
-        prefix = env_prefix(self.account)
-        same = f"set {' and '.join(ours)}" if ours else f"unset the variables {prefix}…"
+        process = "in the process that runs the program"
+        advice = f"unset the variables {env_prefix(self.account)}… {process}, or set them for `pulumi` as well"
+        if ours:
+            advice = (
+                f"set {' and '.join(ours)} {process}, too (env_vars of an Automation API workspace do not reach an "
+                "inline program), or give all of it in the program or the stack's configuration"
+            )
         return Problem(
             "look-ups of this program",
             f"ask another account than that of its resources ({self.base_url}, {self._name})",
-            f"{same} in the process that runs the program, too (env_vars of an Automation API workspace do not reach "
-            "an inline program), or give all of it in the program or the stack's configuration",
+            advice,
         )
 
     def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
