@@ -42,7 +42,7 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     """
     _demand_states(states, where["stack"])
     documents = common.exported(states, where["stack"], decrypt=True)
-    found = common.held_in(documents, where["account"])
+    found = common.held_in(documents)
     held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
     client = common.open_client(**where)
@@ -193,7 +193,7 @@ def orphans(
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
     documents = common.exported(states, where["stack"], decrypt=True)
-    held = common.held_in(documents, where["account"])
+    held = common.held_in(documents)
     stacks = set() if everybodys else common.stack_digests(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:

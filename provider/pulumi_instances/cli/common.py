@@ -174,11 +174,9 @@ def _overridden(key: str) -> config.Setting:
 # states
 
 
-def read_states(
-    files: Sequence[str], stack: str | None, *, account: str | None = None, decrypt: bool = False
-) -> list[Held]:
+def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
-    return held_in(exported(files, stack, decrypt=decrypt), account)
+    return held_in(exported(files, stack, decrypt=decrypt))
 
 
 def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
@@ -189,16 +187,14 @@ def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) 
     return documents
 
 
-def held_in(documents: Mapping[str, Any], account: str | None = None) -> list[Held]:
-    """The instances in what `exported` returns. Refuses an account of which another one there has the variables."""
+def held_in(documents: Mapping[str, Any]) -> list[Held]:
+    """The instances in what `exported` returns."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
             found += held(document)
         except InputError as error:
             raise click.ClickException(f"{name} {error}") from None
-    if account is not None and (problem := config.problem_of_account(account, {each.account for each in found})):
-        raise click.ClickException(f"--account: {problem}")
     return found
 
 

@@ -113,7 +113,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         marks = "a tag says which resource manages an instance"
         yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
         if stack and isinstance(document, dict):
-            held = common.held_in({stack: document}, account)
+            held = common.held_in({stack: document})
             yield _state(stack, account, held, listed)
             yield from _left_behind(stack, account, document, held, listed)
 
