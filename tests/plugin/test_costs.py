@@ -63,20 +63,6 @@ def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> Non
         assert [create for create in creates if create.done()] == []
 
 
-def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugin: Plugin) -> None:
-    """The plugin process serves all waiting reads from one listing, each with its own instance."""
-    ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=[])) for number in range(1000)]
-    states = {
-        str(each["id"]): {**inputs(), "token": each["token"], "valid": True, "disabled": False}
-        for each in api.instances()
-    }
-    api.fail("GET", "/instances/{id}", Fault.delay(1))  # so that the second read arrives before the first is answered
-    with ThreadPoolExecutor(32) as threads:
-        found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, states[instance_id]), ids))
-    assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]
-    assert len(api.requests) <= 10
-
-
 def test_what_a_service_makes_of_the_same_tags_is_asked_once(api: Emulator, plugin: Plugin) -> None:
     """The answer to a PUT lacks the tags. A GET shows that they are kept as sent: so they are in later updates."""
     made = [plugin.create(inputs(name=name, tags=["first"])) for name in ("a", "b", "c")]

@@ -228,29 +228,6 @@ def test_any_inputs_through_the_real_process(api: Emulator, plugin: Plugin, bag:
     assert plugin.diff(made.id, state, checked.inputs).changes == "NONE"
 
 
-@MANY
-@given(instance_id=ODD)
-def test_no_request_is_built_from_a_crafted_id(api: Emulator, provider: InstanceProvider, instance_id: Any) -> None:
-    """An id that is not decimal digits is an error before anything is sent, so no path leads to another object."""
-    api.reset()
-    state = {**inputs(), "token": "t0ken", "valid": True, "disabled": False}
-    for call in (
-        lambda: provider.read(instance_id, state),
-        lambda: provider.update(instance_id, state, inputs(name="other")),
-        lambda: provider.delete(instance_id, state),
-    ):
-        try:
-            call()
-        except InputError as error:
-            assert is_one_line(str(error))  # noqa: PT017  an error is one of two good ends
-            assert "nothing was sent" in str(error)  # noqa: PT017
-        except InstancesError:
-            pass  # a number: there is no such object
-    named = [request for request in api.requests if (request.method, request.path) != ("GET", "/instances")]
-    assert all(request.path.removeprefix("/instances/").isdecimal() for request in named)
-    assert all(request.path.isascii() for request in api.requests)
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
     """A server that shows one instance, and writes down what it is sent."""
