@@ -229,7 +229,11 @@ class InstancesServicer(ResourceProviderServicer):
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
-        return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
+        # Where nothing differs, the engine keeps the outputs, and what the program has made a secret since stays plain.
+        now_secret = [*wire.unmarked(request.olds, request.news)]
+        detailed = {**detailed_diff.of_secrets(now_secret), **detailed}
+        keys = dict.fromkeys([*map(camel, changed), *(path[0] for path in now_secret)])
+        return _diff_response([*keys], [camel(key) for key in replaces], detailed)
 
     @_rpc
     def Create(self, request: Any) -> Any:
