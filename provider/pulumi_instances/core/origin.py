@@ -92,7 +92,7 @@ class Origin:
                 "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and "
                 "destroy, or run `pulumi up` first"
             )
-        names = ", ".join(config.env_prefix(self.account) + setting.attribute.upper() for setting in missing)
+        names = ", ".join(setting.variable(self.account) for setting in missing)
         return (
             f"if the program gives {self._name} other settings since the last `pulumi up`, add --run-program to "
             f"refresh and destroy, or run `pulumi up` first; if it has no such account any more, set {names}"
