@@ -12,7 +12,8 @@ from pulumi.dynamic import CreateResult, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.plugin import Plugin, plain
+from tests.support.native import plain
+from tests.support.plugin import Plugin
 from tests.support.processes import until
 from tests.support.values import inputs
 

@@ -24,12 +24,6 @@ Bag = dict[str, Any]
 """Properties on the wire, without ``__provider``. Numbers are doubles."""
 
 
-def plain(bag: Bag) -> Bag:
-    """The outputs as the engine hands them back: without the marks of secrets."""
-    secrets = {key: bag[key]["value"] for key in ("token", "__account") if isinstance(bag.get(key), dict)}
-    return {**bag, **secrets}
-
-
 class PluginError(Exception):
     """What a call failed with: the text that the engine shows."""
 

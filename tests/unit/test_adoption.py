@@ -12,7 +12,7 @@ from pulumi_instances.api.operations import Operations
 from pulumi_instances.core import marks, model
 from pulumi_instances.core.errors import AdoptionRefused, InputError
 from pulumi_instances.core.marks import Place, line_of
-from pulumi_instances.core.updates import Update
+from pulumi_instances.core.model import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.account import BILLING, MARK, OTHER, add, checked, ids, operations, sent, state_of
 from tests.support.marks import counting, mark_of

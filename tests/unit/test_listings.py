@@ -21,7 +21,7 @@ from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import ConnectionFailed, Forbidden, InstancesError, NotFound, ServerError
 from pulumi_instances.core.marks import Place, line_of
-from pulumi_instances.core.updates import Update
+from pulumi_instances.core.model import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
 from tests.support.marks import mark_of

@@ -36,7 +36,7 @@ CONFIG = {"oauth.api.key": "k"}
     ],
 )
 def test_an_id_becomes_decimal_text(given_id: Any, expected: str) -> None:
-    """Text, a number, and the float that the engine makes of a number have the same spelling."""
+    """Text, a number, and the float that the engine makes of a number have the same model."""
     assert model.normalise_id(given_id) == expected
 
 
@@ -357,7 +357,7 @@ def test_diff_never_fails(old: Any, new: Any) -> None:
 
 
 def test_a_create_sends_what_the_document_shows() -> None:
-    """In the sample of the API document the connector is given by key, and providerData has its own spelling."""
+    """In the sample of the API document the connector is given by key, and providerData has its own model."""
     bag = inputs(
         name="my_first_instance",
         tags=["my_first_tag"],

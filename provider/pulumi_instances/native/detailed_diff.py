@@ -11,7 +11,7 @@ from typing import Any
 from pulumi.runtime.proto import provider_pb2
 
 from ..core import model
-from ..core.spelling import camel
+from ..core.model import camel
 
 ADD, DELETE, UPDATE = "ADD", "DELETE", "UPDATE"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.selection import Selection, select
+from pulumi_instances.api.search import Selection, select
 from pulumi_instances.core.config import load
 from pulumi_instances.core.errors import UnexpectedAnswer
 from pulumi_instances.core.words import NATIVE
