@@ -23,8 +23,9 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
-from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, plain, settings_of, struct
+from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
+from tests.support.values import plain
 
 LINE = line_of(Place("acceptance", "dev", "", "billing"))
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}

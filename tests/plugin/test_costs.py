@@ -12,10 +12,9 @@ from pulumi.dynamic import CreateResult, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.native import plain
 from tests.support.plugin import Plugin
 from tests.support.processes import until
-from tests.support.values import inputs
+from tests.support.values import inputs, plain
 
 
 def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin) -> None:

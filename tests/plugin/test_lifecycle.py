@@ -8,9 +8,8 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.mocks import secret
-from tests.support.native import plain
 from tests.support.plugin import Bag, Checked, Diffed, Found, Plugin, PluginError
-from tests.support.values import inputs
+from tests.support.values import inputs, plain
 
 PROTOCOL_5 = "gAWVNgAAAAAAAACMGnB1bHVtaV9pbnN0YW5jZXMubGlmZWN5Y2xllIwQSW5zdGFuY2VQcm92aWRlcpSTlCmBlC4="
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from pulumi_instances.core.model import URN
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SIGNATURE_KEY
+from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.robustness.test_bad_input import configured
-from tests.support.values import inputs
+from tests.support.values import inputs, plain
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -31,14 +29,14 @@ def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
     def live(number: int) -> str:
         urn = f"urn:pulumi:dev::acceptance::{INSTANCE_TYPE}::box-{number}"
         bag = inputs(name=f"n{number % 8}", provider_data={"code": f"c0de-{number}"}, **{URN: urn})
-        checked = provider.check({}, bag).inputs
+        checked = plain(provider.check({}, bag).inputs)
         made = provider.create(checked)
-        state = _in_plain(made.outs or {})
+        state = plain(made.outs or {})
         news = {**checked, "tags": [f"tag-{number}"]}
         assert provider.diff(made.id, state, news).changes is None
         outs = provider.update(made.id, state, news).outs
         assert outs is not None
-        outs = _in_plain(outs)
+        outs = plain(outs)
         read = provider.read(made.id, outs)
         assert (read.inputs or {})["tags"] == [f"tag-{number}"]
         if number % 2:
@@ -57,11 +55,3 @@ def test_one_provider_object_serves_thirty_two_threads(api: Emulator) -> None:
         assert instance["tags"] == [f"tag-{number}"]
     acted = Counter(request.method for request in api.writes if request.status == 200)
     assert acted["POST"] < 64, "answers were lost indeed"
-
-
-def _in_plain(outs: Mapping[str, Any]) -> dict[str, Any]:
-    """Outputs as the engine hands them over: without the marks of secrets."""
-    return {
-        key: value["value"] if isinstance(value, dict) and SIGNATURE_KEY in value else value
-        for key, value in outs.items()
-    }
