@@ -51,19 +51,6 @@ def demand_plain_tags() -> None:
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 
-# The accounts of each program that runs in this process, by its connection to the engine: the Automation API and tests
-# run several, one after another.
-_accounts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-
-
-def _demand_variables_of_its_own(name: str) -> None:
-    monitor = get_monitor()
-    others = set() if monitor is None else _accounts.setdefault(monitor, set())
-    if problem := config.problem_of_account(name, others):
-        raise ValueError(problem)
-    others.add(name)
-
-
 def account(
     name: str,
     *,
@@ -79,13 +66,12 @@ def account(
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
-    Raises ValueError for a setting that does not exist, and for a name that cannot be told from another: one that is
-    not made of letters, digits, ``-`` and ``_``; ``default`` and what begins with ``default_``, as the engine calls the
-    account of the stack; and one whose variables would be those of another account: ``create`` (its
-    ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in ``_create``, and a second spelling of an
-    account of the same program (``a-b`` and ``a_b``, ``eu`` and ``EU``).
+    Raises ValueError for a setting that does not exist, and for a name that is not made of lower-case letters, digits
+    and ``-``, or whose variables would be those of another account: ``default``, as the engine calls the account of the
+    stack; ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in ``-create``.
     """
-    _demand_variables_of_its_own(name)
+    if problem := config.problem_of_account(name):
+        raise ValueError(problem)
     for problem in config.unknown([f"{NAMESPACE}:{key}" for key in settings or {}], {}):
         raise ValueError(problem)
     return Account(

@@ -18,7 +18,7 @@ from pulumi.output import UNKNOWN, Unknown
 from . import engine_log
 from .api.operations import Operations
 from .api.retry import Clock
-from .core import config, identity, model, origin, updates, validation
+from .core import config, identity, model, origin, validation
 from .core.codes import Codes
 from .core.config import HowToSet, Settings
 from .core.dialect import DIALECTS, Dialect
@@ -200,7 +200,7 @@ class EngineCalls:
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
             self._notices.recorded(instance_id, key, news)
-        self._notices.dropped(instance_id, updates.dropped(olds, news, self._dialect))
+        self._notices.dropped(instance_id, model.dropped_keys(olds, news, self._dialect))
 
     def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
         dialect = self._dialect
@@ -313,7 +313,7 @@ class EngineCalls:
         """
         revealed = self._codes.unsealed(news)
         api = self._api(olds, revealed)
-        update = updates.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
+        update = model.update(self._codes.unsealed(olds), api.concealing(revealed), self._dialect)
         found: Mapping[str, Any] = {}
         if update is not None:
             try:

@@ -24,7 +24,7 @@ from pulumi.dynamic import (
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from . import engine_log, process
-from .core import model, spelling
+from .core import model
 from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
 from .core.model import SWITCHED, same, unmet
@@ -85,7 +85,7 @@ class InstanceProvider(ResourceProvider):
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
-        inputs, problems = self._calls.check(spelling.old_inputs(_olds), news)
+        inputs, problems = self._calls.check(model.old_inputs(_olds), news)
         return CheckResult(_marked(inputs), [CheckFailure("", str(problem)) for problem in problems])
 
     @_call
@@ -99,9 +99,9 @@ class InstanceProvider(ResourceProvider):
         A state that the native package wrote is updated, even where nothing differs and nothing is to be sent: the SDK
         needs what `update` writes into it (docs/moving.md).
         """
-        olds = spelling.old_outputs(_olds, _news)
+        olds = model.old_outputs(_olds, _news)
         changed, replaces = self._calls.diff(_id, olds, _news)
-        if spelling.is_native(_olds):
+        if model.is_native(_olds):
             return DiffResult(changes=True, replaces=replaces)
         if not changed:
             return DiffResult(changes=False)
@@ -127,7 +127,7 @@ class InstanceProvider(ResourceProvider):
     @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Change an instance in place."""
-        outputs = self._calls.update(_id, spelling.old_outputs(_olds, _news), _news)
+        outputs = self._calls.update(_id, model.old_outputs(_olds, _news), _news)
         if unmet(outputs):
             try:
                 outputs = self._calls.completed(_id, outputs)

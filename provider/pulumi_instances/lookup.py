@@ -22,7 +22,8 @@ from .core.errors import InputError, InstancesError, LookupFailed
 from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
-    from .api.client import Client, Found
+    from .api.client import Found
+    from .api.operations import Operations
     from .core.config import Settings
 
 Answer = TypeVar("Answer")
@@ -61,9 +62,7 @@ def get_instance(
     Raises LookupFailed where no instance matches, or several (it names them); NotFound for an id that does not exist;
     SettingError, and any other InstancesError that the API gives cause for.
     """
-    from .api import selection
-
-    return _result(_ask(_settings(opts), lambda client: selection.one(client, id, name, tags, your_mom)))
+    return _result(_ask(_settings(opts), lambda api: api.find_one(id, name, tags, your_mom)))
 
 
 def get_instances(
@@ -74,9 +73,7 @@ def get_instances(
     opts: pulumi.InvokeOptions | None = None,
 ) -> list[InstanceResult]:
     """Look up all instances with this exact name, all these tags and this connector, by ascending id; maybe none."""
-    from .api import selection
-
-    found = _ask(_settings(opts), lambda client: selection.all_of(client, name, tags, your_mom))
+    found = _ask(_settings(opts), lambda api: api.find_all(name, tags, your_mom))
     return [_result(each) for each in found]
 
 
@@ -94,10 +91,8 @@ def get_instance_output(
     In a preview its result is unknown where one of these is still to be created, or where nothing is found by outputs.
     """
 
-    def search(client: Client, arguments: Sequence[Any]) -> Found:
-        from .api import selection
-
-        return selection.one(client, *arguments)
+    def search(api: Operations, arguments: Sequence[Any]) -> Found:
+        return api.find_one(*arguments)
 
     return _when_known(search, [id, name, tags, your_mom], opts).apply(_result)
 
@@ -111,10 +106,8 @@ def get_instances_output(
 ) -> pulumi.Output[list[InstanceResult]]:
     """`get_instances` for inputs that may be outputs; it waits as `get_instance_output` does."""
 
-    def search(client: Client, arguments: Sequence[Any]) -> list[Found]:
-        from .api import selection
-
-        return selection.all_of(client, *arguments)
+    def search(api: Operations, arguments: Sequence[Any]) -> list[Found]:
+        return api.find_all(*arguments)
 
     return _when_known(search, [name, tags, your_mom], opts).apply(lambda answer: [_result(each) for each in answer])
 
@@ -146,7 +139,7 @@ def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
 
 
 def _when_known(
-    search: Callable[[Client, Sequence[Any]], Answer], arguments: list[Any], opts: pulumi.InvokeOptions | None
+    search: Callable[[Operations, Sequence[Any]], Answer], arguments: list[Any], opts: pulumi.InvokeOptions | None
 ) -> pulumi.Output[Answer]:
     """Search on another thread as soon as the arguments are known and what they depend on exists."""
     account = _account(opts)
@@ -167,9 +160,9 @@ def _when_known(
         arguments = known["arguments"]
         secrets = [*model.texts(arguments)] if await given.is_secret() else []
 
-        def hidden(client: Client) -> Answer:
-            with client.hiding(secrets):
-                return search(client, arguments)
+        def hidden(api: Operations) -> Answer:
+            with api.hiding(secrets):
+                return search(api, arguments)
 
         try:
             found = await asyncio.to_thread(_ask, known["settings"], hidden)
@@ -236,19 +229,19 @@ def _of_the_stack() -> dict[str, Any]:
     return {key: get_config(key) for key in keys}
 
 
-def _ask(settings: Mapping[str, Any], search: Callable[[Client], Answer]) -> Answer:
+def _ask(settings: Mapping[str, Any], search: Callable[[Operations], Answer]) -> Answer:
     """What the search finds in the account with these settings, which its errors name."""
     loaded = config.load(settings.get)
     try:
-        return search(_shared_client(loaded, settings.get(config.ACCOUNT_KEY)))
+        return search(_operations(loaded, settings.get(config.ACCOUNT_KEY)))
     except InstancesError as error:
         origin.of(settings.get, os.environ, loaded.base_url).place(error)
         raise
 
 
 @cache
-def _shared_client(settings: Settings, account: str | None) -> Client:
-    """One client, with one pool of connections, for each account of the program."""
-    from .api.client import Client
+def _operations(settings: Settings, account: str | None) -> Operations:
+    """Return the operations of an account, with one pool of connections for all look-ups of this process."""
+    from .api.operations import Operations
 
-    return Client(settings, account=account)
+    return Operations(settings, account=account)

@@ -81,7 +81,7 @@ def test_variables_of_the_environment_reach_their_own_account_only(
     assert [instance["name"] for instance in instances_api.instances()] == ["here"]
     assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
     del stack.env["INSTANCES_EU_USER_SECRET"]
-    with pytest.raises(auto.CommandError, match=r"401.*INSTANCES_EU_USER_SECRET"):
+    with pytest.raises(auto.CommandError, match=r"401.*has no such account any more, set .*INSTANCES_EU_USER_SECRET"):
         stack.refresh()
 
 

@@ -304,7 +304,7 @@ def test_a_refresh_tells_of_each_dead_connection(stack: Harness, live: Emulator)
 
 
 def test_a_configuration_that_was_changed_at_the_service_is_drift(stack: Harness, live: Emulator) -> None:
-    """Only with the setting, and only what the program gives and the service shows, in whatever spelling."""
+    """Only with the setting, and only what the program gives and the service shows, in whatever model."""
     stack.program(CRM.format(password="f1rst-password"))
     made = stack.up().outputs["id"].value
     live.change(made, configuration={"username": "joe", "password": "by-hand", "event.notification.enabled": "true"})

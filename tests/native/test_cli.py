@@ -294,14 +294,14 @@ def test_a_provider_with_a_name_of_the_engine_is_refused(stack: NativeStack, ins
     stack.resources_are("""
         eu:
           type: pulumi:providers:instances
-          name: default_eu
+          name: default
           properties: {baseUrl: "http://127.0.0.1:9/evil", userSecret: u, organizationSecret: o}
         crm:
           type: instances:Instance
           properties: {yourMom: dropbox}
           options: {provider: "${eu}"}
     """)
-    with pytest.raises(auto.CommandError, match="account name 'default_eu' is one that the Pulumi engine gives"):
+    with pytest.raises(auto.CommandError, match="account name 'default' is one that the Pulumi engine gives"):
         stack.preview()
     assert instances_api.requests == []
 

@@ -23,8 +23,9 @@ from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
-from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, plain, settings_of, struct
+from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
+from tests.support.values import plain
 
 LINE = line_of(Place("acceptance", "dev", "", "billing"))
 PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
@@ -105,10 +106,12 @@ def test_check_config_marks_the_secrets_and_waits_for_what_is_unknown(api: Emula
     ("name", "stack", "said"),
     [
         ("create", {}, "INSTANCES_CREATE_TIMEOUT would also belong to the default account; choose a name with"),
-        ("eu_create", {}, "INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'; choose a name with"),
-        ("eu.west", {}, "is malformed; use only letters, digits, - and _"),
+        ("eu-create", {}, "INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'; choose a name with"),
+        ("eu.west", {}, "is malformed; use only lower-case letters, digits and -"),
+        ("a_b", {}, "is malformed; use only lower-case letters, digits and -"),
+        ("euWest", {}, "is malformed; use only lower-case letters, digits and -"),
         ("default", {}, "is one that the Pulumi engine gives to the account of the stack; choose another name"),
-        ("default_eu", {"baseUrl": "https://other.example"}, "is one that the Pulumi engine gives"),
+        ("default_eu", {"baseUrl": "https://other.example"}, "is malformed"),
     ],
 )
 def test_a_provider_whose_variables_are_those_of_another_account_is_refused(

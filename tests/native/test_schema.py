@@ -6,9 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from pulumi_instances.core import spelling
-from pulumi_instances.core.model import INPUTS, OUTPUTS
-from pulumi_instances.core.spelling import camel, to_native
+from pulumi_instances.core import model
+from pulumi_instances.core.model import INPUTS, OUTPUTS, camel, to_native
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 from pulumi_instances.native import schema
 
@@ -40,8 +39,8 @@ def test_every_property_is_described() -> None:
 
 def test_names_go_there_and_back() -> None:
     ours = dict.fromkeys((*INPUTS, *OUTPUTS, "__defaults"), 1)
-    assert spelling.ours(to_native(ours)) == ours
-    assert spelling.ours({**ours, "__provider": 1, "__imported": 1}) == ours
+    assert model.from_native(to_native(ours)) == ours
+    assert model.from_native({**ours, "__provider": 1, "__imported": 1}) == ours
     assert {"yourMom", "retrieveObjectsAfterInstantiation", "__defaults"} <= to_native(ours).keys()
 
 

@@ -12,9 +12,9 @@ from pulumi.dynamic import CreateResult, ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.support.plugin import Plugin, plain
+from tests.support.plugin import Plugin
 from tests.support.processes import until
-from tests.support.values import inputs
+from tests.support.values import inputs, plain
 
 
 def test_a_hundred_creates_keep_32_calls_in_flight(api: Emulator, plugin: Plugin) -> None:
@@ -61,20 +61,6 @@ def test_a_check_does_not_wait_for_creates(api: Emulator, plugin: Plugin) -> Non
         until(lambda: api.peak("POST") == 32)
         assert plugin.check(inputs(name="next")).failures == []
         assert [create for create in creates if create.done()] == []
-
-
-def test_a_refresh_of_a_thousand_takes_at_most_ten_requests(api: Emulator, plugin: Plugin) -> None:
-    """The plugin process serves all waiting reads from one listing, each with its own instance."""
-    ids = [str(api.add(your_mom="dropbox", name=f"n{number}", tags=[])) for number in range(1000)]
-    states = {
-        str(each["id"]): {**inputs(), "token": each["token"], "valid": True, "disabled": False}
-        for each in api.instances()
-    }
-    api.fail("GET", "/instances/{id}", Fault.delay(1))  # so that the second read arrives before the first is answered
-    with ThreadPoolExecutor(32) as threads:
-        found = list(threads.map(lambda instance_id: plugin.refresh(instance_id, states[instance_id]), ids))
-    assert [(each.id, each.outputs["name"]) for each in found] == [(key, f"n{n}") for n, key in enumerate(ids)]
-    assert len(api.requests) <= 10
 
 
 def test_what_a_service_makes_of_the_same_tags_is_asked_once(api: Emulator, plugin: Plugin) -> None:

@@ -34,7 +34,7 @@ from pulumi_instances.core.errors import (
     UnexpectedAnswer,
 )
 from pulumi_instances.core.marks import Place, line_of
-from pulumi_instances.core.updates import Update
+from pulumi_instances.core.model import Update
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.certificates import self_signed

@@ -212,6 +212,35 @@ def test_an_answer_about_one_instance_does_not_show_the_secrets_of_another(talka
         talkative.up()
 
 
+LATER = """
+    deep = {{"keys": {{"of": "{value}"}}, "list": ["{value}"]}}
+    Instance("box", your_mom="box", configuration={{"url": {made}("{value}"), "deep": {whole}(deep)}}{opts})
+"""
+
+
+@pytest.mark.needs_engine("ciphertext")
+def test_what_becomes_a_secret_is_encrypted_without_a_request(stack: Harness, instances_api: Emulator) -> None:
+    """The engine keeps the outputs of what does not differ (pulumi/pulumi#3772). The diff does not show the old value.
+
+    The dynamic provider is not told what is secret: the program says it, as docs/resource.md has it.
+    """
+    value, opts = "planted-value-1729", ""
+    if stack.engine != "cli-native":
+        opts = ', opts=pulumi.ResourceOptions(additional_secret_outputs=["configuration"])'
+    stack.program(LATER.format(value=value, made="", whole="", opts=""))
+    stack.up()
+    assert value in json.dumps(stack.checkpoint().deployment)
+    stack.program(LATER.format(value=value, made="pulumi.Output.secret", whole="pulumi.Output.secret", opts=opts))
+
+    said = stack.preview(diff=True).stdout + stack.up(diff=True).stdout
+
+    assert value not in said
+    stack.up(expect_no_changes=True)
+    stack.refresh(expect_no_changes=True)
+    assert value not in json.dumps(stack.checkpoint().deployment)
+    assert [request.method for request in instances_api.writes] == ["POST"]
+
+
 def test_credentials_from_the_configuration_are_ciphertext_in_the_state(talkative: Harness) -> None:
     """Destroy and refresh need them, and whoever reads the state file does not get them."""
     talkative.program('Instance("box", your_mom="dropbox")')

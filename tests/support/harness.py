@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from pulumi_instances.core import spelling
+from pulumi_instances.core import model
 from pulumi_instances.core.state_format import INSTANCE_TYPE, NATIVE_TYPE, SECRET_SIGNATURE, SIGNATURE_KEY
 from pulumi_instances.core.words import NATIVE
 from pulumi_instances.testing.emulator import Emulator
@@ -300,13 +300,13 @@ class NativeHarness(CliHarness):
         return {
             name: {
                 **resource,
-                **{bag: spelling.ours(resource[bag]) for bag in ("inputs", "outputs") if bag in resource},
+                **{bag: model.from_native(resource[bag]) for bag in ("inputs", "outputs") if bag in resource},
             }
             for name, resource in super().instances().items()
         }
 
     def say(self, message: str) -> str:
-        return re.sub(rf"\b({'|'.join(spelling.NAMES)})\b(=?)", _as_native, message)
+        return re.sub(rf"\b({'|'.join(model.NATIVE_NAMES)})\b(=?)", _as_native, message)
 
 
 def _as_native(found: re.Match[str]) -> str:

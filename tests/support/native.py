@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, status_pb2
 
-from pulumi_instances.core.state_format import NATIVE_TYPE, SECRET
+from pulumi_instances.core.state_format import NATIVE_TYPE
 from tests.support.provider_process import ProviderProcess
 from tests.support.values import Inputs
 
@@ -184,15 +184,6 @@ def settings_of(api: Any) -> Bag:
         "userSecret": api.user_secret,
         "organizationSecret": api.organization_secret,
     }
-
-
-def plain(value: Any) -> Any:
-    """A value without the marks of secrets, as the engine hands it over."""
-    if isinstance(value, Mapping):
-        if SECRET.items() <= value.items():
-            return plain(value["value"])
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def inputs(**changed: Any) -> Inputs:

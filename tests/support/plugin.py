@@ -14,6 +14,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.provider_process import ProviderProcess
+from tests.support.values import plain
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """An unknown value on the wire (sdk/go/common/resource/plugin/rpc.go)."""
@@ -22,12 +23,6 @@ PICKLE: str = serialize_provider(InstanceProvider())
 
 Bag = dict[str, Any]
 """Properties on the wire, without ``__provider``. Numbers are doubles."""
-
-
-def plain(bag: Bag) -> Bag:
-    """The outputs as the engine hands them back: without the marks of secrets."""
-    secrets = {key: bag[key]["value"] for key in ("token", "__account") if isinstance(bag.get(key), dict)}
-    return {**bag, **secrets}
 
 
 class PluginError(Exception):
@@ -115,7 +110,7 @@ class Plugin(ProviderProcess):
 
 def _struct(bag: Bag, pickled: str | None = PICKLE) -> Struct:
     provider = {} if pickled is None else {"__provider": pickled}
-    return ParseDict({**bag, **provider}, Struct())
+    return ParseDict({**plain(bag), **provider}, Struct())
 
 
 def _bag(struct: Struct) -> Bag:

@@ -9,36 +9,20 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.absence import is_young
-from pulumi_instances.api.operations import Operations
-from pulumi_instances.api.retry import Clock
 from pulumi_instances.core import identity, model
-from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AnotherInstance, InstancesError, NotFound, UnexpectedAnswer
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support import account
+from tests.support.account import operations, settings_of
 from tests.support.clock import FakeClock
 
 DROPPED, KEPT = NotFound, UnexpectedAnswer
 
 
-def settings(api: Emulator, **changed: Any) -> Settings:
-    return Settings(api.base_url, api.user_secret, api.organization_secret, max_retries=0, **changed)
-
-
-def operations(api: Emulator, clock: Clock | None = None, **changed: Any) -> Operations:
-    return Operations(settings(api, **changed), clock=clock or FakeClock())
-
-
 def state(api: Emulator, instance_id: str, **changed: Any) -> dict[str, Any]:
     """What the state of an older run of this account holds of an instance."""
-    outputs = {
-        "your_mom": "dropbox",
-        "name": "billing",
-        "token": api.instance(instance_id)["token"],
-        model.ACCOUNT: identity.account_of(settings(api)),
-        model.CREATED: int(time.time()) - 100_000,
-        **changed,
-    }
-    return {key: value for key, value in outputs.items() if value is not None}
+    older = {model.ACCOUNT: identity.account_of(settings_of(api)), model.CREATED: int(time.time()) - 100_000}
+    return account.state_of(api, instance_id, **{**older, **changed})
 
 
 @pytest.fixture
@@ -56,7 +40,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Fault | None, type[Instanc
     "a state that says no account": ({model.ACCOUNT: None}, {}, None, KEPT, "was not the account of this instance"),
     "another account": ({model.ACCOUNT: "x"}, {}, None, KEPT, "check instances:baseUrl and the secrets"),
     "another account, confirmed": ({model.ACCOUNT: "x"}, {"confirm_gone": True}, None, DROPPED, "404"),
-    "a young instance": (YOUNG, {}, None, KEPT, "created less than 120 s ago and may not be visible yet"),
+    "a young instance": (YOUNG, {}, None, KEPT, "created less than 60 s ago and may not be visible yet"),
     "a young instance of another account": (
         {**YOUNG, model.ACCOUNT: "x"},
         {},
@@ -89,7 +73,7 @@ def test_what_it_takes_to_drop_an_instance(
     outputs = {key: value for key, value in {**outputs, **changed}.items() if value is not None}
     if fault is not None:
         api.fail("GET", "/instances", fault, times=9)
-    every = operations(api, **given)
+    every = operations(api, max_retries=0, **given)
     if operation == "delete" and expected is DROPPED:
         every.delete(instance_id, outputs)
         return
@@ -111,41 +95,32 @@ def test_an_instance_that_is_listed_exists(api: Emulator) -> None:
     assert api.writes == []
 
 
-@pytest.mark.parametrize("proven", ["read", "listed", "by nobody"])
+@pytest.mark.parametrize("account_of_other", ["of older secrets", "this one"])
+@pytest.mark.parametrize("proven", ["read", "listed", "created", "by nobody"])
 def test_another_instance_of_the_state_proves_the_account(
-    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str
+    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str, account_of_other: str
 ) -> None:
-    """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more."""
+    """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more.
+
+    An instance that was always here proves no other account: what a resource has that was given the provider of another
+    account still exists.
+    """
     instance_id, outputs = missing
-    other = str(api.add(name="other"))
-    theirs = state(api, other, **{model.ACCOUNT: "of older secrets"})
-    every = operations(api)
-    if proven == "read":
+    other, every = str(api.add(name="other")), operations(api)
+    theirs = state(api, other, **({} if account_of_other == "this one" else {model.ACCOUNT: account_of_other}))
+    if proven == "created":
+        every.create({"your_mom": "dropbox", "name": "new"})
+    elif proven == "read":
         every.read(other, theirs)
     elif proven == "listed":
         every.note_diff(other, theirs, {}, replaced=False)
-    with pytest.raises(NotFound if proven != "by nobody" else UnexpectedAnswer):
-        every.read(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
-
-
-@pytest.mark.parametrize("proven", ["read", "listed", "created"])
-def test_an_instance_that_was_always_here_proves_no_other_account(
-    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str
-) -> None:
-    """A resource that was given the provider of another account, which has instances of the state, still exists."""
-    instance_id, outputs = missing
-    every = operations(api)
-    if proven == "created":
-        every.create({"your_mom": "dropbox", "name": "other"})
-    else:
-        other = str(api.add(name="other"))
-        if proven == "read":
-            every.read(other, state(api, other))
-        else:
-            every.note_diff(other, state(api, other), {}, replaced=False)
+    if proven in ("read", "listed") and account_of_other == "of older secrets":
+        with pytest.raises(NotFound):
+            every.read(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
+        return
     for call in (every.read, every.delete):
         with pytest.raises(UnexpectedAnswer, match="shows no other instance of that account, so nothing is dropped"):
-            call(instance_id, {**outputs, model.ACCOUNT: "elsewhere"})
+            call(instance_id, {**outputs, model.ACCOUNT: "of older secrets"})
 
 
 @pytest.mark.parametrize(("confirmed", "looks"), [(False, 3), (True, 2)])
@@ -173,9 +148,7 @@ def test_a_delete_that_was_repeated_needs_no_age(api: Emulator) -> None:
     instance_id = str(api.add(name="billing"))
     outputs = state(api, instance_id, **YOUNG)
     api.fail("DELETE", None, Fault.drop_after())
-    Operations(Settings(api.base_url, api.user_secret, api.organization_secret), clock=FakeClock()).delete(
-        instance_id, outputs
-    )
+    operations(api).delete(instance_id, outputs)
     assert api.instances() == []
 
 
@@ -220,22 +193,6 @@ def test_nothing_is_done_to_another_instance(
             assert value not in text
     assert api.writes == []
     assert caplog.records == []
-
-
-@pytest.mark.parametrize("operation", ["read", "delete"])
-def test_a_confirmed_one_is_dropped_and_the_other_left_alone(
-    api: Emulator, stranger: tuple[str, dict[str, Any]], operation: str
-) -> None:
-    """The user has looked: ours no longer exists."""
-    instance_id, outputs = stranger
-    every = operations(api, confirm_gone=True)
-    if operation == "read":
-        with pytest.raises(NotFound):
-            every.read(instance_id, outputs)
-    else:
-        every.delete(instance_id, outputs)
-    assert api.writes == []
-    assert len(api.instances()) == 1
 
 
 def test_a_new_token_is_taken_over_where_mark_account_and_connector_fit(

@@ -9,49 +9,40 @@ from pulumi_instances.core import config
 from tests.support.mocks import declare
 
 
-def declared(*names: str) -> None:
-    """A program with these accounts."""
+def declared(name: str) -> None:
+    """A program with this account."""
 
     def program() -> None:
-        for name in names:
-            account(name, base_url="https://x.example", user_secret="u", organization_secret="o")
+        account(name, base_url="https://x.example", user_secret="u", organization_secret="o")
 
     declare(program)
 
 
-@pytest.mark.parametrize("name", ["eu", "EU-2", "a_b", "created", "create_2", "createeu", "timeout", "max", "defaults"])
+@pytest.mark.parametrize(
+    "name", ["eu", "eu-2", "7", "created", "create-2", "createeu", "timeout", "defaults", "default-eu"]
+)
 def test_a_name_may_be(name: str) -> None:
-    """A name consists of letters, digits, - and _."""
+    """A name consists of lower-case letters, digits and -."""
     declared(name)
 
 
-@pytest.mark.parametrize("name", ["create", "CREATE", "eu-create", "eu_Create", "a-b-create", "a--create"])
+@pytest.mark.parametrize("name", ["create", "eu-create", "a-b-create", "a--create"])
 def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
     """`createTimeout` of one would be `timeout` of the other."""
     with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would also belong to"):
         declared(name)
 
 
-@pytest.mark.parametrize("name", ["default", "default_eu", "default_0_1_0"])
-def test_a_name_that_the_engine_gives_is_refused(name: str) -> None:
+def test_a_name_that_the_engine_gives_is_refused() -> None:
     """The native package would take it for the account of the stack, with the variables of that."""
     with pytest.raises(ValueError, match="is one that the Pulumi engine gives to the account of the stack"):
-        declared(name)
+        declared("default")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b"])
+@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b", "a_b", "EU", "eU", "default_eu", "eu\n"])
 def test_a_name_of_other_characters_is_refused(name: str) -> None:
-    """They could not be distinguished in a variable."""
-    with pytest.raises(ValueError, match="use only letters, digits, - and _"):
-        declared(name)
-
-
-@pytest.mark.parametrize("pair", [("a-b", "a_b"), ("eu", "EU"), ("a--b", "a-_b")])
-def test_two_spellings_of_one_prefix_are_refused(pair: tuple[str, str]) -> None:
-    """This applies within one program; another program of this process may use the other spelling."""
-    with pytest.raises(ValueError, match=f"also belongs to the account '{pair[0]}'"):
-        declared(*pair)
-    for name in pair:
+    """Variables do not tell them apart: those of ``a_b`` would be those of ``a-b``, in another process."""
+    with pytest.raises(ValueError, match="use only lower-case letters, digits and -"):
         declared(name)
 
 

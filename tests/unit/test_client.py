@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
 from importlib.metadata import version
@@ -15,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pulumi_instances.api import transport
 from pulumi_instances.api.client import Client
@@ -63,6 +62,13 @@ def settings(base_url: str, **changed: Any) -> Settings:
     return replace(Settings(base_url, USER, ORGANIZATION, timeout=10, create_timeout=10, max_retries=2), **changed)
 
 
+@contextmanager
+def served(*steps: Answer, **changed: Any) -> Iterator[tuple[Client, ScriptedServer]]:
+    """A client that waits in no time, and the server that answers it by these steps."""
+    with ScriptedServer(*steps) as server:
+        yield Client(settings(server.base_url, **changed), clock=FakeClock()), server
+
+
 def outcome(client: Client, call: str) -> type[InstancesError] | None:
     """The type of error that a call ends in, or None."""
     try:
@@ -88,7 +94,7 @@ def _rows() -> Iterator[Any]:
         yield from (pytest.param(call, step, effort, error, id=f"{call}: {what}") for call in calls)
 
     everything, idempotent = list(CALLS), ["GET", "LIST", "PUT", "DELETE"]
-    for status in (400, 402, 405, 406, 409, 413, 415, 418, 422, 451):
+    for status in (400, 405, 409, 415, 422):
         yield from row(everything, str(status), answer(status, error_body()), ONCE, StatusError)
     yield from row(everything, "401", answer(401, error_body()), ONCE, Unauthorized)
     yield from row(everything, "403", answer(403, error_body()), ONCE, Forbidden)
@@ -107,9 +113,6 @@ def _rows() -> Iterator[Any]:
     for status in (408, 502, 503, 504, 520, 524):
         yield from row(idempotent, str(status), answer(status, HTML), TWICE_MORE, ServerError)
         yield from row(["POST"], str(status), answer(status, HTML), ONCE, AnswerLost)
-    for status in (301, 302, 307, 308):
-        redirect = answer(status, Location="http://127.0.0.1:9/elsewhere")
-        yield from row(everything, str(status), redirect, ONCE, UnexpectedAnswer)
 
     for what, step in (
         ("connection reset", Answer(then="reset")),
@@ -177,15 +180,6 @@ def test_a_refused_connection_is_tried_again(call: str) -> None:
     assert clock.slept == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("call", ["GET", "LIST", "PUT", "POST"])
-def test_a_retry_that_succeeds_is_a_success(call: str) -> None:
-    """Nothing of the first failure is left."""
-    good = answer(200, [INSTANCE] if call == "LIST" else INSTANCE)
-    with ScriptedServer(answer(429), good) as server:
-        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is None
-        assert len(server.received) == 2
-
-
 @pytest.mark.parametrize("call", CALLS)
 def test_without_retries_everything_is_sent_once(call: str) -> None:
     """`maxRetries` 0 is honoured."""
@@ -195,59 +189,39 @@ def test_without_retries_everything_is_sent_once(call: str) -> None:
         assert (len(server.received), clock.slept) == (1, [])
 
 
-@pytest.mark.parametrize("first", [Answer(then="reset"), answer(502, HTML), answer(503)])
-@pytest.mark.parametrize("gone", [404, 410])
-def test_a_delete_answered_not_found_on_the_second_try_says_so(first: Answer, gone: int) -> None:
-    """The first try may have taken effect, and only its answer was lost."""
-    with ScriptedServer(first, answer(gone, error_body())) as server:
-        with pytest.raises(NotFound) as error:
-            Client(settings(server.base_url), clock=FakeClock()).delete("7")
-        assert error.value.repeated
-        assert [request.method for request in server.received] == ["DELETE", "DELETE"]
+SECOND_TRY: dict[str, tuple[str, Answer, Answer, type[InstancesError], bool]] = {
+    "lost": ("DELETE", Answer(then="reset"), answer(404, error_body()), NotFound, True),
+    "of a proxy": ("DELETE", answer(502, HTML), answer(410, error_body()), NotFound, True),
+    "down": ("DELETE", answer(503), answer(404, error_body()), NotFound, True),
+    "never acted on": ("DELETE", answer(429), answer(404, error_body()), NotFound, False),
+    "a proxy's 404": ("DELETE", Answer(then="reset"), answer(404, HTML), UnexpectedAnswer, False),
+    "a GET": ("GET", Answer(then="reset"), answer(404, error_body()), NotFound, False),
+    "a PUT": ("PUT", Answer(then="reset"), answer(404, error_body()), NotFound, False),
+}
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "error"),
-    [
-        (answer(429), answer(404, error_body()), NotFound),
-        (Answer(then="reset"), answer(404, HTML), UnexpectedAnswer),
-    ],
-    ids=["never acted on", "a proxy's 404"],
-)
-def test_a_delete_that_was_not_acted_on_does_not(first: Answer, second: Answer, error: type[Exception]) -> None:
-    """Only the API's own 404, after a try that may have taken effect, counts as done."""
-    with ScriptedServer(first, second) as server, pytest.raises(error) as raised:
-        Client(settings(server.base_url), clock=FakeClock()).delete("7")
-    assert not getattr(raised.value, "repeated", False)
-
-
-@pytest.mark.parametrize("call", ["GET", "PUT"])
-def test_not_found_on_the_second_try_is_not_found(call: str) -> None:
-    """Only a DELETE may have caused it."""
-    with ScriptedServer(Answer(then="reset"), answer(404, error_body())) as server:
-        assert outcome(Client(settings(server.base_url), clock=FakeClock()), call) is NotFound
+@pytest.mark.parametrize("what", SECOND_TRY)
+def test_a_delete_that_may_have_taken_effect_says_so(what: str) -> None:
+    """Only the API's own 404 to a second DELETE, after a try that it may have acted on, counts as done."""
+    call, first, second, error, repeated = SECOND_TRY[what]
+    with ScriptedServer(first, second) as server:
+        with pytest.raises(error) as raised:
+            CALLS[call](Client(settings(server.base_url), clock=FakeClock()))
+        assert len(server.received) == 2
+    assert getattr(raised.value, "repeated", False) is repeated
 
 
 # waiting
 
 
-def test_waits_grow_and_are_capped() -> None:
-    """They begin at half a second and double each time, up to twenty seconds."""
-    with ScriptedServer(answer(503)) as server:
-        clock = FakeClock()
-        with pytest.raises(ServerError):
-            Client(settings(server.base_url, max_retries=8, timeout=1000), clock=clock).get("7")
-    assert clock.slept == [0.5, 1, 2, 4, 8, 16, 20, 20]
-
-
 @pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
-def test_waits_are_jittered(jitter: float, share: float) -> None:
-    """A wait is between half of its length and all of it, so that many clients do not come back at once."""
+def test_waits_grow_are_capped_and_jittered(jitter: float, share: float) -> None:
+    """They double up to twenty seconds. Each is between half of that and all of it: clients do not come at once."""
     with ScriptedServer(answer(503)) as server:
         clock = FakeClock(jitter)
         with pytest.raises(ServerError):
-            Client(settings(server.base_url), clock=clock).get("7")
-    assert clock.slept == [0.5 * share, 1.0 * share]
+            Client(settings(server.base_url, max_retries=8, timeout=1000), clock=clock).get("7")
+    assert clock.slept == [seconds * share for seconds in (0.5, 1, 2, 4, 8, 16, 20, 20)]
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -260,14 +234,6 @@ def test_retry_after_in_seconds_is_followed(status: int, value: str, slept: floa
     assert sum(clock.slept) == pytest.approx(slept)
 
 
-def test_retry_after_as_a_date_is_followed() -> None:
-    """This is the other form of RFC 9110, 10.2.3; a date that has passed means at once."""
-    an_hour = seconds_of(formatdate(time.time() + 3600, usegmt=True))
-    assert an_hour is not None
-    assert 3500 < an_hour <= 3600
-    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-
-
 YEAR = "Wed, 21 Oct 99999999999999 07:28:00 GMT"
 
 
@@ -275,15 +241,10 @@ YEAR = "Wed, 21 Oct 99999999999999 07:28:00 GMT"
     "value", [None, "", "soon", "1.5", "9" * 400, "9" * 5000, "Wed, 99 Oct 2015 07:28:00 GMT", YEAR]
 )
 def test_nonsense_is_no_wait(value: str | None) -> None:
-    """Then our own wait is used."""
+    """Then our own wait is used. A date is understood (RFC 9110, 10.2.3); one that has passed means at once."""
     assert seconds_of(value) is None
-
-
-@given(st.text() | st.integers().map(str) | st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S GMT")))
-def test_any_retry_after_is_understood_or_ignored(value: str) -> None:
-    """It never causes an error, or a wait that is negative or endless."""
-    wait = seconds_of(value)
-    assert wait is None or 0 <= wait < float("inf")
+    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert seconds_of(formatdate(time.time() + 3600, usegmt=True)) == pytest.approx(3600, abs=100)
 
 
 @pytest.mark.parametrize(("call", "status"), [("GET", 429), ("POST", 429), ("GET", 503)])
@@ -326,18 +287,6 @@ def test_a_long_wait_is_said(status: int, said: str, caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [said]
 
 
-def test_a_429_slows_all_calls_of_the_account_and_of_no_other() -> None:
-    """The API has asked the account to slow down, not the one request."""
-    with ScriptedServer(answer(429, Retry_After="5"), answer(200, INSTANCE)) as server:
-        slow, other = FakeClock(), FakeClock()
-        limited = Client(settings(server.base_url, max_retries=0), clock=slow)
-        with pytest.raises(RateLimited):
-            limited.get("7")
-        assert slow.slept == []
-        Client(settings(server.base_url), clock=other).get("7")
-        assert other.slept == []
-
-
 def test_requests_per_second_are_spaced() -> None:
     """With `maxRequestsPerSecond` 2 the first request goes out at once and each other one half a second later."""
     with ScriptedServer(answer(200, INSTANCE)) as server:
@@ -353,8 +302,7 @@ def test_requests_per_second_are_spaced() -> None:
 
 def test_the_requests_are_those_of_the_document() -> None:
     """Each operation has the documented method, path, headers and body."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE)) as (client, server):
         for call in ("GET", "PUT", "DELETE", "POST"):
             CALLS[call](client)
         assert [(request.method, request.path) for request in server.received] == [
@@ -401,8 +349,7 @@ def test_no_netrc_replaces_the_secrets(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_no_cookie_is_kept() -> None:
     """Each request stands for itself; a session cookie would tie threads together."""
-    with ScriptedServer(answer(200, INSTANCE, Set_Cookie="session=1; Path=/")) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE, Set_Cookie="session=1; Path=/")) as (client, server):
         client.get("7")
         client.get("7")
         assert [request.headers.get("cookie") for request in server.received] == [None, None]
@@ -418,17 +365,7 @@ def test_a_redirect_is_not_followed(call: str, status: int) -> None:
     ):
         with pytest.raises(UnexpectedAnswer, match=rf"{status}, a redirect, which is not followed"):
             CALLS[call](Client(settings(server.base_url), clock=FakeClock()))
-        assert other.received == []
-
-
-def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read by `requests`."""
-    with ScriptedServer(answer(200, INSTANCE)) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.address)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        Client(settings("http://api.example.com/v2")).get("7")
-        assert [request.path for request in proxy.received] == ["http://api.example.com/v2/instances/7"]
+        assert (len(server.received), other.received) == (1, [])
 
 
 PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
@@ -451,14 +388,6 @@ def test_no_proxy_sees_a_request_to_loopback(host: str, no_proxy: str | None, mo
         assert (proxy.received, proxy.connections) == ([], 0)
 
 
-def test_the_authorities_of_the_environment_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """REQUESTS_CA_BUNDLE applies to loopback as well."""
-    context, authority = self_signed(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-    with ScriptedServer(answer(200, INSTANCE), tls=context) as server:
-        assert Client(settings(server.base_url)).get("7") == FOUND
-
-
 STRANGE_HEADERS = {
     "Location that is no URL": (302, b"Location: http://[::1"),
     "Location that is not UTF-8": (302, b"Location: http://h\xff\xfe/"),
@@ -470,7 +399,7 @@ STRANGE_HEADERS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", ["GET", "POST"])
 @pytest.mark.parametrize(("status", "header"), STRANGE_HEADERS.values(), ids=STRANGE_HEADERS)
 def test_a_strange_header_is_no_reason_to_fall_over(call: str, status: int, header: bytes) -> None:
     """Every failure is an error of ours: anything else would hide that a POST may have taken effect."""
@@ -501,44 +430,22 @@ def test_an_unforeseen_exception_is_a_failure_of_ours(
     assert USER not in str(caught.value)
 
 
-@pytest.mark.parametrize("call", ["GET", "POST"])
-def test_the_body_of_a_redirect_is_bounded(call: str) -> None:
-    """The test covers its time; the bound on its size is the same code as for any other answer."""
-    head = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 999999\r\n\r\n"
-    with ScriptedServer(Answer(head, "drip")) as server:
-        client = Client(settings(server.base_url, timeout=0.5, create_timeout=0.5, max_retries=0))
-        with pytest.raises(InstancesError, match="did not end in time"):
-            CALLS[call](client)
-
-
-@pytest.mark.parametrize("bad", ["", "../7", "7/..", "7?x", "x", "-7"])
-@pytest.mark.parametrize("method", ["get", "delete", "put"])
-def test_no_request_is_built_from_a_crafted_id(method: str, bad: str) -> None:
+@pytest.mark.parametrize("bad", ["", "../7"])
+def test_no_request_is_built_from_a_crafted_id(bad: str) -> None:
     """An empty id would address the whole collection."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
-        arguments = [bad, {"name": "x", "tags": []}] if method == "put" else [bad]
-        with pytest.raises(InputError):
-            getattr(client, method)(*arguments)
+    with served(answer(200, INSTANCE)) as (client, server):
+        for call in (client.get, client.delete, lambda key: client.put(key, {"name": "x", "tags": []})):
+            with pytest.raises(InputError):
+                call(bad)
         assert server.received == []
 
 
 # connections
 
 
-def test_one_connection_serves_many_requests() -> None:
-    """TLS handshakes cost more than the requests."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
-        for call in ("GET", "PUT", "POST", "DELETE", "GET"):
-            CALLS[call](client)
-        assert (len(server.received), server.connections) == (5, 1)
-
-
 def test_threads_share_the_pool() -> None:
     """There is at most one connection for each working thread, whatever the number of requests."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, INSTANCE)) as (client, server):
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda _: client.get("7"), range(64)))
         assert len(server.received) == 64
@@ -571,15 +478,20 @@ def test_an_answer_of_the_largest_size_is_taken(monkeypatch: pytest.MonkeyPatch)
         assert Client(settings(server.base_url)).get("7") == FOUND
 
 
-@pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", CHUNKED + b"fffff\r\n"]
-)
+TRICKLES = {
+    "announced": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+    "not announced": b"HTTP/1.1 200 OK\r\n\r\n",
+    "chunked": CHUNKED + b"fffff\r\n",
+    "redirect": b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 999999\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("what", TRICKLES)
 @pytest.mark.parametrize("call", ["GET", "POST"])
-def test_a_trickle_without_end_is_given_up(call: str, head: bytes) -> None:
+def test_a_trickle_without_end_is_given_up(call: str, what: str) -> None:
     """The timeout bounds the whole answer, not each byte of it."""
-    expected = AnswerLost if call == "POST" else ConnectionFailed
-    with ScriptedServer(Answer(head, "drip")) as server:
-        client = Client(settings(server.base_url, timeout=0.5, create_timeout=0.5))
+    head, expected = TRICKLES[what], AnswerLost if call == "POST" and what != "redirect" else ConnectionFailed
+    with served(Answer(head, "drip"), timeout=0.5, create_timeout=0.5) as (client, server):
         with pytest.raises(expected, match="the answer did not end in time"):
             CALLS[call](client)
         assert len(server.received) == 1
@@ -617,8 +529,7 @@ def test_chunked_and_compressed_answers_are_read() -> None:
     body = json.dumps(INSTANCE).encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:])) + b"0\r\n\r\n"
     packed = answer(200, gzip.compress(body), Content_Encoding="gzip")
-    with ScriptedServer(Answer(CHUNKED + chunks), packed) as server:
-        client = Client(settings(server.base_url))
+    with served(Answer(CHUNKED + chunks), packed) as (client, server):
         assert [client.get("7"), client.get("7")] == [FOUND, FOUND]
         assert server.connections == 1
 
@@ -686,8 +597,7 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(status: int) -> None:
     """This covers the account's secrets and those that the client was told to hide."""
     words = f"bad header User {USER}, Organization {ORGANIZATION}; bad code 0ne-time-c0de"
     body = {"message": words, "providerMessage": words, "requestId": USER}
-    with ScriptedServer(answer(status, body)) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(status, body)) as (client, _):
         client.hide(["0ne-time-c0de"])
         with pytest.raises(InstancesError) as caught:
             CALLS["POST"](client)
@@ -766,176 +676,127 @@ def client_of(api: Emulator, **changed: Any) -> Client:
     return Client(settings(api.base_url, **{**secrets, **changed}), clock=FakeClock())
 
 
-def test_the_five_operations_against_the_api(api: Emulator) -> None:
-    """They are create, read, list, update and delete."""
-    client = client_of(api)
-    made = client.post({"name": "n", "your_mom": {"key": "box"}, "tags": ["a"]})
-    instance_id = made["id"]
-    assert client.get(instance_id)["token"] == made["token"]
-    assert [item["id"] for item in client.list_all()] == [instance_id]
-    assert client.put(instance_id, {"name": "m", "tags": ["b"]})["name"] == "m"
-    assert api.instance(instance_id)["tags"] == ["b"]
-    client.delete(instance_id)
-    assert api.instances() == []
-    with pytest.raises(NotFound):
-        client.delete(instance_id)
-    assert client.list_all() == []
-
-
-def test_wrong_secrets_are_unauthorized(api: Emulator) -> None:
-    """The request is sent only once."""
-    with pytest.raises(Unauthorized, match="401"):
-        client_of(api, user_secret="wr0ng-secret").get("7")
-    assert len(api.requests) == 1
-
-
 @pytest.mark.parametrize(("objects", "page", "pages"), [(0, 2, 1), (1, 2, 1), (5, 2, 3), (4, 2, 2), (3, 200, 1)])
 def test_a_list_is_followed_over_all_its_pages(objects: int, page: int, pages: int) -> None:
-    """The paging headers lead from page to page; the last one may be exactly full."""
+    """The paging headers lead from page to page; the last one may be exactly full. One that fails is repeated alone."""
     with Emulator(page_size=page) as api:
         ids = [api.add(name=f"n{number}") for number in range(objects)]
+        api.fail("GET", "/instances", Fault.status(503))
         assert sorted(int(item["id"]) for item in client_of(api).list_all()) == ids
-        assert pages <= len(api.requests) <= pages + 1
+        assert pages + 1 <= len(api.requests) <= pages + 2
 
 
-def test_an_empty_list_may_be_answered_with_404() -> None:
-    """The live services do so."""
-    with Emulator(empty_list_404=True) as api:
-        assert client_of(api, dialect=DIALECTS["elements"]).list_all() == []
-        assert [request.status for request in api.requests] == [404]
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: 404 .*; {UnexpectedAnswer.advice}$"):
-            client_of(api).list_all()
-
-
-@pytest.mark.parametrize("status", [404, 410])
-@pytest.mark.parametrize(
-    ("dialect", "announced", "said"),
-    [
-        ("default", None, f"^list instances: page 2: {{status}} .*; {UnexpectedAnswer.advice}$"),
-        ("elements", "2", "^list instances: 2 instances are announced, and 1 shown"),
-        ("elements", "1", None),
-        ("elements", None, None),
-    ],
-)
-def test_a_later_page_that_is_missing_is_an_empty_one_only_where_lists_are(
-    dialect: str, announced: str | None, said: str | None, status: int
-) -> None:
-    """The live services give the way to a next page on a last one that is full, and answer 404 there."""
-    headers: dict[str, Any] = {"elements_next_page_token": "2"}
-    headers |= {"elements_total_count": announced} if announced else {}
-    with ScriptedServer(answer(200, [INSTANCE], **headers), answer(status, error_body())) as server:
-        client = Client(settings(server.base_url, dialect=DIALECTS[dialect]))
-        if said is None:
-            assert len(client.list_all()) == 1
-            return
-        with pytest.raises(UnexpectedAnswer, match=said.format(status=status)):
-            client.list_all()
-
-
-def test_a_page_that_fails_is_repeated_alone() -> None:
-    """The pages before it are not read again, and no page is lost."""
-    with Emulator(page_size=2) as paged:
-        ids = [paged.add(name=f"n{number}") for number in range(4)]
-        paged.fail("GET", "/instances", Fault.status(503))
-        assert sorted(int(item["id"]) for item in client_of(paged).list_all()) == ids
-
-
-def _page(*ids: int, then: str | None = None, total: int | None = None) -> Answer:
+def _page(*ids: int, then: str | None = None, total: int | str | None = None) -> Answer:
     headers: dict[str, Any] = {"elements_next_page_token": then, "elements_total_count": total}
     given = {name: str(value) for name, value in headers.items() if value is not None}
     return answer(200, [{**INSTANCE, "id": number} for number in ids], announced=None, **given)
 
 
-ENDLESS = {
-    "the same page for ever": [_page(1, then="again")],
-    "an empty page that leads on": [_page(then="a"), _page(1)],
-    "a later empty page that leads on": [_page(1, then="a"), _page(then="b"), _page(2)],
-    "a later page without new ids": [_page(1, 2, then="a"), _page(2, then="b"), _page(3)],
-    "a last page without new ids": [_page(1, 2, then="a"), _page(2)],
-}
-
-
-@pytest.mark.parametrize("steps", ENDLESS.values(), ids=ENDLESS)
-def test_a_list_that_leads_nowhere_is_an_error(steps: list[Answer]) -> None:
-    """It is not followed for ever, and never counts as a whole list."""
-    with ScriptedServer(*steps) as server:
-        with pytest.raises(
-            UnexpectedAnswer, match=f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
-        ):
-            Client(settings(server.base_url)).list_all()
-        assert len(server.received) <= 3
-
-
-@pytest.mark.parametrize(
-    "steps", [[_page()], [_page(1, then="a"), _page()], [_page(1, 2, then="a"), _page(2, 3)]], ids=["1", "2", "overlap"]
-)
-def test_a_list_may_end_with_an_empty_page_or_overlap(steps: list[Answer]) -> None:
-    """The last page may be exactly full, and a list may change while it is read."""
-    with ScriptedServer(*steps) as server:
-        Client(settings(server.base_url)).list_all()
-        assert len(server.received) == len(steps)
-
-
-def test_a_first_page_without_any_id_is_a_list() -> None:
-    """Only a later page has to bring something new."""
-    with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
-        assert Client(settings(server.base_url)).list_all(lenient=True) == []
-
-
 def test_strange_objects_in_a_listing_are_an_error_or_left_out() -> None:
     """A look-up must not overlook one; for the rest they are not ours, whatever they contain."""
     strange: list[Any] = [{}, {"id": "x"}, {"id": None, "name": "billing"}, {"id": 5, "name": 5}, {"id": 6, "tags": 7}]
-    with ScriptedServer(answer(200, [*strange, INSTANCE])) as server:
-        client = Client(settings(server.base_url))
+    with served(answer(200, [*strange, INSTANCE])) as (client, server):
         assert client.list_all(lenient=True) == [FOUND]
         with pytest.raises(UnexpectedAnswer, match="the answer holds an instance without a numeric id"):
             client.list_all()
+    with ScriptedServer(answer(200, [{"id": "odd"}])) as server:
+        assert Client(settings(server.base_url)).list_all(lenient=True) == [], (
+            "only a later page has to bring something"
+        )
 
 
-COUNTED: dict[str, tuple[list[Answer], str | None]] = {
+ENDLESS = f"has nothing new, so the list would never end; {UnexpectedAnswer.advice}$"
+LISTS: dict[str, tuple[list[Answer], list[int] | str]] = {
+    "the same page for ever": ([_page(1, then="again")], ENDLESS),
+    "an empty page that leads on": ([_page(then="a"), _page(1)], ENDLESS),
+    "a later empty page that leads on": ([_page(1, then="a"), _page(then="b"), _page(2)], ENDLESS),
+    "a later page without new ids": ([_page(1, 2, then="a"), _page(2, then="b"), _page(3)], ENDLESS),
+    "a last page without new ids": ([_page(1, 2, then="a"), _page(2)], ENDLESS),
+    "no instance": ([_page()], []),
+    "a last page that is empty": ([_page(1, then="a"), _page()], [1]),
+    "pages that overlap": ([_page(1, 2, then="a"), _page(2, 3)], [1, 2, 2, 3]),
     "fewer than announced": ([_page(1, 2, 3, total=5)], "5 instances are announced, and 3 shown; run again later"),
     "none of those announced": ([_page(total=5)], "5 instances are announced, and 0 shown"),
     "fewer in two pages": ([_page(1, 2, then="a", total=5), _page(3, total=5)], "5 instances are announced, and 3"),
     "one of them twice": ([_page(1, 2, then="a", total=4), _page(2, 3, total=4)], "4 instances are announced, and 3"),
-    "as many": ([_page(1, 2, then="a", total=3), _page(3, total=3)], None),
-    "more, since one was made meanwhile": ([_page(1, 2, then="a", total=2), _page(3, total=3)], None),
-    "fewer, since one was deleted meanwhile": ([_page(1, 2, then="a", total=4), _page(3, total=3)], None),
+    "as many": ([_page(1, 2, then="a", total=3), _page(3, total=3)], [1, 2, 3]),
+    "more, since one was made meanwhile": ([_page(1, 2, then="a", total=2), _page(3, total=3)], [1, 2, 3]),
+    "fewer, since one was deleted meanwhile": ([_page(1, 2, then="a", total=4), _page(3, total=3)], [1, 2, 3]),
+    "an absurd number": ([_page(1, 2, 3, total="9" * 5000)], [1, 2, 3]),
     "announced on the first page only": ([_page(1, 2, then="a", total=4), _page(3)], "4 instances are announced"),
 }
 
 
-@pytest.mark.parametrize("what", COUNTED)
-def test_a_list_with_fewer_instances_than_announced_is_not_whole(what: str) -> None:
-    """It must never prove that an instance is missing, or that it did not exist before."""
-    steps, fault = COUNTED[what]
-    with ScriptedServer(*steps) as server:
-        client = Client(settings(server.base_url))
-        if fault is None:
-            assert [instance["id"] for instance in client.list_all()] == ["1", "2", "3"]
+@pytest.mark.parametrize("what", LISTS)
+def test_a_list_is_whole_or_an_error(what: str) -> None:
+    """It is not followed for ever. One that lacks something never proves that an instance is missing."""
+    steps, expected = LISTS[what]
+    with served(*steps) as (client, server):
+        if isinstance(expected, list):
+            assert [instance["id"] for instance in client.list_all()] == [str(number) for number in expected]
+            assert len(server.received) == len(steps)
             return
-        with pytest.raises(UnexpectedAnswer, match=f"^list instances: {fault}"):
+        with pytest.raises(UnexpectedAnswer, match=f"^list instances: .*{expected}"):
+            client.list_all()
+        assert len(server.received) <= 3
+
+
+MISSING_PAGE = f"{{status}} .*; {UnexpectedAnswer.advice}$"
+NO_PAGE: dict[str, tuple[str, list[Answer], list[str] | str]] = {
+    "the first": ("default", [], f"^list instances: {MISSING_PAGE}"),
+    "a later one": (
+        "default",
+        [_page(7, then="2")],
+        f"^list instances: page 2: {{status}} .*; {UnexpectedAnswer.advice}$",
+    ),
+    "the first of live services": ("elements", [], []),
+    "a later one of live services": ("elements", [_page(7, then="2")], ["7"]),
+    "a later one, and all are shown": ("elements", [_page(7, then="2", total=1)], ["7"]),
+    "a later one that is announced": (
+        "elements",
+        [_page(7, then="2", total=2)],
+        "2 instances are announced, and 1 shown",
+    ),
+}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("what", NO_PAGE)
+def test_a_page_that_is_missing_is_an_empty_one_only_where_lists_are(what: str, status: int) -> None:
+    """The live services answer 404 to an empty list, and on a last page that is full they give the way to a next."""
+    dialect, steps, expected = NO_PAGE[what]
+    with served(*steps, answer(status, error_body()), dialect=DIALECTS[dialect]) as (client, _):
+        if isinstance(expected, list):
+            assert [instance["id"] for instance in client.list_all()] == expected
+            return
+        with pytest.raises(UnexpectedAnswer, match=expected.format(status=status)):
             client.list_all()
 
 
 def test_a_filtered_list_may_have_fewer() -> None:
     """What the count is about where a service filters is not documented."""
-    with ScriptedServer(_page(1, total=5)) as server:
-        client = Client(settings(server.base_url, dialect=DIALECTS["elements"]))
+    with served(_page(1, total=5), dialect=DIALECTS["elements"]) as (client, _):
         assert client.list_all(text="x")
 
 
-@pytest.mark.parametrize("shown", [8, "8", "07", "7", 7])
-def test_the_answer_to_a_get_is_about_the_instance_that_was_asked_for(shown: object) -> None:
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ({"id": 8}, "the answer is about instance 8"),
+        ({"id": "8"}, "the answer is about instance 8"),
+        ({"id": 7, "valid": "yes"}, "the answer holds an instance whose `valid` is a string"),
+        ({"id": "07"}, None),
+        ({"id": 7}, None),
+    ],
+)
+def test_the_answer_to_a_get_is_about_the_instance_that_was_asked_for(shown: dict[str, Any], said: str | None) -> None:
     """A cache or a proxy may have mixed them up."""
-    with ScriptedServer(answer(200, {**INSTANCE, "id": shown})) as server:
-        expected = UnexpectedAnswer if shown in (8, "8") else None
-        assert outcome(Client(settings(server.base_url)), "GET") is expected
-
-
-def test_an_absurd_count_of_instances_does_not_matter() -> None:
-    """It is only displayed."""
-    with ScriptedServer(answer(200, [INSTANCE], elements_total_count="9" * 5000)) as server:
-        assert Client(settings(server.base_url)).list_all() == [FOUND]
+    with served(answer(200, {**INSTANCE, **shown})) as (client, _):
+        if said is None:
+            assert client.get("7") == FOUND
+            return
+        with pytest.raises(UnexpectedAnswer, match=f"^read instance 7: {said}"):
+            client.get("7")
 
 
 def test_the_token_of_the_next_page_is_quoted() -> None:

@@ -18,6 +18,7 @@ from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.lifecycle import InstanceProvider
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.account import configured
 from tests.support.values import inputs, outputs
 
 
@@ -106,7 +107,11 @@ def test_a_program_whose_look_ups_ask_another_account_is_refused(
     api: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is sent. Another spelling of the URL is the same account."""
-    theirs = {f"instances:{key}": value for key, value in _settings(api).items()}
+    theirs = {
+        "instances:baseUrl": api.base_url,
+        "instances:userSecret": api.user_secret,
+        "instances:organizationSecret": api.organization_secret,
+    }
     asked = identity.account_of(config.load({**theirs, "instances:baseUrl": f"{api.base_url}/"}.get, {}))
     ours = EngineCalls()
     ours.configure(theirs.get)
@@ -124,9 +129,7 @@ def test_a_program_whose_look_ups_ask_another_account_is_refused(
 
 def test_what_is_missing_is_told_with_advice_that_fits(api: Emulator) -> None:
     """A refresh helps where a state holds it, and nowhere else. Names are written as the program has them."""
-    calls = EngineCalls()
-    config = {f"instances:{key}": value for key, value in _settings(api).items()}
-    calls.configure(config.get)
+    calls = configured(api)
     with pytest.raises(NotFound, match=r"^create instance '日\\u202e本': .*dropboxx.*; check the id or c") as wrong:
         calls.create(inputs(name="日\u202e本", your_mom="dropboxx"))
     assert "refresh" not in str(wrong.value)
@@ -134,20 +137,10 @@ def test_what_is_missing_is_told_with_advice_that_fits(api: Emulator) -> None:
         calls.update("4999", outputs(), inputs(name="other"))
 
 
-def _settings(api: Emulator) -> dict[str, str]:
-    return {
-        "baseUrl": api.base_url,
-        "userSecret": api.user_secret,
-        "organizationSecret": api.organization_secret,
-        "maxRetries": "0",
-    }
-
-
 def test_what_is_made_of_a_secret_name_is_not_shown(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """An output may be a secret, and what the service makes of it is as good as the secret."""
     api.alter(str.upper)
-    calls = EngineCalls()
-    calls.configure({f"instances:{key}": value for key, value in _settings(api).items()}.get)
+    calls = configured(api)
     given = inputs(name="s3cret-name", tags=["eu"])
     checked, _ = calls.check({}, {**given, model.FROM_OUTPUTS: ["name"]})
     made = calls.create(checked)

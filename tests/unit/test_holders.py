@@ -1,4 +1,4 @@
-"""Which resource of a run holds which instance, from what the engine shows of it."""
+"""Which resource of a run holds which instance: what `test_creation` and `test_adoption` do not show of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from pulumi_instances.core.marks import Place, line_of
 from tests.support.marks import mark_of
 
 CRM, BOX = (line_of(Place("shop", "dev", "", name)) for name in ("crm", "box"))
-OF_CRM, OF_BOX = {model.MARK: mark_of(CRM, 1)}, {model.MARK: mark_of(BOX, 1)}
-
-
-def listed(instance_id: str, *marks: str) -> dict[str, object]:
-    return {"id": instance_id, model.MARKS: list(marks)}
+OF_CRM = {model.MARK: mark_of(CRM, 1)}
 
 
 def declare(holders: Holders, instance_id: str, line: str, **how: bool) -> bool:
@@ -25,15 +21,6 @@ def declare(holders: Holders, instance_id: str, line: str, **how: bool) -> bool:
 
 
 # marks and what is left behind
-
-
-def test_what_no_resource_of_the_run_holds_was_left_behind() -> None:
-    """Of the lines that are asked for; the old instance of a replaced resource is held by its state."""
-    holders = Holders()
-    holders.note_state("7", OF_CRM)
-    everything = [listed("7", mark_of(CRM, 1)), listed("8", mark_of(CRM, 2)), listed("9", mark_of(BOX, 1)), listed("6")]
-    assert holders.left_behind([CRM], everything) == {CRM: ["8"]}
-    assert holders.left_behind([CRM, BOX], everything) == {CRM: ["8"], BOX: ["9"]}
 
 
 def test_twins_are_unknown_instances_of_a_line_that_the_state_has() -> None:
@@ -46,14 +33,6 @@ def test_twins_are_unknown_instances_of_a_line_that_the_state_has() -> None:
     assert holders.twins(by_line) == {}
 
 
-def test_the_lines_of_new_resources_are_known() -> None:
-    """The error of one create names what was left for all of them."""
-    holders = Holders()
-    holders.note_new(CRM)
-    holders.note_new(None)
-    assert holders.new_lines() == {CRM}
-
-
 # one instance, one resource
 
 
@@ -64,32 +43,6 @@ def test_an_instance_belongs_to_one_resource() -> None:
     assert holders.take("7", CRM)
     assert not holders.take("7", BOX)
     assert not holders.take("7", None)
-
-
-def test_an_instance_of_the_state_is_not_taken() -> None:
-    """It is known even before the program declares its resource."""
-    holders = Holders()
-    holders.note_state("7", OF_CRM)
-    assert holders.is_known("7")
-    assert not holders.take("7", BOX)
-
-
-def test_the_id_of_a_deleted_instance_may_be_given_again() -> None:
-    """Some services do so."""
-    holders = Holders()
-    before = {"7": object()}
-    holders.note_state("7", OF_CRM)
-    assert holders.existed("7", before)
-    holders.note_deleted("7")
-    assert not holders.existed("7", before)
-    assert holders.take("7", BOX)
-    assert holders.existed("7", before)
-
-
-@pytest.mark.parametrize(("before", "existed"), [(None, False), ({}, False), ({"7": object()}, True)])
-def test_an_instance_existed_where_the_first_listing_has_it(before: dict[str, object] | None, existed: bool) -> None:
-    """Where the account cannot be listed, nothing is known of it."""
-    assert Holders().existed("7", before) is existed
 
 
 def test_the_diff_of_a_refresh_says_nothing_of_the_program() -> None:
@@ -109,19 +62,6 @@ def test_two_resources_with_one_instance_are_an_error() -> None:
 
 
 # adoptions
-
-
-def test_an_adoption_is_planned_once() -> None:
-    """Another resource with the same `adopt_id`, and one whose state holds the instance already, are told so."""
-    holders = Holders()
-    assert holders.plan_adoption("7", CRM) is None
-    second = holders.plan_adoption("7", BOX)
-    assert second is not None
-    assert "as it does for another resource" in second.fault
-    holders.note_state("8", OF_BOX)
-    held = holders.plan_adoption("8", CRM)
-    assert held is not None
-    assert "already manages" in held.fault
 
 
 def test_what_another_resource_is_going_to_adopt_stays() -> None:
@@ -154,20 +94,3 @@ def test_what_the_program_still_declares_is_not_adopted_by_another() -> None:
 
 
 # deletes
-
-
-def test_the_own_instance_of_a_resource_is_deleted() -> None:
-    """It is so where the program still declares it, to replace it."""
-    holders = Holders()
-    assert holders.why_spared("7", OF_CRM) is None
-    declare(holders, "7", CRM, replaced=True)
-    holders.note_new(CRM)
-    assert holders.why_spared("7", OF_CRM) is None
-
-
-def test_what_this_run_has_taken_over_is_not_deleted() -> None:
-    """With `--replace` the engine deletes the very instance that `takeOver: yes` has taken over."""
-    holders = Holders()
-    holders.note_new(CRM)
-    assert holders.take("7", CRM, over=True)
-    assert holders.why_spared("7", OF_CRM) == "this run has taken it over"

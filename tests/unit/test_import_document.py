@@ -44,6 +44,7 @@ def found(instance_id: int, name: str, tags: list[str] | None = None, your_mom: 
         ("1st: yes", "instance-1st-yes"),
         ("2026-11-26", "instance-2026-11-26"),
         ("Null", "instance-Null"),
+        *((name, name) for name in ("class", "None", "__main__", "x" * 300)),
     ],
 )
 def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name: str) -> None:
@@ -78,13 +79,6 @@ def test_an_instance_more_or_less_changes_no_other_name() -> None:
     for left_out in ("7", "3"):
         rest = [each for each in instances if each["id"] != left_out]
         assert import_document.resource_names(rest).items() < names.items()
-
-
-@pytest.mark.parametrize("name", ["CRM", "Crm", "class", "None", "__main__", "é", "x" * 300])
-def test_a_resource_name_is_no_name_of_python(name: str) -> None:
-    """So it may be a keyword, be long, or differ from another only in case."""
-    others = [found(2, "crm"), found(3, name + "x")]
-    assert import_document.resource_names([found(1, name), *others])["1"] == name
 
 
 LIKELY = st.sampled_from(["crm", "crm-1", "crm-2", "crm-1-1", "a b", "a-b", "*"]) | st.text(max_size=5)
@@ -169,13 +163,9 @@ def test_the_import_file_holds_the_whole_state() -> None:
 )
 def test_what_no_program_could_declare_is_not_imported(instance: dict[str, Any], reason: str) -> None:
     """The reason is given."""
+    assert import_document.obstacle(found(1, "x")) is None
     changed = {key: value for key, value in {**found(1, "x"), **instance}.items() if value is not None}
     assert reason in (import_document.obstacle(changed) or "")
-
-
-def test_a_whole_instance_has_no_obstacle() -> None:
-    """It may have tags or not."""
-    assert import_document.obstacle(found(1, "x")) is None
 
 
 # the program

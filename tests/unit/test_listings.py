@@ -21,7 +21,7 @@ from pulumi_instances.core.config import Settings
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import ConnectionFailed, Forbidden, InstancesError, NotFound, ServerError
 from pulumi_instances.core.marks import Place, line_of
-from pulumi_instances.core.updates import Update
+from pulumi_instances.core.model import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.clock import FakeClock
 from tests.support.marks import mark_of
@@ -82,14 +82,6 @@ def test_a_thousand_reads_take_at_most_ten_requests(api: Emulator, settings: Set
     assert sum(requests(api).values()) <= 10
 
 
-def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> None:
-    """Nobody else waits, so the account is not listed for one instance."""
-    operations = Operations(settings)
-    for instance_id, outputs in seed(api, 3).items():
-        operations.read(instance_id, outputs)
-    assert requests(api) == {"one": 3}
-
-
 @pytest.mark.parametrize("write", ["update", "delete"])
 def test_writes_one_after_another_cost_one_get_and_one_listing(api: Emulator, settings: Settings, write: str) -> None:
     """Each instance is proven before it is written; with `--parallel 1`, too, not by a GET for each."""
@@ -120,36 +112,35 @@ def test_a_page_answers_before_the_next_one_comes(api: Emulator, settings: Setti
     assert requests(api) == {"one": 1, "page": 2}
 
 
-def test_batching_can_be_switched_off(api: Emulator, settings: Settings) -> None:
-    """With `instances:batchReads: false`, each read is its own GET."""
-    read_all(Operations(replace(settings, batch_reads=False)), seed(api, 20))
-    assert requests(api) == {"one": 20}
+def test_a_single_read_is_a_single_get(api: Emulator, settings: Settings) -> None:
+    """Nobody else waits, so the account is not listed for one; nor is it with `instances:batchReads: false`."""
+    operations, states = Operations(settings), seed(api, 3)
+    for instance_id, outputs in states.items():
+        operations.read(instance_id, outputs)
+    read_all(Operations(replace(settings, batch_reads=False)), states)
+    assert requests(api) == {"one": 6}
 
 
 def test_batched_reads_find_what_single_reads_find(api: Emulator, settings: Settings) -> None:
-    """Drift in name and tags, and instances that no longer exist, are the same either way."""
+    """Drift in name and tags, health, and instances that no longer exist; only `disabled` is not in a listing."""
     states = seed(api, 30)
     ids = [*states]
     api.change(ids[3], name="renamed")
     api.change(ids[4], tags=["b", "a"])
+    api.change(ids[5], valid=False, disabled=True)
     for gone in (ids[6], ids[7]):
         api.remove(gone)
+    keys = ("id", "name", "tags", "your_mom", "token", "valid")
 
     def told(batch: bool) -> list[object]:
         answers = read_all(Operations(replace(settings, batch_reads=batch)), states)
-        keys = ("id", "name", "tags", "your_mom", "token")
+        if batch:
+            assert sum("disabled" in each for each in answers if isinstance(each, dict)) == requests(api)["one"] - 2
         return [{key: a[key] for key in keys} if isinstance(a, dict) else type(a) for a in answers]
 
     batched = told(True)
     assert batched == told(False)
     assert [answer for answer in batched if isinstance(answer, type)] == [NotFound, NotFound]
-
-
-def test_a_listing_that_fails_decides_nothing(api: Emulator, settings: Settings) -> None:
-    """Each instance is then read by itself: an error of the listing never becomes an error of the instance."""
-    states = seed(api, 12)
-    api.fail("GET", "/instances", Fault.status(500), times=100)
-    assert [answer["id"] for answer in read_all(Operations(settings), states)] == [*states]
 
 
 def test_an_error_of_one_read_stays_its_own(api: Emulator, settings: Settings) -> None:
@@ -181,17 +172,6 @@ def test_a_write_ends_the_listing(api: Emulator, settings: Settings, write: str)
     assert operations.read(first, states[first])["name"] == "after"
 
 
-def test_batched_reads_tell_the_health_of_each_connection(api: Emulator, settings: Settings) -> None:
-    """`valid` is that of the listing; `disabled`, which a listing omits, is omitted."""
-    states = seed(api, 12)
-    for instance_id in states:
-        api.change(instance_id, valid=False, disabled=True)
-    found = read_all(Operations(settings), states)
-    assert [answer["valid"] for answer in found] == [False] * 12
-    assert requests(api)["one"] < 12
-    assert sum("disabled" in answer for answer in found) == requests(api)["one"]
-
-
 @pytest.mark.parametrize("shown", ["********", "a&amp;b"])
 def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: Settings, shown: str) -> None:
     """The rest of what it says about that instance is not believed either; a GET decides."""
@@ -203,12 +183,6 @@ def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: S
     found = read_all(Operations(settings), states)
     assert {answer["id"]: answer["token"] for answer in found} == {each: states[each]["token"] for each in states}
     assert {answer["name"] for answer in found} == {f"n{number}" for number in range(6)}
-
-
-def test_a_token_that_the_listing_confirms_needs_no_get(api: Emulator, settings: Settings) -> None:
-    """Only the first read, which is alone, sends one."""
-    read_all(Operations(settings), seed(api, 12))
-    assert requests(api)["one"] <= 2
 
 
 # without a network: pages are what a test puts there
@@ -246,16 +220,22 @@ def listings_of(pages: Pages) -> Listings:
     return Listings(cast("Client", pages))
 
 
+def listings_after_a_proof(pages: Pages) -> Listings:
+    """One instance was asked for by a GET, so the next one is asked for by a listing."""
+    listings = listings_of(pages)
+    assert listings.read("1", values=False) == {"id": "1"}
+    assert pages.count == 0
+    return listings
+
+
 @pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), RuntimeError("odd"), KeyboardInterrupt()])
 def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
     """Whatever the error was, later reads fetch their own."""
     pages = Pages(error, [[listed(7)]])
-    listings = listings_of(pages)
-    listings._alone = {True: False, False: False}  # another read is under way
+    listings = listings_after_a_proof(pages)
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
-        assert listings.read("7") == {"id": "7"}
-    listings._alone = {True: False, False: False}
-    assert listings.read("7")["token"] == "t"
+        assert listings.read("7", values=False) == {"id": "7"}
+    assert listings.read("7", values=False)["token"] == "t"
     assert pages.count == 2
 
 
@@ -272,9 +252,8 @@ def test_what_there_was_before_is_listed_once() -> None:
 def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     """`up --refresh` sends no second listing."""
     pages = Pages([[listed(7)]])
-    listings = listings_of(pages)
-    listings._alone = {True: False, False: False}
-    listings.read("7")
+    listings = listings_after_a_proof(pages)
+    listings.read("7", values=False)
     assert {*(listings.before() or {})} == {"7"}
     assert pages.count == 1
 
@@ -351,9 +330,8 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
             yield [listed(7)]
             raise ServerError("list instances: page 2: 500", 500)
 
-    listings = listings_of(Broken())
-    listings._alone = {True: False, False: False}
-    assert listings.read("8") == {"id": "8"}, "a GET decides"
+    listings = listings_after_a_proof(Broken())
+    assert listings.read("8", values=False) == {"id": "8"}, "a GET decides"
     for call in (listings.before, listings.fresh, lambda: listings.without("8")):
         with pytest.raises(ServerError):
             call()

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pulumi_instances.api import locks
-
-HOLDER = """
-import os, sys, time
-from pulumi_instances.api import locks
-turn = locks.take("line", lambda: False)
-turn.touch()
-print("taken", flush=True)
-sys.stdin.readline()
-turn.end(decided=sys.argv[1] == "decided")
-print("ended", flush=True)
-"""
+from tests.support.lock_holder import holding
 
 
 def never() -> bool:
@@ -42,37 +30,15 @@ def folder() -> Path:
     return Path(os.environ["PULUMI_HOME"]) / "pulumi-instances"
 
 
-@contextmanager
-def holder(outcome: str = "decided") -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the lock."""
-    command = [sys.executable, "-c", HOLDER, outcome]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "taken\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def let_go(process: subprocess.Popen[str]) -> None:
-    """The other process ends its turn, and runs on."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == "ended\n"
-
-
 def test_what_another_process_has_is_waited_for(folder: Path) -> None:
     """Until it ends its turn; then nothing is left of it."""
-    with holder() as process:
+    with holding("line") as other:
         looks: list[int] = []
 
         def wait() -> bool:
             looks.append(len(looks))
             if len(looks) == 3:
-                let_go(process)
+                other.let_go()
             return True
 
         turn = locks.take("line", wait)
@@ -84,25 +50,21 @@ def test_what_another_process_has_is_waited_for(folder: Path) -> None:
 
 def test_nobody_waits_any_longer_than_agreed() -> None:
     """What is still busy then is an error of the caller's."""
-    with holder(), pytest.raises(locks.Busy):
+    with holding("line"), pytest.raises(locks.Busy):
         locks.take("line", never)
 
 
 def test_another_line_is_not_waited_for() -> None:
     """A lock is for one resource of one account."""
-    with holder():
+    with holding("line"):
         locks.take("another line", never).end(decided=True)
 
 
 @pytest.mark.parametrize("how", ["killed", "undecided"])
 def test_a_create_that_was_cut_off_leaves_its_file(how: str) -> None:
     """The next one gets the lock, and is told how long ago that was; once decided, nobody is told again."""
-    with holder("undecided") as process:
-        if how == "killed":
-            process.kill()
-            process.wait()
-        else:
-            let_go(process)
+    with holding("line", "undecided") as other:
+        other.kill() if how == "killed" else other.let_go()
     first = locks.take("line", never)
     assert first.cut_off is not None
     assert 0 <= first.cut_off < 60
@@ -146,13 +108,6 @@ def test_an_error_keeps_the_file_where_the_outcome_is_unknown(folder: Path, deci
     assert [*folder.iterdir()] == [] if decided else len([*folder.iterdir()]) == 1
 
 
-def test_a_success_removes_the_file(folder: Path) -> None:
-    """Nothing remains of ordinary runs."""
-    with locks.taken("line", never, always):
-        assert len([*folder.iterdir()]) == 1
-    assert [*folder.iterdir()] == []
-
-
 def test_nobody_else_can_read_what_is_there(folder: Path) -> None:
     """The folder is the user's own, and the file is empty and names nothing."""
     with locks.taken("a name", never, always):
@@ -160,20 +115,21 @@ def test_nobody_else_can_read_what_is_there(folder: Path) -> None:
         assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
         assert file.read_bytes() == b""
         assert "name" not in file.name
+    assert [*folder.iterdir()] == []
 
 
 def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening and locking it, another process may have ended its turn."""
-    original, removed = locks._try_lock, list[Path]()
+    original, removed = fcntl.flock, list[Path]()
 
-    def remove_first(descriptor: int) -> None:
-        original(descriptor)
+    def remove_first(descriptor: int, how: int) -> None:
+        original(descriptor, how)
         if not removed:
             [file] = folder.iterdir()
             removed.append(file)
             file.unlink()
 
-    monkeypatch.setattr(locks, "_try_lock", remove_first)
+    monkeypatch.setattr(fcntl, "flock", remove_first)
     with locks.taken("line", never, always):
         assert [*folder.iterdir()] == removed
 
@@ -213,10 +169,10 @@ def test_a_file_system_without_locks_is_a_warning(
 ) -> None:
     """Some network file systems refuse them."""
 
-    def refuse(_: int) -> None:
+    def refuse(*_: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(locks, "_try_lock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     locks.take("line", never).end(decided=True)
     assert "(No locks available); do not create twice at once" in caplog.text
 
@@ -224,16 +180,16 @@ def test_a_file_system_without_locks_is_a_warning(
 # Windows, as far as it can be played here
 
 
-def test_windows_answers_otherwise_where_a_lock_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES, errno.EDEADLK])
+def test_windows_answers_otherwise_where_a_lock_is_held(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """`msvcrt.locking` raises a PermissionError or a deadlock error."""
-    for number in locks._HELD:
 
-        def held(_: int, number: int = number) -> None:
-            raise OSError(number, "held")
+    def held(*_: int) -> None:
+        raise OSError(number, "held")
 
-        monkeypatch.setattr(locks, "_try_lock", held)
-        with pytest.raises(locks.Busy):
-            locks.take("line", never)
+    monkeypatch.setattr(fcntl, "flock", held)
+    with pytest.raises(locks.Busy):
+        locks.take("line", never)
 
 
 def test_windows_removes_a_file_only_once_it_is_closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

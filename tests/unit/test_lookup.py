@@ -226,13 +226,6 @@ def test_secret_inputs_make_a_secret_result(ids: list[str]) -> None:
     assert ids
 
 
-@pytest.mark.usefixtures("ids")
-def test_the_output_form_fails_as_the_plain_one() -> None:
-    """The error lists the candidates."""
-    with pytest.raises(LookupFailed, match="2 instances have"):
-        declare(lambda: instances.get_instance_output(name="crm"))
-
-
 @pytest.mark.usefixtures("api")
 def test_what_is_not_found_by_an_output_is_unknown_in_a_preview() -> None:
     """`up` may be going to give an instance the name that the preview shows already. It fails if it does not."""
@@ -323,23 +316,17 @@ def test_an_error_names_the_account(
         declare(there)
 
 
-def test_an_explicit_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account) -> None:
-    """The plain form suffices."""
-
-    def look() -> Any:
-        opts = pulumi.InvokeOptions(provider=declared(api, eu, secret=False))
-        return [each.name for each in instances.get_instances(opts=opts)]
-
-    assert found(look) == ["there"]
-
-
-def test_the_parents_account_is_asked(api: Emulator, eu: Account) -> None:
-    """Pulumi's own functions do the same."""
+@pytest.mark.parametrize("of_parent", [False, True])
+def test_an_account_of_plain_texts_is_asked_at_once(api: Emulator, eu: Account, of_parent: bool) -> None:
+    """The plain form suffices. A parent's account counts, as for Pulumi's own functions."""
 
     def look() -> Any:
         account = declared(api, eu, secret=False)
-        parent = pulumi.ComponentResource("x:y:Z", "parent", None, pulumi.ResourceOptions(providers=[account]))
-        return [each.name for each in instances.get_instances(opts=pulumi.InvokeOptions(parent=parent))]
+        opts = pulumi.InvokeOptions(provider=account)
+        if of_parent:
+            parent = pulumi.ComponentResource("x:y:Z", "parent", None, pulumi.ResourceOptions(providers=[account]))
+            opts = pulumi.InvokeOptions(parent=parent)
+        return [each.name for each in instances.get_instances(opts=opts)]
 
     assert found(look) == ["there"]
 

@@ -51,6 +51,16 @@ LAST_UP = (
             f'read: 401 (asked {URL} with the secrets of account "eu", from the program); check',
         ),
         (
+            Unauthorized("delete: 401", 401, advice="check instances:userSecret"),
+            "eu",
+            {"INSTANCES_EU_BASE_URL": URL},
+            None,
+            f'delete: 401 (asked {URL} from INSTANCES_EU_BASE_URL, with the secrets of account "eu" from the program); '
+            'if the program gives account "eu" other settings since the last `pulumi up`, add --run-program to refresh '
+            "and destroy, or run `pulumi up` first; if it has no such account any more, set INSTANCES_EU_USER_SECRET, "
+            "INSTANCES_EU_ORGANIZATION_SECRET; otherwise check instances:userSecret",
+        ),
+        (
             ConnectionFailed("read: connection refused"),
             None,
             {"INSTANCES_BASE_URL": URL},

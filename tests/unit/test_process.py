@@ -29,13 +29,6 @@ def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
     return sum(pool.map(lambda _: meet(), range(calls)))
 
 
-def test_the_pool_grows_to_what_was_asked_for() -> None:
-    """The SDK's server has a pool of four; after the call, 32 calls run at once."""
-    with ThreadPoolExecutor(4) as pool:
-        assert pool.submit(process.widen, 32).result()
-        assert peak_of(pool, 32) == 32
-
-
 def test_the_pool_grows_while_calls_wait_already() -> None:
     """A refresh begins with 32 calls at once, all of which wait for `configure`, which one of them runs."""
     with ThreadPoolExecutor(4) as pool:

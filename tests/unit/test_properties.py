@@ -25,6 +25,7 @@ from pulumi_instances.core.validation import check
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator, bodies, elements
 from pulumi_instances.testing.emulator.bodies import answer_to_get, answer_to_list
+from tests.support.account import configured
 from tests.support.mocks import declare
 from tests.support.recipes import forgotten
 from tests.support.values import TWO_OF_EACH, Inputs
@@ -43,17 +44,8 @@ def other(key: str) -> Inputs:
 
 @pytest.fixture
 def calls(api: Emulator) -> EngineCalls:
-    """What a door calls, for the account of the emulator."""
-    configured = EngineCalls()
-    config = {
-        "baseUrl": api.base_url,
-        "userSecret": api.user_secret,
-        "organizationSecret": api.organization_secret,
-        "createTimeout": "1",  # where the emulator fails, so does the test, and at once
-        "maxRetries": "0",
-    }
-    configured.configure({f"instances:{key}": value for key, value in config.items()}.get)
-    return configured
+    """What a front end calls. Where the emulator fails, so does the test, and at once."""
+    return configured(api, createTimeout="1")
 
 
 # INPUTS

@@ -7,19 +7,18 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from email.utils import formatdate
+from contextlib import suppress
 
 import pytest
 
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.operations import Operations
 from pulumi_instances.api.retry import Clock, RateLimit, TooLate, duration
 from pulumi_instances.core.config import Settings
-from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound, RateLimited, ServerError
+from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound, ServerError
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.support.account import settings_of
 from tests.support.clock import FakeClock
 
 # the rate
@@ -34,17 +33,6 @@ def waits(rate_limit: RateLimit, clock: FakeClock, times: int) -> list[float]:
     return moments
 
 
-@pytest.mark.parametrize(
-    ("per_second", "expected"),
-    [(None, [0.0, 0.0, 0.0, 0.0]), (10.0, [0.0, 0.1, 0.2, 0.3]), (0.5, [0.0, 2.0, 4.0, 6.0])],
-    ids=["no limit", "ten a second", "one in two seconds"],
-)
-def test_requests_are_spaced_by_the_rate(per_second: float | None, expected: list[float]) -> None:
-    """Each of four requests gets its own turn."""
-    clock = FakeClock()
-    assert waits(RateLimit(clock, per_second), clock, 4) == pytest.approx(expected)
-
-
 def test_threads_never_share_a_turn() -> None:
     """Sixteen threads at the same moment go out one after another."""
     clock = FakeClock()
@@ -55,15 +43,6 @@ def test_threads_never_share_a_turn() -> None:
     for thread in threads:
         thread.join()
     assert clock.now() == pytest.approx(15.0)
-
-
-@pytest.mark.parametrize(("asked", "hold"), [(5.0, 5.0), (0.0, 0.25), (None, 0.25)])
-def test_a_refusal_holds_back_every_later_request(asked: float | None, hold: float) -> None:
-    """One call's 429 slows all calls of the account, at least as long as was asked for."""
-    clock = FakeClock(jitter=0.0)
-    rate_limit = RateLimit(clock, None)
-    rate_limit.refused(asked, rate_limit.wait())
-    assert waits(rate_limit, clock, 1) == pytest.approx([hold])
 
 
 def test_a_turn_after_the_deadline_is_not_waited_for() -> None:
@@ -90,9 +69,21 @@ def test_a_turn_is_waited_for_however_long_the_queue_is() -> None:
 
 def test_a_queue_that_does_not_move_is_left_at_the_deadline() -> None:
     """Its first may wait longer than others may take."""
-    rate_limit = RateLimit(Clock(), None)
-    with rate_limit._queue, pytest.raises(TooLate):
-        rate_limit.wait(time.monotonic() + 0.05)
+    sleeping, go_on = threading.Event(), threading.Event()
+
+    def sleep(_: float) -> None:
+        sleeping.set()
+        assert go_on.wait(20)
+
+    rate_limit = RateLimit(Clock(sleep=sleep), 20.0)
+    rate_limit.wait()
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(rate_limit.wait)
+        assert sleeping.wait(20)
+        with pytest.raises(TooLate):
+            rate_limit.wait(time.monotonic() + 0.2)
+        go_on.set()
+        first.result()
 
 
 @pytest.mark.parametrize(
@@ -182,61 +173,27 @@ def test_sixty_calls_keep_to_a_limit_without_wasting_it(
     done, begun, waiting = 0, at_once, at_once
     while done < 60:
         # What comes next is an answer, unless it is somebody's turn before that.
-        if under_way and (not waiting or under_way[0][0] <= max(rate_limit._next, rate_limit._held_until, clock.now())):
-            moment, sent_in, good = heapq.heappop(under_way)
-            clock.sleep(max(0.0, moment - clock.now()))
-            if not good:
-                rate_limit.refused(asked, sent_in)
-                waiting += 1
+        with suppress(TooLate):
+            if waiting:
+                sent_in = rate_limit.wait(under_way[0][0] if under_way else None)
+                heapq.heappush(under_way, (clock.now() + 0.02, sent_in, allows(clock.now())))
+                waiting -= 1
                 continue
-            rate_limit.accepted()
-            done += 1
-            if begun < 60:
-                begun += 1
-                waiting += 1
-        else:
-            waiting -= 1
-            sent_in = rate_limit.wait()
-            heapq.heappush(under_way, (clock.now() + 0.02, sent_in, allows(clock.now())))
+        moment, sent_in, good = heapq.heappop(under_way)
+        clock.sleep(max(0.0, moment - clock.now()))
+        if not good:
+            rate_limit.refused(asked, sent_in)
+            waiting += 1
+            continue
+        rate_limit.accepted()
+        done += 1
+        if begun < 60:
+            begun += 1
+            waiting += 1
     assert clock.now() <= 1.3 * 60 / rate
 
 
-@pytest.mark.parametrize("retry_after", ["1", "0", formatdate(0, usegmt=True)], ids=["1", "0", "a past date"])
-def test_sixty_calls_at_once_get_through_a_limit(api: Emulator, settings: Settings, retry_after: str) -> None:
-    """All of them succeed, however many times each is refused meanwhile."""
-    ids = [str(api.add(name=f"n{number}")) for number in range(60)]
-    api.limit(20, retry_after=retry_after)
-    client = Client(settings)
-    with ThreadPoolExecutor(60) as threads:
-        found = list(threads.map(lambda key: outcome(lambda: str(client.get(key)["id"])), ids))
-    assert found == ids
-    refused = sum(request.status == 429 for request in api.requests)
-    assert 0 < refused <= 120
-
-
-def test_a_service_that_refuses_for_ever_is_given_up(api: Emulator, settings: Settings) -> None:
-    """After the deadline of the first call, the others fail at once."""
-    api.limit(0.000001, retry_after="0")
-    api.fail("GET", None, Fault.status(429), times=1)
-    clock = FakeClock()
-    client = Client(settings, clock=clock)
-    assert [outcome(lambda: client.get("7")) for _ in range(4)][1:] == [RateLimited] * 3
-    assert clock.now() <= 2 * 5 * settings.timeout
-
-
 # the breaker
-
-
-@pytest.fixture
-def api(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path_factory.mktemp("home")))
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def settings(api: Emulator) -> Settings:
-    return Settings(api.base_url, api.user_secret, api.organization_secret, max_retries=4)
 
 
 def outcome(call: Callable[[], object]) -> object:
@@ -247,11 +204,11 @@ def outcome(call: Callable[[], object]) -> object:
 
 
 @pytest.mark.parametrize("status", [408, 502, 503, 504, 524])
-def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, settings: Settings, status: int) -> None:
+def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, status: int) -> None:
     """This lasts until one of them is answered; then everything is as before."""
     made = str(api.add())
     api.fail(None, None, Fault.status(status), times=5 + 1 + 1)
-    client = Client(settings, clock=FakeClock())
+    client = Client(settings_of(api, max_retries=4), clock=FakeClock())
     for sent in (5, 6, 7, 8):
         assert outcome(lambda: isinstance(client.get(made), dict)) is (ServerError if sent < 8 else True)
         assert len(api.requests) == sent
@@ -273,9 +230,9 @@ def test_connections_that_are_refused_count_too() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
-def test_any_answer_closes_it(api: Emulator, settings: Settings, status: int) -> None:
+def test_any_answer_closes_it(api: Emulator, status: int) -> None:
     """A refusal shows that the service is there."""
-    client = Client(settings, clock=FakeClock())
+    client = Client(settings_of(api, max_retries=4), clock=FakeClock())
     api.fail("GET", None, Fault.status(503), times=5)
     api.fail("GET", None, Fault.status(status))
     api.fail("GET", None, Fault.status(503), times=4)
@@ -284,7 +241,7 @@ def test_any_answer_closes_it(api: Emulator, settings: Settings, status: int) ->
     assert len(api.requests) == 5 + 1 + 5
 
 
-def test_a_call_that_fails_while_others_are_answered_says_nothing_about_them(api: Emulator, settings: Settings) -> None:
+def test_a_call_that_fails_while_others_are_answered_says_nothing_about_them(api: Emulator) -> None:
     """One instance that always times out must not take the retries of the others."""
     made = str(api.add())
     client: Client
@@ -294,20 +251,9 @@ def test_a_call_that_fails_while_others_are_answered_says_nothing_about_them(api
             client.get(made)  # meanwhile, another call
             super()._sleep(seconds)
 
-    client = Client(settings, clock=Busy())
+    client = Client(settings_of(api, max_retries=4), clock=Busy())
     api.fail("GET", "/instances/7", Fault.status(503), times=99)
     for _ in range(2):
         with pytest.raises(ServerError):
             client.get("7")
     assert sum(request.path == "/instances/7" for request in api.requests) == 10
-
-
-def test_a_refresh_of_many_gives_up_together(api: Emulator, settings: Settings) -> None:
-    """Each of thirty instances costs one more request, not five."""
-    ids = [str(api.add(name=f"n{number}")) for number in range(30)]
-    api.fail(None, None, Fault.status(503), times=10_000)
-    operations = Operations(replace(settings, max_retries=3))
-    with ThreadPoolExecutor(30) as threads:
-        found = list(threads.map(lambda key: outcome(lambda: operations.read(key, {})), ids))
-    assert set(found) == {ServerError}
-    assert len(api.requests) <= 2 * 4 + 30

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.core import model, updates
+from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS, IN_PLACE
-from pulumi_instances.core.updates import Update
+from pulumi_instances.core.model import Update
 from tests.support.values import Inputs, inputs, outputs
 
 DOCUMENT = DIALECTS["default"]
@@ -107,7 +107,7 @@ def test_an_update_is_one_request(
     old: Inputs, new: Inputs, document: Update | None, silent: Update | None, live: Update | None
 ) -> None:
     for dialect, expected in ((DOCUMENT, document), (SILENT, silent), (LIVE, live)):
-        assert updates.update(outputs(**old), inputs(**{**old, **new}), dialect) == expected, dialect
+        assert model.update(outputs(**old), inputs(**{**old, **new}), dialect) == expected, dialect
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_an_update_is_one_request(
 )
 def test_dropped_keys_are_named_where_the_service_keeps_them(old: Any, new: Any, expected: list[str]) -> None:
     olds, news = outputs(configuration=old), inputs(configuration=new)
-    assert updates.dropped(olds, news, LIVE) == expected
-    assert updates.dropped(olds, news, SILENT) == []
+    assert model.dropped_keys(olds, news, LIVE) == expected
+    assert model.dropped_keys(olds, news, SILENT) == []
 
 
 @pytest.mark.parametrize("key", sorted(IN_PLACE - {"enabled"}))

@@ -24,17 +24,18 @@ from ..core.errors import (
     UnexpectedAnswer,
 )
 from ..core.identity import Verdict
-from ..core.updates import Update
+from ..core.model import Update
 from ..core.words import PYTHON, Words
-from . import retry, selection
+from . import retry, search
 from .absence import Absence, is_young
 from .adoption import Adoptions, with_tags
-from .client import Client, Found
+from .client import Client, Found, OnPage
 from .creation import Creations
 from .holders import Holders, Line
 from .listings import Listings
 from .outcome import AnswerLost
 from .retry import Clock
+from .search import Selection
 
 log = logging.getLogger("pulumi_instances")
 
@@ -364,6 +365,23 @@ class Operations:
 
     # look-ups and waiting
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of the account."""
+        return self._client.settings
+
+    def get(self, instance_id: str) -> Found:
+        """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
+        return search.get(self._client, instance_id)
+
+    def list_all(self, on_page: OnPage | None = None) -> list[Found]:
+        """Return what a listing says of each instance, and an empty list where it is not readable in part."""
+        return self._client.list_all(on_page, lenient=True)
+
+    def select(self, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
+        """Return the instances that are meant, by ascending id (`search.select`)."""
+        return search.select(self._client, selection, on_page)
+
     def find_one(
         self,
         instance_id: str | None = None,
@@ -371,17 +389,17 @@ class Operations:
         tags: Sequence[str] | None = None,
         your_mom: str | None = None,
     ) -> Found:
-        """The one instance that is meant (`selection.one`)."""
-        return selection.one(self._client, instance_id, name, tags, your_mom)
+        """Return the one instance that is meant (`search.one`)."""
+        return search.one(self._client, instance_id, name, tags, your_mom)
 
     def find_all(
         self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
     ) -> list[Found]:
-        """All instances that are meant (`selection.all_of`)."""
-        return selection.all_of(self._client, name, tags, your_mom)
+        """Return all instances that are meant (`search.all_of`)."""
+        return search.all_of(self._client, name, tags, your_mom)
 
     def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
-        """Nothing that is said of what runs inside repeats these (`Client.hiding`)."""
+        """Return a context whose errors never repeat these secrets either (`Client.hiding`)."""
         return self._client.hiding(secrets)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from ..api import selection
 from ..api.client import Found
-from ..api.selection import Selection
+from ..api.search import Selection
 from ..core import identity, model
 from . import common
 from .exported_state import HIDDEN, Held
@@ -42,13 +41,13 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     """
     _demand_states(states, where["stack"])
     documents = common.exported(states, where["stack"], decrypt=True)
-    found = common.held_in(documents, where["account"])
+    found = common.held_in(documents)
     held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == where["account"]]
-    client = common.open_client(**where)
+    api = common.open_account(**where)
     with common.progress("Listing instances") as on_page:
-        listed = {found["id"]: found for found in selection.select(client, Selection(), on_page)}
-    there = common.read(client, [listed[each.id] for each in ours if each.id in listed], everything=health)
+        listed = {found["id"]: found for found in api.select(Selection(), on_page)}
+    there = common.read(api, [listed[each.id] for each in ours if each.id in listed], everything=health)
     differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
     if health:
         differences += [fault for each in ours if each.id in there for fault in _faults(each, there[each.id])]
@@ -193,11 +192,11 @@ def orphans(
     _demand_states(states, where["stack"])
     age = _age(older_than) if older_than else None
     documents = common.exported(states, where["stack"], decrypt=True)
-    held = common.held_in(documents, where["account"])
+    held = common.held_in(documents)
     stacks = set() if everybodys else common.stack_digests(documents, where["stack"])
     wanted = common.selection_of(tags, pattern, your_mom)
     with common.progress("Listing instances") as on_page:
-        listed = selection.select(common.open_client(**where), Selection(), on_page)
+        listed = common.open_account(**where).select(Selection(), on_page)
     holders = {each["id"]: common.holders(each, held, where["account"]) for each in listed}
     _demand_some_of_ours(held, holders, where["account"])
     free = [each for each in listed if not holders[each["id"]] and wanted.matches(each)]

@@ -19,8 +19,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..api import selection
-from ..api.selection import Selection
+from ..api.search import Selection
 from ..core import config, identity, model, origin
 from ..core.errors import BLOT as BLOT
 from ..core.errors import InputError, Problem, quote
@@ -29,7 +28,8 @@ from . import exported_state, project, pulumi_cli
 from .exported_state import Held, held
 
 if TYPE_CHECKING:
-    from ..api.client import Client, Found, OnPage
+    from ..api.client import Found, OnPage
+    from ..api.operations import Operations
 
 DIFFERS = 2
 """Exit code: the command works, and found what it looks for."""
@@ -81,7 +81,7 @@ account_option = click.option(
     help="Use the account declared by account(NAME); its settings come from INSTANCES_<NAME>_….",
 )
 where = options(stack_option, account_option, set_option)
-"""The parameters ``stack``, ``account`` and ``overrides``, for `open_client`."""
+"""The parameters ``stack``, ``account`` and ``overrides``, for `open_account`."""
 
 which = options(
     click.option("--tag", "tags", multiple=True, metavar="T", help="Filter by tag; repeat to require several."),
@@ -99,20 +99,23 @@ def selection_of(tags: Collection[str], pattern: str | None, your_mom: str | Non
 # settings
 
 
-def open_client(stack: str | None, account: str | None, overrides: Sequence[str]) -> Client:
-    """A client with the settings from the command line, the environment and the stack, in this order."""
-    return client_of(sources(stack, account, overrides), account)
+def open_account(stack: str | None, account: str | None, overrides: Sequence[str]) -> Operations:
+    """Return the operations of an account: its settings are those of the command line, the environment and the stack.
+
+    Of two, the first in this order counts.
+    """
+    return account_of(sources(stack, account, overrides), account)
 
 
-def client_of(found: Sources, account: str | None) -> Client:
-    """A client with these settings, which errors of the command name from here on."""
-    from ..api.client import Client
+def account_of(found: Sources, account: str | None) -> Operations:
+    """Return the operations of an account with these settings, which errors of the command name from here on."""
+    from ..api.operations import Operations
 
     settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
     for problem in unknown(found, account):
         note(f"Warning: {problem}")
     click.get_current_context().find_root().obj = origin.of(found.get, found.environ, settings.base_url)
-    return Client(settings, account=account)
+    return Operations(settings, account=account)
 
 
 def unknown(found: Sources, account: str | None) -> list[Problem]:
@@ -174,11 +177,9 @@ def _overridden(key: str) -> config.Setting:
 # states
 
 
-def read_states(
-    files: Sequence[str], stack: str | None, *, account: str | None = None, decrypt: bool = False
-) -> list[Held]:
+def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
     """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
-    return held_in(exported(files, stack, decrypt=decrypt), account)
+    return held_in(exported(files, stack, decrypt=decrypt))
 
 
 def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
@@ -189,16 +190,14 @@ def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) 
     return documents
 
 
-def held_in(documents: Mapping[str, Any], account: str | None = None) -> list[Held]:
-    """The instances in what `exported` returns. Refuses an account of which another one there has the variables."""
+def held_in(documents: Mapping[str, Any]) -> list[Held]:
+    """The instances in what `exported` returns."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
             found += held(document)
         except InputError as error:
             raise click.ClickException(f"{name} {error}") from None
-    if account is not None and (problem := config.problem_of_account(account, {each.account for each in found})):
-        raise click.ClickException(f"--account: {problem}")
     return found
 
 
@@ -288,7 +287,7 @@ def how_to_take_over(account: str | None) -> str:
     return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
 
 
-def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
+def read(api: Operations, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
     """The instances of a listing by their ids, each completed by a GET if the listing does not show its token.
 
     With ``everything``, all are read: a listing does not say whether a connection works.
@@ -296,8 +295,8 @@ def read(client: Client, listed: Sequence[Found], *, everything: bool = False) -
     whole = {each["id"]: each for each in listed}
     lacking = [id_ for id_, each in whole.items() if everything or identity.shown_token(each) is None]
     if lacking:
-        with progress("Reading instances") as on_page, ThreadPoolExecutor(client.settings.parallelism) as pool:
-            for number, found in enumerate(pool.map(lambda id_: selection.read(client, id_), lacking), 1):
+        with progress("Reading instances") as on_page, ThreadPoolExecutor(api.settings.parallelism) as pool:
+            for number, found in enumerate(pool.map(api.get, lacking), 1):
                 whole[found["id"]] = {**whole[found["id"]], **found}
                 on_page(number, len(lacking))
     return whole

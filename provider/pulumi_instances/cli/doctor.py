@@ -95,25 +95,25 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
     elif document and not account:
         yield from _of_last_up(sources, exported_state.settings_of_last_up(document))
     try:
-        client = common.client_of(sources, account)
+        api = common.account_of(sources, account)
     except InstancesError as error:
         yield Finding("API", "not asked", redacted(error.cause))
         return
     try:
         with common.progress("Listing instances") as on_page:
-            listed = client.list_all(on_page, lenient=True)
+            listed = api.list_all(on_page)
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         outcome = "reached, refused" if isinstance(error, Unauthorized) else reached
         yield Finding("API", redacted(f"{outcome}: {error.cause}"), redacted(error.advice))
     else:
-        yield Finding("API", f"{client.settings.base_url} answers, with {common.counted(len(listed))}")
+        yield Finding("API", f"{api.settings.base_url} answers, with {common.counted(len(listed))}")
         if listed:
             yield Finding("managed by", _managers(listed))
         marks = "a tag says which resource manages an instance"
-        yield Finding("mark", marks if client.settings.mark else "off: a create whose answer is lost ends in an error")
+        yield Finding("mark", marks if api.settings.mark else "off: a create whose answer is lost ends in an error")
         if stack and isinstance(document, dict):
-            held = common.held_in({stack: document}, account)
+            held = common.held_in({stack: document})
             yield _state(stack, account, held, listed)
             yield from _left_behind(stack, account, document, held, listed)
 

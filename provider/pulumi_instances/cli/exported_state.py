@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import identity, model, spelling
+from ..core import identity, model
 from ..core.config import ACCOUNT_KEY, NAMESPACE
 from ..core.errors import InputError
 from ..core.marks import Place
@@ -130,8 +130,8 @@ def _account(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
-    inputs = spelling.old_inputs(resource.get("inputs") or {})
-    outputs = spelling.old_outputs(resource.get("outputs") or {}, inputs)
+    inputs = model.old_inputs(resource.get("inputs") or {})
+    outputs = model.old_outputs(resource.get("outputs") or {}, inputs)
     found = Held(
         urn=resource["urn"],
         id=_id(resource["id"]),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..api import selection
 from ..core import identity
 from ..core.errors import quote
 from . import common, files, import_document, project, pulumi_cli
@@ -262,9 +261,9 @@ def _plan(
 ) -> _Plan:
     """Ask the API and the states, and say on stderr what is not going to be imported."""
     held = common.read_states(excluded, stack, decrypt=True)
-    client = common.open_client(stack, None, overrides)
+    api = common.open_account(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
-        found = selection.select(client, common.selection_of(**which), on_page)
+        found = api.select(common.selection_of(**which), on_page)
     owned = [each for each in held if not each.external]
     free = [each for each in found if not common.holders(each, owned, None)]
     new = [each for each in free if identity.managed_by(each) is None]
@@ -276,7 +275,7 @@ def _plan(
         )
     in_yaml = not with_tokens and _runtime() in (None, "yaml")
     if with_tokens:
-        new = list(common.read(client, new).values())
+        new = list(common.read(api, new).values())
     obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens, in_yaml=in_yaml)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
@@ -285,13 +284,13 @@ def _plan(
         import_document.resource_names(instances, {each.name for each in held}),
         len(found) - len(free),
         left_out,
-        client.settings,
+        api.settings,
     )
     for each in left_out:
         common.note(f"instance {each['id']} left out: {each['reason']}")
     if plan.held:
         common.note(f"{common.counted(plan.held)} left out: already in a state")
-    if instances and client.settings.default_tags:
+    if instances and api.settings.default_tags:
         common.note(
             "instances:defaultTags is set: the next preview shows its tags as a difference, and up gives them to each"
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from ..api import selection
 from ..core import model
 from . import common
 
@@ -32,9 +31,9 @@ def list_command(
 
     Listings omit `disabled`; use `show` to see it.
     """
-    client = common.open_client(**where)
+    api = common.open_account(**where)
     with common.progress("Listing instances") as on_page:
-        found = selection.select(client, common.selection_of(tags, pattern, your_mom), on_page)
+        found = api.select(common.selection_of(tags, pattern, your_mom), on_page)
     presented = [common.presented(each, with_token=show_secrets) for each in found]
     if as_json:
         common.write_json(presented)
@@ -59,7 +58,7 @@ Examples:
 @common.as_json
 def show(id: str, show_secrets: bool, as_json: bool, **where: Any) -> None:
     """Show the instance with this ID as it is now."""
-    found = selection.read(common.open_client(**where), id)
+    found = common.open_account(**where).get(id)
     presented = common.presented(found, with_token=show_secrets)
     if as_json:
         common.write_json(presented)

@@ -369,26 +369,25 @@ def _misnamed(name: str, prefix: str) -> str | None:
     return None
 
 
-def problem_of_account(name: str, others: Iterable[str | None] = ()) -> Problem | None:
-    """What is wrong with the name of an account beside ``others``: its variables have to be its own."""
+def problem_of_account(name: str) -> Problem | None:
+    """What is wrong with the name of an account: its variables have to be its own.
+
+    No process sees the names of all accounts. So each prefix of variables has one spelling that is a name.
+    """
     subject = f"account name {name!r}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        return Problem(subject, "is malformed", "use only letters, digits, - and _")
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        return Problem(subject, "is malformed", "use only lower-case letters, digits and -")
     if account_of(name) is None:
         return Problem(
             subject, "is one that the Pulumi engine gives to the account of the stack", "choose another name"
         )
     # Any other account whose name begins as this one's does, the default account included.
-    words = re.sub(r"[^A-Z0-9]", "_", name.upper()).split("_")
-    for other in (None, *("_".join(words[:count]) for count in range(1, len(words)))):
+    words = name.split("-")
+    for other in (None, *("-".join(words[:count]) for count in range(1, len(words)))):
         if shared := variables(name) & variables(other):
-            owner = "the default account" if other is None else f"an account {other.lower()!r}"
+            owner = "the default account" if other is None else f"an account {other!r}"
             fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
             return Problem(subject, fault, "choose a name with another ending")
-    for other in others:
-        if other not in (None, name) and (shared := variables(name) & variables(other)):
-            fault = f"is ambiguous, since the variable {min(shared)} also belongs to the account {other!r}"
-            return Problem(subject, fault, "choose names that differ in more than case, - and _")
     return None
 
 

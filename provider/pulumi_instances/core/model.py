@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulumi.output import Unknown
 
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
 from .marks import is_mark
+from .state_format import PROVIDER
 
 # The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
 
@@ -366,6 +367,49 @@ def is_met(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     return all(same(key, found.get(key), body[key]) for key in body)
 
 
+class Update(NamedTuple):
+    """One request to `/instances/{id}`."""
+
+    method: str
+    """``PUT``, or ``PATCH`` for single keys of ``configuration``."""
+    body: dict[str, Any]
+    logs_in: bool = False
+    """Whether it authenticates the instance anew, with ``provider_data``."""
+
+
+def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> Update | None:
+    """The one request that brings the instance with the outputs ``olds`` in line; None where there is nothing to send.
+
+    Keys that the program has dropped from ``configuration`` are left as they are: see `dropped_keys`.
+    """
+    name_and_tags = to_update(news, olds)
+    differing = {key: value for key, value in name_and_tags.items() if not is_met({key: value}, olds)}
+    sent = {key: _sent(key, olds, news, dialect) for key in ("configuration", "provider_data")}
+    body = {WIRE_NAMES[key]: value for key, value in sent.items() if value}
+    if not differing and not body:
+        return None
+    logs_in = "providerData" in body
+    if body and not logs_in and dialect.merges:
+        return Update("PATCH", {**differing, **body})
+    return Update("PUT", {**name_and_tags, **body}, logs_in)
+
+
+def _sent(key: str, olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """What an update has to send of this property; nothing where it is as before, or does not change in place."""
+    old, new = olds.get(key), news.get(key) or {}
+    if key not in dialect.in_place or same(key, old, new):
+        return {}
+    return changed_members(old, new) if key == "configuration" and dialect.merges else dict(plain(new))
+
+
+def dropped_keys(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> list[str]:
+    """The keys of ``configuration`` that the program no longer gives, where the service keeps their values."""
+    before, now = olds.get("configuration"), news.get("configuration")
+    if not dialect.merges or not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return []
+    return sorted(key for key in before if key not in now)
+
+
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """What an answer says of an instance: ``id`` and those of the outputs that it holds.
 
@@ -571,3 +615,49 @@ def unmet(outs: Mapping[str, Any]) -> str | None:
 def is_lookup(props: Mapping[str, Any]) -> bool:
     """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
     return not any(key in props for key in (*OUTPUT_ONLY, ACCOUNT, CREATED))
+
+
+# A state has the keys of the front end that wrote it. A resource that moves to the other one brings its state along
+# (docs/moving.md): so each reads what the other has written.
+
+IMPORTED = "__imported"
+"""In the state of the native package: it was read to be imported, so that no program has said yet which of name and
+tags it manages. Who manages it instead, where that is another resource: then the import was refused."""
+
+
+def camel(key: str) -> str:
+    """Return the key of the native package for one of ours: ``yourMom`` for ``your_mom``."""
+    first, *rest = key.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+NATIVE_NAMES = {key: camel(key) for key in dict.fromkeys((*INPUTS, *OUTPUTS))}
+"""The key of the native package for each property."""
+_OURS = {name: key for key, name in NATIVE_NAMES.items()}
+_OTHERS = {name for key, name in NATIVE_NAMES.items() if name != key}
+
+
+def is_native(bag: Mapping[str, Any]) -> bool:
+    """Return whether these inputs or outputs are under the keys of the native package."""
+    return not _OTHERS.isdisjoint(bag)
+
+
+def to_native(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties under the keys of the native package. Hidden keys of the state are the same in both."""
+    return {NATIVE_NAMES.get(key, key): value for key, value in bag.items()}
+
+
+def from_native(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties under our keys, whichever front end has written them, without what only that one reads."""
+    return {_OURS.get(key, key): value for key, value in bag.items() if key not in (PROVIDER, IMPORTED)}
+
+
+def old_inputs(bag: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs in a state. Those of an import do not count as what a program has given."""
+    return {key: value for key, value in from_native(bag).items() if IMPORTED not in bag or key not in UPDATABLE}
+
+
+def old_outputs(bag: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the outputs in a state. Those of an import manage what the program has ``given``."""
+    outputs = from_native(bag)
+    return {**outputs, DEFAULTS: not_given(given or {})} if IMPORTED in bag else outputs

@@ -22,7 +22,6 @@ from .errors import (
     UnexpectedAnswer,
 )
 
-_REQUIRED = {setting.key for setting in SETTINGS if setting.required}
 _OF_THE_API = (ConnectionFailed, CreateLost, LookupFailed, StatusError, UnexpectedAnswer)
 """What may come from a wrong URL or from wrong secrets."""
 
@@ -57,13 +56,17 @@ class Origin:
         """The problem of a resource in a program whose look-ups ask another account than this one."""
         required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
         ours = [variable for variable in required if variable]
-        prefix = env_prefix(self.account)
-        same = f"set {' and '.join(ours)}" if ours else f"unset the variables {prefix}…"
+        process = "in the process that runs the program"
+        advice = f"unset the variables {env_prefix(self.account)}… {process}, or set them for `pulumi` as well"
+        if ours:
+            advice = (
+                f"set {' and '.join(ours)} {process}, too (env_vars of an Automation API workspace do not reach an "
+                "inline program), or give all of it in the program or the stack's configuration"
+            )
         return Problem(
             "look-ups of this program",
             f"ask another account than that of its resources ({self.base_url}, {self._name})",
-            f"{same} in the process that runs the program, too (env_vars of an Automation API workspace do not reach "
-            "an inline program), or give all of it in the program or the stack's configuration",
+            advice,
         )
 
     def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
@@ -79,11 +82,21 @@ class Origin:
                 f"{', '.join(changed)} {differ} in the stack's configuration by now: add --run-program, or run "
                 "`pulumi up` first"
             )
-        elif len({*self.variables} & _REQUIRED) < len(_REQUIRED):
-            error.advice = (
+        elif missing := [setting for setting in SETTINGS if setting.required and setting.key not in self.variables]:
+            error.advice = f"{self._how_to_renew(missing)}; otherwise {error.advice}"
+
+    def _how_to_renew(self, missing: Sequence[Setting]) -> str:
+        """What to do where these settings may be those of the last `pulumi up`."""
+        if self.account is None:
+            return (
                 "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and "
-                f"destroy, or run `pulumi up` first; otherwise {error.advice}"
+                "destroy, or run `pulumi up` first"
             )
+        names = ", ".join(setting.variable(self.account) for setting in missing)
+        return (
+            f"if the program gives {self._name} other settings since the last `pulumi up`, add --run-program to "
+            f"refresh and destroy, or run `pulumi up` first; if it has no such account any more, set {names}"
+        )
 
     @property
     def _name(self) -> str:

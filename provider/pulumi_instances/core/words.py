@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .spelling import camel
+from .model import camel
 
 
 @dataclass(frozen=True)

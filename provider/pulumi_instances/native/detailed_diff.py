@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pulumi.runtime.proto import provider_pb2
 
 from ..core import model
-from ..core.spelling import camel
+from ..core.model import camel
 
 ADD, DELETE, UPDATE = "ADD", "DELETE", "UPDATE"
 
@@ -37,6 +38,12 @@ def of(
                 kind=provider_pb2.PropertyDiff.Kind.Value(name), inputDiff=in_inputs
             )
     return found
+
+
+def of_secrets(paths: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """The differences of values that become secret, by the keys that lead to each: the engine shows no old value."""
+    added = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.Kind.Value(ADD), inputDiff=True)
+    return {functools.reduce(_member, keys, first): added for first, *keys in paths}
 
 
 def _of_property(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

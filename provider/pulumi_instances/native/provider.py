@@ -24,7 +24,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from .. import engine_log
 from ..api.retry import Clock
-from ..core import config, identity, model, origin, spelling
+from ..core import config, identity, model, origin
 from ..core.config import NAMESPACE, SETTINGS, Setting
 from ..core.errors import (
     AdoptionRefused,
@@ -38,7 +38,7 @@ from ..core.errors import (
     SettingError,
 )
 from ..core.marks import Place, line_of
-from ..core.spelling import IMPORTED, camel, to_native
+from ..core.model import IMPORTED, camel, to_native
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..core.words import NATIVE
 from ..engine_calls import Bag, EngineCalls
@@ -203,19 +203,21 @@ class InstancesServicer(ResourceProviderServicer):
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         _demand_instance(request.type or _type_of(request.urn))
-        olds, news = wire.decode(request.olds), spelling.ours(wire.decode(request.news))
+        olds, news = wire.decode(request.olds), model.from_native(wire.decode(request.news))
         name = request.name or _name_of(request.urn)
         if news.get("name") is None:
             news = {**news, "name": name, model.DEFAULTS: ["name"]}
-        secret = spelling.ours({key: True for key, value in request.news.fields.items() if wire.holds_secret(value)})
+        secret = model.from_native(
+            {key: True for key, value in request.news.fields.items() if wire.holds_secret(value)}
+        )
         hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
-        inputs, problems = self._calls.check(spelling.old_inputs(olds), {**news, **hidden})
+        inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
     def Diff(self, request: Any) -> Any:
         """What differs, per member and per tag, and what of it replaces the instance."""
-        old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
+        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
         held = wire.decode(request.olds)
         if isinstance(anothers := held.get(IMPORTED), str):
             # What the resource had before waits in the state to be deleted: this `up` must not come to that.
@@ -228,13 +230,17 @@ class InstancesServicer(ResourceProviderServicer):
         olds = _state(held, old_inputs, news)
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
-        detailed = detailed_diff.of(changed, replaces, olds, spelling.ours(old_inputs), news)
-        return _diff_response([camel(key) for key in changed], [camel(key) for key in replaces], detailed)
+        detailed = detailed_diff.of(changed, replaces, olds, model.from_native(old_inputs), news)
+        # Where nothing differs, the engine keeps the outputs, and what the program has made a secret since stays plain.
+        now_secret = [*wire.unmarked(request.olds, request.news)]
+        detailed = {**detailed_diff.of_secrets(now_secret), **detailed}
+        keys = dict.fromkeys([*map(camel, changed), *(path[0] for path in now_secret)])
+        return _diff_response([*keys], [camel(key) for key in replaces], detailed)
 
     @_rpc
     def Create(self, request: Any) -> Any:
         """Create or adopt an instance. A preview answers what is known, and sends nothing."""
-        inputs = spelling.ours(wire.decode(request.properties))
+        inputs = model.from_native(wire.decode(request.properties))
         if request.preview:
             # By a known name a look-up would not wait for `up`: the host of YAML programs waits for no resource.
             outputs = {**self._calls.preview_create(inputs), "name": UNKNOWN}
@@ -295,7 +301,7 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Update(self, request: Any) -> Any:
         """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
-        old_inputs, news = wire.decode(request.old_inputs), spelling.ours(wire.decode(request.news))
+        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
         olds = _state(wire.decode(request.olds), old_inputs, news)
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
@@ -318,13 +324,13 @@ class InstancesServicer(ResourceProviderServicer):
     def Delete(self, request: Any) -> Any:
         """Delete an instance."""
         with self._calls.within(request.timeout):
-            self._calls.delete(request.id, spelling.ours(wire.decode(request.properties)))
+            self._calls.delete(request.id, model.from_native(wire.decode(request.properties)))
         return empty_pb2.Empty()
 
     @_rpc
     def Invoke(self, request: Any) -> Any:
         """The two look-ups. They ask at once, in previews too."""
-        arguments = spelling.ours(wire.decode(request.args))
+        arguments = model.from_native(wire.decode(request.args))
         secret = any(map(wire.holds_secret, request.args.fields.values()))
         if request.tok == GET_INSTANCE:
             return _returned(_found(self._calls.find_one(arguments, secret=secret)), secret=secret)
@@ -405,7 +411,7 @@ def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapp
     Those of an imported instance do not say which of name and tags are managed. The inputs beside them do, and until
     the first program comes, that program.
     """
-    return spelling.old_outputs(outputs, spelling.ours(old_inputs) if IMPORTED not in old_inputs else news)
+    return model.old_outputs(outputs, model.from_native(old_inputs) if IMPORTED not in old_inputs else news)
 
 
 def _demand_valid(instance_id: str, outputs: Bag, given: Any) -> None:

@@ -13,8 +13,7 @@ from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting
-from ..core.model import ANSWERED, INPUTS, OUTPUTS, SECRET_OUTPUTS
-from ..core.spelling import camel
+from ..core.model import ANSWERED, INPUTS, OUTPUTS, SECRET_OUTPUTS, camel
 from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 
 PACKAGE = NAMESPACE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -76,19 +76,29 @@ def keep_marks(answer: Struct, given: Struct) -> Struct:
 
     The engine does this for providers that take no secrets (pulumi/pulumi: provider_plugin.go, annotateSecrets).
     """
-    for key, old in given.fields.items():
-        if key not in answer.fields:
-            continue
-        new = answer.fields[key]
-        if _is_object(old) and _is_object(new):
-            keep_marks(new.struct_value, old.struct_value)
-        elif holds_secret(old) and not _is_secret(new):
-            inner = Value()
-            inner.CopyFrom(new)
-            fields = new.struct_value.fields
-            fields[SIGNATURE_KEY].string_value = SECRET_SIGNATURE
-            fields["value"].CopyFrom(inner)
+    for *parents, key in [*unmarked(answer, given)]:
+        members = answer
+        for parent in parents:
+            members = members.fields[parent].struct_value
+        inner = Value()
+        inner.CopyFrom(members.fields[key])
+        fields = members.fields[key].struct_value.fields
+        fields[SIGNATURE_KEY].string_value = SECRET_SIGNATURE
+        fields["value"].CopyFrom(inner)
     return answer
+
+
+def unmarked(held: Struct, given: Struct) -> Iterator[list[str]]:
+    """Where ``held`` has in plain what the engine has ``given`` as a secret: the keys that lead to each."""
+    for key, new in given.fields.items():
+        if key not in held.fields:
+            continue
+        old = held.fields[key]
+        if _is_object(old) and _is_object(new):
+            for path in unmarked(old.struct_value, new.struct_value):
+                yield [key, *path]
+        elif holds_secret(new) and not _is_secret(old):
+            yield [key]
 
 
 def _is_object(value: Value) -> bool:

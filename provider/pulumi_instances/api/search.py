@@ -85,7 +85,7 @@ def one(
         fault = f"{what}: id is given together with name, tags or {connector}"
         raise InputError(fault, "pass only one of the two")
     if instance_id is not None:
-        return read(client, instance_id)
+        return get(client, instance_id)
     wanted = Selection(name=name, tags=tag_set(tags, words), your_mom=your_mom)
     if wanted == Selection():
         advice = f"pass id, or at least one of name, tags, {connector}"
@@ -93,7 +93,7 @@ def one(
     matches = select(client, wanted)
     if len(matches) != 1:
         raise _not_one(what, wanted.described(words), matches)
-    return read(client, matches[0]["id"])  # a listing leaves out `disabled`
+    return get(client, matches[0]["id"])  # a listing leaves out `disabled`
 
 
 def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
@@ -110,8 +110,8 @@ def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
     return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
-def read(client: Client, instance_id: str) -> Found:
-    """All that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
+def get(client: Client, instance_id: str) -> Found:
+    """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
     try:
         checked = model.normalise_id(instance_id)
     except InputError as error:

@@ -7,19 +7,14 @@ from typing import Any
 import pytest
 
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.selection import Selection, read, select, tag_set
+from pulumi_instances.api.search import Selection, select
 from pulumi_instances.core.config import load
-from pulumi_instances.core.errors import InputError, UnexpectedAnswer
+from pulumi_instances.core.errors import UnexpectedAnswer
 from pulumi_instances.core.words import NATIVE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.scripted import ScriptedServer, answer
 
 BOX: dict[str, Any] = {"id": "1", "name": "QA Box", "your_mom": "box", "tags": ["QA", "eu"]}
-
-
-@pytest.fixture
-def client(instances_api: Emulator) -> Client:
-    return Client(load(lambda _: None, instances_api.env))
 
 
 @pytest.mark.parametrize(
@@ -64,35 +59,6 @@ def test_a_selection_can_be_said(selection: Selection, said: str) -> None:
     assert selection.described(NATIVE) == said
 
 
-def test_a_text_is_no_set_of_tags() -> None:
-    """Otherwise its letters would be the tags."""
-    with pytest.raises(InputError, match=r'write tags=\["prod"\]'):
-        tag_set("prod")
-
-
-def test_every_page_is_listed_and_told(instances_api: Emulator, client: Client) -> None:
-    """The instances are sorted by id, and the callback gets their number."""
-    ids = [str(instances_api.add(name=f"box-{number}")) for number in range(450)]
-    told: list[tuple[int, int | None]] = []
-
-    found = select(client, Selection(), lambda done, total: told.append((done, total)))
-
-    assert [each["id"] for each in found] == ids
-    assert told == [(200, 450), (400, 450), (450, 450)]
-
-
-def test_one_is_read_with_all_that_the_api_says(instances_api: Emulator, client: Client) -> None:
-    """A listing does not say whether an instance is disabled."""
-    instances_api.add(your_mom="sfdc")
-    box = instances_api.add(your_mom="box", name="x")
-    instances_api.change(box, valid=False)
-
-    [told] = select(client, Selection(your_mom="box"))
-    assert (told["valid"], "disabled" in told) == (False, False)
-    assert read(client, told["id"])["valid"] is False
-    assert read(client, told["id"])["disabled"] is False
-
-
 def test_a_live_service_is_asked_for_what_is_meant() -> None:
     """It leaves out the configurations, and filters by name and tag."""
     with Emulator(dialect="elements", demand_codes=False) as api:
@@ -119,14 +85,6 @@ def test_a_service_that_ignores_filters_is_filtered_here() -> None:
         secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o", "INSTANCES_DIALECT": "elements"}
         client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
         assert [each["id"] for each in select(client, Selection(name="a"))] == ["1"]
-
-
-@pytest.mark.parametrize("instance_id", ["", "../users", "x"])
-def test_what_is_no_id_is_not_asked_for(instance_id: str, instances_api: Emulator, client: Client) -> None:
-    """No crafted id becomes part of a URL."""
-    with pytest.raises(InputError, match="read instance: the id must be the decimal id"):
-        read(client, instance_id)
-    assert instances_api.requests == []
 
 
 def test_a_malformed_instance_is_an_error() -> None:
