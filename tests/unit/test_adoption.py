@@ -10,12 +10,15 @@ import pytest
 
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core import marks, model
+from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AdoptionRefused, InputError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.updates import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.account import BILLING, MARK, OTHER, add, checked, ids, operations, sent, state_of
+from tests.support.clock import FakeClock
 from tests.support.marks import counting, mark_of
+from tests.support.scripted import ScriptedServer, answer
 
 THIRD, OF_PROD = line_of(Place("shop", "dev", "", "third")), line_of(Place("shop", "prod", "", "billing"))
 OF_OLD_STACK = line_of(Place("old-shop", "prod", "", "billing"))
@@ -259,6 +262,43 @@ def test_what_another_stack_has_taken_over_is_not_changed(api: Emulator, caplog:
     every.read(instance_id, outputs)
     assert f"instance {instance_id}: its tags say that shop/prod/billing manages it" in caplog.text
     assert api.writes == []
+
+
+def test_what_adopt_id_names_is_not_deleted_to_be_replaced(api: Emulator) -> None:
+    """Nothing could replace it. Once nothing replaces it any more, it may be deleted."""
+    instance_id = add(api, MARK)
+    every, outputs = operations(api), marked(api, instance_id, MARK)
+    every.note_diff(instance_id, outputs, checked(your_mom="box", adopt_id=instance_id), replaced=True)
+    with pytest.raises(AdoptionRefused, match="it is not deleted, since adopt_id names it"):
+        every.delete(instance_id, outputs)
+    every.note_diff(instance_id, outputs, checked(adopt_id=instance_id), replaced=False)
+    every.delete(instance_id, outputs)
+    assert ids(api) == []
+
+
+# after an update
+
+
+def test_tags_that_cannot_be_read_after_an_update_are_not_known(api: Emulator) -> None:
+    """The answer to the PUT lacks them, and what was sent has been written."""
+    instance_id = add(api, MARK)
+    for fault in (Fault.delay(0), *[Fault.status(500)] * 9):  # the proof that it is ours, and what follows the PUT
+        api.fail("GET", f"/instances/{instance_id}", fault)
+    found = operations(api, max_retries=0).update(instance_id, marked(api, instance_id, MARK), checked(), RENAME)
+    assert (found["id"], "tags" in found) == (instance_id, False)
+    assert sent(api) == [("PUT", {"name": "billing", "tags": ["new", MARK]})]
+
+
+def test_an_update_without_an_answer_is_looked_at_until_it_shows() -> None:
+    """A service may show what was there before for some seconds."""
+    before = {"id": 7, "name": "old", "token": "t0ken", "tags": ["old"], "your_mom": {"key": "dropbox"}}
+    after, clock = {**before, "name": "billing", "tags": ["new"]}, FakeClock()
+    script = (answer(200, before), answer(200), answer(200, before), answer(500), answer(200, after))
+    with ScriptedServer(*script) as server:
+        settings = Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0)
+        outputs = {"your_mom": "dropbox", "name": "old", "token": "t0ken", "tags": ["old"]}
+        found = Operations(settings, clock=clock).update("7", outputs, checked(), RENAME)
+    assert (found["name"], found["tags"], clock.slept) == ("billing", ["new"], [0.0, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("bad", ["", "../7", None, True, "7/.."])

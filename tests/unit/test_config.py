@@ -266,6 +266,15 @@ def test_plain_http_elsewhere_must_be_asked_for(url: str) -> None:
     assert loaded({"instances:baseUrl": url}, {"INSTANCES_ALLOW_INSECURE_HTTP": "true"}).allow_insecure_http
 
 
+@pytest.mark.parametrize("emulator", ["", "https://api.example.com/elsewhere"])
+def test_a_test_with_the_fixture_reaches_no_real_service(emulator: str) -> None:
+    """What names another host than the emulator of the test is refused, and the message says what to set."""
+    assert loaded({}, {config.ONLY_API: emulator}).base_url == COMPLETE["instances:baseUrl"]
+    [line] = problems({}, {"PULUMI_INSTANCES_ONLY_API": "http://127.0.0.1:9"})
+    assert line.startswith("instances:baseUrl is not the emulator, which a test with the fixture `stack` uses; in the ")
+    assert "set INSTANCES_BASE_URL to instances_api.base_url" in line
+
+
 # several accounts
 
 
