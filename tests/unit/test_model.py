@@ -372,69 +372,37 @@ def test_an_update_sends_the_whole_name_and_tags_and_nothing_else() -> None:
     assert model.to_update(inputs(name=None)) == {"tags": ["eu"]}
 
 
-CONNECTOR = {"id": 22, "name": "Box", "key": "box", "active": True}
+SHOWN = {"id": 27, "name": "n", "token": "BUI=", "your_mom": {"id": 14, "key": "box"}, "valid": True, "disabled": False}
+READ = {**SHOWN, "id": "27", "your_mom": "box"}
+NULLS = dict.fromkeys(("name", "token", "your_mom", "tags", "valid"))
+ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "POST: tags as objects": (
+        {**SHOWN, "tags": [{"id": 13, "name": "b"}, {"id": 12, "name": "a"}], "provisionInteractions": []},
+        {**READ, "tags": ["a", "b"]},
+    ),
+    "GET: tags as text": ({**SHOWN, "tags": ["QA", "B"]}, {**READ, "tags": ["B", "QA"]}),
+    "PUT: no tags": (SHOWN, READ),
+    "nothing but an id": ({"id": 1}, {"id": "1"}),
+    "an id as text": ({"id": "1"}, {"id": "1"}),
+    "an id as a float": ({"id": 1.0}, {"id": "1"}),
+    "null is empty": ({"id": 1, **NULLS}, {"id": "1", "tags": []}),
+    "null among the tags": ({"id": 1, "tags": [None, "a"]}, {"id": "1", "tags": ["a"]}),
+    "empty name and token are absent": ({"id": 1, "name": "", "token": ""}, {"id": "1"}),
+    "a connector without a key": ({"id": 1, "your_mom": {"id": 22}}, {"id": "1"}),
+    "mixed tags": ({"id": 1, "tags": ["a", {"name": "a"}]}, {"id": "1", "tags": ["a"]}),
+    "fields that the document does not know": ({"id": 1, "new_field": [{}]}, {"id": "1"}),
+    "half a surrogate pair, which UTF-8 does not have": (
+        {"id": 1, "name": "a\ud800", "tags": ["b\udc00", {"name": "c\ud800"}]},
+        {"id": "1", "name": "a?", "tags": ["b?", "c?"]},
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    [
-        pytest.param(
-            {
-                "id": 27,
-                "name": "first",
-                "token": "BUI=",
-                "your_mom": {"id": 14, "key": "dropbox"},
-                "tags": [{"id": 13, "name": "b"}, {"id": 12, "name": "a"}],
-                "provisionInteractions": [],
-                "valid": True,
-                "disabled": False,
-            },
-            {
-                "id": "27",
-                "name": "first",
-                "token": "BUI=",
-                "your_mom": "dropbox",
-                "tags": ["a", "b"],
-                "valid": True,
-                "disabled": False,
-            },
-            id="POST: tags as objects",
-        ),
-        pytest.param(
-            {"id": 4014, "name": "QA", "token": "a", "your_mom": CONNECTOR, "tags": ["QA", "B"], "valid": False},
-            {"id": "4014", "name": "QA", "token": "a", "your_mom": "box", "tags": ["B", "QA"], "valid": False},
-            id="GET: tags as text, no disabled in lists",
-        ),
-        pytest.param(
-            {"id": 4590, "name": "n", "token": "b", "valid": True, "disabled": False},
-            {"id": "4590", "name": "n", "token": "b", "valid": True, "disabled": False},
-            id="PUT: no tags",
-        ),
-        pytest.param({"id": 1}, {"id": "1"}, id="nothing but an id"),
-        pytest.param({"id": "1"}, {"id": "1"}, id="an id as text"),
-        pytest.param({"id": 1.0}, {"id": "1"}, id="an id as a float"),
-        pytest.param(
-            {"id": 1, "name": None, "token": None, "your_mom": None, "tags": None, "valid": None},
-            {"id": "1", "tags": []},
-            id="null is empty",
-        ),
-        pytest.param({"id": 1, "tags": [None, "a"]}, {"id": "1", "tags": ["a"]}, id="null among the tags"),
-        pytest.param({"id": 1, "name": "", "token": ""}, {"id": "1"}, id="empty name and token are absent"),
-        pytest.param({"id": 1, "your_mom": {"id": 22}}, {"id": "1"}, id="a connector without a key"),
-        pytest.param({"id": 1, "tags": ["a", {"name": "a"}]}, {"id": "1", "tags": ["a"]}, id="mixed tags"),
-        pytest.param({"id": 1, "new_field": [{}]}, {"id": "1"}, id="fields that the document does not know"),
-    ],
-)
-def test_answers_are_read_in_all_their_shapes(answer: dict[str, Any], found: dict[str, Any]) -> None:
+@pytest.mark.parametrize("what", ANSWERS)
+def test_answers_are_read_in_all_their_shapes(what: str) -> None:
     """Each operation of the API answers with other fields and another spelling of tags."""
-    marks: dict[str, Any] = {model.MARKS: []} if "tags" in found else {}
-    assert model.from_wire(answer, DIALECT) == {**found, **marks}
-
-
-def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
-    """JSON can express it and UTF-8 cannot, so the engine's wire would refuse the whole answer."""
-    found = model.from_wire({"id": 1, "name": "a\ud800", "tags": ["b\udc00", {"name": "c\ud800"}]}, DIALECT)
-    assert found == {"id": "1", "name": "a?", "tags": ["b?", "c?"], model.MARKS: []}
+    answer, found = ANSWERS[what]
+    assert model.from_wire(answer, DIALECT) == {**found, **({model.MARKS: []} if "tags" in found else {})}
 
 
 def _wrong_types() -> Iterator[tuple[str, Any]]:

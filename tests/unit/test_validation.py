@@ -14,13 +14,27 @@ from pulumi_instances.core.state_format import SIGNATURE_KEY
 from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KEYS, Inputs, inputs
 
+IN_BOTH = ("configuration", "provider_data")
+
 # what check fills
 
 
-def test_good_inputs_pass_as_they_are() -> None:
-    """Every property is given, and there is no problem."""
-    bag = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
-    assert check(bag) == (bag, [])
+MINIMAL = {"your_mom": "dropbox", "name": "n"}
+GIVEN = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
+
+
+@pytest.mark.parametrize(
+    ("bag", "made"),
+    [
+        pytest.param(GIVEN, GIVEN, id="every property is given"),
+        pytest.param(MINIMAL, MINIMAL, id="absent tags are left to the server"),
+        pytest.param({**MINIMAL, "tags": []}, {**MINIMAL, "tags": []}, id="no tags differ from absent ones"),
+        pytest.param({**MINIMAL, **dict.fromkeys(("tags", *IN_BOTH, "adopt_id"))}, MINIMAL, id="None is absent"),
+        pytest.param({**MINIMAL, "__provider": "gASV"}, MINIMAL, id="the pickle is no property"),
+    ],
+)
+def test_good_inputs_pass_as_they_are(bag: Inputs, made: Inputs) -> None:
+    assert check(bag) == (made, [])
 
 
 def test_inputs_have_one_spelling() -> None:
@@ -32,12 +46,6 @@ def test_inputs_have_one_spelling() -> None:
     assert repr(made) == repr(inputs(tags=["a", "b"], configuration={"n": 3}, provider_data={}, adopt_id="4014"))
     assert bag == before
     assert check(made) == (made, [])
-
-
-def test_absent_properties_stay_absent() -> None:
-    """Absent tags are left to the server, which differs from an empty list."""
-    assert check({"your_mom": "dropbox", "name": "n"}) == ({"your_mom": "dropbox", "name": "n"}, [])
-    assert check(inputs(tags=[])) == (inputs(tags=[]), [])
 
 
 DEFAULT = {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
@@ -66,18 +74,6 @@ def test_a_name_that_is_not_given(news: Inputs, olds: Inputs, name: str | None) 
     assert problems == []
     assert made.get("name") == name
     assert not any(key.startswith("__") for key in made)
-
-
-@pytest.mark.parametrize("key", ["tags", "configuration", "provider_data", "adopt_id"])
-def test_none_is_absent(key: str) -> None:
-    """A property given as None counts as not given."""
-    without = {name: value for name, value in inputs().items() if name != key}
-    assert check({**without, key: None}) == check(without)
-
-
-def test_the_pickle_is_no_property() -> None:
-    """`__provider` belongs to the SDK: it is never among the inputs and never a problem."""
-    assert check({**inputs(), "__provider": "gASV"}) == (inputs(), [])
 
 
 # unknown values
@@ -111,7 +107,6 @@ def test_unknown_values_pass_through_at_any_depth(given_inputs: Inputs, path: li
 
 # bad inputs
 
-IN_BOTH = ("configuration", "provider_data")
 NAN, INFINITE, BYTES = float("nan"), float("inf"), b"x"
 BAD: dict[str, list[Inputs]] = {
     "is missing": [{"your_mom": None}, {"name": None}],
