@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pulumi.output import UNKNOWN
 
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core import marks, model
@@ -33,6 +34,11 @@ def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 def marked(api: Emulator, instance_id: str, mark: str) -> dict[str, Any]:
     """What a state holds of an instance that has had this mark."""
     return state_of(api, instance_id, **{model.MARK: mark})
+
+
+def scripted(server: ScriptedServer, clock: FakeClock) -> Operations:
+    """The operations of one process against a scripted server."""
+    return Operations(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0), clock=clock)
 
 
 # adopt
@@ -108,6 +114,19 @@ def test_previews_of_adoptions_share_a_listing(api: Emulator) -> None:
         [found] = every.check_new_adoption({"adopt_id": instance_id, "your_mom": "dropbox"}, OTHER)
         assert problem in found.fault
     assert [request.path for request in api.requests] == ["/instances", "/instances/1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("billing", "'billing'"), ("s3cret", "[secret]"), (UNKNOWN, "what is not known yet")]
+)
+def test_a_preview_says_what_an_adoption_changes(
+    api: Emulator, caplog: pytest.LogCaptureFixture, name: Any, shown: str
+) -> None:
+    """The engine shows it as a create. A name that is an Output may be a secret."""
+    instance_id, every = add(api, "eu", name="old"), operations(api)
+    every.conceal({"name": "s3cret"}, ["name"])
+    assert every.check_new_adoption({**DECLARED, "name": name, "adopt_id": instance_id}, BILLING) == []
+    assert f"instance {instance_id} exists and is adopted: that changes its name from 'old' to {shown}" in caplog.text
 
 
 def test_a_preview_does_not_fail_where_an_adoption_cannot_be_looked_up(api: Emulator) -> None:
@@ -289,16 +308,39 @@ def test_tags_that_cannot_be_read_after_an_update_are_not_known(api: Emulator) -
     assert sent(api) == [("PUT", {"name": "billing", "tags": ["new", MARK]})]
 
 
-def test_an_update_without_an_answer_is_looked_at_until_it_shows() -> None:
-    """A service may show what was there before for some seconds."""
-    before = {"id": 7, "name": "old", "token": "t0ken", "tags": ["old"], "your_mom": {"key": "dropbox"}}
-    after, clock = {**before, "name": "billing", "tags": ["new"]}, FakeClock()
-    script = (answer(200, before), answer(200), answer(200, before), answer(500), answer(200, after))
+BEFORE = {"id": 7, "name": "old", "token": "t0ken", "tags": ["old"], "your_mom": {"key": "dropbox"}}
+NEW = {"name": "billing", "tags": ["new"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "last", "shown", "slept"),
+    [
+        (NEW, {**BEFORE, **NEW}, NEW, [0.0, 0.5, 1.0]),
+        ({"name": "billing"}, BEFORE, {}, [0.0, 0.5, 1.0, 2.0, 4.0]),
+    ],
+)
+def test_an_update_without_an_answer_is_looked_at_until_it_shows(
+    body: Bag, last: Bag, shown: Bag, slept: list[float]
+) -> None:
+    """A service may show what was there before for some seconds. What it shows after them is not believed."""
+    clock, outputs = FakeClock(), {"your_mom": "dropbox", "name": "old", "token": "t0ken", "tags": ["old"]}
+    script = (answer(200, BEFORE), answer(200), answer(200, BEFORE), answer(500), answer(200, last))
     with ScriptedServer(*script) as server:
-        settings = Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0)
-        outputs = {"your_mom": "dropbox", "name": "old", "token": "t0ken", "tags": ["old"]}
-        found = Operations(settings, clock=clock).update("7", outputs, checked(), RENAME)
-    assert (found["name"], found["tags"], clock.slept) == ("billing", ["new"], [0.0, 0.5, 1.0])
+        found = scripted(server, clock).update("7", outputs, checked(), Update("PUT", body))
+    assert {key: found[key] for key in model.UPDATABLE if key in found} == shown
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize(("valid", "slept"), [([True], []), ([False, False, True], [1.0, 2.0])])
+def test_a_connection_is_waited_for_until_it_works(valid: list[bool], slept: list[float]) -> None:
+    """One that does not work by then is returned as it is, and a GET that fails says nothing."""
+    clock = FakeClock()
+    with ScriptedServer(*(answer(200, {**BEFORE, "valid": each}) for each in valid)) as server:
+        assert scripted(server, clock).wait_until_valid("7")["valid"] is True
+    assert clock.slept == slept
+    with ScriptedServer(answer(200, {**BEFORE, "valid": False}), answer(500)) as server:
+        assert scripted(server, clock).wait_until_valid("7")["valid"] is False
+    assert 100 < sum(clock.slept) <= 123
 
 
 @pytest.mark.parametrize("bad", ["", "../7", None, True, "7/.."])

@@ -171,7 +171,7 @@ def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
 
 
 SECRETS = ["sec ret", "a,Organization", "a\r\nX: y", "s\u00e9cret", "a\x00b", "a\tb"]
-SECONDS = ["0", "-1", "soon", "nan", "inf", "1e9", "30s"]
+SECONDS = ["0", "-1", "soon", "nan", "inf", "86400.5", "30s"]
 MALFORMED = {
     "baseUrl": [
         "api.example.com",

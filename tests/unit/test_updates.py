@@ -120,6 +120,22 @@ def test_what_changes_in_place_does_not_replace(key: str) -> None:
     assert model.changes(olds, news, LIVE) == model.changes(olds, news, SILENT) == ([key], [])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "document", "live"),
+    [
+        ({}, {"name": "n"}, [], []),
+        ({}, {"configuration": CONFIG}, ["configuration"], []),
+        ({"configuration": CONFIG}, {"configuration": None}, ["configuration"], ["configuration"]),
+        ({}, {"extra": {"a": 1}}, ["extra"], ["extra"]),
+        ({}, {"extra": {"a": 1}, "your_mom": "box"}, [], []),
+    ],
+)
+def test_what_is_recorded_without_being_sent(old: Inputs, new: Inputs, document: list[str], live: list[str]) -> None:
+    """Nothing is where the instance is replaced."""
+    olds, news = outputs(**old), inputs(**new)
+    assert [model.recorded_only(olds, news, dialect) for dialect in (DOCUMENT, LIVE)] == [document, live]
+
+
 CREATED: Inputs = {"name": " N", "tags": ["A", "b"], "configuration": {"url": "U", "nested": {"p": "P"}, "x": 1}}
 SHOWN = {"name": "n", "tags": ["a", "b"], "configuration": {"url": "u", "nested": {"p": "p"}, "x": 1}}
 MADE = {"name": "n", "tags": ["a", "b"], "configuration.url": "u", "configuration.nested": {"p": "p"}}
