@@ -135,11 +135,12 @@ PROPERTY = {
         f"{CONTRACT}test_the_property_keys",
     ),
     9: Step(
-        (
-            Edit("docs/resource.md", "| `note` | in, out | update | a note beside the name |\n", "| `configuration` |"),
-            Edit("CHANGELOG.md", "`note`, ", "`token`"),
-        ),
+        (Edit("docs/resource.md", "| `note` | in, out | update | a note beside the name |\n", "| `configuration` |"),),
         "tests/docs/test_documents.py::test_the_property_table_lists_exactly_the_properties",
+    ),
+    10: Step(
+        (Edit("CHANGELOG.md", "`note`, ", "`token`"),),
+        "tests/docs/test_marks.py::test_the_changelog_names_what_a_state_holds",
     ),
 }
 

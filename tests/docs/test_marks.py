@@ -8,7 +8,8 @@ import re
 import pytest
 
 from pulumi_instances.core.marks import Place, line_of, parse
-from pulumi_instances.core.model import CREATED, HIDDEN, LINE
+from pulumi_instances.core.model import ENABLED, HIDDEN, INPUTS, LINE, OUTPUT_ONLY
+from tests.support.recipes import forgotten
 
 from .markdown import ROOT, blocks, document, table
 
@@ -58,6 +59,7 @@ def test_the_error_that_failures_quotes_is_what_is_said() -> None:
     assert [pattern for pattern in patterns if re.fullmatch(pattern, line.strip())] != []
 
 
-def test_the_changelog_names_what_a_state_holds_besides() -> None:
+def test_the_changelog_names_what_a_state_holds() -> None:
     state = document("CHANGELOG.md").partition("### State")[2].partition("\n## ")[0]
-    assert [key for key in (*HIDDEN, CREATED, LINE) if f"`{key}`" not in state] == []
+    keys = (*INPUTS, *OUTPUT_ONLY, *HIDDEN, ENABLED, LINE)
+    assert [key for key in keys if f"`{key}`" not in state] == [], forgotten("CHANGELOG.md")

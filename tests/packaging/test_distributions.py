@@ -100,7 +100,7 @@ def test_the_links_of_the_readme_lead_into_the_repository(metadata: Message) -> 
 def test_the_version_is_the_newest_of_the_changelog(metadata: Message) -> None:
     """A release is documented before it is made."""
     changelog = (ROOT / "CHANGELOG.md").read_text()
-    newest = re.search(r"^## \[([^\]]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    newest = re.search(r"^## \[([^\]]+)\] - (?:\d{4}-\d\d-\d\d|unreleased)$", changelog, re.MULTILINE)
     assert newest is not None
     assert metadata["Version"] == newest[1]
 

@@ -5,5 +5,6 @@ from __future__ import annotations
 
 def forgotten(*paths: str) -> str:
     """Return a message that names the files of the step; those of the package by their path in it."""
-    named = [path if path.startswith(("docs/", "tests/")) else f"provider/pulumi_instances/{path}" for path in paths]
+    others = ("docs/", "tests/", "CHANGELOG")
+    named = [path if path.startswith(others) else f"provider/pulumi_instances/{path}" for path in paths]
     return f"see the recipes in CONTRIBUTING.md for {' and '.join(named)}"
