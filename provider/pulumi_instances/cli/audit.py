@@ -107,7 +107,8 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         if key in made and _same(key, made[key], new):
             continue
         if key in {*held.secrets, *model.SECRET_OUTPUTS}:
-            old, new = common.BLOT if old else None, common.BLOT
+            old = common.BLOT if old else None
+            new = common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
 
 

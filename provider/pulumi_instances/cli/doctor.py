@@ -183,7 +183,7 @@ def _left_behind(
     held: Sequence[Held],
     listed: Sequence[Mapping[str, Any]],
 ) -> Iterator[Finding]:
-    """What carries the mark of the stack and is not in its state, as an interrupted run leaves it."""
+    """Yield a finding about instances with a mark of the stack that its state does not have."""
     if left := common.left_behind({f"stack {stack}": document}, stack, held, listed, account):
         shown = ", ".join([*left[:_MOST_STACKS], *(["…"] if left[_MOST_STACKS:] else [])])
         todo = f"see `pulumi-instances orphans --stack {stack}`; {common.how_to_take_over(account)}"
