@@ -23,17 +23,22 @@ OLDEST_CLI = (3, 254, 0)
 """The first CLI that takes whole states in an import file (pulumi/pulumi#23984)."""
 
 
+_NO_TEXT_IN_YAML = re.compile(r"True|TRUE|False|FALSE|(?i:~|null|[-+]?\.inf|\.nan|[-+]?0[xbo][0-9a-f_]+)")
+
+
 def obstacle(found: Found, *, needs_token: bool = True, in_yaml: bool = False) -> str | None:
     """Return why an instance cannot be imported, and what to do; None where it can.
 
     ``in_yaml`` says that `pulumi import` is going to write a program in YAML, which reads `$$` as `$`: a name such as
-    `$${crm.token}` would be the token of another instance. The CLI escapes the `${` in it only.
+    `$${crm.token}` would be the token of another instance. The CLI escapes the `${` in it only. Nor does it put quotes
+    around all that YAML takes for null, a boolean or a number.
     """
-    if in_yaml and any("$$" in text for text in (found["your_mom"], found["name"], *found.get("tags", ()))):
-        return (
-            "its name or a tag contains $$, and a program in YAML would evaluate what follows; rename it at the "
-            "service, or import it into a project in another language"
-        )
+    texts = (found["your_mom"], found["name"], *found.get("tags", ())) if in_yaml else ()
+    elsewhere = "rename it at the service, or import it into a project in another language"
+    if any("$$" in text for text in texts):
+        return f"its name or a tag contains $$, and a program in YAML would evaluate what follows; {elsewhere}"
+    if no_text := next(filter(_NO_TEXT_IN_YAML.fullmatch, texts), None):
+        return f"its name or a tag is {no_text}, which a program in YAML does not read as a text; {elsewhere}"
     if needs_token and "token" not in found:
         return "the API does not report its token"
     _, problems = validation.check(inputs(found))
