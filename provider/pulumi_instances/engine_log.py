@@ -40,7 +40,7 @@ def about(urn: str) -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Sends statuses (INFO) to the engine, which shows each until the next. So it does with ``warnings``, if asked."""
+    """Sends statuses (INFO) to the engine, which shows each until the next, and warnings where ``warnings`` is set."""
 
     def __init__(self, address: str, *, warnings: bool) -> None:
         import grpc  # the command line does without

@@ -244,22 +244,12 @@ def test_only_the_accounts_own_instances_are_compared(
     assert "2 instances of another account not compared; run again without --account\n1 compared, 1 differ" in done.err
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("default", "is one that the Pulumi engine gives to the account of the stack"),
-        ("eu-create", "the variable INSTANCES_EU_CREATE_TIMEOUT would also belong to an account 'eu'"),
-        ("a_b", "use only lower-case letters, digits and -"),
-    ],
-)
 @pytest.mark.parametrize("command", ["drift", "orphans"])
-def test_an_account_with_the_variables_of_another_is_refused(
-    run: Run, api: Emulator, command: str, name: str, said: str
-) -> None:
+def test_an_account_with_the_variables_of_another_is_refused(run: Run, api: Emulator, command: str) -> None:
     """Before anything is sent: the secrets of one would go to the host of the other."""
-    done = run(command, "-", "--account", name, stdin=state())
+    done = run(command, "-", "--account", "a_b", stdin=state())
     assert (done.code, done.out) == (1, "")
-    assert said in done.err
+    assert "use only lower-case letters, digits and -" in done.err
     assert api.requests == []
 
 
@@ -327,15 +317,6 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
             assert len(done.err.splitlines()) == 1
         elif options:
             json.loads(done.out)
-
-
-@pytest.mark.parametrize("shape", [3, None, "text", [], {}])
-@pytest.mark.parametrize("command", ["drift", "orphans"])
-def test_what_is_no_resource_is_an_error(run: Run, managed: list[dict[str, Any]], command: str, shape: Any) -> None:
-    """The message says which entry is not a resource."""
-    done = run(command, "-", stdin=state(managed[0], shape))
-    assert (done.code, len(done.err.splitlines())) == (1, 1)
-    assert "a malformed resource (number 2); write it again" in done.err
 
 
 @pytest.mark.usefixtures("api")

@@ -9,15 +9,14 @@ import pty
 import shlex
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from pulumi_instances.cli import _COMMANDS, common
+from pulumi_instances.cli import _COMMANDS
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
@@ -207,27 +206,6 @@ def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
     assert max(cell_len(line.replace(bold, "").replace(normal, "")) for line in narrow) <= 24
     assert "".join("".join(narrow).split()).count("QA") == 2
     assert _on_a_terminal("list", columns=1)
-
-
-def test_a_table_costs_little_more_than_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """For twenty thousand instances, the cost of each is no higher than for a few."""
-    rows: list[Any] = [[str(number), f"name {number}", "box", ["QA", f"tag {number % 7}"]] for number in range(20_000)]
-
-    def cost(write: Callable[..., None], *arguments: object) -> float:
-        taken = []
-        for _ in range(3):
-            began = time.process_time()
-            write(*arguments)
-            taken.append(time.process_time() - began)
-            capsys.readouterr()
-        return min(taken)
-
-    columns = ["id", "name", "your_mom", "tags"]
-    table = cost(common.write_table, columns, rows)
-    few = cost(common.write_table, columns, rows[:2_000])
-    as_json = cost(common.write_json, [dict(zip(columns, row, strict=True)) for row in rows])
-    assert table < 8 * as_json
-    assert table < 25 * few
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -89,7 +89,7 @@ def test_a_stop_before_the_cli_begins_leaves_no_program(
 
 def test_a_stop_that_comes_before_the_cli_is_handed_on() -> None:
     """A Ctrl-C at that moment would otherwise be lost."""
-    with pulumi_cli.stops_go_to() as watch:
+    with pulumi_cli.stops_passed_on() as watch:
         os.kill(os.getpid(), signal.SIGTERM)
         with subprocess.Popen(["sleep", "60"]) as process:
             watch(process)

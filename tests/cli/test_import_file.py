@@ -70,18 +70,6 @@ def test_only_its_owner_can_read_the_file(write: Run, api: Emulator, tmp_path: P
     assert api.instance(box)["token"] not in (tmp_path / "instances.py").read_text()
 
 
-def test_files_are_the_same_from_run_to_run(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """The order in which the API lists does not matter."""
-    made = [api.add(your_mom=key, name=name) for key, name in (("sfdc", "crm"), ("box", "b"), ("box", "crm"))]
-    write()
-    before = [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")]
-    held = [api.instance(each) for each in made[::-1]]
-    listing = [{**each, "your_mom": {"key": each["your_mom"]}, "disabled": None} for each in held]
-    with ScriptedServer(answer(200, listing)) as server:
-        assert write("--set", f"baseUrl={server.base_url}").code == 0
-    assert [(tmp_path / name).read_bytes() for name in ("resources.json", "instances.py")] == before
-
-
 def test_what_another_account_has_under_an_id_is_not_this_instance(write: Run, api: Emulator, tmp_path: Path) -> None:
     """Ids of accounts are the same numbers. Where the states cannot tell, the instance is left out."""
     made = api.add(name="crm")
@@ -241,20 +229,6 @@ def test_one_file_cannot_be_both(write: Run, tmp_path: Path, program: str) -> No
     assert "--out and --program must be different files" in done.err
 
 
-def test_a_thousand_in_one_run(write: Run, api: Emulator, tmp_path: Path) -> None:
-    """It requests every page of the listing and nothing else, and writes the program as ruff formats it."""
-    for number in range(1000):
-        api.add(your_mom="box", name=f"box {number % 400}", tags=[f"tag {tag}" for tag in range(number % 9)])
-
-    assert write().code == 0
-
-    assert [(request.method, request.path) for request in api.requests] == [("GET", "/instances")] * 5
-    assert len(resources(tmp_path)) == 1000
-    ruff = Path(sys.executable).with_name("ruff")
-    subprocess.run([ruff, "format", "--isolated", "--check", "instances.py"], cwd=tmp_path, check=True)
-    subprocess.run([ruff, "check", "--isolated", "--no-cache", "instances.py"], cwd=tmp_path, check=True)
-
-
 def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_path: Path) -> None:
     """Its resource name is taken; what a state only refers to does not count as held."""
     held, twin, referred = (api.add(your_mom="box", name=name) for name in ("crm", "crm", "shared"))
@@ -266,15 +240,6 @@ def test_what_states_hold_already_is_left_out(write: Run, api: Emulator, tmp_pat
     assert done.err == "1 instance left out: already in a state\n"
     named = {name: each["id"] for name, each in resources(tmp_path).items()}
     assert named == {f"crm-{twin}": str(twin), f"shared-{referred}": str(referred)}
-
-
-@pytest.mark.parametrize("options", [["--tag", "b"], ["--name", "b*"], ["--your-mom", "sfdc"]])
-def test_instances_can_be_selected(write: Run, api: Emulator, tmp_path: Path, options: list[str]) -> None:
-    """The options are those of `list`."""
-    api.add(your_mom="box", name="a", tags=["a"])
-    api.add(your_mom="sfdc", name="b", tags=["b"])
-    write(*options)
-    assert list(resources(tmp_path)) == ["b"]
 
 
 def test_what_cannot_be_imported_is_told(write: Run, api: Emulator, tmp_path: Path) -> None:

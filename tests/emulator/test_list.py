@@ -91,12 +91,6 @@ def test_filters_narrow_the_list(api: Emulator, http: Http, query: dict[str, Any
     assert [each["name"] for each in http("GET", params=query).json()] == names
 
 
-def test_an_empty_list_is_an_empty_list(http: Http) -> None:
-    """The document does not say otherwise."""
-    response = http("GET")
-    assert (response.status_code, response.json()) == (200, [])
-
-
 def test_an_empty_list_can_be_404_as_on_the_live_services() -> None:
     """This needs ``empty_list_404``, and as soon as there is an instance the answer is a list again."""
     with Emulator(empty_list_404=True) as api:

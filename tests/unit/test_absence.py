@@ -80,6 +80,7 @@ def test_what_it_takes_to_drop_an_instance(
     with pytest.raises(InstancesError) as caught:
         every.read(instance_id, outputs) if operation == "read" else every.delete(instance_id, outputs)
     assert type(caught.value) is expected
+    assert getattr(caught.value, "status", 404) == 404
     assert words in str(caught.value)
     if expected is KEPT:  # to confirm is offered only where a listing has shown that it is not there
         assert ("INSTANCES_CONFIRM_GONE=true" in str(caught.value)) == (fault is None and model.CREATED not in changed)
@@ -132,6 +133,17 @@ def test_a_young_instance_is_looked_for_again(api: Emulator, confirmed: bool, lo
     every = operations(api, clock, confirm_gone=confirmed)
     assert every.read(instance_id, state(api, instance_id, **YOUNG))["name"] == "billing"
     assert clock.slept == [0.5, 1.0, 2.0][:looks]
+
+
+def test_a_listing_from_before_an_instance_was_seen_proves_nothing(api: Emulator) -> None:
+    """It was made since: a false 404 to it then needs a new listing."""
+    every = operations(api)
+    every.check_new_adoption({"adopt_id": "1", "your_mom": "dropbox"}, None)  # lists the account
+    instance_id = str(api.add(name="billing"))
+    every.read(instance_id, state(api, instance_id))
+    api.fail("GET", f"/instances/{instance_id}", Fault.status(404), times=9)
+    with pytest.raises(UnexpectedAnswer, match="but the API lists it, so nothing is dropped"):
+        every.read(instance_id, state(api, instance_id))
 
 
 def test_an_old_instance_is_not_waited_for(api: Emulator, missing: tuple[str, dict[str, Any]]) -> None:

@@ -26,24 +26,26 @@ def test_a_name_may_be(name: str) -> None:
     declared(name)
 
 
-@pytest.mark.parametrize("name", ["create", "eu-create", "a-b-create", "a--create"])
-def test_a_name_whose_variables_are_anothers_is_refused(name: str) -> None:
-    """`createTimeout` of one would be `timeout` of the other."""
-    with pytest.raises(ValueError, match=r"the variable INSTANCES_\w*CREATE_TIMEOUT would also belong to"):
-        declared(name)
+REFUSED = {
+    # `createTimeout` of one would be `timeout` of the other
+    r"the variable INSTANCES_\w*CREATE_TIMEOUT would also belong to": [
+        "create",
+        "eu-create",
+        "a-b-create",
+        "a--create",
+    ],
+    # the native package would take it for the account of the stack, with the variables of that
+    "is one that the Pulumi engine gives to the account of the stack": ["default"],
+    # variables do not tell them apart: those of `a_b` would be those of `a-b`, in another process
+    "use only lower-case letters, digits and -": ["", "a b", "ä", "a/b", "a_b", "EU", "eU", "default_eu", "eu\n"],
+}
 
 
-def test_a_name_that_the_engine_gives_is_refused() -> None:
-    """The native package would take it for the account of the stack, with the variables of that."""
-    with pytest.raises(ValueError, match="is one that the Pulumi engine gives to the account of the stack"):
-        declared("default")
-
-
-@pytest.mark.parametrize("name", ["", "a b", "ä", "a/b", "a_b", "EU", "eU", "default_eu", "eu\n"])
-def test_a_name_of_other_characters_is_refused(name: str) -> None:
-    """Variables do not tell them apart: those of ``a_b`` would be those of ``a-b``, in another process."""
-    with pytest.raises(ValueError, match="use only lower-case letters, digits and -"):
-        declared(name)
+@pytest.mark.parametrize("said", REFUSED)
+def test_a_name_whose_variables_are_not_its_own_is_refused(said: str) -> None:
+    for name in REFUSED[said]:
+        with pytest.raises(ValueError, match=said):
+            declared(name)
 
 
 def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,15 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pulumi.output import UNKNOWN
 
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.core import marks, model
+from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AdoptionRefused, InputError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.model import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.account import BILLING, MARK, OTHER, add, checked, ids, operations, sent, state_of
+from tests.support.clock import FakeClock
 from tests.support.marks import counting, mark_of
+from tests.support.scripted import ScriptedServer, answer
 
 THIRD, OF_PROD = line_of(Place("shop", "dev", "", "third")), line_of(Place("shop", "prod", "", "billing"))
 OF_OLD_STACK = line_of(Place("old-shop", "prod", "", "billing"))
@@ -30,6 +34,11 @@ def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
 def marked(api: Emulator, instance_id: str, mark: str) -> dict[str, Any]:
     """What a state holds of an instance that has had this mark."""
     return state_of(api, instance_id, **{model.MARK: mark})
+
+
+def scripted(server: ScriptedServer, clock: FakeClock) -> Operations:
+    """The operations of one process against a scripted server."""
+    return Operations(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret", max_retries=0), clock=clock)
 
 
 # adopt
@@ -105,6 +114,19 @@ def test_previews_of_adoptions_share_a_listing(api: Emulator) -> None:
         [found] = every.check_new_adoption({"adopt_id": instance_id, "your_mom": "dropbox"}, OTHER)
         assert problem in found.fault
     assert [request.path for request in api.requests] == ["/instances", "/instances/1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("billing", "'billing'"), ("s3cret", "[secret]"), (UNKNOWN, "what is not known yet")]
+)
+def test_a_preview_says_what_an_adoption_changes(
+    api: Emulator, caplog: pytest.LogCaptureFixture, name: Any, shown: str
+) -> None:
+    """The engine shows it as a create. A name that is an Output may be a secret."""
+    instance_id, every = add(api, "eu", name="old"), operations(api)
+    every.conceal({"name": "s3cret"}, ["name"])
+    assert every.check_new_adoption({**DECLARED, "name": name, "adopt_id": instance_id}, BILLING) == []
+    assert f"instance {instance_id} exists and is adopted: that changes its name from 'old' to {shown}" in caplog.text
 
 
 def test_a_preview_does_not_fail_where_an_adoption_cannot_be_looked_up(api: Emulator) -> None:
@@ -259,6 +281,66 @@ def test_what_another_stack_has_taken_over_is_not_changed(api: Emulator, caplog:
     every.read(instance_id, outputs)
     assert f"instance {instance_id}: its tags say that shop/prod/billing manages it" in caplog.text
     assert api.writes == []
+
+
+def test_what_adopt_id_names_is_not_deleted_to_be_replaced(api: Emulator) -> None:
+    """Nothing could replace it. Once nothing replaces it any more, it may be deleted."""
+    instance_id = add(api, MARK)
+    every, outputs = operations(api), marked(api, instance_id, MARK)
+    every.note_diff(instance_id, outputs, checked(your_mom="box", adopt_id=instance_id), replaced=True)
+    with pytest.raises(AdoptionRefused, match="it is not deleted, since adopt_id names it"):
+        every.delete(instance_id, outputs)
+    every.note_diff(instance_id, outputs, checked(adopt_id=instance_id), replaced=False)
+    every.delete(instance_id, outputs)
+    assert ids(api) == []
+
+
+# after an update
+
+
+def test_tags_that_cannot_be_read_after_an_update_are_not_known(api: Emulator) -> None:
+    """The answer to the PUT lacks them, and what was sent has been written."""
+    instance_id = add(api, MARK)
+    for fault in (Fault.delay(0), *[Fault.status(500)] * 9):  # the proof that it is ours, and what follows the PUT
+        api.fail("GET", f"/instances/{instance_id}", fault)
+    found = operations(api, max_retries=0).update(instance_id, marked(api, instance_id, MARK), checked(), RENAME)
+    assert (found["id"], "tags" in found) == (instance_id, False)
+    assert sent(api) == [("PUT", {"name": "billing", "tags": ["new", MARK]})]
+
+
+BEFORE = {"id": 7, "name": "old", "token": "t0ken", "tags": ["old"], "your_mom": {"key": "dropbox"}}
+NEW = {"name": "billing", "tags": ["new"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "last", "shown", "slept"),
+    [
+        (NEW, {**BEFORE, **NEW}, NEW, [0.0, 0.5, 1.0]),
+        ({"name": "billing"}, BEFORE, {}, [0.0, 0.5, 1.0, 2.0, 4.0]),
+    ],
+)
+def test_an_update_without_an_answer_is_looked_at_until_it_shows(
+    body: Bag, last: Bag, shown: Bag, slept: list[float]
+) -> None:
+    """A service may show what was there before for some seconds. What it shows after them is not believed."""
+    clock, outputs = FakeClock(), {"your_mom": "dropbox", "name": "old", "token": "t0ken", "tags": ["old"]}
+    script = (answer(200, BEFORE), answer(200), answer(200, BEFORE), answer(500), answer(200, last))
+    with ScriptedServer(*script) as server:
+        found = scripted(server, clock).update("7", outputs, checked(), Update("PUT", body))
+    assert {key: found[key] for key in model.UPDATABLE if key in found} == shown
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize(("valid", "slept"), [([True], []), ([False, False, True], [1.0, 2.0])])
+def test_a_connection_is_waited_for_until_it_works(valid: list[bool], slept: list[float]) -> None:
+    """One that does not work by then is returned as it is, and a GET that fails says nothing."""
+    clock = FakeClock()
+    with ScriptedServer(*(answer(200, {**BEFORE, "valid": each}) for each in valid)) as server:
+        assert scripted(server, clock).wait_until_valid("7")["valid"] is True
+    assert clock.slept == slept
+    with ScriptedServer(answer(200, {**BEFORE, "valid": False}), answer(500)) as server:
+        assert scripted(server, clock).wait_until_valid("7")["valid"] is False
+    assert 100 < sum(clock.slept) <= 123
 
 
 @pytest.mark.parametrize("bad", ["", "../7", None, True, "7/.."])

@@ -274,6 +274,26 @@ def test_no_call_waits_for_what_another_was_asked_to_wait(asked: str, limited: b
         assert (len(server.received), clock.slept) == (1, [])
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_ends_with_its_custom_timeout(call: str) -> None:
+    """A turn that would come later is not waited for: nothing is sent then. A request that hangs is cut off."""
+    over = "the timeout of 10 s in customTimeouts is over; increase it, then run again$"
+    with served(answer(200, [INSTANCE] if call == "LIST" else INSTANCE), max_requests_per_second=0.01) as (
+        client,
+        server,
+    ):
+        CALLS[call](client)
+        with within(10.0, client.clock), pytest.raises(ConnectionFailed, match=over) as late:
+            CALLS[call](client)
+        assert len(server.received) == 1
+    assert late.value.timed_out
+    over = r"the timeout of 0\.2 s in customTimeouts is over"
+    with ScriptedServer(Answer(then="hang")) as server:
+        client = Client(settings(server.base_url))
+        with within(0.2, client.clock), pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match=over):
+            CALLS[call](client)
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -305,17 +325,29 @@ def test_the_requests_are_those_of_the_document() -> None:
     with served(answer(200, INSTANCE)) as (client, server):
         for call in ("GET", "PUT", "DELETE", "POST"):
             CALLS[call](client)
+        client.patch("7", {"name": "n"})
+        client.put("7", {"tags": []}, logs_in=True)
+        client.set_enabled("7", True)
+        client.set_enabled("7", False)
         assert [(request.method, request.path) for request in server.received] == [
             ("GET", "/v2/instances/7"),
             ("PUT", "/v2/instances/7"),
             ("DELETE", "/v2/instances/7"),
             ("POST", "/v2/instances"),
+            ("PATCH", "/v2/instances/7"),
+            ("PUT", "/v2/instances/7?reAuthenticate=true"),
+            ("PUT", "/v2/instances/7/enabled"),
+            ("DELETE", "/v2/instances/7/enabled"),
         ]
         assert [json.loads(request.body or b"null") for request in server.received] == [
             None,
             {"name": "billing", "tags": []},
             None,
             BODY,
+            {"name": "n"},
+            {"tags": []},
+            None,
+            None,
         ]
         for request in server.received:
             assert request.headers["authorization"] == f"User {USER}, Organization {ORGANIZATION}"
@@ -355,7 +387,7 @@ def test_no_cookie_is_kept() -> None:
         assert [request.headers.get("cookie") for request in server.received] == [None, None]
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_redirect_is_not_followed(call: str, status: int) -> None:
     """The secrets go to the configured host only."""

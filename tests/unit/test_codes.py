@@ -10,7 +10,7 @@ from pulumi.output import UNKNOWN as U
 
 from pulumi_instances.core.codes import Codes
 from pulumi_instances.core.dialect import DIALECTS
-from pulumi_instances.core.errors import InputError
+from pulumi_instances.core.errors import InputError, ServerError, StatusError
 from tests.support.values import inputs, outputs
 
 DEFAULT = DIALECTS["default"]
@@ -133,3 +133,18 @@ def test_a_digest_is_not_sent() -> None:
         Codes().spending("create instance 'crm'", inputs(provider_data={"code": DIGEST})),
     ):
         pytest.fail("nothing is sent")
+
+
+@pytest.mark.parametrize(
+    ("error", "data", "advised"),
+    [
+        (StatusError("400", 400), CODE, True),
+        (StatusError("400", 400), {"user": "u"}, False),
+        (ServerError("500", 500), CODE, False),
+    ],
+)
+def test_a_refused_request_may_have_used_its_code(error: StatusError, data: dict[str, str], advised: bool) -> None:
+    """Then the advice says so."""
+    with pytest.raises(StatusError) as caught, Codes().spending("create instance 'crm'", inputs(provider_data=data)):
+        raise error
+    assert ("give a new code if this one was used" in str(caught.value)) is advised

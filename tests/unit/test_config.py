@@ -58,56 +58,44 @@ def test_the_three_required_settings_are_enough() -> None:
     assert loaded({}) == Settings("https://api.example.com/your_moms/api-v2", USER, ORGANIZATION)
 
 
-VALUES = [
-    ("baseUrl", "https://h/v2", "https://h/v2"),
-    ("baseUrl", "https://h/v2/", "https://h/v2"),
-    ("baseUrl", "https://h:8443", "https://h:8443"),
-    ("baseUrl", "https://[::1]:8443/v2", "https://[::1]:8443/v2"),
-    ("userSecret", "a+b/c=", "a+b/c="),
-    ("organizationSecret", "0123456789abcdef", "0123456789abcdef"),
-    ("timeout", "0.5", 0.5),
-    ("timeout", "86400", 86_400.0),
-    ("timeout", 5, 5.0),
-    ("createTimeout", "600", 600.0),
-    ("maxRetries", "0", 0),
-    ("maxRetries", "100", 100),
-    ("maxRetries", 3.0, 3),
-    ("maxRequestsPerSecond", "0.5", 0.5),
-    ("parallelism", "1", 1),
-    ("parallelism", "256", 256),
-    ("batchReads", "false", False),
-    ("batchReads", False, False),
-    ("allowInsecureHttp", "true", True),
-    ("allowInsecureHttp", "True", True),
-    ("allowInsecureHttp", "1", True),
-    ("allowInsecureHttp", "yes", True),
-    ("allowInsecureHttp", "false", False),
-    ("allowInsecureHttp", "0", False),
-    ("allowInsecureHttp", "no", False),
-    ("userAgentSuffix", "acme-deploys/1.4 (ci)", "acme-deploys/1.4 (ci)"),
-    ("dialect", "default", DIALECTS["default"]),
-    ("dialect", "elements", DIALECTS["elements"]),
-    ("confirmGone", "true", True),
-    ("mark", "false", False),
-    ("takeOver", "ask", "ask"),
-    ("takeOver", "YES", "yes"),
-    ("takeOver", "true", "yes"),
-    ("takeOver", "no", "no"),
-    ("takeOver", "False", "no"),
-    ("updateInPlace", "true", True),
-    ("configurationDrift", "true", True),
-    ("defaultTags", "a,{project}/{stack}", ("a", "{project}/{stack}")),
-    ("defaultTags", '["a b", "a b"]', ("a b",)),
-]
+VALUES: dict[str, list[tuple[object, object]]] = {
+    "baseUrl": [
+        ("https://h/v2", "https://h/v2"),
+        ("https://h/v2/", "https://h/v2"),
+        ("https://h:8443", "https://h:8443"),
+        ("https://[::1]:8443/v2", "https://[::1]:8443/v2"),
+    ],
+    "userSecret": [("a+b/c=", "a+b/c=")],
+    "organizationSecret": [("0123456789abcdef", "0123456789abcdef")],
+    "timeout": [("0.5", 0.5), ("86400", 86_400.0), (5, 5.0)],
+    "createTimeout": [("600", 600.0)],
+    "maxRetries": [("0", 0), ("100", 100), (3.0, 3)],
+    "maxRequestsPerSecond": [("0.5", 0.5), ("10000", 10_000.0)],
+    "parallelism": [("1", 1), ("256", 256)],
+    "batchReads": [("false", False), (False, False)],
+    "allowInsecureHttp": [
+        *((word, True) for word in ("true", "True", "1", "yes")),
+        *((word, False) for word in ("false", "0", "no")),
+    ],
+    "userAgentSuffix": [("acme-deploys/1.4 (ci)", "acme-deploys/1.4 (ci)"), ("x" * 200, "x" * 200)],
+    "dialect": [(name, DIALECTS[name]) for name in ("default", "elements")],
+    "confirmGone": [("true", True)],
+    "mark": [("false", False)],
+    "takeOver": [("ask", "ask"), ("YES", "yes"), ("true", "yes"), ("no", "no"), ("False", "no")],
+    "updateInPlace": [("true", True)],
+    "configurationDrift": [("true", True)],
+    "defaultTags": [("a,{project}/{stack}", ("a", "{project}/{stack}")), ('["a b", "a b"]', ("a b",))],
+}
 
 
-@pytest.mark.parametrize(("key", "raw", "expected"), VALUES)
-def test_a_setting_comes_from_the_configuration_or_the_environment(key: str, raw: object, expected: object) -> None:
+@pytest.mark.parametrize("key", VALUES)
+def test_a_setting_comes_from_the_configuration_or_the_environment(key: str) -> None:
     """Surrounding blanks do not matter. The inputs of an explicit provider may be numbers and booleans."""
-    for value in (raw, str(raw), f" {raw}\n"):
-        assert getattr(loaded({f"instances:{key}": value}), attribute(key)) == expected
-    for text in (str(raw), f" {raw}\n"):
-        assert getattr(loaded({}, {variable(key): text}), attribute(key)) == expected
+    for raw, expected in VALUES[key]:
+        for value in (raw, str(raw), f" {raw}\n"):
+            assert getattr(loaded({f"instances:{key}": value}), attribute(key)) == expected
+        for text in (str(raw), f" {raw}\n"):
+            assert getattr(loaded({}, {variable(key): text}), attribute(key)) == expected
 
 
 def test_the_ca_bundle_is_a_file(tmp_path: Path) -> None:
@@ -120,7 +108,7 @@ def test_the_ca_bundle_is_a_file(tmp_path: Path) -> None:
 
 def test_every_setting_is_in_the_table_above() -> None:
     """A new setting needs a row."""
-    assert {key for key, _, _ in VALUES} | {"caBundle"} == {setting.key for setting in SETTINGS}, forgotten(
+    assert {*VALUES, "caBundle"} == {setting.key for setting in SETTINGS}, forgotten(
         "core/config.py", "tests/unit/test_config.py"
     )
 
@@ -194,57 +182,50 @@ def test_a_setting_of_an_account_is_set_where_the_account_is_made() -> None:
     assert malformed.endswith('; pass settings={"timeout": …} to account("eu", …), or set INSTANCES_EU_TIMEOUT')
 
 
-MALFORMED = [
-    ("baseUrl", "api.example.com"),
-    ("baseUrl", "ftp://api.example.com"),
-    ("baseUrl", "https://"),
-    ("baseUrl", "https:///v2"),
-    ("baseUrl", "https://h:0"),
-    ("baseUrl", "https://h:99999"),
-    ("baseUrl", "https://h:port"),
-    ("baseUrl", "https://[::1"),
-    ("baseUrl", "https://h/a b"),
-    ("baseUrl", "https://h/\r\nX: y"),
-    ("baseUrl", "https://user:pass@h/v2"),
-    ("baseUrl", "https://h/v2?x=1"),
-    ("baseUrl", "https://h/v2#x"),
-    *(
-        (key, value)
-        for key in ("userSecret", "organizationSecret")
-        for value in ("sec ret", "a,Organization", "a\r\nX: y")
-    ),
-    *((key, value) for key in ("userSecret", "organizationSecret") for value in ("s\u00e9cret", "a\x00b", "a\tb")),
-    *(
-        (key, value)
-        for key in ("timeout", "createTimeout")
-        for value in ("0", "-1", "soon", "nan", "inf", "1e9", "30s")
-    ),
-    *(("maxRetries", value) for value in ("-1", "1.5", "many", "101", "nan", "inf")),
-    *(("allowInsecureHttp", value) for value in ("maybe", "2", "on!")),
-    *(("caBundle", value) for value in ("/does/not/exist.pem", "/", "a\x00b", "x" * 5000)),
-    *(("userAgentSuffix", value) for value in ("a\r\nX: y", "\u00e9", "x" * 201)),
-    *(("maxRequestsPerSecond", value) for value in ("0", "-1", "fast", "nan", "inf", "1e9")),
-    *(("parallelism", value) for value in ("0", "257", "1.5", "all", "nan")),
-    ("batchReads", "perhaps"),
-    ("dialect", "klingon"),
-    ("defaultTags", ","),
-    ("defaultTags", "[1]"),
-    ("defaultTags", "["),
-    ("defaultTags", "{user}"),
-]
+SECRETS = ["sec ret", "a,Organization", "a\r\nX: y", "s\u00e9cret", "a\x00b", "a\tb"]
+SECONDS = ["0", "-1", "soon", "nan", "inf", "86400.5", "30s"]
+MALFORMED = {
+    "baseUrl": [
+        "api.example.com",
+        "ftp://api.example.com",
+        "https://",
+        "https:///v2",
+        *(f"https://h{port}" for port in (":0", ":99999", ":port")),
+        "https://[::1",
+        "https://h/a b",
+        "https://h/\r\nX: y",
+        "https://user:pass@h/v2",
+        *(f"https://h/v2{end}" for end in ("?x=1", "#x")),
+    ],
+    "userSecret": SECRETS,
+    "organizationSecret": SECRETS,
+    "timeout": SECONDS,
+    "createTimeout": SECONDS,
+    "maxRetries": ["-1", "1.5", "many", "101", "nan", "inf"],
+    "allowInsecureHttp": ["maybe", "2", "on!"],
+    "caBundle": ["/does/not/exist.pem", "/", "a\x00b", "x" * 5000],
+    "userAgentSuffix": ["a\r\nX: y", "\u00e9", "x" * 201],
+    "maxRequestsPerSecond": ["0", "-1", "fast", "nan", "inf", "10001"],
+    "parallelism": ["0", "257", "1.5", "all", "nan"],
+    "batchReads": ["perhaps"],
+    "dialect": ["klingon"],
+    "defaultTags": [",", "[1]", "[", "{user}"],
+    "takeOver": ["maybe"],
+}
 
 
-@pytest.mark.parametrize(("key", "raw"), MALFORMED, ids=ascii)
-def test_a_malformed_setting_is_one_line_that_names_both_ways_to_give_it(key: str, raw: str) -> None:
+@pytest.mark.parametrize("key", MALFORMED)
+def test_a_malformed_setting_is_one_line_that_names_both_ways_to_give_it(key: str) -> None:
     """A bad value of the environment has to be corrected there, since the environment wins."""
-    (from_config,) = problems({f"instances:{key}": raw})
-    (from_environ,) = problems({}, {variable(key): raw})
-    assert f", or set {variable(key)}" in from_config
-    assert f"; correct {variable(key)}, or unset it and run " in from_environ
-    for line in (from_config, from_environ):
-        assert line.startswith(f"instances:{key} must ")
-        assert '"pulumi config set ' in line
-        assert "\n" not in line
+    for raw in MALFORMED[key]:
+        (from_config,) = problems({f"instances:{key}": raw})
+        (from_environ,) = problems({}, {variable(key): raw})
+        assert f", or set {variable(key)}" in from_config
+        assert f"; correct {variable(key)}, or unset it and run " in from_environ
+        for line in (from_config, from_environ):
+            assert line.startswith(f"instances:{key} must ")
+            assert '"pulumi config set ' in line
+            assert "\n" not in line
 
 
 @pytest.mark.parametrize("key", ["userSecret", "organizationSecret", "timeout", "baseUrl", "dialect", "caBundle"])
@@ -272,32 +253,19 @@ def test_any_value_is_taken_or_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "http://localhost:8080",
-        "http://LOCALHOST:8080",
-        "http://api.localhost",
-        "http://127.0.0.1:8080/v2",
-        "http://127.8.9.10",
-        "http://[::1]:8080",
-    ],
+    "host", ["localhost:80", "LOCALHOST", "api.localhost", "127.0.0.1:80", "127.8.9.10", "[::1]:80"]
 )
-def test_plain_http_is_fine_on_loopback(url: str) -> None:
+def test_plain_http_is_fine_on_loopback(host: str) -> None:
     """There is no network on which somebody could listen."""
-    assert loaded({"instances:baseUrl": url}).base_url == url
+    assert loaded({"instances:baseUrl": f"http://{host}/v2"}).base_url == f"http://{host}/v2"
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "http://api.example.com",
-        "http://10.0.0.1",
+        *(f"http://{host}" for host in ("api.example.com", "10.0.0.1", "[::]", "[2001:db8::1]:8080")),
+        *(f"http://{host}" for host in ("127.0.0.1.example.com", "localhost.example.com", "notlocalhost")),
         "http://0.0.0.0",
-        "http://[::]",
-        "http://[2001:db8::1]:8080",
-        "http://127.0.0.1.example.com",
-        "http://localhost.example.com",
-        "http://notlocalhost",
         "HTTP://api.example.com",
     ],
 )
@@ -308,6 +276,15 @@ def test_plain_http_elsewhere_must_be_asked_for(url: str) -> None:
     assert "INSTANCES_ALLOW_INSECURE_HTTP=true" in line
     assert loaded({"instances:baseUrl": url, "instances:allowInsecureHttp": "true"}).allow_insecure_http
     assert loaded({"instances:baseUrl": url}, {"INSTANCES_ALLOW_INSECURE_HTTP": "true"}).allow_insecure_http
+
+
+@pytest.mark.parametrize("emulator", ["", "https://api.example.com/elsewhere"])
+def test_a_test_with_the_fixture_reaches_no_real_service(emulator: str) -> None:
+    """What names another host than the emulator of the test is refused, and the message says what to set."""
+    assert loaded({}, {config.ONLY_API: emulator}).base_url == COMPLETE["instances:baseUrl"]
+    [line] = problems({}, {"PULUMI_INSTANCES_ONLY_API": "http://127.0.0.1:9"})
+    assert line.startswith("instances:baseUrl is not the emulator, which a test with the fixture `stack` uses; in the ")
+    assert "set INSTANCES_BASE_URL to instances_api.base_url" in line
 
 
 # several accounts

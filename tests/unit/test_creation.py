@@ -437,15 +437,19 @@ def test_what_an_answer_lacks_is_read_from_the_instance(lacking: str) -> None:
     assert (sum(clock.slept) > 0) is bool(looks)
 
 
-@pytest.mark.parametrize("last", [answer(500), NOT_FOUND, answer(200, {"id": 8, "token": "t"})])
-def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, locked: Callable[[], int]) -> None:
+@pytest.mark.parametrize(
+    ("last", "least"), [(answer(500), 0), (NOT_FOUND, CREATE_TIMEOUT * 0.9), (answer(200, {"id": 8, "token": "t"}), 0)]
+)
+def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, least: float, locked: Callable[[], int]) -> None:
     """It exists, so the error has its id and the line to adopt it. A listing may not show it yet: the file stays."""
+    clock = FakeClock()
     with (
         ScriptedServer(answer(200, []), answer(200, {"id": 9}), last) as server,
         pytest.raises(CreateIncomplete, match=r'created as 9.*adopt_id="9"') as caught,
     ):
-        scripted(server).create(checked())
+        scripted(server, clock).create(checked())
     assert (caught.value.candidates, locked()) == (["9"], 1)
+    assert least <= sum(clock.slept) <= (CREATE_TIMEOUT if least else 0)
 
 
 def test_an_error_that_is_not_ours_orphans_nothing(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,7 @@ def test_a_status_error_keeps_the_facts() -> None:
         "5f1e",
     )
     assert str(error) == f"read instance 7: 404; {NotFound.advice}"
+    assert ConnectionFailed("read instance 7: connection refused").timed_out is False
 
 
 @pytest.mark.parametrize(

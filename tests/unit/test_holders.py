@@ -74,16 +74,6 @@ def test_what_another_resource_is_going_to_adopt_stays() -> None:
     assert holders.why_spared("7", OF_CRM) == "another resource of this program manages it"
 
 
-def test_what_adopt_id_names_is_not_deleted_to_be_replaced() -> None:
-    """Nothing could replace it. Once nothing replaces it any more, it may be deleted."""
-    holders = Holders()
-    declare(holders, "7", CRM, replaced=True, adopts=True)
-    with pytest.raises(AdoptionRefused, match="adopt_id names it"):
-        holders.why_spared("7", OF_CRM)
-    declare(holders, "7", CRM, adopts=True)
-    assert holders.why_spared("7", OF_CRM) is None
-
-
 def test_what_the_program_still_declares_is_not_adopted_by_another() -> None:
     """Whichever of the two the engine shows first."""
     holders = Holders()

@@ -52,23 +52,22 @@ def test_a_resource_name_is_made_from_the_instances_own(name: str, resource_name
     assert import_document.resource_names([found(1, name)]) == {"1": resource_name}
 
 
-def test_instances_with_one_name_are_told_apart_by_their_ids() -> None:
+@pytest.mark.parametrize(
+    ("instances", "taken", "names"),
+    [
+        ({7: "crm", 12: "crm", 9: "box"}, [], {"7": "crm-7", "12": "crm-12", "9": "box"}),
+        ({8: "crm"}, ["crm"], {"8": "crm-8"}),
+        ({1: "crm", 2: "crm", 3: "crm-1"}, [], {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}),
+    ],
+    ids=["of one name", "a name that the stack has", "a name that looks like one with an id keeps it"],
+)
+def test_instances_of_one_name_are_told_apart_by_their_ids(
+    instances: dict[int, str], taken: list[str], names: dict[str, str]
+) -> None:
     """All of them get their ids, so that the order of a listing does not matter."""
-    twins = [found(7, "crm"), found(12, "crm"), found(9, "box")]
-    names = import_document.resource_names(twins)
-    assert names == {"7": "crm-7", "12": "crm-12", "9": "box"}
-    assert import_document.resource_names(twins[::-1]) == names
-
-
-def test_a_name_that_the_stack_has_is_not_used_again() -> None:
-    """Its resource has the same URN."""
-    assert import_document.resource_names([found(8, "crm")], {"crm"}) == {"8": "crm-8"}
-
-
-def test_a_name_that_looks_like_one_with_an_id_keeps_it() -> None:
-    """The others change."""
-    names = import_document.resource_names([found(1, "crm"), found(2, "crm"), found(3, "crm-1")])
-    assert names == {"1": "crm-1-1", "2": "crm-2", "3": "crm-1"}
+    each = [found(instance_id, name) for instance_id, name in instances.items()]
+    assert import_document.resource_names(each, {*taken}) == names
+    assert import_document.resource_names(each[::-1], {*taken}) == names
 
 
 def test_an_instance_more_or_less_changes_no_other_name() -> None:

@@ -15,13 +15,13 @@ import pytest
 from pulumi_instances import process
 
 
-def peak_of(pool: ThreadPoolExecutor, calls: int) -> int:
-    """How many calls the pool runs at once: each waits until as many as can have come, or no more come."""
+def peak_of(pool: ThreadPoolExecutor, calls: int, seconds: float = 5.0) -> int:
+    """How many of these calls the pool runs at once: all of them, or none has met all others in so many seconds."""
     meeting = threading.Barrier(calls)
 
     def meet() -> bool:
         try:
-            meeting.wait(timeout=5)
+            meeting.wait(timeout=seconds)
         except threading.BrokenBarrierError:
             return False
         return True
@@ -69,7 +69,7 @@ def test_an_executor_of_another_kind_is_left_alone() -> None:
 
     with Other(2) as pool:
         assert not pool.submit(process.widen, 32).result()
-        assert pool._max_workers == 2
+        assert peak_of(pool, 3, seconds=0.2) == 0
 
 
 # A process that says on stderr whether it is heard, once somebody writes to its stdin or closes it.

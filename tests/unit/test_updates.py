@@ -19,95 +19,83 @@ LIVE = DIALECTS["elements"]
 
 CONFIG = {"url": "u1", "user": "a", "nested": {"p": [1, {"q": True}]}}
 LOGIN = {"user": "u", "password": "p"}
-NAME_AND_TAGS = {"name": "billing", "tags": ["eu"]}
+NEW_URL, NEW_LOGIN = {**CONFIG, "url": "u2"}, {**LOGIN, "password": "p2"}
+NOT_1 = {"nested": {"p": [1, {"q": 1}]}}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "document", "silent", "live"),
-    [
-        pytest.param({}, {}, None, None, None, id="nothing"),
-        pytest.param(
-            {},
-            {"name": "n"},
-            Update("PUT", {"name": "n", "tags": ["eu"]}),
-            Update("PUT", {"name": "n", "tags": ["eu"]}),
-            Update("PUT", {"name": "n", "tags": ["eu"]}),
-            id="a name",
-        ),
-        pytest.param(
-            {"configuration": CONFIG},
-            {"configuration": {**CONFIG, "url": "u2"}},
-            None,
-            Update("PUT", {**NAME_AND_TAGS, "configuration": {**CONFIG, "url": "u2"}}),
-            Update("PATCH", {"configuration": {"url": "u2"}}),
-            id="one key",
-        ),
-        pytest.param(
-            {"configuration": CONFIG},
-            {"configuration": {**CONFIG, "nested": {"p": [1, {"q": 1}]}}},
-            None,
-            Update("PUT", {**NAME_AND_TAGS, "configuration": {**CONFIG, "nested": {"p": [1, {"q": 1}]}}}),
-            Update("PATCH", {"configuration": {"nested": {"p": [1, {"q": 1}]}}}),
-            id="True is not 1, at any depth",
-        ),
-        pytest.param(
-            {"configuration": CONFIG},
-            {"configuration": {**CONFIG, "url": "u2"}, "name": "n"},
-            Update("PUT", {"name": "n", "tags": ["eu"]}),
-            Update("PUT", {"name": "n", "tags": ["eu"], "configuration": {**CONFIG, "url": "u2"}}),
-            Update("PATCH", {"name": "n", "configuration": {"url": "u2"}}),
-            id="one key and a name",
-        ),
-        pytest.param(
-            {"configuration": CONFIG},
-            {"configuration": {"url": "u1"}},
-            None,
-            Update("PUT", {**NAME_AND_TAGS, "configuration": {"url": "u1"}}),
-            None,
-            id="dropped keys: a service that merges keeps them",
-        ),
-        pytest.param({"configuration": CONFIG}, {"configuration": None}, None, None, None, id="all dropped"),
-        pytest.param(
-            {},
-            {"configuration": {"url": "u1"}},
-            None,
-            Update("PUT", {**NAME_AND_TAGS, "configuration": {"url": "u1"}}),
-            Update("PATCH", {"configuration": {"url": "u1"}}),
-            id="given to an instance that exists",
-        ),
-        pytest.param(
-            {"provider_data": LOGIN},
-            {"provider_data": {**LOGIN, "password": "p2"}},
-            None,
-            Update("PUT", {**NAME_AND_TAGS, "providerData": {**LOGIN, "password": "p2"}}, logs_in=True),
-            Update("PUT", {**NAME_AND_TAGS, "providerData": {**LOGIN, "password": "p2"}}, logs_in=True),
-            id="a new login",
-        ),
-        pytest.param(
-            {"provider_data": LOGIN, "configuration": CONFIG},
-            {"provider_data": {"code": "c"}, "configuration": {**CONFIG, "url": "u2"}},
-            None,
-            Update(
-                "PUT",
-                {**NAME_AND_TAGS, "configuration": {**CONFIG, "url": "u2"}, "providerData": {"code": "c"}},
-                logs_in=True,
-            ),
-            Update(
-                "PUT",
-                {**NAME_AND_TAGS, "configuration": {"url": "u2"}, "providerData": {"code": "c"}},
-                logs_in=True,
-            ),
-            id="a new login and a key, in one request",
-        ),
-        pytest.param({}, {"enabled": False}, None, None, None, id="enabled has a request of its own"),
-        pytest.param({}, {"require_valid": True}, None, None, None, id="require_valid is only recorded"),
-    ],
-)
-def test_an_update_is_one_request(
-    old: Inputs, new: Inputs, document: Update | None, silent: Update | None, live: Update | None
-) -> None:
-    for dialect, expected in ((DOCUMENT, document), (SILENT, silent), (LIVE, live)):
-        assert model.update(outputs(**old), inputs(**{**old, **new}), dialect) == expected, dialect
+def put(logs_in: bool = False, **body: Any) -> Update:
+    """A PUT, which has name and tags in any case."""
+    return Update("PUT", {"name": "billing", "tags": ["eu"], **body}, logs_in)
+
+
+def patch(**body: Any) -> Update:
+    return Update("PATCH", body)
+
+
+UPDATES: dict[str, tuple[Inputs, Inputs, Update | None, Update | None, Update | None]] = {
+    "nothing": ({}, {}, None, None, None),
+    "a name": ({}, {"name": "n"}, put(name="n"), put(name="n"), put(name="n")),
+    "one key": (
+        {"configuration": CONFIG},
+        {"configuration": NEW_URL},
+        None,
+        put(configuration=NEW_URL),
+        patch(configuration={"url": "u2"}),
+    ),
+    "True is not 1, at any depth": (
+        {"configuration": CONFIG},
+        {"configuration": {**CONFIG, **NOT_1}},
+        None,
+        put(configuration={**CONFIG, **NOT_1}),
+        patch(configuration=NOT_1),
+    ),
+    "one key and a name": (
+        {"configuration": CONFIG},
+        {"configuration": NEW_URL, "name": "n"},
+        put(name="n"),
+        put(name="n", configuration=NEW_URL),
+        patch(name="n", configuration={"url": "u2"}),
+    ),
+    "dropped keys: a service that merges keeps them": (
+        {"configuration": CONFIG},
+        {"configuration": {"url": "u1"}},
+        None,
+        put(configuration={"url": "u1"}),
+        None,
+    ),
+    "all dropped": ({"configuration": CONFIG}, {"configuration": None}, None, None, None),
+    "given to an instance that exists": (
+        {},
+        {"configuration": {"url": "u1"}},
+        None,
+        put(configuration={"url": "u1"}),
+        patch(configuration={"url": "u1"}),
+    ),
+    "a new login": (
+        {"provider_data": LOGIN},
+        {"provider_data": NEW_LOGIN},
+        None,
+        put(logs_in=True, providerData=NEW_LOGIN),
+        put(logs_in=True, providerData=NEW_LOGIN),
+    ),
+    "a new login and a key, in one request": (
+        {"provider_data": LOGIN, "configuration": CONFIG},
+        {"provider_data": {"code": "c"}, "configuration": NEW_URL},
+        None,
+        put(logs_in=True, configuration=NEW_URL, providerData={"code": "c"}),
+        put(logs_in=True, configuration={"url": "u2"}, providerData={"code": "c"}),
+    ),
+    "enabled has a request of its own": ({}, {"enabled": False}, None, None, None),
+    "require_valid is only recorded": ({}, {"require_valid": True}, None, None, None),
+}
+"""What the state holds, what the program gives, and the update in each dialect."""
+
+
+@pytest.mark.parametrize("what", UPDATES)
+def test_an_update_is_one_request(what: str) -> None:
+    old, new, *expected = UPDATES[what]
+    made = [model.update(outputs(**old), inputs(**{**old, **new}), each) for each in (DOCUMENT, SILENT, LIVE)]
+    assert made == expected
 
 
 @pytest.mark.parametrize(
@@ -130,6 +118,22 @@ def test_what_changes_in_place_does_not_replace(key: str) -> None:
     olds, news = outputs(**{key: {"a": "1"}}), inputs(**{key: {"a": "2"}})
     assert model.changes(olds, news, DOCUMENT) == ([key], [key])
     assert model.changes(olds, news, LIVE) == model.changes(olds, news, SILENT) == ([key], [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "document", "live"),
+    [
+        ({}, {"name": "n"}, [], []),
+        ({}, {"configuration": CONFIG}, ["configuration"], []),
+        ({"configuration": CONFIG}, {"configuration": None}, ["configuration"], ["configuration"]),
+        ({}, {"extra": {"a": 1}}, ["extra"], ["extra"]),
+        ({}, {"extra": {"a": 1}, "your_mom": "box"}, [], []),
+    ],
+)
+def test_what_is_recorded_without_being_sent(old: Inputs, new: Inputs, document: list[str], live: list[str]) -> None:
+    """Nothing is where the instance is replaced."""
+    olds, news = outputs(**old), inputs(**new)
+    assert [model.recorded_only(olds, news, dialect) for dialect in (DOCUMENT, LIVE)] == [document, live]
 
 
 CREATED: Inputs = {"name": " N", "tags": ["A", "b"], "configuration": {"url": "U", "nested": {"p": "P"}, "x": 1}}

@@ -14,13 +14,27 @@ from pulumi_instances.core.state_format import SIGNATURE_KEY
 from pulumi_instances.core.validation import check
 from tests.support.values import ANYTHING, KEYS, Inputs, inputs
 
+IN_BOTH = ("configuration", "provider_data")
+
 # what check fills
 
 
-def test_good_inputs_pass_as_they_are() -> None:
-    """Every property is given, and there is no problem."""
-    bag = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
-    assert check(bag) == (bag, [])
+MINIMAL = {"your_mom": "dropbox", "name": "n"}
+GIVEN = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
+
+
+@pytest.mark.parametrize(
+    ("bag", "made"),
+    [
+        pytest.param(GIVEN, GIVEN, id="every property is given"),
+        pytest.param(MINIMAL, MINIMAL, id="absent tags are left to the server"),
+        pytest.param({**MINIMAL, "tags": []}, {**MINIMAL, "tags": []}, id="no tags differ from absent ones"),
+        pytest.param({**MINIMAL, **dict.fromkeys(("tags", *IN_BOTH, "adopt_id"))}, MINIMAL, id="None is absent"),
+        pytest.param({**MINIMAL, "__provider": "gASV"}, MINIMAL, id="the pickle is no property"),
+    ],
+)
+def test_good_inputs_pass_as_they_are(bag: Inputs, made: Inputs) -> None:
+    assert check(bag) == (made, [])
 
 
 def test_inputs_have_one_spelling() -> None:
@@ -32,12 +46,6 @@ def test_inputs_have_one_spelling() -> None:
     assert repr(made) == repr(inputs(tags=["a", "b"], configuration={"n": 3}, provider_data={}, adopt_id="4014"))
     assert bag == before
     assert check(made) == (made, [])
-
-
-def test_absent_properties_stay_absent() -> None:
-    """Absent tags are left to the server, which differs from an empty list."""
-    assert check({"your_mom": "dropbox", "name": "n"}) == ({"your_mom": "dropbox", "name": "n"}, [])
-    assert check(inputs(tags=[])) == (inputs(tags=[]), [])
 
 
 DEFAULT = {"your_mom": "dropbox", "name": "billing", "__defaults": ["name"]}
@@ -66,18 +74,6 @@ def test_a_name_that_is_not_given(news: Inputs, olds: Inputs, name: str | None) 
     assert problems == []
     assert made.get("name") == name
     assert not any(key.startswith("__") for key in made)
-
-
-@pytest.mark.parametrize("key", ["tags", "configuration", "provider_data", "adopt_id"])
-def test_none_is_absent(key: str) -> None:
-    """A property given as None counts as not given."""
-    without = {name: value for name, value in inputs().items() if name != key}
-    assert check({**without, key: None}) == check(without)
-
-
-def test_the_pickle_is_no_property() -> None:
-    """`__provider` belongs to the SDK: it is never among the inputs and never a problem."""
-    assert check({**inputs(), "__provider": "gASV"}) == (inputs(), [])
 
 
 # unknown values
@@ -111,114 +107,66 @@ def test_unknown_values_pass_through_at_any_depth(given_inputs: Inputs, path: li
 
 # bad inputs
 
-DEEP: Any = {"a": {"b": [{"c": float("nan")}]}}
-
-
-@pytest.mark.parametrize(
-    ("bad", "key", "says"),
-    [
-        # missing and empty
-        ({"your_mom": None}, "your_mom", "is missing"),
-        ({"name": None}, "name", "is missing"),
-        ({"your_mom": ""}, "your_mom", "is empty"),
-        ({"name": " \t"}, "name", "is empty"),
-        # types
-        *(
-            ({key: value}, key, f"must be a string, not {kind}")
-            for key in ("your_mom", "name")
-            for value, kind in (
-                (1, "a number"),
-                (1.5, "a number"),
-                (True, "a boolean"),
-                ([], "a list"),
-                ({}, "an object"),
-            )
-        ),
-        ({"name": b"x"}, "name", "must be a string, not a bytes"),
-        ({"tags": "eu"}, "tags", "must be a list of strings, not a string"),
-        ({"tags": {"a": 1}}, "tags", "must be a list of strings, not an object"),
-        ({"tags": True}, "tags", "must be a list of strings, not a boolean"),
-        ({"tags": ["a", 1]}, "tags", "tags[1] must be a string, not a number"),
-        ({"tags": ["a", None]}, "tags", "tags[1] must be a string, not a NoneType"),
-        ({"tags": [{"name": "a"}]}, "tags", "tags[0] must be a string, not an object"),
-        ({"tags": ["a", ""]}, "tags", "tags[1] is empty"),
-        ({"tags": ["a", " PULUMI:shop/dev/crm#abcdefghijklmn.0001"]}, "tags", "tags[1] is the mark of a resource"),
-        ({"tags": ["a\nb"]}, "tags", "tags[0] contains a control character"),
-        ({"configuration": "x"}, "configuration", "must be an object, not a string"),
-        ({"configuration": ["x"]}, "configuration", "must be an object, not a list"),
-        (
-            {"configuration": {"a": {"b": b"x"}}},
-            "configuration",
-            'configuration["a"]["b"] is a bytes; write a string, a number',
-        ),
-        ({"configuration": {"a": [2**54]}}, "configuration", 'configuration["a"][0] is too large to stay exact'),
-        ({"configuration": {"a": {"": 1}}}, "configuration", 'configuration["a"] has a key that is empty'),
-        ({"extra": []}, "extra", 'must be an object, not a list; write extra={"oauthProxy": {…}}'),
-        ({"extra": {"providerData": {}}}, "extra", '["providerData"] has an argument of its own; write provider_data='),
-        ({"extra": {"element": {}}}, "extra", '["element"] has an argument of its own; write your_mom=… instead'),
-        ({"extra": {"token": "t"}}, "extra", 'extra["token"] is set by the service; remove it'),
-        ({"enabled": "yes"}, "enabled", "must be a boolean, not a string; write enabled=True or enabled=False"),
-        ({"events_enabled": 1}, "events_enabled", "must be a boolean, not a number"),
-        ({"require_valid": 30}, "require_valid", "must be a boolean, not a number"),
-        ({"external_authentication": "Inital"}, "external_authentication", 'services know; write "initial"'),
-        ({"external_authentication": True}, "external_authentication", 'a string, not a boolean; write "initial"'),
-        ({"configuration": {"": 1}}, "configuration", "has a key that is empty"),
-        (
-            {"configuration": {"a\x00": 1}},
-            "configuration",
-            "has a key that is empty, not a string, or contains a control",
-        ),
-        ({"configuration": {1: 1}}, "configuration", "has a key that is empty, not a string"),
-        ({"configuration": {"a": b"x"}}, "configuration", '["a"] is a bytes'),
-        ({"provider_data": "code"}, "provider_data", "must be an object, not a string"),
-        ({"provider_data": [{"code": "c"}]}, "provider_data", "must be an object, not a list"),
-        ({"provider_data": {"a": {"": 1}}}, "provider_data", "has a key that is empty"),
-        ({"provider_data": {"a": [{"b": {1, 2}}]}}, "provider_data", '["a"][0]["b"] is a set'),
-        # what stands for something else
-        ({"configuration": {"api.key": "********"}}, "configuration", '["api.key"] is what services show instead of'),
-        ({"provider_data": {"a": ["********"]}}, "provider_data", '["a"][0] is what services show instead of a secret'),
-        ({"extra": {"file": {SIGNATURE_KEY: "c44067f5952c0a294b673a41bacd8c17"}}}, "extra", '["file"] is an asset'),
-        (
-            {"provider_data": {SIGNATURE_KEY: "0def7320c3a5731c473e5ecbe6d01bc7"}},
-            "provider_data",
-            "is an asset, an arch",
-        ),
-        # numbers that would not arrive as written
-        *(
-            ({key: {"n": value}}, key, f'["n"] {says}')
-            for key in ("configuration", "provider_data")
-            for value, says in (
-                (float("nan"), "is not a finite number"),
-                (float("inf"), "is not a finite number"),
-                (2**53, "is too large to stay exact"),
-                (-(2**53), "is too large to stay exact"),
-                (-(2**60), "is too large to stay exact"),
-                (10**400, "is too large to stay exact"),
-                (1e300, "is too large to stay exact"),
-            )
-        ),
-        ({"provider_data": DEEP}, "provider_data", '["a"]["b"][0]["c"] is not a finite number'),
-        # control characters
-        ({"your_mom": "drop\nbox"}, "your_mom", "contains a control character"),
-        ({"name": "a\x7fb"}, "name", "contains a control character"),
-        ({"name": "a\ud800"}, "name", "contains a control character"),
-        # ids
-        ({"adopt_id": "../x"}, "adopt_id", "must be the decimal id of an instance, not another string; write an id"),
-        # strangers
-        ({"nmae": "x"}, "nmae", "is not a property of an Instance; remove it"),
-        ({"token": "x"}, "token", "is not a property of an Instance; remove it"),
-        ({"id": "x"}, "id", "is not a property of an Instance; remove it"),
+NAN, INFINITE, BYTES = float("nan"), float("inf"), b"x"
+BAD: dict[str, list[Inputs]] = {
+    "is missing": [{"your_mom": None}, {"name": None}],
+    "is empty": [{"your_mom": ""}, {"name": " \t"}],
+    "contains a control character": [{"your_mom": "drop\nbox"}, {"name": "a\x7fb"}, {"name": "a\ud800"}],
+    "must be a string, not a number": [{"your_mom": 1}, {"name": 1.5}],
+    "must be a string, not a boolean": [{"your_mom": True}, {"name": True}],
+    "must be a string, not a list": [{"your_mom": []}, {"name": []}],
+    "must be a string, not an object": [{"your_mom": {}}, {"name": {}}],
+    "must be a string, not a bytes": [{"name": BYTES}],
+    'must be a string, not a boolean; write "initial"': [{"external_authentication": True}],
+    'is not a value that services know; write "initial"': [{"external_authentication": "Inital"}],
+    "must be a list of strings, not a string": [{"tags": "eu"}],
+    "must be a list of strings, not an object": [{"tags": {"a": 1}}],
+    "must be a list of strings, not a boolean": [{"tags": True}],
+    "tags[1] must be a string, not a number": [{"tags": ["a", 1]}],
+    "tags[1] must be a string, not a NoneType": [{"tags": ["a", None]}],
+    "tags[0] must be a string, not an object": [{"tags": [{"name": "a"}]}],
+    "tags[1] is empty": [{"tags": ["a", ""]}],
+    "tags[0] contains a control character": [{"tags": ["a\nb"]}],
+    "tags[1] is the mark of a resource": [{"tags": ["a", " PULUMI:shop/dev/crm#abcdefghijklmn.0001"]}],
+    "must be an object, not a string": [{"configuration": "x"}, {"provider_data": "code"}],
+    "must be an object, not a list": [{"configuration": ["x"]}, {"provider_data": [{"code": "c"}]}],
+    "must be an object, not a list; write extra={": [{"extra": []}],
+    'extra["providerData"] has an argument of its own; write provider_data=': [{"extra": {"providerData": {}}}],
+    'extra["element"] has an argument of its own; write your_mom=… instead': [{"extra": {"element": {}}}],
+    'extra["token"] is set by the service; remove it': [{"extra": {"token": "t"}}],
+    "must be a boolean, not a string; write enabled=True or enabled=False": [{"enabled": "yes"}],
+    "must be a boolean, not a number": [{"events_enabled": 1}, {"require_valid": 30}],
+    "has a key that is empty, not a string, or contains a control": [
+        *({"configuration": {key: 1}} for key in ("", "a\x00", 1)),
+        {"provider_data": {"a": {"": 1}}},
     ],
-    ids=lambda value: ascii(value)[:60],
-)
-def test_a_bad_input_is_one_problem_of_its_property(bad: Inputs, key: str, says: str) -> None:
+    'configuration["a"] has a key that is empty': [{"configuration": {"a": {"": 1}}}],
+    'configuration["a"]["b"] is a bytes; write a string, a number': [{"configuration": {"a": {"b": BYTES}}}],
+    'configuration["a"][0] is too large to stay exact': [{"configuration": {"a": [2**54]}}],
+    'provider_data["a"][0]["b"] is a set': [{"provider_data": {"a": [{"b": {1, 2}}]}}],
+    'configuration["api.key"] is what services show instead of': [{"configuration": {"api.key": "********"}}],
+    'provider_data["a"][0] is what services show instead of a secret': [{"provider_data": {"a": ["********"]}}],
+    'extra["file"] is an asset': [{"extra": {"file": {SIGNATURE_KEY: "c44067f5952c0a294b673a41bacd8c17"}}}],
+    "provider_data is an asset, an arch": [{"provider_data": {SIGNATURE_KEY: "0def7320c3a5731c473e5ecbe6d01bc7"}}],
+    '["n"] is not a finite number': [{key: {"n": value}} for key in IN_BOTH for value in (NAN, INFINITE)],
+    '["n"] is too large to stay exact': [
+        {key: {"n": value}} for key in IN_BOTH for value in (2**53, -(2**53), -(2**60), 10**400, 1e300)
+    ],
+    'provider_data["a"]["b"][0]["c"] is not a finite number': [{"provider_data": {"a": {"b": [{"c": NAN}]}}}],
+    "must be the decimal id of an instance, not another string; write an id": [{"adopt_id": "../x"}],
+    "is not a property of an Instance; remove it": [{"nmae": "x"}, {"token": "x"}, {"id": "x"}],
+}
+
+
+@pytest.mark.parametrize("says", BAD)
+def test_a_bad_input_is_one_problem_of_its_property(says: str) -> None:
     """The problem names it, says what is wrong in one line, and says what to write instead."""
-    _, problems = check(inputs(**bad))
-    [problem] = problems
-    assert problem.property.startswith(key)
-    assert says in str(problem)
-    assert "\n" not in str(problem)
-    assert problem.advice
+    for bad in BAD[says]:
+        [problem] = check(inputs(**bad))[1]
+        assert problem.property.startswith((*bad,))
+        assert says in str(problem)
+        assert "\n" not in str(problem)
+        assert problem.advice
 
 
 def test_every_problem_is_reported_at_once() -> None:

@@ -24,7 +24,7 @@ class Environment:
     def __init__(self, settings: Settings) -> None:
         """Read the variables."""
         self._url = urlsplit(settings.base_url)
-        # No proxy may see a request to loopback: it would get both secrets in plain text, whatever the variables say.
+        # No proxy may see a request to loopback: it would get both secrets in plain text.
         proxies = {} if is_loopback(self._url.hostname or "") else get_environ_proxies(settings.base_url)
         variables = {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
         bundles = {"instances:caBundle": settings.ca_bundle, **variables}

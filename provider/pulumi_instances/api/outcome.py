@@ -1,6 +1,6 @@
-"""What one request came to: whether it is sent again, whether the API may have acted, what it holds, and its error.
+"""The outcome of one request: whether it is sent again, whether the API may have acted, its contents and its error.
 
-Pure. What sends requests is in `transport`, which loads `requests`: only the first request needs it.
+Pure. `transport` sends requests; it imports `requests`, which only the first request needs.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from .retry import duration
 Json = Any
 
 _GAVE_UP = frozenset({408, 502, 504, *range(520, 531)})
-"""What proxies answer that lost the API, or waited for it in vain (RFC 9110, 15.5.9; Cloudflare: 520 to 530)."""
+"""Statuses of proxies that got no answer from the API (RFC 9110, 15.5.9; Cloudflare: 520 to 530)."""
 _DOWN = _GAVE_UP | {503}
-_GONE = (404, 410)
+_MISSING = (404, 410)
 _FOREIGN = (405, 415)
-"""The API itself never answers one of our requests so."""
-# The live services answer 429 to requests that are too large, too: those would be too large again.
+"""Statuses that the API itself never answers to our requests."""
+# The live services also answer 429 to requests that are too large, which would be too large again.
 _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer's status and body, or in ``failure`` the reason why there is none, or not the whole of it.
+    """The status and body of an answer, or in ``failure`` the reason why it is missing or incomplete.
 
     ``sent`` is False only where the request surely never reached the API. ``final`` says that another try would end
-    the same way, ``timed_out`` that it took too long. ``advice`` is what to do, where the sender knows it.
+    the same way, ``timed_out`` that it took too long. ``advice`` is what to do, where `transport` knows it.
     """
 
     status: int | None = None
@@ -70,22 +70,22 @@ class Outcome:
 
     @property
     def is_down(self) -> bool:
-        """Whether nobody has answered who could serve the request."""
+        """Whether neither the API nor a proxy that has reached it has answered."""
         return self.status is None or self.status in _DOWN
 
     @property
     def says_missing(self) -> bool:
-        """Whether the API itself says that there is no such thing. A 404 of anybody else is about the URL."""
-        return self.status in _GONE and self.failure is None and _is_error_body(self.body)
+        """Whether the API itself says that the object does not exist. A 404 from elsewhere is about the URL."""
+        return self.status in _MISSING and self.failure is None and _is_error_body(self.body)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the API may still be at work: no answer at all, or one by a proxy that gave up waiting."""
+        """Whether the API may still act: there is no answer, or one of a proxy that did not wait longer."""
         return self.sent and (self.status is None or self.status in _GAVE_UP)
 
     @property
     def may_have_created(self) -> bool:
-        """Whether a POST that came to this may have made an instance."""
+        """Whether a POST with this outcome may have made an instance."""
         return self.unfinished or (self.sent and (self.status or 0) not in range(300, 500))
 
     @property
@@ -94,7 +94,7 @@ class Outcome:
         return seconds_of(self.headers.get("Retry-After"))
 
     def is_retried(self, *, once: bool) -> bool:
-        """Whether the request is sent again. If it must act ``once``, only where the API surely has not acted on it."""
+        """Return whether to send the request again; with ``once``, only where the API has surely not acted on it."""
         if self.final:
             return False
         if self.status == 429 and self.failure is None:
@@ -103,7 +103,7 @@ class Outcome:
             return not self.sent
         return self.failure is not None or self.status in _DOWN
 
-    # what it holds
+    # its contents
 
     def instance(self, what: str) -> dict[str, Any]:
         """Return the instance in an answer. Raises UnexpectedAnswer."""
@@ -120,7 +120,7 @@ class Outcome:
         return page
 
     def demand_no_page(self, what: str) -> None:
-        """Raise UnexpectedAnswer where a success is a page of HTML: whoever sent it has not done what was asked."""
+        """Raise UnexpectedAnswer where a success is a page of HTML, which is not from the API."""
         if self.body.lstrip()[:1] == b"<":
             raise UnexpectedAnswer(f"{what}: {self.status}, but the body is an HTML page")
 
@@ -131,10 +131,10 @@ class Outcome:
             problem = "is not JSON" if self.body.strip() else "is empty"
             raise UnexpectedAnswer(f"{what}: {self.status}, but the body {problem}") from None
 
-    # what to tell the user
+    # its error
 
     def error(self, what: str, secrets: Collection[str], env: str, *, once: bool) -> InstancesError:
-        """Return the error that this is: AnswerLost where what must happen ``once`` may have happened.
+        """Return the error of this outcome: AnswerLost where what must happen ``once`` may have happened.
 
         ``what`` names operation and object, ``env`` is the start of the account's variables, as `INSTANCES_`.
         """
@@ -145,7 +145,7 @@ class Outcome:
             return ConnectionFailed(cause, self.advice, timed_out=self.timed_out)
         if self.status < 400:
             return UnexpectedAnswer(cause)
-        if self.status in _GONE and not self.says_missing:
+        if self.status in _MISSING and not self.says_missing:
             return UnexpectedAnswer(f"{cause}, but not in the API's own format")
         kind, advice = status_error(self.status), self.advice
         if kind is Unauthorized:
@@ -166,7 +166,7 @@ class Outcome:
         return self.status in (429, 503) and bool(self.retry_after)
 
     def said(self, secrets: Iterable[str]) -> str:
-        """What came back, in the server's own words."""
+        """Return the failure, or the status with the server's own words."""
         if self.failure is not None or self.status is None:
             return quote(self.failure, secrets)
         if 300 <= self.status < 400:
@@ -179,10 +179,10 @@ class Outcome:
 
 
 class AnswerLost(InstancesError):
-    """What must be sent once was sent, and it is unknown whether the API has acted. ``outcome`` is what came back."""
+    """A request that must act once was sent, and it is unknown whether the API has acted (``outcome``)."""
 
     def __init__(self, cause: str, outcome: Outcome) -> None:
-        """Keep what came back: it decides how long to look for the object."""
+        """Keep the outcome, which decides how long to look for the object."""
         super().__init__(cause)
         self.outcome = outcome
 
@@ -197,12 +197,12 @@ def seconds_of(retry_after: str | None) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except Exception:  # whatever the header holds, the request was answered: dates alone fail in four ways
+    except Exception:  # the request was answered, even with a malformed header; parsing dates raises four kinds
         return None
 
 
 def _server_words(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
-    """The `message`, with the `providerMessage` of the service behind, and the `requestId` of an error body."""
+    """Return the `message` and `providerMessage`, and the `requestId`, of an error body."""
     answer = _error_body(body)
     words = [quote(answer[key], secrets) for key in ("message", "providerMessage") if answer.get(key)]
     request_id = quote(answer["requestId"], secrets) if answer.get("requestId") else None
@@ -210,7 +210,7 @@ def _server_words(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]
 
 
 def _is_error_body(body: bytes) -> bool:
-    """Whether it is an error of this API: every one has a ``message`` or a ``requestId``."""
+    """Return whether it is an error of this API, which has a ``message`` or a ``requestId``."""
     answer = _error_body(body)
     return any(isinstance(answer.get(key), str) and answer[key] for key in ("message", "requestId"))
 

@@ -94,7 +94,8 @@ class Transport:
             advice = environment.how_to_trust() if isinstance(cause, ssl.SSLCertVerificationError) else None
             failure = f"{environment.where}: TLS failed ({_reason(error)})"
             return Outcome(failure=failure, advice=advice, sent=sent, final=True)
-        failure, advice = f"{environment.where}: {_reason(error)}", None if sent else environment.how_to_reach()
+        failure = f"{environment.where}: {_reason(error)}"
+        advice = None if sent else environment.how_to_reach()
         return Outcome(failure=failure, advice=advice, sent=sent, timed_out=isinstance(cause, _TIMEOUTS))
 
 

@@ -1,4 +1,7 @@
-"""The command line: `pulumi-instances`."""
+"""The command line, `pulumi-instances`: its commands, and how it ends.
+
+A command is imported when it is asked for. No command writes to the API.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ Completion, for bash (or zsh_source, fish_source):
 
 
 def main() -> None:
-    """Run the command line. It comes with the extra ``[cli]``; without it, say so and exit 1."""
+    """Run the command line. Without the extra ``[cli]``, say that it is needed and exit with 1."""
     _open_closed_streams()
     try:
         group = _group()
@@ -62,39 +65,39 @@ def main() -> None:
     from .signals import handled
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name must not fail where the locale cannot write it
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the locale cannot write is escaped
     try:
-        with handled({"SIGTERM": _interrupt, "SIGHUP": _interrupt}):  # it cleans up as after Ctrl-C
+        with handled({"SIGTERM": _interrupt, "SIGHUP": _interrupt}):  # clean up as after Ctrl-C
             code = group.main(prog_name="pulumi-instances", standalone_mode=False)
     except click.Abort:
         click.echo("Stopped.", err=True)
         code = 1
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        _tell(told.getvalue())
-        code = 1  # for usage errors as well: 2 is what a gate looks for
+        message = io.StringIO()
+        error.show(message)
+        _write_error(message.getvalue())
+        code = 1  # for usage errors as well: 2 means that a command has found something
     except InstancesError as error:
-        _tell(f"Error: {error}\n")
+        _write_error(f"Error: {error}\n")
         code = 1
-    except OSError as error:  # stdout on a full disk; commands tell of other files themselves
-        _tell(f"Error: {error.strerror or error}\n")
+    except OSError as error:  # of stdout, on a full disk; commands report those of other files themselves
+        _write_error(f"Error: {error.strerror or error}\n")
         code = 1
     sys.exit(code or 0)
 
 
 def _open_closed_streams() -> None:
-    """Let a standard stream that the shell has closed (``>&-``) be /dev/null: what opens next would take its place."""
+    """Open /dev/null for each standard stream that the shell has closed (``>&-``), or the next file would become it."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this stream's
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this stream's
             setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8"))
 
 
-def _tell(failure: str) -> None:
+def _write_error(failure: str) -> None:
     import click
 
-    from .redaction import redacted  # here, since it takes the SDK to load
+    from .redaction import redacted  # here, since it imports the SDK
 
     click.echo(redacted(failure), err=True, nl=False)
 
@@ -105,7 +108,7 @@ def _interrupt(*_: Any) -> None:
 
 def _group() -> click.Group:
     import click
-    import rich  # noqa: F401  every command needs it, so its absence is told here
+    import rich  # noqa: F401  every command needs it, so a missing one is reported here
 
     from ..core.errors import InstancesError
 

@@ -1,4 +1,7 @@
-"""`drift` and `orphans`."""
+"""`drift` and `orphans`: a comparison of exported states with the API.
+
+Both end with exit code 2 where they find something, and with an error where they could not compare.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
 
 
 def _faults(held: Held, found: Found) -> Iterator[dict[str, Any]]:
-    """What is wrong with a connection. Of one that the program disables, nothing is expected but that."""
+    """Yield what is wrong with a connection, of which one that the program disables only has to be disabled."""
     disables = model.declared_enabled(held.outputs) is False
     if "disabled" in found and found["disabled"] is not disables:
         yield {**_place(held), "field": "disabled", "state": disables, "api": found["disabled"]}
@@ -91,6 +94,7 @@ def _place(held: Held) -> dict[str, Any]:
 
 
 def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
+    """Yield the fields that the API shows otherwise than the state has them, and than the service has made of them."""
     place = _place(held)
     if found is None:
         yield {**place, "field": "id", "state": held.id, "api": None}
@@ -103,18 +107,19 @@ def _differences(held: Held, found: Found | None) -> Iterator[dict[str, Any]]:
         if key in made and _same(key, made[key], new):
             continue
         if key in {*held.secrets, *model.SECRET_OUTPUTS}:
-            old, new = common.BLOT if old else None, common.BLOT
+            old = common.BLOT if old else None
+            new = common.BLOT
         yield {**place, "field": key, "state": old, "api": new}
 
 
 def _managed(held: Held) -> list[str]:
-    """What is compared: not what the program leaves to the API."""
+    """Return the fields to compare: not those that the program leaves to the API."""
     left = model.unmanaged(held.outputs)
     return [key for key in model.LISTED if key not in left]
 
 
 def _made(held: Held) -> Mapping[str, Any]:
-    """What the service has made of name and tags of the program, as far as the state can be read."""
+    """Return what the service has made of name and tags of the program, if the state has it in plain."""
     made = held.outputs.get(model.MADE)
     return made if isinstance(made, Mapping) else {}
 
@@ -130,7 +135,7 @@ def _is_shown(key: str, found: Found) -> bool:
 
 
 def _gaps(pairs: Sequence[tuple[Held, Found | None]], *, health: bool) -> Iterator[str]:
-    """What could not be compared, so that it may differ."""
+    """Yield what could not be compared, and so may differ."""
     if not pairs:
         yield "nothing was compared, since no state has an instance of this account; check the states and --account"
     there = [(each, found) for each, found in pairs if found is not None]
@@ -204,31 +209,40 @@ def orphans(
     others = len(free) - len(found)
     if age is not None:
         found = _old(found, datetime.now(timezone.utc) - age)
+    _write_orphans(found, as_json=as_json)
+    common.note(f"{len(found)} of {common.counted(len(listed))} in no state")
+    if others:
+        common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
+    if found and not everybodys:
+        common.note(f"{common.how_to_take_over(where['account'])}; or delete them at the service")
+    if found:
+        return common.DIFFERS
+    _demand_certainty(holders)
+    return 0
+
+
+def _write_orphans(found: Sequence[Found], *, as_json: bool) -> None:
     rows = [{**common.presented(each, with_token=False), "created": _created(each)} for each in found]
     if as_json:
         common.write_json(rows)
     elif rows:
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
-    common.note(f"{len(rows)} of {common.counted(len(listed))} in no state")
-    if others:
-        common.note(f"{common.counted(others)} of other stacks or without a mark not listed; --all lists them")
-    if rows and not everybodys:
-        common.note(f"{common.how_to_take_over(where['account'])}; or delete them at the service")
-    if rows:
-        return common.DIFFERS
+
+
+def _demand_certainty(holders: Mapping[str, Sequence[tuple[Held, bool]]]) -> None:
+    """Raise ClickException where an instance counts as held only because its state cannot be read."""
     if unsure := sum(bool(each) and not any(certain for _, certain in each) for each in holders.values()):
         raise click.ClickException(
             f"{common.counted(unsure)} not compared: a state has the same id for another account, and its token is "
             "encrypted; use --stack NAME where you may decrypt it, or `pulumi stack export --show-secrets`"
         )
-    return 0
 
 
 def _demand_some_of_ours(
     held: Sequence[Held], holders: Mapping[str, Sequence[tuple[Held, bool]]], account: str | None
 ) -> None:
-    """Refuse an account that has nothing of the states: in it, every instance would be in no state."""
+    """Raise ClickException for an account without any instance of the states: in it, all would be orphans."""
     ours = [each for each in held if each.account == account]
     found = [each for pairs in holders.values() for each, _ in pairs]
     if ours and not any(each in found for each in ours):

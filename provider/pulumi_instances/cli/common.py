@@ -1,4 +1,8 @@
-"""What the commands share: options, settings, output."""
+"""Options, settings, states and output, which the commands share.
+
+A command gets an account by `open_account`, reads states with `read_states`, and writes with `write_json`,
+`write_table` and `note`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from ..api.operations import Operations
 
 DIFFERS = 2
-"""Exit code: the command works, and found what it looks for."""
+"""Exit code of a command that has found what it looks for."""
 
 EXIT_CODES = "Exit codes: 0 success, 1 error."
 GATE_EXIT_CODES = "Exit codes: 0 success, 1 error, 2 found something."
@@ -40,13 +44,13 @@ GATE_EXIT_CODES = "Exit codes: 0 success, 1 error, 2 found something."
 _GAP = 2
 """Columns of the terminal between two columns of a table."""
 
-_NARROWEST = 2  # a wide character needs as much
+_NARROWEST = 2  # the columns of a wide character
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator, shown in this order."""
+    """Return one decorator for several options, which the help shows in this order."""
 
     def add(command: Command) -> Command:
         for option in reversed(declared):
@@ -92,7 +96,7 @@ which = options(
 
 
 def selection_of(tags: Collection[str], pattern: str | None, your_mom: str | None) -> Selection:
-    """The instances that the options of `which` mean."""
+    """Return the selection that the options of `which` describe."""
     return Selection(pattern=pattern, tags=frozenset(tags), your_mom=your_mom)
 
 
@@ -100,15 +104,12 @@ def selection_of(tags: Collection[str], pattern: str | None, your_mom: str | Non
 
 
 def open_account(stack: str | None, account: str | None, overrides: Sequence[str]) -> Operations:
-    """Return the operations of an account: its settings are those of the command line, the environment and the stack.
-
-    Of two, the first in this order counts.
-    """
+    """Return an account with the settings of the command line, the environment and the stack, in this order."""
     return account_of(sources(stack, account, overrides), account)
 
 
 def account_of(found: Sources, account: str | None) -> Operations:
-    """Return the operations of an account with these settings, which errors of the command name from here on."""
+    """Return an account with these settings, whose origin errors of the command name from now on."""
     from ..api.operations import Operations
 
     settings = config.load(found.get, found.environ, how_to_set=_how_to_set(found.stack))
@@ -119,12 +120,12 @@ def account_of(found: Sources, account: str | None) -> Operations:
 
 
 def unknown(found: Sources, account: str | None) -> list[Problem]:
-    """What looks like a setting in these sources and is none."""
+    """Return the problems of what looks like a setting in these sources and is not one."""
     return config.unknown(found.keys, found.environ, account, project.name_in(Path.cwd()))
 
 
 def _how_to_set(stack: str | None) -> config.HowToSet:
-    """The configuration of a stack is not read unless ``--stack`` names it."""
+    """Return what advises to set a setting: the configuration of a stack is read only if ``--stack`` names it."""
 
     def advice(setting: config.Setting, account: Any) -> str:
         known = config.how_to_set_in_python(setting, account)
@@ -148,7 +149,7 @@ class Sources(NamedTuple):
 
 
 def sources(stack: str | None, account: str | None, overrides: Sequence[str]) -> Sources:
-    """Where these settings are. The configuration of a stack is its default account's, and no other's."""
+    """Return where these settings are. The configuration of a stack is for its default account only."""
     entries = pulumi_cli.stack_config(stack) if stack and not account else {}
     values = {key: entry.get("value") for key, entry in entries.items()}
     secrets = frozenset(key for key, entry in entries.items() if entry.get("secret"))
@@ -164,7 +165,7 @@ def _overridden(key: str) -> config.Setting:
     settings = {setting.key: setting for setting in config.SETTINGS}
     if wanted not in settings:
         known = ", ".join(name for name, setting in settings.items() if not setting.secret)
-        # What is far from any setting may be a secret in the wrong place.
+        # A key that is far from any setting may be a secret in the wrong place.
         shown = f" {quote(key)}" if get_close_matches(wanted, settings, 1) else ""
         raise click.UsageError(f"--set{shown}: no such setting; use one of {known}")
     if settings[wanted].secret:
@@ -178,12 +179,12 @@ def _overridden(key: str) -> config.Setting:
 
 
 def read_states(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> list[Held]:
-    """The instances in these files (``-`` is stdin) and in the state of the stack, its secrets in plain if so asked."""
+    """Return the instances in these files (``-`` is stdin) and in the stack's state, with ``decrypt`` in plain."""
     return held_in(exported(files, stack, decrypt=decrypt))
 
 
 def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) -> dict[str, Any]:
-    """These files and the state of the stack as `pulumi stack export` writes them, by the words for them."""
+    """Return these files and the state of the stack, as `pulumi stack export` writes them, by names for messages."""
     documents = {_named(name): _read(name) for name in files}
     if stack:
         documents[f"stack {stack}"] = pulumi_cli.stack_state(stack, decrypt=decrypt)
@@ -191,7 +192,7 @@ def exported(files: Sequence[str], stack: str | None, *, decrypt: bool = False) 
 
 
 def held_in(documents: Mapping[str, Any]) -> list[Held]:
-    """The instances in what `exported` returns."""
+    """Return the instances in what `exported` returns."""
     found: list[Held] = []
     for name, document in documents.items():
         try:
@@ -223,9 +224,9 @@ def _read(name: str) -> Any:
 
 
 def holders(found: Mapping[str, Any], held: Iterable[Held], account: str | None) -> list[tuple[Held, bool]]:
-    """What of the states holds an instance of this account, each with whether that is certain.
+    """Return the resources of the states that hold an instance of this account, each with whether that is certain.
 
-    Within the account an id is enough, unless the marks of the instance are others: its token may have been renewed.
+    Within the account the id is enough, since the token may be a new one, unless the instance has other marks.
     """
     same_id = [each for each in held if each.id == found["id"]]
     proofs = [(each, each.is_of(found)) for each in same_id]
@@ -238,9 +239,9 @@ def holders(found: Mapping[str, Any], held: Iterable[Held], account: str | None)
 
 
 def stack_digests(documents: Mapping[str, Any], stack: str | None) -> set[str]:
-    """The digests of the stacks of these states, as marks have them.
+    """Return the digests of the stacks of these states, as marks have them.
 
-    A state without resources names no stack: then the name and the project of ``--stack`` count. Raises ClickException
+    A state without resources names no stack; then ``stack`` and the project of the directory do. Raises ClickException
     where these are not known either.
     """
     found: set[tuple[str, str]] = set()
@@ -260,7 +261,7 @@ def stack_digests(documents: Mapping[str, Any], stack: str | None) -> set[str]:
 
 
 def is_of(found: Mapping[str, Any], stacks: Collection[str]) -> bool:
-    """Whether an instance carries a mark of one of these stacks."""
+    """Return whether an instance carries a mark of one of these stacks."""
     return any(mark.stack in stacks for mark in identity.marks_on(found))
 
 
@@ -271,9 +272,9 @@ def left_behind(
     listed: Sequence[Mapping[str, Any]],
     account: str | None,
 ) -> list[str]:
-    """The ids of what carries the mark of these states' stacks, and is in none of them: an interrupted run leaves it.
+    """Return the ids of instances that carry a mark of these states' stacks, and that none of the states has.
 
-    None of them where nothing says which stack a state is of.
+    An interrupted run leaves such instances. The list is empty where it is unknown which stack a state is of.
     """
     try:
         digests = stack_digests(documents, stack)
@@ -283,12 +284,12 @@ def left_behind(
 
 
 def how_to_take_over(account: str | None) -> str:
-    """What to do about instances that an interrupted run has left, as an advice begins."""
+    """Return what to do about instances that an interrupted run has left."""
     return f"run `{config.env_prefix(account)}TAKE_OVER=yes pulumi up` with the program that declares them"
 
 
 def read(api: Operations, listed: Sequence[Found], *, everything: bool = False) -> dict[str, Found]:
-    """The instances of a listing by their ids, each completed by a GET if the listing does not show its token.
+    """Return the instances of a listing by their ids, each completed by a GET if the listing does not show its token.
 
     With ``everything``, all are read: a listing does not say whether a connection works.
     """
@@ -306,12 +307,12 @@ def read(api: Operations, listed: Sequence[Found], *, everything: bool = False) 
 
 
 def write_json(value: Any) -> None:
-    """To stdout; where that is not UTF-8, in ASCII, which is as good."""
+    """Write JSON to stdout, in ASCII where stdout is not UTF-8."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=(sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")))
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write to stdout, in full if it is not a terminal. No name from a server can move the cursor."""
+    """Write a table to stdout, in full if that is not a terminal. No name from a server can move the cursor."""
     table = [[shown(value) for value in row] for row in rows]
     if any(columns):
         table.insert(0, list(columns))
@@ -327,7 +328,7 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def _narrowed(widths: list[int], available: int) -> list[int]:
-    """The widths of columns that fit together: the widest give way first."""
+    """Return the widths of columns that fit into the available one: the widest are narrowed first."""
     widths = list(widths)
     while sum(widths) > max(available, _NARROWEST * len(widths)):
         widths[widths.index(max(widths))] -= 1
@@ -335,7 +336,7 @@ def _narrowed(widths: list[int], available: int) -> list[int]:
 
 
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """A row of a table. What is too wide is folded: with an ellipsis, ids and paths could not be copied."""
+    """Return the lines of a row. Cells that are too wide are folded: cut ids and paths could not be copied."""
     cells = [
         chop_cells(text, width) if cell_len(text) > width else [text] for text, width in zip(row, widths, strict=True)
     ]
@@ -344,7 +345,7 @@ def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """A value in a table."""
+    """Return a value as a table shows it."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -353,24 +354,24 @@ def shown(value: object) -> str:
 
 
 def counted(number: int) -> str:
-    """So many instances, in words."""
+    """Return a number of instances in words, such as ``1 instance``."""
     return f"{number} instance{'' if number == 1 else 's'}"
 
 
 def note(text: str) -> None:
-    """One line to stderr, so that stdout stays what was asked for."""
+    """Write one line to stderr: stdout has only what the command was asked for."""
     click.echo(text, err=True)
 
 
 MANAGED_BY = "managed_by"
-"""Which resource manages an instance, in a table and in JSON."""
+"""The column and key for the resource that manages an instance."""
 
 COLUMNS = ("id", "name", *(key for key in model.LISTED if key not in ("name", *model.SECRET_OUTPUTS)), MANAGED_BY)
-"""What the commands show of an instance in a table."""
+"""The columns of instances in tables."""
 
 
 def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
-    """An instance as the commands show it."""
+    """Return an instance as the commands show it."""
     keys = (*COLUMNS, *model.HEALTH, *(model.SECRET_OUTPUTS if with_token else ()))
     known = {**found, MANAGED_BY: identity.managed_by(found)}
     return {key: known[key] for key in keys if key in known}
@@ -378,7 +379,7 @@ def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
 
 @contextmanager
 def progress(text: str) -> Iterator[OnPage]:
-    """A bar on stderr while instances are listed or read, on a terminal only."""
+    """Show a bar on stderr while the block lists or reads instances, on a terminal only."""
     console = Console(stderr=True)
     if not console.is_interactive:  # a bar that is merely disabled ends in an empty line with an older rich
         yield lambda *_: None

@@ -1,4 +1,8 @@
-"""`doctor`: what is set up, and what to do about the rest."""
+"""`doctor`: checks settings, API, state, versions and environment, and says what to do.
+
+Each check yields a `Finding`, and never raises for what it finds. The checks of the environment follow the script with
+which the engine runs a provider (pulumi/pulumi: sdk/python/dist).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ _NATIVE_PLUGIN = "pulumi-resource-instances"
 _MOST_STACKS = 10
 _KEYS = [f"{config.NAMESPACE}:{setting.key}" for setting in config.SETTINGS]
 OLDEST_SDK = (3, 268)
-"""The first whose dynamic server can read what is looked up with `.get`."""
+"""The first SDK whose dynamic server reads for `Instance.get`."""
 
 _WHO = """\
 import sys
@@ -39,7 +43,7 @@ print(sys.executable, version("pulumi-instances"), version("pulumi"), sep="\\n")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, what was found, and what to do where it is not fine (else empty)."""
+    """One line: what was checked, what was found, and what to do, which is empty where all is well."""
 
     subject: str
     found: str
@@ -119,7 +123,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
 
 
 def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
-    """How many instances each stack manages, as their marks say, and how many have no mark."""
+    """Return how many instances each stack manages, as their marks say, and how many have no mark."""
     marks = [next(iter(identity.marks_on(found)), None) for found in listed]
     counts = Counter(mark.managed_by.rpartition("/")[0] for mark in marks if mark is not None).most_common()
     others = sum(count for _, count in counts[_MOST_STACKS:])
@@ -128,7 +132,7 @@ def _managers(listed: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _exported(stack: str | None) -> dict[str, Any] | Finding | None:
-    """The state of the stack, or why there is none."""
+    """Return the state of the stack, a finding where it cannot be read, or None without ``--stack``."""
     if not stack:
         return None
     try:
@@ -140,7 +144,7 @@ def _exported(stack: str | None) -> dict[str, Any] | Finding | None:
 
 
 def _of_last_up(sources: common.Sources, used: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether refresh and destroy, which use what the state holds, have the settings that are checked here."""
+    """Yield a finding where the state has other settings than these: refresh and destroy use those of the state."""
     hidden = [key for key, value in used.items() if value is exported_state.HIDDEN]
     changed = [
         key
@@ -153,19 +157,19 @@ def _of_last_up(sources: common.Sources, used: Mapping[str, Any]) -> Iterator[Fi
 
 
 def _state(stack: str, account: str | None, held: Sequence[Held], listed: Sequence[Mapping[str, Any]]) -> Finding:
-    """Whether the instances of the stack are this account's: another one may have the same ids."""
+    """Report whether the instances of the stack are in this account: another one may have the same ids."""
     there = {found["id"]: found for found in listed}
     ours = {each.id: each for each in held if each.account == account}
     proofs = [id in there and each.is_of(there[id]) for id, each in ours.items()]
-    all_of_them, gone, unsure = common.counted(len(ours)), proofs.count(False), proofs.count(None)
+    all_of_them, missing, unsure = common.counted(len(ours)), proofs.count(False), proofs.count(None)
     if not ours:
         return Finding("state", "no instances")
-    if gone == len(ours):
+    if missing == len(ours):
         todo = "check that instances:baseUrl and the secrets are of the account that made them"
         return Finding("state", f"{all_of_them}, none of them at the API", todo)
-    if gone:
+    if missing:
         todo = f"run `pulumi-instances drift --stack {stack}`"
-        return Finding("state", f"{all_of_them}, {gone} of them not at the API", todo)
+        return Finding("state", f"{all_of_them}, {missing} of them not at the API", todo)
     if unsure:
         todo = "make sure that you may decrypt the state, then run again"
         return Finding("state", f"{all_of_them}, {unsure} of them without a token or mark to compare", todo)
@@ -179,7 +183,7 @@ def _left_behind(
     held: Sequence[Held],
     listed: Sequence[Mapping[str, Any]],
 ) -> Iterator[Finding]:
-    """What carries the mark of the stack and is not in its state, as an interrupted run leaves it."""
+    """Yield a finding about instances with a mark of the stack that its state does not have."""
     if left := common.left_behind({f"stack {stack}": document}, stack, held, listed, account):
         shown = ", ".join([*left[:_MOST_STACKS], *(["…"] if left[_MOST_STACKS:] else [])])
         todo = f"see `pulumi-instances orphans --stack {stack}`; {common.how_to_take_over(account)}"
@@ -188,9 +192,11 @@ def _left_behind(
 
 def _setting(setting: config.Setting, sources: common.Sources, account: str | None) -> Finding | None:
     key, variable = f"{config.NAMESPACE}:{setting.key}", setting.variable(account)
-    value, source, secret = sources.environ.get(variable, "").strip(), f"the variable {variable}", setting.secret
+    value = sources.environ.get(variable, "").strip()
+    source, secret = f"the variable {variable}", setting.secret
     if not value:
-        value, source, secret = str(sources.get(key) or "").strip(), "the stack", secret or key in sources.secrets
+        value = str(sources.get(key) or "").strip()
+        source, secret = "the stack", setting.secret or key in sources.secrets
     if value:
         try:
             setting.parse(value)
@@ -232,8 +238,7 @@ def _sdk_todo(found: str) -> str:
     return "" if tuple(numbers) >= OLDEST_SDK else f"update it: pip install 'pulumi>={oldest}'"
 
 
-# the environment that the engine will run the provider in: the rules of the plugin's script, which differ from those
-# for the program
+# the environment in which the engine runs the provider: the rules of its script differ from those for the program
 
 
 def _environment(directory: Path) -> Iterator[Finding]:
@@ -279,7 +284,7 @@ def _environment(directory: Path) -> Iterator[Finding]:
 
 
 def _dynamic_plugin() -> Iterator[Finding]:
-    """The script that runs dynamic providers, which the engine looks for on PATH, then beside itself (plugins.go)."""
+    """Find the script that runs dynamic providers as the engine does: on PATH, then beside itself (plugins.go)."""
     cli = shutil.which("pulumi")
     beside = None if cli is None else Path(cli).resolve().with_name(_PLUGIN)
     plugin = shutil.which(_PLUGIN) or (str(beside) if beside is not None and beside.exists() else None)
@@ -289,7 +294,7 @@ def _dynamic_plugin() -> Iterator[Finding]:
 
 
 def _native_plugin(settings: Mapping[str, Any], root: Path) -> Finding | None:
-    """The native package as `Pulumi.yaml` names it; None where it does not."""
+    """Return the native package as `Pulumi.yaml` names it; None where it does not."""
     subject = "native package"
     plugins = settings.get("plugins")
     named = plugins.get("providers") if isinstance(plugins, dict) else None
@@ -312,22 +317,24 @@ def _native_plugin(settings: Mapping[str, Any], root: Path) -> Finding | None:
 
 
 def _native_on_path() -> Finding:
-    """The native package where the CLI looks for what `Pulumi.yaml` does not name: on PATH, then in its cache."""
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    cached = sorted(str(each) for each in (home / "plugins").glob(f"resource-{config.NAMESPACE}-v*") if each.is_dir())
+    """Find a native package that `Pulumi.yaml` does not name as the CLI does: on PATH, then in its cache."""
+    plugins = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    cached = sorted(str(each) for each in plugins.glob(f"resource-{config.NAMESPACE}-v*") if each.is_dir())
     found = shutil.which(_NATIVE_PLUGIN) or next(iter(cached[-1:]), None)
     todo = "activate the environment that has it, or give its path in Pulumi.yaml under plugins.providers"
     return Finding("native package", found or f"no {_NATIVE_PLUGIN} on PATH", "" if found else todo)
 
 
 def _proxies() -> Iterator[Finding]:
-    """gRPC, by which the engine reaches programs and plugins in Python, takes a proxy for loopback as well."""
+    """Report a proxy: gRPC, by which the engine reaches Python programs and plugins, uses it for loopback, too."""
     names = [name for name in ("grpc_proxy", "https_proxy", "http_proxy") if os.environ.get(name)]
     without = next((os.environ[name] for name in ("no_grpc_proxy", "no_proxy") if os.environ.get(name)), "")
     spared = {each.strip() for each in without.split(",")}
     if names:
-        todo = "" if spared & {"127.0.0.1", "localhost"} else "set no_proxy=127.0.0.1,localhost"
-        yield Finding("proxy", f"from {names[0]}, {'not ' * (not todo)}for loopback", todo)
+        if spared & {"127.0.0.1", "localhost"}:
+            yield Finding("proxy", f"from {names[0]}, not for loopback")
+        else:
+            yield Finding("proxy", f"from {names[0]}, for loopback", "set no_proxy=127.0.0.1,localhost")
 
 
 def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:
@@ -342,7 +349,7 @@ def _virtualenv(named: str, root: Path, cwd: Path) -> Iterator[Finding]:
 
 
 def _holds_us(subject: str, python: str) -> Finding:
-    """Whether the Python that the provider will run in has this package."""
+    """Report whether the Python that runs the provider has this package."""
     try:
         done = subprocess.run(  # noqa: S603  no shell
             [python, "-c", _WHO],

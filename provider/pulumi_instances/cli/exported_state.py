@@ -1,4 +1,7 @@
-"""What exported states hold. Pure: nothing here changes a state."""
+"""Instances, settings and stacks in exported states, for the commands that take states. Pure.
+
+It reads what `pulumi stack export` writes (pulumi/pulumi: sdk/go/common/apitype), and changes no state.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ HIDDEN = object()
 """A value that the state holds as ciphertext."""
 
 _NEWEST_VERSION = 4
-"""Of what `pulumi stack export` writes (pulumi/pulumi: apitype, deployments.go)."""
+"""The newest version of exported states (pulumi/pulumi: sdk/go/common/apitype, deployments.go)."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class Held:
         return self.urn.split("::", 3)[3]
 
     def is_of(self, found: Mapping[str, Any]) -> bool | None:
-        """Whether it holds the instance that the API shows under its id; None where neither token nor mark says so.
+        """Return whether it is the instance that the API has with this id; None where neither token nor mark says so.
 
-        Another account has other instances of the same ids.
+        Another account has other instances with the same ids.
         """
         token, mark = self.outputs.get("token"), self.outputs.get(model.MARK)
         if identity.carries(found, mark):
@@ -56,10 +59,10 @@ class Held:
 
 
 def held(document: Any) -> list[Held]:
-    """The instances in what `pulumi stack export` writes. Raises InputError for anything else.
+    """Return the instances in what `pulumi stack export` writes. Raises InputError for anything else.
 
-    A member that is null is as good as absent. A resource that cannot be understood is refused, not left out: its
-    instance would look like one that no state holds.
+    A member that is null counts as absent. A malformed resource is an error: if it were left out, its instance would
+    look like one that no state holds.
     """
     deployment = document.get("deployment") if isinstance(document, dict) else None
     resources = deployment.get("resources") if isinstance(deployment, dict) else ()
@@ -73,7 +76,8 @@ def held(document: Any) -> list[Held]:
     accounts: dict[str, str] = {}
     for number, resource in enumerate(resources, 1):
         with _intact(number):
-            accounts.update(_account(resource))
+            if (account := _account(resource)) is not None:
+                accounts[resource["urn"]] = account
     found = []
     for number, resource in enumerate(resources, 1):
         with _intact(number):
@@ -83,9 +87,9 @@ def held(document: Any) -> list[Held]:
 
 
 def settings_of_last_up(document: Any) -> dict[str, Any]:
-    """The settings with which a refresh and a destroy reach the default account, by their configuration keys.
+    """Return the settings that a refresh and a destroy use for the default account, by their configuration keys.
 
-    HIDDEN stands for what is encrypted. It takes what `held` accepts.
+    HIDDEN stands for what is encrypted. ``document`` is one that `held` accepts.
     """
     found: dict[str, Any] = {}
     for resource in document["deployment"].get("resources") or ():
@@ -99,9 +103,9 @@ def settings_of_last_up(document: Any) -> dict[str, Any]:
 
 
 def stacks(document: Any) -> set[tuple[str, str]]:
-    """The project and the stack of this state, which its URNs name; empty for a state without resources.
+    """Return project and stack of this state, as its URNs name them; nothing for a state without resources.
 
-    It holds what `held` accepts.
+    ``document`` is one that `held` accepts.
     """
     resources = document["deployment"].get("resources") or ()
     places = [Place.of_urn(str(resource.get("urn"))) for resource in resources]
@@ -110,6 +114,7 @@ def stacks(document: Any) -> set[tuple[str, str]]:
 
 @contextmanager
 def _intact(number: int) -> Iterator[None]:
+    """Raise InputError where the block finds the resource of this number malformed."""
     try:
         yield
     # ValueError and RecursionError: a secret in plain is JSON inside of JSON.
@@ -119,14 +124,14 @@ def _intact(number: int) -> Iterator[None]:
         ) from None
 
 
-def _account(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _account(resource: Mapping[str, Any]) -> str | None:
+    """Return the account of a provider; None for the default one, and for other resources."""
     account: Any = None
     if resource["type"] == DYNAMIC_PROVIDER:
         account = _plain((resource.get("inputs") or {}).get(ACCOUNT_KEY))
     elif resource["type"] == NATIVE_PROVIDER:
         account = account_of(resource["urn"].split("::", 3)[3])
-    if isinstance(account, str):
-        yield resource["urn"], account
+    return account if isinstance(account, str) else None
 
 
 def _held(resource: Mapping[str, Any], accounts: Mapping[str, str]) -> Held:
@@ -151,7 +156,7 @@ def _id(value: Any) -> str:
         raise TypeError("an id is text, or a number in states of other tools")
     try:
         return model.normalise_id(value)
-    except InputError:  # that of nothing at the API, which is for the reader to say
+    except InputError:  # no instance has this id, which the caller reports
         return str(value)
 
 
@@ -166,7 +171,7 @@ def _has_secret(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value without its marks; HIDDEN if any part of it is encrypted."""
+    """Return a value without the marks of secrets; HIDDEN if any part of it is encrypted."""
     if isinstance(value, list):
         items = [_plain(item) for item in value]
         return HIDDEN if any(item is HIDDEN for item in items) else items

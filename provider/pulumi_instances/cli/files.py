@@ -1,4 +1,7 @@
-"""Writing files whole, and only where a regular file belongs."""
+"""Files that commands write: whole or not at all, and only where a regular file belongs.
+
+Functions that begin with `demand` raise ClickException; all of them are called before anything is written.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from pathlib import Path
 
 import click
 
-# Their entries stand for devices and for what this process has open: a file there would take the place of one of them
-# for the whole machine. `/dev/shm` is an ordinary folder in memory.
+# Their entries are devices, and files that this process has open: a file written there would replace one of them for
+# the whole machine. `/dev/shm` is an ordinary folder in memory.
 _SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
 _ORDINARY = "/dev/shm"  # noqa: S108  nothing is written there unasked
 _LONGEST_CHAIN = 40
 
 
 def demand_file(path: Path) -> None:
-    """Refuse a path where no regular file can be written, before anything is asked of the API or of the CLI.
+    """Raise ClickException for a path where no regular file can be written, before the API or the CLI is asked.
 
-    Symbolic links are followed to see what is meant: a link to a device is refused as the device is.
+    Symbolic links are followed: a link to a device is refused, as the device is.
     """
     try:
         _demand_file(path)
@@ -66,7 +69,7 @@ def _top(folder: Path) -> str:
 
 
 def demand_free(path: Path, text: str) -> None:
-    """Refuse a program that somebody has written: only an empty one, or the same, gives way to this text."""
+    """Raise ClickException where a program exists that this text would change: neither empty nor the same."""
     demand_file(path)
     try:
         written = path.read_bytes() if path.exists() else b""
@@ -77,10 +80,10 @@ def demand_free(path: Path, text: str) -> None:
 
 
 def write(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write all of a file or nothing, with this mode (less the umask) whatever was there before.
+    """Write a file under another name and rename it, so that a reader sees all of it or none.
 
-    A symbolic link gives way to the file, and what it points to is left alone: whoever can place a link in a shared
-    folder must not choose what is overwritten, or where tokens go.
+    It gets this mode, less the umask, even where a file existed. A symbolic link is replaced, and its target stays: a
+    user who can place a link in a shared folder must not choose which file is overwritten, or where tokens go.
     """
     demand_file(path)
     unfinished = path.with_name(f".{uuid.uuid4().hex}")
@@ -97,7 +100,7 @@ def write(path: Path, text: str, mode: int = 0o666) -> None:
 
 @contextmanager
 def readable(text: str) -> Iterator[str]:
-    """A path from which processes of this user, and no others, can read this text while the block runs.
+    """Yield a path from which only processes of this user can read this text while the block runs.
 
     On Linux the text is in memory, and the kernel frees it however this process ends. Elsewhere it is a file that only
     its owner may read, which a SIGKILL leaves behind.

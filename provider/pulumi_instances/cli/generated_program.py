@@ -1,4 +1,7 @@
-"""Writing a Python program that declares instances, as `ruff format` would leave it. Pure."""
+"""A generated Python program that declares instances, in the format of `ruff format`. Pure.
+
+`import` and `import-file` write it; `pulumi preview` with it shows no changes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from pulumi_instances import Instance
 
 
 def program(instances: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
-    """A program that declares these instances under these resource names, by connector and name."""
+    """Return a program that declares these instances under these resource names, ordered by connector and name."""
     ordered = sorted(instances, key=lambda found: (found["your_mom"], names[found["id"]]))
     return _HEADER + "".join(_declaration(found, names[found["id"]]) for found in ordered)
 
@@ -31,7 +34,7 @@ def _declaration(found: Mapping[str, Any], resource_name: str) -> str:
 
 
 def _argument(key: str, value: Any) -> str:
-    """An argument on a line of its own, or on several where it is a list that does not fit."""
+    """Return an argument on a line of its own, or on several where it is a list that does not fit."""
     line = f"    {key}={_literal(value)},"
     if not isinstance(value, list) or _fits(line, _WIDTH):
         return f"{line}\n"
@@ -39,7 +42,7 @@ def _argument(key: str, value: Any) -> str:
 
 
 def _fits(line: str, width: int) -> bool:
-    # Wide characters fill two columns, which ruff counts: what is not ASCII gets lines of its own.
+    # ruff counts two columns for a wide character: a line that is not ASCII is broken.
     return len(line) <= width and line.isascii()
 
 
@@ -50,7 +53,7 @@ def _literal(value: Any) -> str:
 
 
 def _text_literal(text: str) -> str:
-    """A string literal with the quotes that ruff prefers, and escapes for all that cannot be seen."""
+    """Return a string literal with the quotes that ruff prefers, and escapes for invisible characters."""
     mark = "'" if text.count('"') > text.count("'") else '"'
     escaped = {mark: f"\\{mark}", "\\": "\\\\"}
     return mark + "".join(escaped.get(c, c if c.isprintable() else repr(c)[1:-1]) for c in text) + mark

@@ -1,8 +1,8 @@
-"""Bringing many existing instances into a stack: names for them, and the file for `pulumi import`. Pure.
+"""The file for `pulumi import`, and the names of the resources in it. Pure.
 
-`pulumi import` cannot read dynamic resources (pulumi/pulumi#16175). Since 3.254 it need not, where the file gives the
-whole state of each resource (docs/engine.md, E13): then nothing is sent to the API either. What it reads by the native
-package needs no more in the file than an id.
+`pulumi import` cannot read dynamic resources (pulumi/pulumi#16175). Since 3.254 it does not have to, if the file gives
+the whole state of each resource (docs/engine.md, E13); then it sends nothing to the API either. The native package
+reads each instance itself, so its file has only ids.
 """
 
 from __future__ import annotations
@@ -23,31 +23,36 @@ OLDEST_CLI = (3, 254, 0)
 """The first CLI that takes whole states in an import file (pulumi/pulumi#23984)."""
 
 
+_NO_TEXT_IN_YAML = re.compile(r"True|TRUE|False|FALSE|(?i:~|null|[-+]?\.inf|\.nan|[-+]?0[xbo][0-9a-f_]+)")
+
+
 def obstacle(found: Found, *, needs_token: bool = True, in_yaml: bool = False) -> str | None:
-    """Why an instance cannot be brought into a state, and what to do; None where it can.
+    """Return why an instance cannot be imported, and what to do; None where it can.
 
     ``in_yaml`` says that `pulumi import` is going to write a program in YAML, which reads `$$` as `$`: a name such as
-    `$${crm.token}` would be the token of another instance. The CLI escapes the `${` in it only.
+    `$${crm.token}` would be the token of another instance. The CLI escapes the `${` in it only. Nor does it put quotes
+    around all that YAML takes for null, a boolean or a number.
     """
-    if in_yaml and any("$$" in text for text in (found["your_mom"], found["name"], *found.get("tags", ()))):
-        return (
-            "its name or a tag contains $$, and a program in YAML would evaluate what follows; rename it at the "
-            "service, or import it into a project in another language"
-        )
+    texts = (found["your_mom"], found["name"], *found.get("tags", ())) if in_yaml else ()
+    elsewhere = "rename it at the service, or import it into a project in another language"
+    if any("$$" in text for text in texts):
+        return f"its name or a tag contains $$, and a program in YAML would evaluate what follows; {elsewhere}"
+    if no_text := next(filter(_NO_TEXT_IN_YAML.fullmatch, texts), None):
+        return f"its name or a tag is {no_text}, which a program in YAML does not read as a text; {elsewhere}"
     if needs_token and "token" not in found:
         return "the API does not report its token"
     _, problems = validation.check(inputs(found))
-    # What `check` advises is for programs: here it is the account that is to be corrected.
+    # The advice of `check` is for programs; here the instance has to be corrected.
     faults = [problem.sentence() for problem in problems]
     return "; ".join([*faults, "correct it in the account, then import it"]) if faults else None
 
 
 def resource_names(instances: Sequence[Found], taken: Collection[str] = ()) -> dict[str, str]:
-    """A resource name for each id: the instance's own name where it can be one, else made from it.
+    """Return a resource name for each id: the instance's own name where it can be one, else made from it.
 
     Letters, digits, ``_``, ``.`` and ``-`` stay; what YAML may read as a number, or as another literal, gets a word
-    before it. Where two instances would have the same name, or ``taken`` has it, the id follows it. So a name hangs
-    neither on the order of the instances nor on a counter.
+    before it. Where two instances would have the same name, or ``taken`` has it, the id follows it. So a name
+    depends neither on the order of the instances nor on a counter.
     """
     bases = {found["id"]: _base(found["name"]) for found in instances}
     counts = Counter(bases.values())
@@ -71,7 +76,7 @@ def _base(name: str) -> str:
 
 
 def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
-    """The document for `pulumi import --file F` by the native package, which reads each instance. It has no tokens.
+    """Return the document for `pulumi import --file F` by the native package. It has no tokens.
 
     ``name`` is that of a variable in the generated program, and ``logicalName`` that of the resource.
     """
@@ -85,17 +90,17 @@ def native_import_file(names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def mistaken(instances: Sequence[Found]) -> list[str]:
-    """Connectors and tags that are also the name or the id of an instance.
+    """Return the connectors and tags that are also the name or the id of an instance.
 
     The generator of `pulumi import` may write a reference to that instance for them (pulumi/pulumi: pkg/importer,
-    createImportState). To rename it would then replace, or change, another one.
+    createImportState). A change of the name would then change or replace another instance.
     """
     texts = {text for found in instances for text in (found["your_mom"], *found.get("tags", ()))}
     return sorted(texts & {found[key] for found in instances for key in ("id", "name")})
 
 
 def _variables(names: Mapping[str, str]) -> dict[str, str]:
-    """A variable for each id. Generators write it as their language does: only letters and digits tell two apart."""
+    """Return a variable for each id. Generators respell it for their language, so two differ in letters or digits."""
     variables: dict[str, str] = {}
     used = set(_RESERVED)
     for instance_id, name in names.items():
@@ -114,11 +119,11 @@ def _core(variable: str) -> str:
 
 
 _RESERVED = ("pulumi", "instances", "true", "false", "null")
-"""What generated programs import, and the literals of the language that they are generated from."""
+"""Words that generated programs use for imports and literals."""
 
 
 def import_file(instances: Sequence[Found], names: Mapping[str, str]) -> dict[str, Any]:
-    """The document for `pulumi import --file F --generate-code=false --protect=false`. It contains plain tokens."""
+    """Return the document for `pulumi import --file F --generate-code=false --protect=false`. It has plain tokens."""
     from pulumi.dynamic.dynamic import serialize_provider
 
     from ..lifecycle import InstanceProvider
@@ -143,5 +148,5 @@ def _secret(value: str) -> dict[str, str]:
 
 
 def inputs(found: Found) -> dict[str, Any]:
-    """What `check` fills for a program that declares the instance. No tags are declared where there are none."""
+    """Return the inputs of a program that declares the instance, without tags where it has none."""
     return {key: found[key] for key in model.INPUTS if found.get(key) not in (None, [])}

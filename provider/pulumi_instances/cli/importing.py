@@ -1,4 +1,7 @@
-"""`import-file` and `import`: existing instances into a stack, without a write to the API."""
+"""`import-file` and `import`: they bring existing instances into a stack, and only read from the API.
+
+`import-file` writes files for `pulumi import`; `import` runs that itself, and leaves no token in a file.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def _program(*, required: bool) -> Callable[[common.Command], common.Command]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be imported under which names, and what is not."""
+    """The instances to import, their resource names by id, and those that are not imported."""
 
     instances: list[Found]
     names: dict[str, str]
@@ -113,7 +116,10 @@ def import_file(
     files.demand_file(program)
     if os.path.realpath(out) == os.path.realpath(program):
         raise click.UsageError("--out and --program must be different files")
-    plan = _plan(stack, overrides, excluded, which)
+    _write_with_program(out, program, _plan(stack, overrides, excluded, which), stack, as_json=as_json)
+
+
+def _write_with_program(out: Path, program: Path, plan: _Plan, stack: str | None, *, as_json: bool) -> None:
     if plan.instances:
         _write_program(program, plan.instances, plan.names)
         files.write(out, json.dumps(import_document.import_file(plan.instances, plan.names), indent=1), mode=0o600)
@@ -213,12 +219,12 @@ def _advise_to_import(program: Path) -> None:
 
 
 def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
-    # Before the import: a state without its program would have the next `up` delete the instances.
+    # Before the import: with a state and no program, the next `up` would delete the instances.
     _write_program(program, plan.instances, plan.names)
     try:
         with files.readable(json.dumps(import_document.import_file(plan.instances, plan.names))) as file:
             code = pulumi_cli.import_resources(stack, file, quiet=quiet)
-    except BaseException:  # the CLI has not begun: a program without its state would have `up` create them again
+    except BaseException:  # the CLI has not begun: with this program and no state, `up` would create them again
         program.unlink(missing_ok=True)
         raise
     if code == 0:
@@ -259,48 +265,52 @@ def _plan(
     *,
     with_tokens: bool = True,
 ) -> _Plan:
-    """Ask the API and the states, and say on stderr what is not going to be imported."""
+    """Return what to import, from the API and the states, and note on stderr what is not going to be imported."""
     held = common.read_states(excluded, stack, decrypt=True)
     api = common.open_account(stack, None, overrides)
     with common.progress("Listing instances") as on_page:
         found = api.select(common.selection_of(**which), on_page)
     owned = [each for each in held if not each.external]
     free = [each for each in found if not common.holders(each, owned, None)]
-    new = [each for each in free if identity.managed_by(each) is None]
-    marked = len(free) - len(new)
-    if marked:
-        common.note(
-            f"{common.counted(marked)} left out: a program manages each, as its tags say. "
-            "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
-        )
+    new = _unmanaged(free)
     in_yaml = not with_tokens and _runtime() in (None, "yaml")
     if with_tokens:
         new = list(common.read(api, new).values())
     obstacles = [(each, import_document.obstacle(each, needs_token=with_tokens, in_yaml=in_yaml)) for each in new]
     instances = [each for each, obstacle in obstacles if obstacle is None]
     left_out = [{"id": each["id"], "reason": obstacle} for each, obstacle in obstacles if obstacle is not None]
-    plan = _Plan(
-        instances,
-        import_document.resource_names(instances, {each.name for each in held}),
-        len(found) - len(free),
-        left_out,
-        api.settings,
-    )
-    for each in left_out:
-        common.note(f"instance {each['id']} left out: {each['reason']}")
-    if plan.held:
-        common.note(f"{common.counted(plan.held)} left out: already in a state")
-    if instances and api.settings.default_tags:
-        common.note(
-            "instances:defaultTags is set: the next preview shows its tags as a difference, and up gives them to each"
-        )
-    if not instances:
-        common.note("There is nothing to import, and nothing was written.")
+    names = import_document.resource_names(instances, {each.name for each in held})
+    plan = _Plan(instances, names, len(found) - len(free), left_out, api.settings)
+    _note(plan)
     return plan
 
 
+def _unmanaged(free: Sequence[Found]) -> list[Found]:
+    """Return the instances without a mark, and note how many have one."""
+    new = [each for each in free if identity.managed_by(each) is None]
+    if marked := len(free) - len(new):
+        common.note(
+            f"{common.counted(marked)} left out: a program manages each, as its tags say. "
+            "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program"
+        )
+    return new
+
+
+def _note(plan: _Plan) -> None:
+    for each in plan.left_out:
+        common.note(f"instance {each['id']} left out: {each['reason']}")
+    if plan.held:
+        common.note(f"{common.counted(plan.held)} left out: already in a state")
+    if plan.instances and plan.settings.default_tags:
+        common.note(
+            "instances:defaultTags is set: the next preview shows its tags as a difference, and up gives them to each"
+        )
+    if not plan.instances:
+        common.note("There is nothing to import, and nothing was written.")
+
+
 def _demand_python(stack: str | None) -> None:
-    """Refuse a project in which the next `up` would delete what was imported: its program cannot declare it."""
+    """Raise ClickException in a project of another language: its program could not declare what was imported."""
     runtime = _runtime()
     if runtime not in (None, "python"):
         raise click.ClickException(
@@ -311,7 +321,7 @@ def _demand_python(stack: str | None) -> None:
 
 
 def _runtime() -> str | None:
-    """The language of the project that the command runs in; None where there is none."""
+    """Return the language of the project that the command runs in; None where there is none."""
     file = project.file_of(Path.cwd())
     return None if file is None else project.runtime_of(project.read(file) or {})
 

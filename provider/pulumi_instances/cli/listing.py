@@ -1,4 +1,7 @@
-"""`list` and `show`."""
+"""`list` and `show`: instances as they are at the API now.
+
+Neither needs a state. Tokens are shown with --show-secrets only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The Pulumi CLI, for what only it knows: the configuration and the state of a stack."""
+"""Calls of the Pulumi CLI, which alone can read the configuration and the state of a stack.
+
+Its failures become ClickExceptions, without secrets (`redaction`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from .signals import handled
 
 
 def executable() -> str:
-    """The path of `pulumi`."""
+    """Return the path of `pulumi`. Raises ClickException where there is none."""
     found = shutil.which("pulumi")
     if found is None:
         raise click.ClickException("`pulumi` is not on PATH; install it (https://www.pulumi.com/docs/install/)")
@@ -28,7 +31,7 @@ def executable() -> str:
 
 
 def stack_config(stack: str) -> dict[str, dict[str, Any]]:
-    """The configuration of a stack: by key, ``value`` and whether it is ``secret``. These are plain: keep them here."""
+    """Return the configuration of a stack: by key, ``value``, in plain, and whether it is ``secret``."""
     found = _json("config", "--show-secrets", "--json", "--stack", stack)
     if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
         raise _malformed("config")
@@ -37,7 +40,7 @@ def stack_config(stack: str) -> dict[str, dict[str, Any]]:
 
 
 def stack_state(stack: str, *, decrypt: bool = False) -> Any:
-    """The state of a stack. With ``decrypt``, its secrets are plain where whoever runs this may decrypt them."""
+    """Return the state of a stack. With ``decrypt``, its secrets are plain where the user may decrypt them."""
     export = ("stack", "export", "--stack", stack)
     if decrypt:
         with suppress(click.ClickException):
@@ -46,22 +49,22 @@ def stack_state(stack: str, *, decrypt: bool = False) -> Any:
 
 
 def version() -> tuple[int, ...]:
-    """The version, such as (3, 260, 0)."""
+    """Return the version, such as (3, 260, 0)."""
     numbers = _ask("version").strip().removeprefix("v").partition("-")[0].split(".")
     return tuple(int(number) for number in numbers if number.isdecimal())
 
 
 def import_resources(stack: str, file: str, *, quiet: bool) -> int:
-    """Run `pulumi import` and return its exit code. With ``quiet``, what it says goes to stderr.
+    """Run `pulumi import` and return its exit code. With ``quiet``, its output goes to stderr.
 
-    The state is saved once, at the end, not before and after each resource: if that is lost, no instance is. However
-    this process is asked to stop, it waits, so that the CLI can save.
+    The CLI saves the state once, at the end, and not before and after each resource: an import that is cut off loses
+    no instance. When this process is asked to stop, it waits until the CLI has saved.
     """
     options = ["--generate-code=false", "--protect=false", "--skip-preview", "--yes", "--non-interactive"]
     command = [executable(), "import", "--stack", stack, "--file", file, *options]
     output = sys.stderr if quiet else None
     environment = {**_environment(), "PULUMI_SKIP_CHECKPOINTS": "true"}
-    with stops_go_to() as watch, subprocess.Popen(command, stdout=output, env=environment) as process:  # noqa: S603  no shell
+    with stops_passed_on() as watch, subprocess.Popen(command, stdout=output, env=environment) as process:  # noqa: S603  no shell
         watch(process)
         return process.wait()
 
@@ -108,8 +111,8 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def stops_go_to() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Ctrl-C reaches the CLI by itself; what else asks us to stop becomes one, even if it came before the process."""
+def stops_passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Send SIGINT to the process where another signal asks to stop, even before it; Ctrl-C reaches it by itself."""
     watched: list[subprocess.Popen[bytes]] = []
     asked: list[int] = []
 

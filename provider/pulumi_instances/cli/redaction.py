@@ -1,4 +1,7 @@
-"""No secret in what a command says of a failure, wherever the words come from: the CLI, a parser, an argument."""
+"""Removes secrets from error messages of commands, which may quote the CLI, a parser or an argument.
+
+`main` redacts every message; `doctor` redacts what it finds.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ _SECRET_VARIABLE = re.compile(r"(secret|token|password|passphrase|_key)$", re.IG
 
 
 def know(*secrets: str) -> None:
-    """Redact these too, from here on."""
+    """Redact these secrets too, from now on."""
     _known.update(secrets)
 
 
 def redacted(text: str) -> str:
-    """The text without secrets: those that are known, those of the environment, and those in URLs."""
+    """Return the text without secrets: those of `know`, of the environment, of the arguments, and in URLs."""
     text = _IN_URL.sub(BLOT, text)
     text = _PARAMETER.sub(lambda found: found[1] + BLOT if model.is_secret_key(found[2]) else found[0], text)
     text = _SCALAR.sub(rf"\1{BLOT}", text)
@@ -40,7 +43,7 @@ def _of_environment() -> list[str]:
 
 
 def _of_arguments() -> list[str]:
-    """What was given to `--set` for a setting that is a secret, however it was separated from its key."""
+    """Return the values given to `--set` for settings that are secrets, separated from the key in any way."""
     found = []
     names = "|".join(re.escape(setting.key) for setting in config.SETTINGS if setting.secret)
     mention = re.compile(rf"(?:--set=?)?(?:{config.NAMESPACE}:)?(?:{names})(?:[=: ]+(.*))?", re.DOTALL | re.IGNORECASE)

@@ -1,4 +1,7 @@
-"""What asks a command to stop."""
+"""Handlers of the signals that ask a command to stop.
+
+A block has them (`handled`), and its end restores those before.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any
 
 @contextmanager
 def handled(handlers: Mapping[str, Any]) -> Iterator[None]:
-    """Have these handlers for as long as the block runs, by the names of the signals.
+    """Set these handlers, by the names of their signals, while the block runs.
 
-    Those that this system does not have are passed over, and those that are ignored stay so, as nohup wants it.
+    Signals that this system does not have are left out, and those that are ignored stay so, as under nohup.
     """
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
     before = {

@@ -1,4 +1,7 @@
-"""Settings: where they come from, what they must look like, and what to say when they do not."""
+"""The settings of an account: where they come from, how a value is read, and the problem of one that is malformed.
+
+A variable of the environment wins over the configuration (`load`; docs/settings.md).
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this host is the machine itself: requests to it never leave it."""
+    """Return whether this host is the machine itself, which requests to it never leave."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -92,7 +95,7 @@ def _secret(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    """A number, given as one or as a string. Anything else is NaN, which is in no range."""
+    """Return a number, given as one or as a string. Anything else is NaN, which is in no range."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -157,7 +160,7 @@ def _words(value: Any) -> str:
 
 
 def _tags(value: Any) -> tuple[str, ...]:
-    """From a list, JSON of one, or text with commas."""
+    """Return the tags in a list, in JSON of one, or in text with commas."""
     expected = "must be tags separated by commas, in braces only project and stack, such as pulumi,{project}/{stack}"
     if isinstance(value, str):
         try:
@@ -205,7 +208,7 @@ class Setting:
 
 
 HowToSet = Callable[[Setting, Any], str]
-"""What to do to give a setting to an account, which is None for the default one."""
+"""Returns what to do to give a setting to an account, which is None for the default one."""
 
 # The keys are part of the contract with users: golden-tested, only ever added to.
 SETTINGS = (
@@ -234,13 +237,13 @@ SETTINGS = (
 def load(
     get: Callable[[str], Any], environ: Mapping[str, str] | None = None, *, how_to_set: HowToSet | None = None
 ) -> Settings:
-    """The settings of one account.
+    """Return the settings of one account.
 
-    ``get`` reads a configuration key such as ``instances:baseUrl`` and answers None for a missing one. A variable of
+    ``get`` reads a configuration key such as ``instances:baseUrl`` and returns None for a missing one. A variable of
     the environment, ``INSTANCES_BASE_URL``, wins over it: destroy and refresh see the configuration of the last `up`,
     so rotated secrets can only come through the environment (docs/engine.md, E20; pulumi/pulumi#4981). The variables of
     an account made by `account("eu")` carry its name, ``INSTANCES_EU_USER_SECRET``, so that the default account's
-    never reach another account. ``how_to_set`` words the advice of a door other than that of Python programs.
+    never reach another account. ``how_to_set`` writes the advice for other front ends than Python programs.
 
     Raises SettingError with one problem for each setting that is missing or malformed.
     """
@@ -254,7 +257,7 @@ def load(
 
 
 def problems(get: Callable[[str], Any], *, how_to_set: HowToSet | None = None) -> list[Problem]:
-    """The problem of each setting that is missing or malformed. ``get`` may answer Unknown, which is never one."""
+    """Return the problem of each setting that is missing or malformed. Unknown from ``get`` is not a problem."""
     return _values(get, None, how_to_set, may_be_unknown=True)[1]
 
 
@@ -265,7 +268,7 @@ def _values(
     *,
     may_be_unknown: bool = False,
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """The values that are known, by the fields of `Settings`, and what is wrong with the others."""
+    """Return the values that are known, by the fields of `Settings`, and the problems of the others."""
     environ = os.environ if environ is None else environ
     how_to_set = how_to_set or how_to_set_in_python
     account = get(ACCOUNT_KEY)
@@ -299,7 +302,7 @@ def _values(
 
 
 def env_prefix(account: Any) -> str:
-    """The start of the environment variables of an account: ``INSTANCES_``, or ``INSTANCES_EU_`` for "eu"."""
+    """Return the start of the environment variables of an account: ``INSTANCES_``, or ``INSTANCES_EU_`` for "eu"."""
     prefix = f"{NAMESPACE.upper()}_"
     if not account:
         return prefix
@@ -307,12 +310,12 @@ def env_prefix(account: Any) -> str:
 
 
 def variables(account: str | None) -> frozenset[str]:
-    """The environment variables that `load` reads for an account."""
+    """Return the environment variables that `load` reads for an account."""
     return frozenset(setting.variable(account) for setting in SETTINGS)
 
 
 _OF_THE_ENGINE = ("version", "pluginDownloadURL")
-"""What the engine adds to the inputs of a native provider."""
+"""Keys that the engine adds to the inputs of a native provider."""
 _ALIKE = 0.8
 """How alike a variable has to be to one of ours: others may begin with our prefix, too."""
 _NAMESPACE_ALIKE = 0.7
@@ -322,7 +325,7 @@ _NAMESPACE_ALIKE = 0.7
 def unknown(
     keys: Iterable[str], environ: Mapping[str, str], account: Any = None, project: str | None = None
 ) -> list[Problem]:
-    """What is given as a setting and is not one, such as ``instances:timout``: it would be ignored.
+    """Return the problems of what is given as a setting and is not one, such as ``instances:timout``: it is ignored.
 
     ``keys`` are those of the configuration, with their namespace; those of the ``project`` are the program's own. Of
     the variables, those count that are like one of this account.
@@ -357,7 +360,7 @@ def unknown(
 
 
 def _misnamed(name: str, prefix: str) -> str | None:
-    """The variable that one like INSTANCE_USER_SECRET is meant to be; only what every account needs, which is ours."""
+    """Return the required variable that one such as INSTANCE_USER_SECRET is meant to be; None for other variables."""
     from difflib import get_close_matches
 
     for ending in [f"_{setting.attribute.upper()}" for setting in SETTINGS if setting.required]:
@@ -370,9 +373,9 @@ def _misnamed(name: str, prefix: str) -> str | None:
 
 
 def problem_of_account(name: str) -> Problem | None:
-    """What is wrong with the name of an account: its variables have to be its own.
+    """Return the problem of an account name that could share its variables with another one; None where it has none.
 
-    No process sees the names of all accounts. So each prefix of variables has one spelling that is a name.
+    No process sees the names of all accounts, so only one way to write each prefix of variables is a name.
     """
     subject = f"account name {name!r}"
     if not re.fullmatch(r"[a-z0-9-]+", name):
@@ -392,7 +395,7 @@ def problem_of_account(name: str) -> Problem | None:
 
 
 def how_to_set_in_python(setting: Setting, account: Any) -> str:
-    """What a Python program, or the stack, has to do for a setting."""
+    """Return how a Python program, or the stack, gives a setting."""
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
         return f'pass {where} to account("{account}", …)'
@@ -407,11 +410,11 @@ SECRET_TAGS = Problem(
     "is a secret, which no tag can be: the service, and the state, show tags in plain text",
     f"give it without a secret, as with `pulumi config set {DEFAULT_TAGS} <tags>`",
 )
-"""What a door says where the configuration keeps the tags of every instance secret."""
+"""The problem where the configuration keeps the tags of every instance secret."""
 
 
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
-    """Plain HTTP would show both secrets and every token to the network (loopback has no network)."""
+    """Return the problem of plain HTTP, which shows both secrets and every token to the network, except on loopback."""
     parts = urlsplit(values["base_url"])
     allowed = values.get("allow_insecure_http", False) or is_loopback(parts.hostname or "")
     if parts.scheme == "https" or allowed:
@@ -421,7 +424,7 @@ def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
 
 
 def _not_the_emulator(values: Mapping[str, Any], prefix: str, environ: Mapping[str, str]) -> list[Problem]:
-    """In a test with the fixture `stack`, no account may lead to a real service."""
+    """Return the problem of another host than the emulator in a test with the fixture `stack`."""
     emulator = environ.get(ONLY_API, "")
     if not emulator or urlsplit(values["base_url"]).netloc == urlsplit(emulator).netloc:
         return []

@@ -1,6 +1,6 @@
-"""How a service spells and updates: the API document, or the live services that it comes from.
+"""The differences between services: that of the API document, and the live services that it comes from.
 
-This is the only place that knows what differs between them (docs/live-services.md); the rest of the package asks it.
+Only this module knows them (docs/live-services.md); the rest of the package reads the members of a `Dialect`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["DIALECTS", "Dialect", "spoken_in"]
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between services.
+    """One kind of service.
 
     ``connector`` is the wire name of the object that names the connector: ``{"<connector>": {"key": "dropbox"}}``.
     ``empty_is_404`` says whether 404 is the answer to a listing of nothing.
@@ -27,13 +27,13 @@ class Dialect:
     merges: bool = False
     """Whether PATCH changes single keys of ``configuration``. Otherwise PUT sends the whole of it."""
     tells_health: bool = False
-    """Whether people rely on `valid` and `disabled`, so that a refresh reads each instance instead of a listing."""
+    """Whether `valid` and `disabled` say something, so that a refresh reads each instance instead of a listing."""
 
     filters: bool = False
-    """Whether a listing can be told what to leave out."""
+    """Whether a listing takes a query that leaves instances or configurations out."""
 
     def listing_query(self, *, tag: str | None = None, text: str | None = None) -> list[tuple[str, str]]:
-        """The query of a listing: without the configurations, and of the instances with this tag and name alone."""
+        """Return the query of a listing without configurations, and only of the instances with this tag and name."""
         if not self.filters:
             return []
         wanted = {"hydrate": "false", "pageSize": "200", "tags[]": tag, "searchText": text}
@@ -41,7 +41,7 @@ class Dialect:
 
 
 IN_PLACE = frozenset({"configuration", "provider_data", "enabled"})
-"""What a service can change in place, if it can more than name and tags."""
+"""The inputs that a service can change in place, if it can change more than name and tags."""
 
 DIALECTS = {
     "default": Dialect(connector="your_mom"),

@@ -1,12 +1,12 @@
-"""Everything that can go wrong, as one tree.
+"""The errors that this package raises, as one tree, and the removal of secrets from texts.
 
 InstancesError
 ├── SettingError            a setting is missing or malformed; nothing was sent
 ├── InputError              the engine handed over inputs or an id that cannot be used; nothing was sent
 ├── ConnectionFailed        no usable answer: refused, DNS, TLS, timeout, reset
-│   └── Cancelled           a wait was ended by the engine; what it was for was not sent
+│   └── Cancelled           the engine has ended a wait; the request after it was not sent
 ├── UnexpectedAnswer        an answer that the API document does not allow: not JSON, wrong types, a redirect
-├── AnotherInstance         what the API has under the id of the state is not the instance of the state
+├── AnotherInstance         the API has another instance with the id of the state
 ├── AdoptionRefused         the object named by ``adopt_id`` is not the one that the program declares
 ├── LookupFailed            no instance matches a look-up that must find one, or several do
 ├── CreateUndecided         it cannot be decided which object a create has made
@@ -59,22 +59,22 @@ __all__ = [
 ]
 
 BLOT = "[secret]"
-"""What stands for a secret that is not shown."""
+"""The text in place of a secret that is not shown."""
 
 _LONGEST_QUOTE = 300
 _SHORTEST_SECRET = 3
 _SHORTEST_PART = 6
-"""A shorter secret is hidden only where it stands as a word: it may be a part of many."""
+"""A shorter secret is replaced only where it is a word: it may be a part of many."""
 _LINE_END = re.compile(r"[\r\n]|\\[rn]")
-"""What ends a line, in JSON too."""
+"""The end of a line, also in JSON."""
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]|\\/|%2[BFbf]){4,}(?:=|%3[Dd]){0,2}")
-"""What may be base64, also where it is encoded again for JSON or a URL."""
-# Characters that would turn around what follows them in a line of the terminal.
+"""Text that may be base64, also where it is encoded again for JSON or a URL."""
+# Characters that change the direction of the text after them on a terminal.
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Problem(NamedTuple):
-    """What is wrong with one property or setting: ``str()`` makes the line that users read."""
+    """A fault of one property or setting, and its advice: ``str()`` makes the line that users read."""
 
     property: str
     """Its name, or the path of a value inside it, such as ``tags[0]``."""
@@ -84,11 +84,11 @@ class Problem(NamedTuple):
     """What to do about it."""
 
     def sentence(self) -> str:
-        """The property and what is wrong with it, without the advice."""
+        """Return the property and its fault, without the advice."""
         return f"{self.property} {self.fault}"
 
     def __str__(self) -> str:
-        """All of it in one line."""
+        """Return all of it in one line."""
         return f"{self.sentence()}; {self.advice}"
 
 
@@ -102,21 +102,21 @@ class InstancesError(Exception):
     """
 
     advice: str = ""
-    """A class has the advice that fits most of its errors; an error can have its own."""
+    """The advice of most errors of a class; an error can have its own."""
 
     def __init__(self, cause: str, advice: str | None = None) -> None:
-        """``advice`` replaces that of the class."""
-        # Not handed on: `args` stays what each constructor was given, so that every error can be pickled.
+        """Keep the cause, and an ``advice`` that replaces that of the class."""
+        # No call of super: `args` stays what each constructor was given, so that every error can be pickled.
         self.cause = cause
         if advice is not None:
             self.advice = advice
 
     def __str__(self) -> str:
-        """One line."""
+        """Return cause and advice in one line."""
         return f"{self.cause}; {self.advice}" if self.advice else self.cause
 
     def without(self: Error, secrets: Iterable[str]) -> Error:
-        """This error, which now repeats none of these secrets."""
+        """Replace these secrets in the error, and return it."""
         known = [*secrets]
         self.cause, self.advice = without(self.cause, known), without(self.advice, known)
         self.args = tuple(without(each, known) if isinstance(each, str) else each for each in self.args)
@@ -127,13 +127,13 @@ class SettingError(InstancesError):
     """One or more settings are missing or malformed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        """``problems`` stay apart for `check`, which reports one line for each."""
+        """Keep the problems, since `check` reports one line for each."""
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
 
 
 class InputError(InstancesError):
-    """Inputs or an id that no request may be built from."""
+    """Inputs or an id are such that no request can be made of them."""
 
 
 class ConnectionFailed(InstancesError):
@@ -142,7 +142,7 @@ class ConnectionFailed(InstancesError):
     advice = "check instances:baseUrl, the network and instances:timeout, then run again"
 
     def __init__(self, cause: str, advice: str | None = None, *, timed_out: bool = False) -> None:
-        """Keep whether it was a matter of time: a slow listing does not stop a create."""
+        """Keep whether the time was over: a slow listing does not stop a create."""
         super().__init__(cause, advice)
         self.timed_out = timed_out
 
@@ -152,7 +152,7 @@ class Cancelled(ConnectionFailed):
 
 
 class UnexpectedAnswer(InstancesError):
-    """The answer is not what the API document describes. Never taken for "gone"."""
+    """The answer is not what the API document describes. It never proves that an instance no longer exists."""
 
     advice = "check that instances:baseUrl names the API"
 
@@ -162,7 +162,7 @@ class AdoptionRefused(InstancesError):
 
 
 class AnotherInstance(InstancesError):
-    """An id of the state is that of another instance here: of another account, or made since. Nothing was done."""
+    """The API has another instance with an id of the state, of another account or made since. Nothing was done."""
 
 
 class LookupFailed(InstancesError):
@@ -186,7 +186,7 @@ class CreateUndecided(InstancesError):
 class CreateIncomplete(CreateUndecided):
     """The one instance in ``candidates`` was created, but its token cannot be read; ``why`` is the cause.
 
-    ``known`` is what a state has to hold of it besides its inputs.
+    ``known`` are the properties that a state needs besides its inputs.
     """
 
     def __init__(self, cause: str, advice: str, candidates: list[str], why: str, known: Mapping[str, Any]) -> None:
@@ -250,7 +250,7 @@ class ServerError(StatusError):
 
 
 def status_error(status: int) -> type[StatusError]:
-    """The error type for an HTTP status of 400 or above."""
+    """Return the type of the error for an HTTP status of 400 or above."""
     exact = {401: Unauthorized, 403: Forbidden, 404: NotFound, 408: ServerError, 410: NotFound, 429: RateLimited}
     return exact.get(status, ServerError if status >= 500 else StatusError)
 
@@ -261,12 +261,12 @@ class Concealed(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """What messages show."""
+        """Return what messages show."""
         return BLOT
 
 
 def quote(text: object, secrets: Iterable[str] = ()) -> str:
-    """A server's words made safe to show: one line, no control characters, at most 300 characters, no secret."""
+    """Return a server's words as messages show them: one line of at most 300 characters, no controls, no secret."""
     if isinstance(text, Concealed):
         return BLOT
     words = str(text).encode("utf-8", "replace").decode()  # half a surrogate pair cannot be sent on
@@ -276,10 +276,10 @@ def quote(text: object, secrets: Iterable[str] = ()) -> str:
 
 
 def without(words: str, secrets: Iterable[str]) -> str:
-    """The words with `BLOT` in place of each of these secrets, and of each line of one that has several.
+    """Return the words with `BLOT` in place of each of these secrets, and of each line of one that has several.
 
-    So it is where they are encoded for a URL, JSON or HTML, or are somewhere in a text in base64. Those of three to
-    five characters are replaced where they stand as a word; shorter ones, and lines shorter than six, are left.
+    Secrets are also found where they are encoded for a URL, JSON or HTML, or are a part of a text in base64. Those of
+    three to five characters are replaced where they are a word; shorter ones, and lines shorter than six, are not.
     """
     runs = {run: _decoded(run) for run in _BASE64.findall(words)}
     everything = "\n".join([words, *(text for texts in runs.values() for text in texts)])
@@ -293,7 +293,7 @@ def without(words: str, secrets: Iterable[str]) -> str:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """The secret, and the lines of one that has several: a service may repeat the one that it cannot read."""
+    """Yield the secret, and the lines of one that has several: a service may repeat a line that it cannot read."""
     yield secret
     if _LINE_END.search(secret):
         lines = (line.strip() for line in _LINE_END.split(secret))
@@ -301,7 +301,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _decoded(run: str) -> list[str]:
-    """What this may be in base64: it may begin at any of its first four characters."""
+    """Return the texts that this may encode in base64, which may begin at any of its first four characters."""
     text = re.sub(r"=|%3[Dd]", "", run)
     text = re.sub(r"\\/|%2[Ff]|_", "/", re.sub(r"%2[Bb]|-", "+", text))
     found = []
@@ -317,7 +317,7 @@ def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
 
 
 def _may_be_in(secret: str, words: str) -> bool:
-    """Whether it is worth looking for all forms of it: there may be tens of thousands of secrets."""
+    """Return whether a form of the secret may be in the words, at little cost: there may be tens of thousands."""
     if len(secret) < _SHORTEST_SECRET:
         return False
     plain = re.findall(r"[A-Za-z0-9]+", secret)  # what no encoding changes
@@ -325,7 +325,7 @@ def _may_be_in(secret: str, words: str) -> bool:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, and as a server may have encoded it."""
+    """Yield the secret as it is, and as a server may have encoded it."""
     yield secret
     for escaped in (percent_encoded(secret, safe=""), percent_encoded(secret), quote_plus(secret)):
         yield escaped

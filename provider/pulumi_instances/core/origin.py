@@ -36,13 +36,14 @@ class Origin:
     """The environment variable that gave a setting, by the key of the setting."""
 
     def place(self, error: InstancesError, changed: Sequence[str] | None = ()) -> None:
-        """Name the URL and the account in an error that the API gave cause for.
+        """Name the URL and the account in an error that comes from the API.
 
         ``changed`` is that of `advise`: if it is not empty, the configuration is that of the last `pulumi up`.
         """
         if not isinstance(error, _OF_THE_API) or isinstance(error, Cancelled) or self.base_url in error.cause:
             return
-        given = "the last `pulumi up`" if changed else "the program" if self.account else "the stack's configuration"
+        given = "the program" if self.account else "the stack's configuration"
+        given = "the last `pulumi up`" if changed else given
         url, *secrets = [self.variables.get(setting.key, given) for setting in SETTINGS if setting.required]
         if isinstance(error, ConnectionFailed):
             error.cause += f" ({_host_and_port(self.base_url)}, from {url})"
@@ -53,7 +54,7 @@ class Origin:
         error.cause += f" (asked {asked} from {sources})"
 
     def problem_of_lookups(self) -> Problem:
-        """The problem of a resource in a program whose look-ups ask another account than this one."""
+        """Return the problem of a resource in a program whose look-ups ask another account than this one."""
         required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
         ours = [variable for variable in required if variable]
         process = "in the process that runs the program"
@@ -72,7 +73,8 @@ class Origin:
     def advise(self, error: InstancesError, changed: Sequence[str] | None) -> None:
         """Say how to use what the stack's configuration has by now, in an error whose advice is about settings.
 
-        ``changed`` are the settings that differ; None where the provider is not told, and no program has run yet.
+        ``changed`` are the settings that differ; None where the provider does not know them, and no program
+        has run yet.
         """
         if f"{NAMESPACE}:" not in error.advice or changed == []:
             return
@@ -86,7 +88,7 @@ class Origin:
             error.advice = f"{self._how_to_renew(missing)}; otherwise {error.advice}"
 
     def _how_to_renew(self, missing: Sequence[Setting]) -> str:
-        """What to do where these settings may be those of the last `pulumi up`."""
+        """Return what to do where these settings may be those of the last `pulumi up`."""
         if self.account is None:
             return (
                 "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and "
@@ -104,14 +106,14 @@ class Origin:
 
 
 def of(get: Callable[[str], Any], environ: Mapping[str, str], base_url: str) -> Origin:
-    """The origin of what `config.load` reads with these."""
+    """Return the origin of the settings that `config.load` reads with these."""
     account = get(ACCOUNT_KEY)
     variables = {setting.key: setting.variable(account) for setting in SETTINGS}
     return Origin(base_url, account, {key: name for key, name in variables.items() if environ.get(name, "").strip()})
 
 
 def changed(used: Callable[[str], Any], stack: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """The settings, by their configuration keys, that the stack has otherwise by now than ``used`` reads them.
+    """Return the configuration keys of settings that differ between the stack now and what ``used`` reads.
 
     A setting that comes from a variable is the same either way.
     """

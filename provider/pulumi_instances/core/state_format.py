@@ -1,4 +1,7 @@
-"""The words of the engine that stand in state files."""
+"""Types and keys of the engine in state files, and in requests of the native package.
+
+They are in the states of users, so none may change (pulumi/pulumi: sdk/go/common/resource).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ in JSON (pulumi/pulumi: sdk/go/common/resource/properties.go, pkg/resource/stack
 
 
 def account_of(provider: str) -> str | None:
-    """The name of an account from that of its native provider; None for the one that the engine makes by itself.
+    """Return the name of an account from that of its native provider; None for the one that the engine makes by itself.
 
     The engine calls that one ``default``, and adds the version and the URL of the plugin, if there are any.
     """

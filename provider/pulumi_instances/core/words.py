@@ -1,4 +1,7 @@
-"""What messages call the things that programs write: each front end passes in the words of its programs. Pure."""
+"""The words of messages for what programs write, which differ by front end: ``adopt_id`` or ``adoptId``. Pure.
+
+Each front end passes its own in; what makes a message takes them as an argument.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ class Words:
     """How the programs of one front end write properties, options, functions and values."""
 
     name: Callable[[str], str]
-    """Returns what a property, an option or a function is called there: ``adopt_id``, or ``adoptId``."""
+    """Returns the name of a property, an option or a function there: ``adopt_id``, or ``adoptId``."""
     between: str
-    """Stands between the name of an argument and its value."""
+    """The text between the name of an argument and its value."""
     true: str
     false: str
 
@@ -26,4 +29,4 @@ class Words:
 
 PYTHON = Words(name=str, between="=", true="True", false="False")
 NATIVE = Words(name=camel, between=": ", true="true", false="false")
-"""Those of the native package are of no one language: YAML and TypeScript read so."""
+"""The words for the native package are those of YAML and TypeScript."""

@@ -52,15 +52,15 @@ def _of_property(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
 
 
 def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
-    """Tags are a set: one that is only at another position is no difference."""
+    """Yield the changed tags. Tags are a set: one that is only at another position is not changed."""
     if not isinstance(old, list) or not isinstance(new, list):
         yield "tags", _kind(old, new)
         return
-    gone = {position for position, tag in enumerate(old) if tag not in new}
-    come = {position for position, tag in enumerate(new) if tag not in old}
-    for position in sorted(gone | come):
-        kind = UPDATE if position in gone & come else DELETE if position in gone else ADD
-        yield f"tags[{position}]", kind
+    removed = {position for position, tag in enumerate(old) if tag not in new}
+    added = {position for position, tag in enumerate(new) if tag not in old}
+    for position in sorted(removed | added):
+        removed_or_added = DELETE if position in removed else ADD
+        yield f"tags[{position}]", UPDATE if position in removed & added else removed_or_added
 
 
 def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

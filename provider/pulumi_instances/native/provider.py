@@ -399,7 +399,8 @@ def _comparable(setting: Setting, value: Any) -> Any:
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:
-    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else "DELETE" if new is None else "UPDATE")
+    changed = "DELETE" if new is None else "UPDATE"
+    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else changed)
 
 
 # what a state holds

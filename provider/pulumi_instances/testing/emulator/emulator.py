@@ -196,7 +196,7 @@ class Emulator:
         """Let the login of an instance at its provider stop working: it is not valid any more.
 
         After ``refreshes`` failed refreshes the service disables it; each read of the instance, alone or in a list,
-        stands for one. With 0 it is disabled at once. An instance that is enabled again without a new login fails the
+        counts as one. With 0 it is disabled at once. An instance that is enabled again without a new login fails the
         same way again. A new login ends this, and so does ``change(id, valid=True)``. Raises KeyError where there is
         no such instance.
         """

@@ -177,7 +177,7 @@ class _Rule:
 
 
 class _Limit:
-    """So many requests a second; a burst may use up the allowance of one second."""
+    """A limit of requests per second; a burst may use up the allowance of one second."""
 
     def __init__(self, per_second: float, retry_after: str | None) -> None:
         headers = {} if retry_after is None else {"retry-after": retry_after}

@@ -37,7 +37,7 @@ class _Protocol(H11Protocol):
 
     def _reset(self) -> None:
         if self.transport.is_closing():
-            return  # the client has gone
+            return  # the client has closed it
         # Lingering for zero seconds makes the kernel send RST instead of FIN.
         raw = self.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -68,7 +68,7 @@ class Server:
             loop="asyncio",
             lifespan="off",
             log_config=None,
-            proxy_headers=False,  # or anybody could claim to come from loopback
+            proxy_headers=False,  # or any client could claim to come from loopback
             timeout_keep_alive=600,  # an idle connection of a client's pool is never cut in the middle of a test
         )
         self._uvicorn = _Uvicorn(config)

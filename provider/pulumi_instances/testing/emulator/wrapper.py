@@ -221,7 +221,8 @@ def _misdirected(scope: Scope) -> str | None:
 
     A web page that has its name resolved to loopback (DNS rebinding) would read all that the emulator has.
     """
-    client, host = (scope.get("client") or ("",))[0], Headers(scope=scope).get("host", "")
+    client = (scope.get("client") or ("",))[0]
+    host = Headers(scope=scope).get("host", "")
     if not host or not is_loopback(client) or is_loopback(_host_name(host)):
         return None
     return "From this machine, the emulator is reached as localhost or 127.0.0.1 only, not by the Host of this request"

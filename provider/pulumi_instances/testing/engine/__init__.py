@@ -3,7 +3,7 @@
 A test of a program should deploy it: create, change, refresh and destroy, against an API that the test can read. The
 Pulumi CLI does that in seconds for each operation, this double in a fraction of one, without any installation. It has
 what tests of such programs need. Each part of that is compared with the CLI, step by step, in `tests/acceptance`;
-whatever else a program asks for raises `UnsupportedFeatureError`, which names the CLI. Where the two differ, the CLI
+what else a program asks for raises `UnsupportedFeatureError`, which names the CLI. Where the two differ, the CLI
 is right and the double has a bug.
 
 The program runs in a process of its own with the real SDK (`program`), and the provider in the real

@@ -101,7 +101,8 @@ def _reset(path: Sequence[str], old: Properties, new: Properties) -> bool:
     for key in above:
         was = was.get(key, _ABSENT) if isinstance(was, dict) else _ABSENT
         now = now.get(key, _ABSENT) if isinstance(now, dict) else _ABSENT
-        was_hidden, is_hidden = was_hidden or isinstance(was, Secret), is_hidden or isinstance(now, Secret)
+        was_hidden = was_hidden or isinstance(was, Secret)
+        is_hidden = is_hidden or isinstance(now, Secret)
         was, now = (side.value if isinstance(side, Secret) else side for side in (was, now))
         if not isinstance(now, dict):
             return not isinstance(was, dict)

@@ -98,7 +98,7 @@ class ProviderProcess:
         return settle(diff, state.inputs, new_inputs, ignore_changes)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
-        """Make the object. Returns its id and outputs; in a preview the inputs stand for them."""
+        """Make the object. Returns its id and outputs; in a preview no id and the inputs."""
         if self._dry_run:
             return "", dict(inputs)
         answer = self._call("Create", urn, properties=inputs)
