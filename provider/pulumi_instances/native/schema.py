@@ -31,12 +31,12 @@ _OBJECT: Spec = {"type": "object", "additionalProperties": {"$ref": "pulumi.json
 
 
 def version_of_plugin() -> str:
-    """The version of this distribution, which is that of the plugin and of the package."""
+    """Return the version of this distribution, which is that of the plugin and of the package."""
     return version("pulumi-instances")
 
 
 def _repository() -> str:
-    """Where the project is published, as its metadata say."""
+    """Return the URL of the repository, as the metadata of the distribution have it."""
     urls: dict[str, str] = dict(
         entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
     )
@@ -47,7 +47,7 @@ class _Property(NamedTuple):
     spec: Spec
     about: str
     on_change: str = ""
-    """What a change does, as the description of the input says it."""
+    """The consequence of a change, for the description of the input."""
     replaces: bool = False
     secret: bool = False
 
@@ -147,12 +147,12 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 
 
 def document() -> Spec:
-    """The schema."""
+    """Return the schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
     repository = _repository()
     return {
         "name": PACKAGE,
-        # The SDKs are called the same wherever the plugin comes from. The engine makes one up for a git repository.
+        # With it, SDKs have the same name from any source: the engine derives another one from a git repository.
         "namespace": "pulumi",
         "displayName": "Instances",
         "version": version_of_plugin(),
@@ -188,7 +188,7 @@ def document() -> Spec:
 
 
 def text() -> str:
-    """The schema as GetSchema answers it."""
+    """Return the schema as JSON, for GetSchema."""
     return json.dumps(document())
 
 
