@@ -1,8 +1,8 @@
 """The only HTTP of the package: one request over a pooled session, and its outcome. Nothing is raised.
 
 `client` decides what an `Outcome` means and whether the request is sent again; it imports this module with the first
-request, since `requests` takes longer to import than the rest of the package. The API has no idempotency key, so each outcome
-says whether the API can have received the request.
+request, since `requests` takes longer to import than the rest of the package. The API has no idempotency key, so each
+outcome says whether the API can have received the request.
 """
 
 from __future__ import annotations
