@@ -183,11 +183,14 @@ class EngineCalls:
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Called with the outputs in the state and the checked inputs, in previews too. No network."""
         found = Diffed(*model.changes(olds, news, self._dialect))
-        of_refresh = False
+        is_of_refresh = False
         if self._operations is not None:
             self._operations.hide(olds)
-            of_refresh = self._operations.note_diff(instance_id, olds, news, replaced=bool(found.replaces))
-        if not of_refresh:
+            self._operations.note_state(instance_id, olds)
+            is_of_refresh = self._operations.pop_refresh_read(instance_id)
+            if not is_of_refresh:
+                self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
+        if not is_of_refresh:
             self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
             if not found.changed and model.unmet({**olds, **news}):
                 return Diffed(["require_valid"], [])  # the update looks again
