@@ -77,26 +77,6 @@ def test_a_rename_where_a_protected_resource_takes_the_token(stack: Harness, ins
     assert len(instances_api.writes) == 2
 
 
-def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
-    """It survives destroy, its removal from the program and a replacement; without protection it can be deleted."""
-    stack.program(BOX.format(options="protect=True"))
-    stack.up()
-    before = instances_api.instances()
-
-    for attempt in ("", BOX.format(options="protect=True").replace("dropbox", "box")):
-        stack.program(attempt)
-        with pytest.raises(auto.CommandError, match="protect"):
-            stack.up()
-    with pytest.raises(auto.CommandError, match="protect"):
-        stack.destroy()
-
-    assert instances_api.instances() == before
-    assert stack.instances()["box"]["protect"] is True
-    stack.program(BOX.format(options=""))
-    assert stack.up().summary.resource_changes == {"same": 2}
-    assert_ends_empty(stack, instances_api)
-
-
 def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: Emulator) -> None:
     """`retain_on_delete` forgets it without a request, and `adopt_id` has it back."""
     stack.program(BOX.format(options="retain_on_delete=True"))
