@@ -275,8 +275,8 @@ def test_no_call_waits_for_what_another_was_asked_to_wait(asked: str, limited: b
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_ends_with_its_custom_timeout(call: str) -> None:
-    """A turn that would come later is not waited for: nothing is sent then. A request that hangs is cut off."""
+def test_a_turn_after_the_custom_timeout_is_not_waited_for(call: str) -> None:
+    """Nothing is sent then."""
     over = "the timeout of 10 s in customTimeouts is over; increase it, then run again$"
     good = answer(200, [INSTANCE] if call == "LIST" else INSTANCE)
     with served(good, max_requests_per_second=0.01) as (client, server):
@@ -285,11 +285,18 @@ def test_a_call_ends_with_its_custom_timeout(call: str) -> None:
             CALLS[call](client)
         assert len(server.received) == 1
     assert late.value.timed_out
-    over = r"the timeout of 0\.2 s in customTimeouts is over"
-    with ScriptedServer(Answer(then="hang")) as server:
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_a_request_ends_with_its_custom_timeout(call: str) -> None:
+    """One that hangs is cut off, and not sent again."""
+    with ScriptedServer(answer(200, INSTANCE), Answer(then="hang")) as server:
         client = Client(settings(server.base_url))
-        with within(0.2, client.clock), pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match=over):
+        client.get("7")  # opens the connection
+        error = AnswerLost if call == "POST" else ConnectionFailed
+        with within(1.0, client.clock), pytest.raises(error, match="the timeout of 1 s in customTimeouts is over"):
             CALLS[call](client)
+        assert len(server.received) == 2
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,6 @@ def test_what_is_made_of_a_secret_name_is_not_shown(api: Emulator, caplog: pytes
     assert "the service stores name otherwise than it was sent, the tags ['eu'] as ['EU']" in caplog.text
     assert "s3cret" not in caplog.text.lower()
     assert "S3CRET-NAME" in model.secret_values(made.outputs)
+    caplog.clear()
+    calls.update(made.id, made.outputs, {**checked, "tags": ["us"]})
+    assert "the service stores the tags ['us'] as ['US']; no preview" in caplog.text, "what was known is not said again"
