@@ -174,7 +174,10 @@ SETTING = {
         "language",
     ),
     4: Step(
-        (Edit("tests/unit/test_config.py", '    ("language", "en", "en"),\n', '    ("dialect", "default"'),),
+        (
+            Edit("tests/unit/test_config.py", '    "language": [("en", "en")],\n', '    "dialect": [(name'),
+            Edit("tests/unit/test_config.py", '    "language": ["e\\nn"],\n', '    "dialect": ["klingon"]'),
+        ),
         "tests/unit/test_config.py::test_every_setting_is_in_the_table_above",
     ),
     5: Step(

@@ -57,7 +57,7 @@ SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are kept in the state, and never sent."""
-REPLACING = ("your_mom", *CREATE_ONLY)
+REPLACING = tuple(key for key in INPUTS if key not in (*UPDATABLE, *SWITCHED, *UNSENT, "adopt_id"))
 """Inputs of which a change can replace an instance (`changes`)."""
 QUOTED = ("your_mom", "name", "tags")
 """Inputs that messages repeat, unless they may be secret."""

@@ -1,1 +1,1 @@
-"""The native package, for every Pulumi language, on the same `EngineCalls` as the dynamic provider."""
+"""The native package, for every Pulumi language: a front end on the same `EngineCalls` as the dynamic provider."""

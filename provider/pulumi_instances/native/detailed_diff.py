@@ -1,4 +1,7 @@
-"""What differs, per member of an object and per tag, as the engine shows it."""
+"""The differences that the engine shows for a change: per member of an object, and per tag.
+
+Their paths and kinds follow pulumi/pulumi: proto/pulumi/provider.proto (PropertyDiff).
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,9 @@ def of(
     old_inputs: Mapping[str, Any],
     inputs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The differences of the changed inputs by their paths.
+    """Return the differences of the changed inputs by their paths.
 
-    The engine shows them beside the old inputs. Where those are as the new ones, and the ``outputs`` alone differ, it
-    is told to show those.
+    The engine shows them beside the old inputs, or beside the ``outputs`` where only these differ (``inputDiff``).
     """
     found = {}
     for key in changed:
@@ -41,7 +43,7 @@ def of(
 
 
 def of_secrets(paths: Iterable[Sequence[str]]) -> dict[str, Any]:
-    """The differences of values that become secret, by the keys that lead to each: the engine shows no old value."""
+    """Return the differences of values that become secret, by their paths. As added ones they show no old value."""
     added = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.Kind.Value(ADD), inputDiff=True)
     return {functools.reduce(_member, keys, first): added for first, *keys in paths}
 
