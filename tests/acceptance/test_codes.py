@@ -89,21 +89,6 @@ def test_the_state_forgets_the_code(stack: Harness, instances_api: Emulator) -> 
     assert_ends_empty(stack, instances_api)
 
 
-def test_another_instance_cannot_use_what_the_state_knows_of_a_code(stack: Harness, instances_api: Emulator) -> None:
-    """The output `provider_data` of an instance holds a digest, which no service is sent."""
-    text = """
-        box = Instance("box", your_mom="dropbox", provider_data={"code": "c-2645751"})
-        Instance("other", your_mom="dropbox", provider_data=box.provider_data)
-    """
-    stack.program(text)
-
-    said = stack.say("create instance 'other': provider_data holds a code that was used")
-    with pytest.raises(auto.CommandError, match=said):
-        stack.up()
-
-    assert calls(instances_api) == ["POST /instances"]
-
-
 @pytest.mark.document_dialect
 def test_a_code_that_is_ignored_serves_the_replacement(stack: Harness, instances_api: Emulator) -> None:
     """With `ignore_changes` the engine hands over the digest of the state, but a replacement gets the new code."""
@@ -180,18 +165,6 @@ def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harne
     stack.up()
     stack.program(text.replace('"first", your_mom="dropbox"', '"first", your_mom="box"').replace("1414213", "173205"))
     stack.up()
-    assert_settled(stack, instances_api)
-
-
-def test_codes_that_are_not_used_are_no_problem(stack: Harness, instances_api: Emulator) -> None:
-    """An adopted instance was made without the code of its program; a change of tags replaces nothing."""
-    adopted = instances_api.add(your_mom="dropbox", name="my_first_instance", tags=["my_first_tag"])
-    stack.program(f'Instance("box", your_mom="dropbox", adopt_id="{adopted}")')
-    stack.up()
-    stack.program('Instance("box", your_mom="box", provider_data={"code": "c-1414213"})')
-    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
-    stack.program('Instance("box", your_mom="box", provider_data={"code": "c-1414213"}, tags=["x"])')
-    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
     assert_settled(stack, instances_api)
 
 

@@ -239,16 +239,6 @@ def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
     assert pages.count == 2
 
 
-def test_what_there_was_before_is_listed_once() -> None:
-    """Later creates compare with the same listing, whatever was made since."""
-    pages = Pages([[listed(7)]], [[listed(7), listed(8)]])
-    listings = listings_of(pages)
-    assert {*(listings.before() or {})} == {"7"}
-    assert {*listings.fresh()} == {"7", "8"}
-    assert {*(listings.before() or {})} == {"7"}
-    assert pages.count == 2
-
-
 def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     """`up --refresh` sends no second listing."""
     pages = Pages([[listed(7)]])
@@ -270,15 +260,6 @@ def test_an_account_that_cannot_be_listed_is_asked_once(
     assert caplog.text.count("Creates continue") == 1
 
 
-@pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), ConnectionFailed("refused")])
-def test_a_listing_that_failed_before_the_first_create_is_asked_for_again(error: InstancesError) -> None:
-    """Nothing is created without it."""
-    listings = listings_of(Pages(error, [[listed(7)]]))
-    with pytest.raises(type(error)):
-        listings.before()
-    assert {*(listings.before() or {})} == {"7"}
-
-
 def test_all_who_wait_for_a_fresh_listing_share_one() -> None:
     """One that began before they came is not fresh for them: the next is, for all of them."""
     first, go_on = threading.Event(), threading.Event()
@@ -298,14 +279,6 @@ def test_all_who_wait_for_a_fresh_listing_share_one() -> None:
         assert all({*look.result()} == {"7"} for look in (early, *late))
     assert pages.count <= 1 + len(late)
     assert pages.count < 5, "those who came together share one"
-
-
-def test_an_error_of_a_fresh_listing_is_that_of_all_who_waited() -> None:
-    """The next call asks again."""
-    listings = listings_of(Pages(ServerError("list instances: 500", 500), [[listed(7)]]))
-    with pytest.raises(ServerError):
-        listings.fresh()
-    assert {*listings.fresh()} == {"7"}
 
 
 def test_only_a_listing_from_after_the_last_sight_proves_that_one_is_missing() -> None:
