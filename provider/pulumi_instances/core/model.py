@@ -259,7 +259,7 @@ def _differs(key: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool
     if key not in UPDATABLE:
         return not same(key, olds.get(key), news.get(key))
     was_managed = key not in unmanaged(olds)
-    if key not in news:  # that management ends is a difference; where there was none, any value is right
+    if key not in news:  # not managed from now on: a difference only where it was managed
         return was_managed and (key == "tags" or DEFAULTS in olds)
     # That management begins is recorded even where the values are equal: dropping tags later has to clear them.
     return not same(key, olds.get(key), news[key]) or (not was_managed and DEFAULTS in olds and bool(news[key]))
@@ -297,7 +297,7 @@ def ignores_tags(paths: Collection[str]) -> bool:
 
 
 def ignores_a_tag(paths: Iterable[str]) -> str | None:
-    """Return the first of these paths of `ignore_changes` that names a part of the tags, as a set has none."""
+    """Return the first of these paths of `ignore_changes` that names a part of the tags, such as ``tags[0]``."""
     return next((path for path in paths if path.startswith(("tags[", "tags.", '["tags"][', '["tags"].'))), None)
 
 
