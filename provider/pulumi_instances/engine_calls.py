@@ -184,12 +184,12 @@ class EngineCalls:
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
         """Compare the outputs in the state with the checked inputs. Sends nothing."""
         found = Diffed(*model.changes(olds, news, self._dialect))
-        of_refresh = False
         if self._operations is not None:
             self._operations.hide(olds)
-            of_refresh = self._operations.note_diff(instance_id, olds, news, replaced=bool(found.replaces))
-        if of_refresh:
-            return found
+            self._operations.note_state(instance_id, olds)
+            if self._operations.pop_refresh_read(instance_id):
+                return found
+            self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
         self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
         if not found.changed and model.unmet({**olds, **news}):
             return Diffed(["require_valid"], [])  # the update asks the service again

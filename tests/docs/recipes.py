@@ -255,7 +255,7 @@ ENDPOINT = {
                 f"{P}api/operations.py",
                 "    def ping(self, instance_id: str) -> float:\n"
                 '        """Return the milliseconds that the service of the connector took to answer."""\n'
-                '        return self._client.ping(_checked(instance_id, "ping"))\n\n',
+                '        return self._client.ping(_valid_id(instance_id, "ping"))\n\n',
                 "    def within(",
             ),
         ),

@@ -119,7 +119,8 @@ def test_a_replacement_gets_a_mark_of_its_own(api: Emulator, declared: bool) -> 
     """The old instance, which Diff has shown, was not left behind: it has another mark."""
     olds = operations(api).create(checked())
     later = operations(api)
-    later.note_diff(olds["id"], olds, checked(your_mom="box"), replaced=True)
+    later.note_state(olds["id"], olds)
+    later.note_declared(olds["id"], checked(your_mom="box"), replaced=True)
     if declared:
         later.note_new(BILLING)
     made = later.create(checked(your_mom="box"))

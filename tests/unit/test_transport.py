@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.api import environment
+from pulumi_instances.api import transport
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.outcome import AnswerLost
 from pulumi_instances.api.transport import Transport
@@ -288,7 +288,7 @@ def test_a_wrong_variable_is_named(what: str, call: str, monkeypatch: pytest.Mon
     """The message says what to write, and never the password of a proxy. Nothing was sent."""
     variable, value, said = PROBLEMS[what]
     if what == "SOCKS":
-        monkeypatch.setattr(environment, "find_spec", lambda _: None)
+        monkeypatch.setattr(transport, "find_spec", lambda _: None)
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConnectionFailed) as caught:
         CALLS[call](Client(Settings(f"https://{HOST}/v2", "us3r", "0rg", max_retries=1), clock=FakeClock()))

@@ -68,7 +68,7 @@ class Adoptions:
         if (problem := self._problem(found, inputs["your_mom"], line)) is not None:
             raise _refused(problem)
         if not self._holders.take(instance_id, line):
-            raise _refused(self._holders.taken(instance_id))
+            raise _refused(self._holders.held_problem(instance_id))
         return self.bring_in_line(found, inputs)
 
     def refused_update(self, found: Found, what: str) -> AdoptionRefused:
