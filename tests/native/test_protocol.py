@@ -18,7 +18,7 @@ from pulumi_instances.core.config import SETTINGS
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
-from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
+from pulumi_instances.native.values import UNKNOWN_VALUE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret

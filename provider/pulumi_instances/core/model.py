@@ -57,7 +57,7 @@ SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are kept in the state, and never sent."""
-REPLACING = ("your_mom", *CREATE_ONLY)
+REPLACING = tuple(key for key in INPUTS if key not in (*UPDATABLE, *SWITCHED, *UNSENT, "adopt_id"))
 """Inputs of which a change can replace an instance (`changes`)."""
 QUOTED = ("your_mom", "name", "tags")
 """Inputs that messages repeat, unless they may be secret."""
@@ -259,7 +259,7 @@ def _differs(key: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool
     if key not in UPDATABLE:
         return not same(key, olds.get(key), news.get(key))
     was_managed = key not in unmanaged(olds)
-    if key not in news:  # that management ends is a difference; where there was none, any value is right
+    if key not in news:  # not managed from now on: a difference only where it was managed
         return was_managed and (key == "tags" or DEFAULTS in olds)
     # That management begins is recorded even where the values are equal: dropping tags later has to clear them.
     return not same(key, olds.get(key), news[key]) or (not was_managed and DEFAULTS in olds and bool(news[key]))
@@ -297,7 +297,7 @@ def ignores_tags(paths: Collection[str]) -> bool:
 
 
 def ignores_a_tag(paths: Iterable[str]) -> str | None:
-    """Return the first of these paths of `ignore_changes` that names a part of the tags, as a set has none."""
+    """Return the first of these paths of `ignore_changes` that names a part of the tags, such as ``tags[0]``."""
     return next((path for path in paths if path.startswith(("tags[", "tags.", '["tags"][', '["tags"].'))), None)
 
 

@@ -48,9 +48,9 @@ def of_secrets(paths: Iterable[Sequence[str]]) -> dict[str, Any]:
     return {functools.reduce(_member, keys, first): added for first, *keys in paths}
 
 
-def _of_property(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+def _of_property(key: str, old: Any, new: Any) -> list[tuple[str, str]]:
     differences = list(_of_tags(old, new) if key == "tags" else _of_value(camel(key), old, new))
-    return iter(differences or [(camel(key), _kind(old, new))])
+    return differences or [(camel(key), _kind(old, new))]
 
 
 def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
@@ -61,8 +61,10 @@ def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
     removed = {position for position, tag in enumerate(old) if tag not in new}
     added = {position for position, tag in enumerate(new) if tag not in old}
     for position in sorted(removed | added):
-        removed_or_added = DELETE if position in removed else ADD
-        yield f"tags[{position}]", UPDATE if position in removed & added else removed_or_added
+        if position in removed & added:
+            yield f"tags[{position}]", UPDATE
+        else:
+            yield f"tags[{position}]", DELETE if position in removed else ADD
 
 
 def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
@@ -75,9 +77,9 @@ def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
 
 
 def _kind(old: Any, new: Any) -> str:
-    if old is None and new is not None:
-        return ADD
-    return DELETE if new is None and old is not None else UPDATE
+    if old is None:
+        return UPDATE if new is None else ADD
+    return DELETE if new is None else UPDATE
 
 
 def _member(path: str, name: str) -> str:

@@ -1,8 +1,8 @@
 """The RPCs of the provider protocol (pulumi/pulumi: proto/pulumi/provider.proto), answered by `EngineCalls`.
 
 Each method is one RPC and runs on a thread of its own. The engine marks what the program has made a secret
-(`acceptSecrets`): messages must not show it. The answers mark it again (`wire.keep_marks`), and what is always secret
-(`wire.marked`).
+(`acceptSecrets`): messages must not show it. The answers mark it again (`values.keep_marks`), and what is always secret
+(`values.marked`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ..core.model import IMPORTED, camel, to_native
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..core.words import NATIVE
 from ..engine_calls import Bag, EngineCalls
-from . import detailed_diff, schema, wire
+from . import detailed_diff, schema, values
 from .schema import GET_INSTANCE, GET_INSTANCES
 
 log = logging.getLogger("pulumi_instances")
@@ -51,7 +51,7 @@ _SECRET_SETTINGS = {setting.key for setting in SETTINGS if setting.secret}
 
 
 class Incomplete(Exception):
-    """An instance was made, or changed, and is not as the program wants it. The engine keeps it in the state."""
+    """An instance was made or changed, but is not as the program declares it. The engine keeps it in the state."""
 
     def __init__(self, instance_id: str, outputs: Bag, reason: str, given: Any) -> None:
         """Keep what the state has to hold. ``given`` are the properties that the engine has sent."""
@@ -118,7 +118,7 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def GetPluginInfo(self, _request: Any) -> Any:
-        """Return the version."""
+        """Return the version of the plugin."""
         return plugin_pb2.PluginInfo(version=schema.version_of_plugin())
 
     @_rpc
@@ -135,7 +135,7 @@ class InstancesServicer(ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def explained(self, error: InstancesError) -> InstancesError:
-        """Return the error of a call with what the account adds to it."""
+        """Return the error of a call, after adding what it is about (`EngineCalls.explained`)."""
         return self._calls.explained(error)
 
     def cancel(self) -> None:
@@ -147,15 +147,15 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def CheckConfig(self, request: Any) -> Any:
         """Return all problems of the settings at once, and the settings with the two secrets marked."""
-        news = wire.decode(request.news)
+        news = values.decode(request.news)
         name = request.name or _name_of(request.urn)
         get = _reader(news, account_of(name))
         problems = [*_problems_of_name(name, get), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
-            key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
+            key: values.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
         }
-        return provider_pb2.CheckResponse(inputs=wire.encode(marked), failures=_failures(problems))
+        return provider_pb2.CheckResponse(inputs=values.encode(marked), failures=_failures(problems))
 
     @_rpc
     def DiffConfig(self, request: Any) -> Any:
@@ -163,8 +163,8 @@ class InstancesServicer(ResourceProviderServicer):
 
         Another URL may be another name of the same host; the tokens of the instances prove whether it is.
         """
-        olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
-        news = wire.decode(request.news)
+        olds = values.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
+        news = values.decode(request.news)
         changed = [
             setting.key
             for setting in SETTINGS
@@ -182,14 +182,14 @@ class InstancesServicer(ResourceProviderServicer):
 
         Bad settings are an error here, too: refresh and destroy do not call CheckConfig.
         """
-        settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
+        settings, account = values.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(Clock(sleep=self._sleep), NATIVE)
         calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
-        if any(key == "defaultTags" and wire.holds_secret(value) for key, value in request.args.fields.items()):
-            calls.setting_problems = [config.SECRET_TAGS]  # the checks say so: a refresh and a destroy go on
+        if any(key == "defaultTags" and values.holds_secret(value) for key, value in request.args.fields.items()):
+            calls.setting_problems = [config.SECRET_TAGS]  # only Check reports it: a refresh and a destroy go on
         self._calls = calls
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
@@ -203,12 +203,12 @@ class InstancesServicer(ResourceProviderServicer):
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         _demand_instance(request.type or _type_of(request.urn))
-        olds, news = wire.decode(request.olds), model.from_native(wire.decode(request.news))
+        olds, news = values.decode(request.olds), model.from_native(values.decode(request.news))
         name = request.name or _name_of(request.urn)
         if news.get("name") is None:
             news = {**news, "name": name, model.DEFAULTS: ["name"]}
         secret = model.from_native(
-            {key: True for key, value in request.news.fields.items() if wire.holds_secret(value)}
+            {key: True for key, value in request.news.fields.items() if values.holds_secret(value)}
         )
         hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
         inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
@@ -216,9 +216,9 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Diff(self, request: Any) -> Any:
-        """Return what differs, per member and per tag, and what of it replaces the instance."""
-        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
-        held = wire.decode(request.olds)
+        """Return the differences by member and by tag, and the inputs that replace the instance."""
+        old_inputs, news = values.decode(request.old_inputs), model.from_native(values.decode(request.news))
+        held = values.decode(request.olds)
         if isinstance(anothers := held.get(IMPORTED), str):
             # The instance that the resource had before is in the state, to be deleted: this `up` must not go on.
             raise AdoptionRefused(
@@ -231,8 +231,8 @@ class InstancesServicer(ResourceProviderServicer):
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, model.from_native(old_inputs), news)
-        # Where nothing differs, the engine keeps the outputs, and what the program has made a secret since stays plain.
-        now_secret = [*wire.unmarked(request.olds, request.news)]
+        # Where nothing differs, the engine keeps the outputs: a value that is a secret only now would stay plain.
+        now_secret = [*values.unmarked(request.olds, request.news)]
         detailed = {**detailed_diff.of_secrets(now_secret), **detailed}
         keys = dict.fromkeys([*map(camel, changed), *(path[0] for path in now_secret)])
         return _diff_response([*keys], [camel(key) for key in replaces], detailed)
@@ -240,9 +240,9 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Create(self, request: Any) -> Any:
         """Create or adopt an instance. A preview returns what is known, and sends nothing."""
-        inputs = model.from_native(wire.decode(request.properties))
+        inputs = model.from_native(values.decode(request.properties))
         if request.preview:
-            # By a known name a look-up would not wait for `up`: the host of YAML programs waits for no resource.
+            # With a known name, a look-up by it would run in the preview: YAML programs wait for no resource.
             outputs = {**self._calls.preview_create(inputs), "name": UNKNOWN}
             return provider_pb2.CreateResponse(properties=_answer(outputs, request.properties))
         try:
@@ -274,15 +274,15 @@ class InstancesServicer(ResourceProviderServicer):
 
         An empty id says that it no longer exists.
         """
-        properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
+        properties, old_inputs = values.decode(request.properties), values.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
         if by_id_alone and (plain := model.normalise_id(request.id)) != request.id:
             # With another id for the same instance, the engine would import it, and then delete the one it has.
             raise InputError(f"read instance {plain}: its id is written with zeros before it", f'write "{plain}"')
         place = Place.of_urn(request.urn) if by_id_alone or IMPORTED in properties else None
         line = None if place is None else line_of(place)
-        # Only the command `pulumi import` gives no address for the status of a resource. A Check follows the option
-        # `import`, and not `.get`.
+        # Only the command `pulumi import` gives no address for the status of a resource. A Check follows a read for the
+        # option `import`, and none follows one for `.get`.
         is_command = not request.HasField("inputs") and not request.resource_status_address
         with self._calls.within(request.timeout):
             found = self._calls.read(request.id, _state(properties, old_inputs), line, imports=is_command)
@@ -294,20 +294,20 @@ class InstancesServicer(ResourceProviderServicer):
         if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
         answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
-        if by_id_alone or old_inputs:  # what was looked up has none
+        if by_id_alone or old_inputs:  # a resource of `.get` has no inputs
             answer.inputs.CopyFrom(_answer(inputs, request.inputs))
         return answer
 
     @_rpc
     def Update(self, request: Any) -> Any:
         """Change an instance in place. A preview returns what is known, such as the token, and sends nothing."""
-        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
-        olds = _state(wire.decode(request.olds), old_inputs, news)
+        old_inputs, news = values.decode(request.old_inputs), model.from_native(values.decode(request.news))
+        olds = _state(values.decode(request.olds), old_inputs, news)
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
             if unmet := model.unmet(outputs):
-                log.warning(_UNMET.format(request.id, unmet))  # no error: the login may be on its way
+                log.warning(_UNMET.format(request.id, unmet))  # no error, since `up` may log in again
             return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}, request.news))
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
@@ -324,14 +324,14 @@ class InstancesServicer(ResourceProviderServicer):
     def Delete(self, request: Any) -> Any:
         """Delete an instance."""
         with self._calls.within(request.timeout):
-            self._calls.delete(request.id, model.from_native(wire.decode(request.properties)))
+            self._calls.delete(request.id, model.from_native(values.decode(request.properties)))
         return empty_pb2.Empty()
 
     @_rpc
     def Invoke(self, request: Any) -> Any:
         """Run one of the two look-ups, in previews, too."""
-        arguments = model.from_native(wire.decode(request.args))
-        secret = any(map(wire.holds_secret, request.args.fields.values()))
+        arguments = model.from_native(values.decode(request.args))
+        secret = any(map(values.holds_secret, request.args.fields.values()))
         if request.tok == GET_INSTANCE:
             return _returned(_found(self._calls.find_one(arguments, secret=secret)), secret=secret)
         if request.tok == GET_INSTANCES:
@@ -399,11 +399,11 @@ def _comparable(setting: Setting, value: Any) -> Any:
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:
-    changed = "DELETE" if new is None else "UPDATE"
-    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else changed)
+    kind = "DELETE" if new is None else "UPDATE"
+    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else kind)
 
 
-# what a state holds
+# the state
 
 
 def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any] | None = None) -> Bag:
@@ -430,7 +430,7 @@ _UNMET = (
 
 
 def _answer(bag: Mapping[str, Any], given: Any) -> Any:
-    return wire.keep_marks(wire.encode(to_native(wire.marked(bag))), given)
+    return values.keep_marks(values.encode(to_native(values.marked(bag))), given)
 
 
 def _failures(problems: Sequence[Problem]) -> list[Any]:
@@ -447,17 +447,17 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 def _found(instance: Mapping[str, Any]) -> Bag:
     """Return an instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    answer = to_native(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_native(values.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
     manager = identity.managed_by(instance)
     return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
-def _returned(values: Bag, *, secret: bool) -> Any:
-    """Return the answer of a function, which is secret if an argument is."""
+def _returned(found: Bag, *, secret: bool) -> Any:
+    """Return the answer of a look-up. All of it is ``secret`` if an argument is."""
     if secret:
-        values = {key: wire.secret(value) for key, value in values.items()}
+        found = {key: values.secret(value) for key, value in found.items()}
     response = provider_pb2.InvokeResponse()
-    getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python
+    getattr(response, "return").CopyFrom(values.encode(found))  # `return` is a keyword of Python
     return response
 
 

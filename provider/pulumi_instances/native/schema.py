@@ -37,7 +37,7 @@ def version_of_plugin() -> str:
 
 
 def _repository() -> str:
-    """Return the address where the project is published, from its metadata."""
+    """Return the URL of the repository, as the metadata of the distribution have it."""
     urls: dict[str, str] = dict(
         entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
     )
@@ -146,12 +146,12 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 
 
 def document() -> Spec:
-    """Return the schema, as Pulumi's tools read it."""
+    """Return the schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
     repository = _repository()
     return {
         "name": PACKAGE,
-        # The SDKs are called the same wherever the plugin comes from. The engine makes one up for a git repository.
+        # With it, SDKs have the same name from any source: the engine derives another one from a git repository.
         "namespace": "pulumi",
         "displayName": "Instances",
         "version": version_of_plugin(),
@@ -187,7 +187,7 @@ def document() -> Spec:
 
 
 def text() -> str:
-    """Return the schema as JSON, for the answer of GetSchema."""
+    """Return the schema as JSON, for GetSchema."""
     return json.dumps(document())
 
 

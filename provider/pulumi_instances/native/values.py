@@ -14,7 +14,7 @@ from pulumi.output import UNKNOWN, Unknown
 from ..core import model
 from ..core.state_format import SECRET, SECRET_SIGNATURE, SIGNATURE_KEY
 
-UNKNOWN_ON_WIRE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The text for a value that is not known yet (pulumi/pulumi: sdk/go/common/resource/plugin/rpc.go)."""
 
 
@@ -32,7 +32,7 @@ def _decoded(value: Value) -> Any:
     if kind == "list_value":
         return [_decoded(item) for item in value.list_value.values]
     if kind == "string_value":
-        return UNKNOWN if value.string_value == UNKNOWN_ON_WIRE else value.string_value
+        return UNKNOWN if value.string_value == UNKNOWN_VALUE else value.string_value
     if kind == "number_value":
         return value.number_value
     if kind == "bool_value":
@@ -53,7 +53,7 @@ def encode(bag: Mapping[str, Any]) -> Struct:
 
 def _encoded(value: Any) -> Any:
     if isinstance(value, Unknown):
-        return UNKNOWN_ON_WIRE
+        return UNKNOWN_VALUE
     if isinstance(value, Mapping):
         return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -79,7 +79,7 @@ def keep_marks(answer: Struct, given: Struct) -> Struct:
 
     The engine does this for providers that take no secrets (pulumi/pulumi: provider_plugin.go, annotateSecrets).
     """
-    for *parents, key in [*unmarked(answer, given)]:
+    for *parents, key in list(unmarked(answer, given)):
         members = answer
         for parent in parents:
             members = members.fields[parent].struct_value
