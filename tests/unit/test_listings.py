@@ -223,7 +223,7 @@ def listings_of(pages: Pages) -> Listings:
 def listings_after_a_proof(pages: Pages) -> Listings:
     """One instance was asked for by a GET, so the next one is asked for by a listing."""
     listings = listings_of(pages)
-    assert listings.read("1", values=False) == {"id": "1"}
+    assert listings.read_for_proof("1") == {"id": "1"}
     assert pages.count == 0
     return listings
 
@@ -234,8 +234,8 @@ def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
     pages = Pages(error, [[listed(7)]])
     listings = listings_after_a_proof(pages)
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
-        assert listings.read("7", values=False) == {"id": "7"}
-    assert listings.read("7", values=False)["token"] == "t"
+        assert listings.read_for_proof("7") == {"id": "7"}
+    assert listings.read_for_proof("7")["token"] == "t"
     assert pages.count == 2
 
 
@@ -243,7 +243,7 @@ def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     """`up --refresh` sends no second listing."""
     pages = Pages([[listed(7)]])
     listings = listings_after_a_proof(pages)
-    listings.read("7", values=False)
+    listings.read_for_proof("7")
     assert {*(listings.before() or {})} == {"7"}
     assert pages.count == 1
 
@@ -304,7 +304,7 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
             raise ServerError("list instances: page 2: 500", 500)
 
     listings = listings_after_a_proof(Broken())
-    assert listings.read("8", values=False) == {"id": "8"}, "a GET decides"
+    assert listings.read_for_proof("8") == {"id": "8"}, "a GET decides"
     for call in (listings.before, listings.fresh, lambda: listings.without("8")):
         with pytest.raises(ServerError):
             call()

@@ -2,7 +2,7 @@
 
 No two resources may hold one instance, and the engine does not prevent it. It shows in its calls who holds what: Check
 says that a resource is new, Diff that the program declares one that is in the state, and Read, Update and Delete what
-the state holds of it (docs/engine.md, E1 and E11).
+the state holds of it (docs/engine.md).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Holders:
                     lines.discard(line)
 
     def note_refresh_read(self, instance_id: str) -> None:
-        """Note that a refresh has read this instance. The Diff that follows says nothing about the program (E11)."""
+        """Note that a refresh has read this instance. The Diff that follows says nothing about the program."""
         with self._lock:
             self._refresh_reads[instance_id] += 1
 

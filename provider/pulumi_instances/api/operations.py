@@ -462,7 +462,7 @@ class Operations:
         with self._lock:
             proven = self._proven.get(instance_id)
         if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
-            proven = self._listings.read(instance_id, _token(outputs), values=False)
+            proven = self._listings.read_for_proof(instance_id, _token(outputs))
             self._demand_ours(instance_id, outputs, proven, what)
             self._note_proven(instance_id, proven)
         return proven
