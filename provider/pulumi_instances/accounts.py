@@ -5,6 +5,7 @@ Each has a provider of its own, and so its own plugin process. Look-ups run in t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from pulumi.runtime.settings import get_monitor
 from .core import config, identity
 from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
 from .core.errors import SettingError
+from .core.state_format import INSTANCE_TYPE
 
 
 class Account(pulumi.ProviderResource):
@@ -45,12 +47,23 @@ async def _plain(tags: pulumi.Input[str]) -> pulumi.Output[str]:
     return output
 
 
-def demand_plain_tags() -> None:
-    """Raise RunError where the setting `defaultTags` is secret in the stack's configuration."""
-    if is_config_secret(config.DEFAULT_TAGS):
+def demand_plain_tags(opts: pulumi.ResourceOptions | None) -> None:
+    """Raise RunError where a resource with these options gets tags that are secret in the stack's configuration.
+
+    An account of the program has its own setting (`_plain`), and a variable of the environment wins.
+    """
+    if not is_config_secret(config.DEFAULT_TAGS) or os.environ.get(_DEFAULT_TAGS_VARIABLE, "").strip():
+        return
+    provider = opts.provider if opts else None
+    if provider is None and opts and opts.parent:
+        provider = opts.parent.get_provider(INSTANCE_TYPE)
+    if provider is None:
         raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
+_DEFAULT_TAGS_VARIABLE = next(
+    setting.variable(None) for setting in SETTINGS if f"{NAMESPACE}:{setting.key}" == config.DEFAULT_TAGS
+)
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 

@@ -152,7 +152,7 @@ class EngineCalls:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
-            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
+            self._operations.conceal(inputs, news.get(model.CONCEALED))
             if not olds:
                 self._operations.note_new(line)
             problems = problems or self._problems_of_lookups(news.get(model.ASKED))

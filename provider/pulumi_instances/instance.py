@@ -19,8 +19,8 @@ from .core import model
 from .core.model import (
     ANSWERED,
     ASKED,
+    CONCEALED,
     DEFAULTS,
-    FROM_OUTPUTS,
     IGNORED,
     OUTPUTS,
     QUOTED,
@@ -117,7 +117,7 @@ class Instance(Resource, module="instances", name="Instance"):
             the state.
         :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
-        demand_plain_tags()
+        demand_plain_tags(opts)
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,
@@ -136,8 +136,8 @@ class Instance(Resource, module="instances", name="Instance"):
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
-        if from_outputs := [key for key in QUOTED if _holds_output(inputs[key])]:
-            inputs[FROM_OUTPUTS] = from_outputs
+        if any(_holds_output(inputs[key]) for key in QUOTED):
+            inputs[CONCEALED] = _secret_among({key: inputs[key] for key in QUOTED})
         if opts is not None and opts.ignore_changes:
             inputs[IGNORED] = [*opts.ignore_changes]
         given = {key: value for key, value in inputs.items() if value is not None}
@@ -225,6 +225,11 @@ def _types_below(urn: str) -> str:
 def _holds_output(value: Any) -> bool:
     items = value if isinstance(value, (list, tuple)) else [value]
     return any(isinstance(item, pulumi.Output) for item in items)
+
+
+async def _secret_among(values: Mapping[str, Any]) -> list[str] | None:
+    """Return the keys of these inputs whose values are secret; None where there are none."""
+    return [key for key, value in values.items() if await pulumi.Output.from_input(value).is_secret()] or None
 
 
 def _with_secrets(value: Any) -> Any:

@@ -89,7 +89,8 @@ def test_what_the_program_still_declares_is_not_adopted_by_another() -> None:
 def test_what_a_renamed_resource_replaces_is_deleted() -> None:
     """The state has its old line, and the program the new one. Where it is kept, the new one has it."""
     holders = Holders()
-    holders.note_diff("7", OF_CRM, BOX, replaced=True, adopts=False)
+    holders.note_state("7", OF_CRM)
+    holders.note_declared("7", BOX, replaced=True, adopts=False)
     assert holders.why_spared("7", OF_CRM) is None
-    holders.note_diff("7", OF_CRM, BOX, replaced=False, adopts=False)
+    holders.note_declared("7", BOX, replaced=False, adopts=False)
     assert holders.why_spared("7", OF_CRM) == "another resource of this program manages it"

@@ -390,7 +390,8 @@ def problem_of_account(name: str) -> Problem | None:
     """
     subject = f"account name {name!r}"
     if not re.fullmatch(r"[a-z0-9-]+", name):
-        return Problem(subject, "is malformed", "use only lower-case letters, digits and -")
+        advice = "use only lower-case letters, digits and -; a new name leaves the instances as they are"
+        return Problem(subject, "is malformed", advice)
     if account_of(name) is None:
         return Problem(
             subject, "is one that the Pulumi engine gives to the account of the stack", "choose another name"
@@ -419,7 +420,7 @@ DEFAULT_TAGS = f"{NAMESPACE}:defaultTags"
 SECRET_TAGS = Problem(
     DEFAULT_TAGS,
     "is a secret, which no tag can be: the service, and the state, show tags in plain text",
-    f"give it without a secret, as with `pulumi config set {DEFAULT_TAGS} <tags>`",
+    f"give it without a secret; in the stack's configuration, by `pulumi config set {DEFAULT_TAGS} <tags>`",
 )
 """The problem where the configuration keeps the tags of every instance secret."""
 

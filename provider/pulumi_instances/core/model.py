@@ -95,8 +95,8 @@ SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
 """Keys of the state whose values are secret whatever the inputs are."""
 ALWAYS_SECRET = (*SECRET_STATE, "provider_data")
 """Keys of inputs and outputs whose whole value is always secret."""
-FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of QUOTED hold Outputs, and so may hold secrets."""
+CONCEALED = "__concealed"
+"""A hidden input: which of QUOTED are secret, so that no message shows them."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
@@ -105,7 +105,7 @@ ASKED = "__asked"
 """A hidden input, secret: the digest of the account that look-ups of the program use (`identity.account_of`)."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, ASKED, LINE)
+HIDDEN_INPUTS = (DEFAULTS, CONCEALED, URN, IGNORED, ASKED, LINE)
 """Inputs of `check` that no program writes. With ``ignore_changes=["*"]``, LINE is that of the state."""
 
 STEPS_LEFT = "__steps_left"

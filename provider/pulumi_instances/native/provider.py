@@ -210,7 +210,7 @@ class InstancesServicer(ResourceProviderServicer):
         secret = model.from_native(
             {key: True for key, value in request.news.fields.items() if values.holds_secret(value)}
         )
-        hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
+        hidden = {model.URN: request.urn, model.CONCEALED: [*secret]}
         inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
