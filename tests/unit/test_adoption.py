@@ -311,13 +311,15 @@ def test_tags_that_cannot_be_read_after_an_update_are_not_known(api: Emulator) -
 
 BEFORE = {"id": 7, "name": "old", "token": "t0ken", "tags": ["old"], "your_mom": {"key": "dropbox"}}
 NEW = {"name": "billing", "tags": ["new"]}
+PAUSES = (0.5, 1.0, 2.0, 4.0)
 
 
 @pytest.mark.parametrize(
     ("body", "last", "shown", "slept"),
     [
         (NEW, {**BEFORE, **NEW}, NEW, [0.0, 0.5, 1.0]),
-        ({"name": "billing"}, BEFORE, {}, [0.0, 0.5, 1.0, 2.0, 4.0]),
+        ({"name": "billing"}, BEFORE, {}, [0.0, *PAUSES]),
+        (NEW, BEFORE, {}, [0.0, *PAUSES]),
     ],
 )
 def test_an_update_without_an_answer_is_looked_at_until_it_shows(
@@ -330,6 +332,25 @@ def test_an_update_without_an_answer_is_looked_at_until_it_shows(
         found = scripted(server, clock).update("7", outputs, checked(), Update("PUT", body))
     assert {key: found[key] for key in model.UPDATABLE if key in found} == shown
     assert clock.slept == slept
+
+
+ANSWERED = {"id": 7, "name": "billing", "token": "t0ken"}
+
+
+@pytest.mark.parametrize(
+    ("last", "tags", "slept"),
+    [({**ANSWERED, "tags": ["NEW"]}, ["NEW"], [0.0, 0.5]), ({**ANSWERED, "tags": ["old"]}, ["old"], [0.0, *PAUSES])],
+    ids=["new", "as before"],
+)
+def test_tags_that_an_answer_lacks_are_looked_at_until_they_show(
+    last: Bag, tags: list[str], slept: list[float]
+) -> None:
+    """What a service still shows after some seconds is what it has made of them."""
+    clock, outputs = FakeClock(), {"your_mom": "dropbox", "name": "old", "token": "t0ken", "tags": ["old"]}
+    script = (answer(200, BEFORE), answer(200, ANSWERED), answer(200, {**BEFORE, **ANSWERED}), *[answer(200, last)] * 4)
+    with ScriptedServer(*script) as server:
+        found = scripted(server, clock).update("7", outputs, checked(), Update("PUT", NEW))
+    assert (found["tags"], found[model.MADE], clock.slept) == (tags, {"tags": tags}, slept)
 
 
 @pytest.mark.parametrize(("valid", "slept"), [([True], []), ([False, False, True], [1.0, 2.0])])

@@ -38,6 +38,7 @@ from pulumi_instances.core.errors import (
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
+from tests.support.processes import until
 from tests.support.scripted import Answer, Received, ScriptedServer, answer
 
 USER, ORGANIZATION = "us3r+s3cret/A=", "0123456789abcdef"
@@ -297,6 +298,18 @@ def test_a_request_ends_with_its_custom_timeout(call: str) -> None:
         with within(1.0, client.clock), pytest.raises(error, match="the timeout of 1 s in customTimeouts is over"):
             CALLS[call](client)
         assert len(server.received) == 2
+
+
+def test_a_wait_for_another_request_ends_with_the_custom_timeout() -> None:
+    """No 429 is to blame for it."""
+    over = "the timeout of 0.5 s in customTimeouts is over; increase it, then run again$"
+    with ScriptedServer(Answer(then="hang")) as server, ThreadPoolExecutor(1) as threads:
+        client = Client(settings(server.base_url, parallelism=1, timeout=3.0, max_retries=0))
+        other = threads.submit(client.get, "7")
+        until(lambda: server.received)
+        with within(0.5, client.clock), pytest.raises(ConnectionFailed, match=over):
+            client.get("8")
+        assert isinstance(other.exception(), ConnectionFailed)
 
 
 @pytest.mark.parametrize(

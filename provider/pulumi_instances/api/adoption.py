@@ -97,7 +97,7 @@ class Adoptions:
             sent = {**body, "tags": tags} if "tags" in body else body
             answer = self._client.put(found["id"], sent)
             # Without tags in the answer, those before it are no longer true.
-            found = {**found, **body, **with_tags(answer, body, found, self._client.get)}
+            found = {**found, **body, **_with_tags(answer, body, found, self._client.get)}
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
@@ -133,7 +133,7 @@ class Adoptions:
         return Problem(name, fault, f"correct {name}, or remove it to create an instance")
 
 
-def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
+def _with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
     """Return the answer to a PUT with its tags, which it may lack (API document): then a GET shows changed ones."""
     if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), marks.without(sent["tags"])):
         return answer

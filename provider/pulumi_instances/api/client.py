@@ -311,7 +311,7 @@ class Client:
     def _not_sent(self, late: TooLate) -> Outcome:
         """Return the outcome of a request that was not sent, since its turn would come too late."""
         limit = retry.limit()
-        if limit is None or self.clock.now() + late.blocked > limit.end:
+        if limit is None or (late.blocked > 0 and self.clock.now() + late.blocked > limit.end):
             failure = f"nothing was sent, since the service has answered 429 and asks to wait {duration(late.blocked)}"
             return Outcome(failure=failure, advice="run again after that", sent=False)
         return Outcome(failure=limit.why_ended, advice=_MORE_TIME, sent=False, timed_out=True)

@@ -36,7 +36,7 @@ from ..core.model import Update
 from ..core.words import PYTHON, Words
 from . import retry, search
 from .absence import Absence, is_young
-from .adoption import Adoptions, with_tags
+from .adoption import Adoptions
 from .client import Client, Found, OnPage
 from .creation import Creations
 from .holders import Holders, Line
@@ -272,41 +272,49 @@ class Operations:
         finally:
             self._listings.forget()
         if found.keys() == {"id"}:
-            found = self._after_update(checked, update.body, there)
-        found = self._with_tags(found, update.body, outputs)
+            seen, is_new = self._after_update(checked, update.body, there)
+            found = seen if is_new else found
+        else:
+            found = self._with_tags(found, update.body, outputs, there)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
 
-    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any]) -> Found:
-        """Return the answer to a PUT with its tags, for which a GET may be needed (`adoption.with_tags`).
+    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any], before: Found) -> Found:
+        """Return the answer to a PUT with changed tags, which it may lack (API document): then a GET shows them.
 
         An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
         """
-        tags = tuple(marks.without(sent.get("tags", ())))
+        tags = sent.get("tags", [])
+        if "tags" not in sent or "tags" in answer or model.same("tags", outputs.get("tags"), tags):
+            return answer
         with self._lock:
-            if tags in self._kept_tags:
+            if tuple(tags) in self._kept_tags:
                 return answer
-        found = with_tags(answer, sent, outputs, self._client.get)
-        if "tags" in found and model.same("tags", found["tags"], list(tags)):
+        seen, _ = self._after_update(answer["id"], {"tags": tags}, before)
+        if "tags" in seen and model.same("tags", seen["tags"], tags):
             with self._lock:
-                self._kept_tags.add(tags)
-        return found
+                self._kept_tags.add(tuple(tags))
+        return {**seen, **answer}
 
-    def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> Found:
-        """Return what a GET shows after an update, which may take seconds; the id alone where it stays as before."""
+    def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> tuple[Found, bool]:
+        """Return what a GET shows after an update, and whether that is new: a service may take seconds to show it.
+
+        The id alone is returned where the instance cannot be read.
+        """
+        seen: Found = {"id": instance_id}
         keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
         for pause in (0.0, *_PAUSES):
             self._client.clock.sleep(pause)
             try:
-                found = self._client.get(instance_id)
+                seen = self._client.get(instance_id)
             except InstancesError as error:
                 log.debug("instance %s: not seen after its update (%s)", instance_id, error)
                 continue
-            if not any(model.same(key, before.get(key), found.get(key)) for key in keys):
-                return found
-        return {"id": instance_id}
+            if not any(model.same(key, before.get(key), seen.get(key)) for key in keys):
+                return seen, True
+        return seen, False
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
