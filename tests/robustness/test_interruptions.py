@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -14,9 +12,9 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.robustness.running import providers, up
+from tests.robustness.running import providers, unlock, up
 from tests.support.checks import calls
-from tests.support.harness import CliHarness, Harness
+from tests.support.harness import Harness
 from tests.support.processes import ignoring_interrupts, until
 
 pytestmark = [
@@ -49,18 +47,6 @@ def slow(stack: Harness, instances_api: Emulator) -> Harness:
 def in_create(api: Emulator) -> Callable[[], bool]:
     """Whether the API has the first POST, and has not acted on it yet."""
     return lambda: calls(api) == ["POST /instances"]
-
-
-def unlock(stack: Harness) -> None:
-    """What the CLI asks for after a killed run, which may have been about to write the attributes of its state file."""
-    if isinstance(stack, CliHarness):
-        [attributes] = stack.directory.glob(".pulumi/stacks/*/dev.json.attrs")
-        if attributes.stat().st_size == 0:
-            attributes.unlink()
-        command = ["pulumi", "cancel", "--yes", "--stack", "dev"]
-        env = {**os.environ, **stack.env}
-        done = subprocess.run(command, cwd=stack.directory, env=env, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def take_over(stack: Harness) -> None:
