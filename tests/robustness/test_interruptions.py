@@ -165,8 +165,10 @@ def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness,
     assert not ignored & 1 << (signal.SIGINT - 1)
 
 
-def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
+@pytest.mark.parametrize("skip_checkpoints", ["false", "true"])
+def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator, skip_checkpoints: str) -> None:
     """After a Ctrl-C in a create nothing else starts, and the next `up` continues."""
+    slow.env["PULUMI_SKIP_CHECKPOINTS"] = skip_checkpoints
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()

@@ -6,6 +6,7 @@ The engine writes its state once, at the end. What the killed run has done is at
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
+from tests.acceptance.conftest import needs_cli
+from tests.docs.markdown import blocks
 from tests.robustness.running import unlock, up
-from tests.support.checks import assert_settled
+from tests.support.checks import assert_settled, calls
 from tests.support.harness import PLUGINS, Harness, NativeHarness
 from tests.support.processes import until
 
@@ -28,6 +31,8 @@ pytestmark = [
 COUNT = 200
 HALF = COUNT // 2
 NAMES = [f"box-{number}" for number in range(COUNT)]
+COMMANDS = "".join(blocks("docs/large-stacks.md", "sh"))
+TAKEN_OVER, DESTROYED = blocks("docs/large-stacks.md", "text")
 
 
 def declare(stack: Harness, tag: str) -> None:
@@ -80,12 +85,20 @@ def there(api: Emulator) -> dict[str, tuple[str, str]]:
     return found
 
 
+def unsaid(stack: Harness, quoted: str) -> list[str]:
+    """The lines of a quoted output that the last operation has not printed, whatever their ids."""
+    patterns = [
+        re.escape(re.sub(r"\b4\d{3}\b", "ID", line.strip())).replace("ID", r"\d+") for line in quoted.splitlines()
+    ]
+    return [pattern for pattern in patterns if not re.search(pattern, stack.said[-1])]
+
+
 def test_a_run_that_was_killed_without_checkpoints_is_completed_by_the_next(
     stack: Harness, instances_api: Emulator
 ) -> None:
     """In mid-create, in mid-update and in mid-destroy: the engine alone, or its process group."""
     stack.env.update(instances_api.env)
-    stack.env.update(PULUMI_SKIP_CHECKPOINTS="true", INSTANCES_TAKE_OVER="yes")
+    stack.env.update(re.findall(r"([A-Z_]+)=(\w+)", COMMANDS))
     group = isinstance(stack, NativeHarness)
 
     declare(stack, "first")
@@ -93,11 +106,13 @@ def test_a_run_that_was_killed_without_checkpoints_is_completed_by_the_next(
         made = there(instances_api)
         assert (stack.instances(), HALF <= len(made) < COUNT) == ({}, True)
         stack.up()
+    assert unsaid(stack, TAKEN_OVER) == []
     assert held(stack) == there(instances_api)
     assert held(stack).keys() == {*NAMES}
     assert made.items() <= held(stack).items()
-    sent = Counter(write.method for write in instances_api.writes)
-    assert (sent["POST"], HALF <= sent["PUT"] < COUNT) == (COUNT, True), "each that is taken over gets one PUT"
+    sent = Counter(request.method for request in instances_api.requests if request.path != "/instances")
+    assert calls(instances_api).count("POST /instances") == COUNT
+    assert HALF <= sent["GET"] == sent["PUT"] < COUNT, "each that is taken over takes a GET and a PUT"
 
     first = held(stack)
     declare(stack, "second")
@@ -112,13 +127,17 @@ def test_a_run_that_was_killed_without_checkpoints_is_completed_by_the_next(
 
     with killed(stack, instances_api, "destroy", "DELETE", group=group), stack.later():
         assert (held(stack), 0 < len(instances_api.instances()) <= HALF) == (first, True)
+        before = len(instances_api.requests)
         stack.destroy()
+    assert unsaid(stack, DESTROYED) == []
+    assert len(instances_api.requests) - before < COUNT + HALF, "each takes a GET or a DELETE"
     assert (instances_api.instances(), stack.resources()) == ([], [])
 
 
 LOGIN = """
-    login = {"code": "%s"}
-    box = Instance("box", your_mom="dropbox", provider_data=login)
+    first = Instance("first", your_mom="dropbox", tags=["{tag}"])
+    after = pulumi.ResourceOptions(depends_on=first)
+    box = Instance("box", your_mom="dropbox", provider_data={{"code": "{code}"}}, opts=after)
 """
 AND_HANG = """
     import time
@@ -127,25 +146,37 @@ AND_HANG = """
 
 
 def test_a_login_of_a_killed_run_is_kept_by_the_code_that_the_state_knows(stack: Harness) -> None:
-    """A service that logs in anew takes the code in the update: the state does not know that it was used."""
-    with Emulator(dialect="elements") as live:
+    """A service that logs in anew takes the code in an update. A run that fails has written what it has done."""
+    with Emulator(dialect="elements", demand_codes=False) as live:
         stack.env.update(live.env)
         stack.env["PULUMI_SKIP_CHECKPOINTS"] = "true"
-        stack.program(LOGIN % "c0de-1")
+        stack.program(LOGIN.format(tag="a", code="c0de-1"))
         stack.up()
-        stack.program(LOGIN % "c0de-2" + AND_HANG)
+        stack.program(LOGIN.format(tag="a", code="c0de-2") + AND_HANG)
         with up(stack) as running:
-            until(lambda: [write.status for write in live.writes] == [200, 200])
+            until(lambda: [write.status for write in live.writes] == [200, 200, 200])
             running.kill()
             running.wait()
             unlock(stack)
 
-        stack.program(LOGIN % "c0de-2")
+        stack.program(LOGIN.format(tag="b", code="c0de-2"))
         with pytest.raises(auto.CommandError, match="give a new code if this one was used"):
             stack.up()
-        before = len(live.writes)
-        stack.program(LOGIN % "c0de-1")
+        assert stack.instances()["first"]["outputs"]["tags"] == ["b"]
+        stack.program(LOGIN.format(tag="b", code="c0de-1"))
         assert set(stack.preview().change_summary) == {"same"}
-        stack.program(LOGIN % "c0de-3")
+        stack.program(LOGIN.format(tag="b", code="c0de-3"))
+        before = len(live.writes)
         stack.up()
         assert [write.method for write in live.writes[before:]] == ["PUT"]
+
+
+@pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
+def test_a_compressed_state_is_a_fifth_or_less_and_read_without_the_setting(stack: Harness) -> None:
+    stack.env.update(PULUMI_SKIP_CHECKPOINTS="true", PULUMI_DIY_BACKEND_ZSTD="true")
+    declare(stack, "first")
+    with up(stack) as running:
+        assert running.wait()[0] == 0
+    [file] = stack.directory.glob(".pulumi/stacks/*/dev.json.zst")
+    del stack.env["PULUMI_DIY_BACKEND_ZSTD"]
+    assert file.stat().st_size < len(json.dumps(stack.checkpoint().deployment)) / 5
