@@ -121,7 +121,7 @@ def _locks(creates: int = 320) -> Figures:
         os.environ["PULUMI_HOME"] = home
 
         def create(number: int) -> None:
-            with locks.taken(f"box-{number}", lambda: False, lambda _error, _turn: True) as turn:
+            with locks.held(f"box-{number}", lambda: False, lambda _error, _turn: True) as turn:
                 turn.touch()
 
         figures = {}

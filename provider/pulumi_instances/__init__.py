@@ -2,7 +2,8 @@
 
 >>> crm = Instance("crm", your_mom="sfdc", tags=["eu"])
 
-What is exported here is public, and so is `pulumi_instances.testing`.
+Public are the names in `__all__` and in that of `pulumi_instances.testing`. All else is internal, and may change in any
+release.
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
-"""Several accounts in one program."""
+"""Accounts beside the one of the stack's configuration, in one program.
+
+Each has a provider of its own, and so its own plugin process. Look-ups run in the program, and need its settings, too.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,13 +17,14 @@ from pulumi.runtime.settings import get_monitor
 from .core import config, identity
 from .core.config import ACCOUNT_KEY, NAMESPACE, SETTINGS
 from .core.errors import SettingError
+from .core.state_format import INSTANCE_TYPE
 
 
 class Account(pulumi.ProviderResource):
-    """What `account` makes: a provider that remembers its settings, which look-ups need as well."""
+    """The provider that `account` returns. It keeps its settings, which look-ups need as well."""
 
     settings: Mapping[str, pulumi.Input[str]]
-    """By their configuration keys, such as ``instances:baseUrl``."""
+    """The settings by their configuration keys, such as ``instances:baseUrl``."""
 
     def __init__(
         self, name: str, settings: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None
@@ -35,19 +40,30 @@ class Account(pulumi.ProviderResource):
 
 
 async def _plain(tags: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The tags of every instance of an account. Raises RunError where they are secret, as none can be."""
+    """Return the setting `defaultTags` of an account. Raises RunError where it is secret, as no tag can be."""
     output = pulumi.Output.from_input(tags)
     if await output.is_secret():
         raise pulumi.RunError(str(config.SECRET_TAGS))
     return output
 
 
-def demand_plain_tags() -> None:
-    """Raise RunError where the stack's configuration keeps the tags of every instance secret."""
-    if is_config_secret(config.DEFAULT_TAGS):
+def demand_plain_tags(opts: pulumi.ResourceOptions | None) -> None:
+    """Raise RunError where a resource with these options gets tags that are secret in the stack's configuration.
+
+    An account of the program has its own setting (`_plain`), and a variable of the environment wins.
+    """
+    if not is_config_secret(config.DEFAULT_TAGS) or os.environ.get(_DEFAULT_TAGS_VARIABLE, "").strip():
+        return
+    provider = opts.provider if opts else None
+    if provider is None and opts and opts.parent:
+        provider = opts.parent.get_provider(INSTANCE_TYPE)
+    if provider is None:
         raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
+_DEFAULT_TAGS_VARIABLE = next(
+    setting.variable(None) for setting in SETTINGS if f"{NAMESPACE}:{setting.key}" == config.DEFAULT_TAGS
+)
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 
@@ -60,15 +76,15 @@ def account(
     settings: dict[str, pulumi.Input[str]] | None = None,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Account:
-    """Another account beside the one of the stack's configuration: pass it as ``ResourceOptions(provider=…)``.
+    """Return another account than that of the stack's configuration, to pass as ``ResourceOptions(provider=…)``.
 
     ``settings`` holds further settings by their configuration keys without the namespace, such as
     ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
     Raises ValueError for a setting that does not exist, and for a name that is not made of lower-case letters, digits
-    and ``-``, or whose variables would be those of another account: ``default``, as the engine calls the account of the
-    stack; ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and what ends in ``-create``.
+    and ``-``, or whose variables could be those of another account: ``default``, as the engine calls the account of the
+    stack; ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and names that end in ``-create``.
     """
     if problem := config.problem_of_account(name):
         raise ValueError(problem)
@@ -87,15 +103,15 @@ def account(
     )
 
 
-# Whether look-ups ask the account of the resources. Another process makes those, and its environment need not be that
-# of the program: a workspace of the Automation API has variables of its own, and a program may set some.
+# Look-ups and resources of a program must use the same account. Another process makes the resources, and may have
+# another environment: a workspace of the Automation API has variables of its own, and a program may set some.
 
 _asked: WeakKeyDictionary[Any, dict[str | None, pulumi.Input[str | None]]] = WeakKeyDictionary()
-"""What the look-ups of each program in this process ask (`model.ASKED`), by the name of the account."""
+"""The digest of each account that look-ups use (`model.ASKED`), by program and by the name of the account."""
 
 
 def note_asked(settings: Mapping[str, Any]) -> None:
-    """A look-up asks the account with these settings."""
+    """Note that a look-up uses the account with these settings."""
     monitor = get_monitor()
     if monitor is not None:
         asked = _asked.setdefault(monitor, {})
@@ -105,7 +121,7 @@ def note_asked(settings: Mapping[str, Any]) -> None:
 
 
 def holds_outputs(settings: Mapping[str, Any]) -> bool:
-    """Whether some of the settings may not be known yet."""
+    """Return whether a setting is an Output, and so may not be known yet."""
     return any(isinstance(value, pulumi.Output) for value in settings.values())
 
 
@@ -117,9 +133,10 @@ def _digest(settings: Mapping[str, Any]) -> str | None:
 
 
 async def asked_beside(resource: pulumi.Resource) -> pulumi.Output[str | None] | None:
-    """What look-ups of the program ask under the name of this resource's account, for `check` to compare.
+    """Return the digest of the account that look-ups use under the name of this resource's account; None for none.
 
-    The SDK awaits it when the program has run, but for what runs in `apply`.
+    `check` compares it with the account of the resource. The SDK awaits it when the program has run, but for code in
+    `apply`.
     """
     monitor, provider = get_monitor(), resource._provider
     if monitor not in _asked or not (provider is None or isinstance(provider, Account)):

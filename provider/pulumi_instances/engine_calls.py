@@ -1,8 +1,8 @@
 """Check, diff, create, read, update and delete of an instance, on plain dicts.
 
-Both front ends call this: `lifecycle`, the dynamic provider, and `native.provider`, the native package. Each turns what
-the engine sends into dicts, and marks in its own way what is secret in an answer (`model.SECRET_OUTPUTS`). Inputs and
-outputs are those of `model`. Values may be unknown (`Unknown`) in check and diff only.
+Both front ends call this: the dynamic provider (`lifecycle`) and the native package (`native.provider`). Each turns the
+engine's requests into dicts, and marks secrets in the answers in its own way (`model.marked`). Inputs and outputs are
+those of `model`. Values may be unknown (`Unknown`) in check, diff and previews only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Bag = dict[str, Any]
 
 
 class Checked(NamedTuple):
-    """The answer of check: the inputs as the state holds them, and what is wrong with them and with the settings."""
+    """The answer of check: the inputs as the state holds them, and the problems of them and of the settings."""
 
     inputs: Bag
     problems: list[Problem]
@@ -57,32 +57,32 @@ class Diffed(NamedTuple):
 
 
 class Created(NamedTuple):
-    """The answer of create."""
+    """The answer of create: the new id, and the outputs for the state."""
 
     id: str
     outputs: Bag
 
 
 class Read(NamedTuple):
-    """The answer of read."""
+    """The answer of read: the outputs, and the inputs that mirror them, for the state."""
 
     id: str
     outputs: Bag
     inputs: Bag
     anothers: str | None = None
-    """Who manages it, where that is another resource, and nothing says that it is ours."""
+    """The name of the other resource that manages the instance, where nothing proves that it is ours."""
 
 
 class EngineCalls:
-    """The calls about the instances of one account. Safe to share between threads.
+    """Answers the engine's calls about the instances of one account. Safe to share between threads.
 
-    All but `configure`, `check` and `diff` raise an InstancesError, and diff does where an adoption cannot be.
+    All but `configure` and `check` can raise an InstancesError; `diff` does where an adoption is refused.
     """
 
     def __init__(self, clock: Clock | None = None, words: Words = PYTHON) -> None:
-        """Not configured: check and diff answer all the same, the others raise SettingError.
+        """Begin without settings: check and diff work all the same, other calls raise SettingError.
 
-        ``clock`` is for a front end that can end waits; ``words`` are those of its programs, for messages.
+        ``clock`` is that of a front end that can end waits. ``words`` are those of its programs, for messages.
         """
         self._clock = clock
         self._words = words
@@ -98,12 +98,12 @@ class EngineCalls:
     def configure(
         self, get: Callable[[str], Any], how_to_set: HowToSet | None = None, stack: Mapping[str, Any] | None = None
     ) -> None:
-        """Called once per process, before anything else, in previews too. Sends nothing.
+        """Load the settings. The engine calls this once per process, before anything else. Sends nothing.
 
-        ``get`` answers the value of a configuration key such as ``instances:baseUrl``. Bad settings are kept for
-        `check` to report: raised here, the engine would print a traceback per resource. ``how_to_set`` is for
-        `config.load`. ``stack`` is the stack's configuration now, where it is known: a refresh and a destroy come
-        with that of the last `up`.
+        ``get`` returns the value of a configuration key such as ``instances:baseUrl``. `check` reports bad settings:
+        for an error raised here, the engine would print a traceback per resource. ``how_to_set`` is for `config.load`.
+        ``stack`` is the stack's configuration as it is now, where it is known: in a refresh and a destroy, ``get``
+        returns that of the last `up`.
         """
         try:
             self.settings = config.load(get, how_to_set=how_to_set)
@@ -116,25 +116,26 @@ class EngineCalls:
             self._changed = None if stack is None else origin.changed(get, stack, os.environ)
 
     def warn_of_unknown(self, keys: Iterable[str], account: str | None) -> None:
-        """Say what of these configuration keys, or of the environment, looks like a setting of ours and is none."""
+        """Warn of each of these configuration keys, and of each variable, that looks like a setting and is ignored."""
         for problem in config.unknown(keys, os.environ, account, os.environ.get("PULUMI_PROJECT")):
             log.warning("%s", problem)
 
     def explained(self, error: InstancesError) -> InstancesError:
-        """The error of a call with the URL and account that it is about, and with what to do about old settings."""
+        """Return the error of a call, after adding its URL and account, and advice about settings of the last `up`."""
         if self._origin is not None:
             self._origin.place(error, self._changed)
             self._origin.advise(error, self._changed)
         return error
 
     def check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Checked:
-        """Called for every resource of the program, in previews too; values may be unknown.
+        """Return the checked inputs and all problems. The engine calls this for each resource, in previews too.
 
-        ``olds`` are the inputs in the state, empty for a resource that is new. No network, but to look up a new
-        ``adopt_id``.
+        ``olds`` are the inputs in the state, empty for a resource that is new. Only a new ``adopt_id``, and an import,
+        are looked up in the API.
         """
         self._changed = self._changed or []  # the program runs, and so its settings are those of now
-        place = Place.of_urn(urn) if isinstance(urn := news.get(model.URN), str) else None
+        urn = news.get(model.URN)
+        place = Place.of_urn(urn) if isinstance(urn, str) else None
         inputs, problems = validation.check(news, olds, self._words)
         if not problems and self.settings is not None:
             ignored = news.get(model.IGNORED, ())
@@ -151,7 +152,7 @@ class EngineCalls:
             inputs = self._codes.sealed(inputs, olds)
             problems = self._problems_of_change(olds, inputs)
         if self._operations is not None:
-            self._operations.conceal(inputs, news.get(model.FROM_OUTPUTS))
+            self._operations.conceal(inputs, news.get(model.CONCEALED))
             if not olds:
                 self._operations.note_new(line)
             problems = problems or self._problems_of_lookups(news.get(model.ASKED))
@@ -164,16 +165,16 @@ class EngineCalls:
         return Checked(inputs, [*problems, *self.setting_problems])
 
     def _problems_of_lookups(self, asked: object) -> list[Problem]:
-        """Refuse a program whose look-ups ask an account that is not this one, given as `identity.account_of`."""
+        """Return a problem where the program's look-ups use another account, by its digest (`identity.account_of`)."""
         if self.settings is None or self._origin is None or not isinstance(asked, str):
             return []
         return [] if asked == identity.account_of(self.settings) else [self._origin.problem_of_lookups()]
 
     def with_ignored(self, paths: Collection[str], olds: Mapping[str, Any], news: Bag) -> Bag:
-        """The checked inputs without the tags of the setting `defaultTags`, where `ignore_changes` leaves tags alone.
+        """Return the checked inputs with the tags of the state, where these paths of `ignore_changes` name the tags.
 
-        For the native package, which gets the option in diff and update, not in check. Raises InputError for a part of
-        the tags.
+        The native package gets the option in diff and update, not in check, which has added the tags of the setting
+        `defaultTags`. Raises InputError for a part of the tags.
         """
         if (path := model.ignores_a_tag(paths)) is not None:
             problem = self._ignored_tag(path)
@@ -181,22 +182,23 @@ class EngineCalls:
         return model.without_ignored_tags(olds, news) if model.ignores_tags(paths) else news
 
     def diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diffed:
-        """Called with the outputs in the state and the checked inputs, in previews too. No network."""
+        """Compare the outputs in the state with the checked inputs. Sends nothing."""
         found = Diffed(*model.changes(olds, news, self._dialect))
-        of_refresh = False
         if self._operations is not None:
             self._operations.hide(olds)
-            of_refresh = self._operations.note_diff(instance_id, olds, news, replaced=bool(found.replaces))
-        if not of_refresh:
-            self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
-            if not found.changed and model.unmet({**olds, **news}):
-                return Diffed(["require_valid"], [])  # the update looks again
+            self._operations.note_state(instance_id, olds)
+            if self._operations.pop_refresh_read(instance_id):
+                return found
+            self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
+        self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
+        if not found.changed and model.unmet({**olds, **news}):
+            return Diffed(["require_valid"], [])  # the update asks the service again
         return found
 
     def _note_declared(
         self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool
     ) -> None:
-        """The program declares the resource that holds this instance."""
+        """Note that the program declares the resource of this instance, and warn of changes that are not sent."""
         self._codes.note_diff(instance_id, olds, news, replaces=replaces)
         for key in model.recorded_only(olds, news, self._dialect):
             self._notices.recorded(instance_id, key, news)
@@ -212,7 +214,7 @@ class EngineCalls:
         return DIALECTS["default"] if self.settings is None else self.settings.dialect
 
     def create(self, inputs: Mapping[str, Any]) -> Created:
-        """Called by `up` only, with every value known. One POST, or the adoption of an existing object."""
+        """Create an instance by one POST, or adopt an existing one. Only `up` calls this, with every value known."""
         revealed = self._codes.unsealed(inputs)
         api = self._api(revealed)
         sent = api.concealing(revealed)
@@ -239,24 +241,25 @@ class EngineCalls:
         logged_in: bool,
         outputs: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        """What is left to do after a write: enable or disable it, and wait for its connection.
+        """Enable or disable an instance after a write, wait for its connection, and return what is then ``found``.
 
-        ``outputs`` are those of the state, if it holds the instance already.
-        Once something was written, none of it may fail the operation: the state has to hold that. What could not be
-        done then stays a difference.
+        ``outputs`` are those of the state, if it holds the instance already. Once something was written (``found`` is
+        not empty), no failure here ends the operation, since the state has to hold it: the next diff then shows what
+        was not done.
         """
-        wanted = inputs.get("enabled")
-        disabled = found.get("disabled", (outputs or {}).get("disabled"))
-        if wanted is not None and disabled != (not wanted):
+        enabled = inputs.get("enabled")
+        is_disabled = found.get("disabled", (outputs or {}).get("disabled"))
+        be_disabled = not enabled
+        if enabled is not None and is_disabled != be_disabled:
             try:
-                api.set_enabled(instance_id, wanted, outputs, inputs.get(model.LINE))
-                found = {**found, "disabled": not wanted}
+                api.set_enabled(instance_id, enabled, outputs, inputs.get(model.LINE))
+                found = {**found, "disabled": be_disabled}
             except InstancesError as error:
                 if not found:
                     raise
                 log.warning("%s", error)
-                found = {**found, "disabled": wanted}
-        if inputs.get("require_valid") and logged_in and wanted is not False:
+                found = {**found, "disabled": enabled}
+        if inputs.get("require_valid") and logged_in and enabled is not False:
             try:
                 with engine_log.waiting(f"connect instance {instance_id}"):
                     found = {**found, **api.wait_until_valid(instance_id)}
@@ -267,11 +270,11 @@ class EngineCalls:
     def read(
         self, instance_id: str, props: Mapping[str, Any], line: str | None = None, *, imports: bool = False
     ) -> Read | None:
-        """Called by refresh with the outputs in the state, and by `.get` with the program's inputs.
+        """Read an instance: for a refresh by the outputs in the state, for `.get` by the program's inputs.
 
-        ``line``, where nothing is known but the id, is that of the mark of the resource: if the next check is for it,
-        or with ``imports``, it is an import. Returns None where it is proven that it no longer exists (`absence`):
-        refresh then drops it from the state. `.get` raises NotFound.
+        ``line`` is that of the resource, where only the id is known. It is an import with ``imports``, and also where
+        the next check is for that line. A refresh returns None where it is proven that the instance no longer exists
+        (`absence`): the engine then drops it from the state. `.get` raises NotFound.
         """
         api = self._api(props)
         lookup = model.is_lookup(props)
@@ -280,8 +283,8 @@ class EngineCalls:
             found = api.look_up(instance_id, line=line, imports=imports)
         else:
             try:
-                # What manages nothing, such as a reference by `.get`, is read by a GET: the engine compares all its
-                # outputs, and what a listing lacks would be a difference.
+                # A resource that manages nothing, such as a reference by `.get`, is read by a GET: the engine compares
+                # all its outputs, and would show those that a listing lacks as a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
                 with engine_log.waiting(f"read instance {instance_id}"):
                     found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
@@ -289,7 +292,7 @@ class EngineCalls:
                     self._notices.dead(found, props)
             except NotFound:
                 return None
-        # What the answer does not tell of the connection's health is not known: an old value must not pass for it.
+        # Where the answer has no `valid` or `disabled`, they are not known: the old values may be wrong by now.
         known = {key: value for key, value in props.items() if key not in model.HEALTH}
         if not lookup and self._compares(props):
             found = {**found, "configuration": model.as_shown(props["configuration"], found.get(model.SHOWN))}
@@ -306,10 +309,10 @@ class EngineCalls:
         return _watches_health(props) or self._compares(props)
 
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
-        """Called by `up` with the outputs in the state and the checked inputs. Returns the new outputs.
+        """Change an instance with the outputs ``olds`` to the checked inputs ``news``, and return the new outputs.
 
-        One request (`updates`), or none where nothing that it would send differs: where the dialect does not change
-        `configuration` and `provider_data` in place, they are only recorded here.
+        That takes one request (`model.update`), or none where nothing that it would send differs: inputs that the
+        service does not change in place are only written to the state.
         """
         revealed = self._codes.unsealed(news)
         api = self._api(olds, revealed)
@@ -329,17 +332,14 @@ class EngineCalls:
     def _updated(self, found: Mapping[str, Any], olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         carried = {key: olds[key] for key in (*model.UPDATABLE, *model.OUTPUT_ONLY, *model.HIDDEN) if key in olds}
         made = olds.get(model.MADE) or {}
-        # What the program leaves to the server from now on is as the server has it.
+        # A value that the program leaves to the server from now on is that of the server.
         carried.update({key: made[key] for key in model.not_given(news) if key in made})
         # The answer to a PUT may lack tags (API document): then those sent are what the instance has.
         known = {**carried, **model.to_update(news, olds), **news}
         return model.outputs(found, known, model.not_given(news))
 
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """Called by destroy, and for what the program no longer declares.
-
-        An instance that no longer exists counts as deleted.
-        """
+        """Delete an instance. One that no longer exists counts as deleted."""
         self._codes.demand_deletable(instance_id, outputs)
         with engine_log.waiting(f"delete instance {instance_id}"):
             self._api(outputs).delete(instance_id, outputs)
@@ -347,16 +347,17 @@ class EngineCalls:
     # previews, look-ups and waits
 
     def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
-        """What `create` is going to answer, as far as the inputs tell. Sends nothing."""
+        """Return the outputs of a `create` with these inputs; what the service decides is unknown. Sends nothing."""
         unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
         return {**model.outputs({}, inputs, model.not_given(inputs)), **unknown}
 
     def preview_update(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
-        """What `update` is going to answer: the token stays what it is. Sends nothing."""
+        """Return the outputs of an `update`, with the token that the state has. Sends nothing."""
         changed, _ = model.changes(olds, news, self._dialect)
-        # A login or a switch may turn the connection's health; `up` says how.
-        unsure = model.HEALTH if {"provider_data", "enabled", "configuration"} & set(changed) else ()
-        return {**self._updated({}, olds, news), **dict.fromkeys(unsure, UNKNOWN)}
+        outputs = self._updated({}, olds, news)
+        if {"provider_data", "enabled", "configuration"} & set(changed):
+            outputs.update(dict.fromkeys(model.HEALTH, UNKNOWN))  # a login or a switch may change them
+        return outputs
 
     def find_one(self, arguments: Mapping[str, Any], *, secret: bool = False) -> Bag:
         """Look up the one instance with this ``id``, or with this ``name``, ``tags`` and ``your_mom``.
@@ -374,19 +375,19 @@ class EngineCalls:
             return self._api().find_all(*given)
 
     def completed(self, instance_id: str, outs: Mapping[str, Any]) -> Bag:
-        """These outputs with the token and the health that a GET tells: a create may not have seen them.
+        """Return these outputs with the token and the health in the answer to a GET: a create may lack them.
 
-        Raises AnotherInstance where it is not proven to be the instance of these outputs.
+        Raises AnotherInstance where nothing proves that it is the instance of these outputs.
         """
         found = self._api(outs).read(instance_id, outs, by_get=True)
         return {**outs, **{key: found[key] for key in model.OUTPUT_ONLY if key in found}}
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What runs inside has to end after so many seconds, 0 meaning that the settings decide."""
+        """Make the calls of the block end after so many seconds; with 0, the settings decide."""
         return nullcontext() if self._operations is None else self._operations.within(seconds)
 
     def _api(self, *bags: Mapping[str, Any]) -> Operations:
-        """The account's operations, whose messages never repeat a secret of these inputs or outputs."""
+        """Return the account's operations, whose messages never repeat a secret of these inputs or outputs."""
         if self._operations is None:
             raise self._refusal
         for bag in bags:
@@ -402,7 +403,7 @@ class EngineCalls:
 
 
 def _watches_health(props: Mapping[str, Any]) -> bool:
-    """Whether the program says how the connection is to be, so that a listing, which may not tell, is not enough."""
+    """Return whether a refresh has to compare `valid` or `disabled`, which a listing may lack."""
     return "enabled" in props or bool(props.get("require_valid"))
 
 

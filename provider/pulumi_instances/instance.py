@@ -1,4 +1,7 @@
-"""The resource that users declare."""
+"""The resource that users declare.
+
+It runs in the program. `lifecycle.InstanceProvider`, which it gives to the SDK, runs in the plugin process.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from .core import model
 from .core.model import (
     ANSWERED,
     ASKED,
+    CONCEALED,
     DEFAULTS,
-    FROM_OUTPUTS,
     IGNORED,
     OUTPUTS,
     QUOTED,
@@ -54,7 +57,7 @@ class Instance(Resource, module="instances", name="Instance"):
         events_enabled: pulumi.Output[bool | None]
         """Whether it was created with events, as declared."""
         retrieve_objects_after_instantiation: pulumi.Output[bool | None]
-        """As declared."""
+        """Whether the service was to read the objects of the account at once, as declared."""
         extra: pulumi.Output[dict[str, Any] | None]
         """The other members of the create, as declared; the values under secret-looking keys are secret."""
         require_valid: pulumi.Output[bool | None]
@@ -114,7 +117,7 @@ class Instance(Resource, module="instances", name="Instance"):
             the state.
         :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
         """
-        demand_plain_tags()
+        demand_plain_tags(opts)
         inputs: dict[str, Any] = {
             "your_mom": your_mom,
             "name": resource_name if name is None else name,
@@ -133,8 +136,8 @@ class Instance(Resource, module="instances", name="Instance"):
         }
         if name is None:  # the name stays an input, for ignore_changes and mocks; adoption leaves it to the server
             inputs[DEFAULTS] = ["name"]
-        if from_outputs := [key for key in QUOTED if _holds_output(inputs[key])]:
-            inputs[FROM_OUTPUTS] = from_outputs
+        if any(_holds_output(inputs[key]) for key in QUOTED):
+            inputs[CONCEALED] = _secret_among({key: inputs[key] for key in QUOTED})
         if opts is not None and opts.ignore_changes:
             inputs[IGNORED] = [*opts.ignore_changes]
         given = {key: value for key, value in inputs.items() if value is not None}
@@ -171,7 +174,7 @@ class Instance(Resource, module="instances", name="Instance"):
         types = [NATIVE_TYPE]
         if cls is not Instance and cls._resource_type_name == Instance._resource_type_name:
             types.append(UNTYPED)
-        if opts is None or opts.parent is None:  # a text costs the SDK a quarter
+        if opts is None or opts.parent is None:  # a URN takes the SDK a quarter of the time of an `Alias`
             start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}"
             aliases = list[str | pulumi.Alias](f"{start}::{each}::{name}" for each in types)
         else:
@@ -180,15 +183,18 @@ class Instance(Resource, module="instances", name="Instance"):
         return ours if opts is None else pulumi.ResourceOptions.merge(ours, opts)
 
     def __getattr__(self, name: str) -> pulumi.Output[None]:
-        """What neither the program nor the state has is None. To the SDK it would be as expensive as a value."""
+        """Return None as an Output for an output that neither the program nor the state has.
+
+        The SDK is not given the keys of such outputs, since each would take it as long as one with a value.
+        """
         if name in _OUTPUTS:
             return pulumi.Output.from_input(None)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def token(self) -> pulumi.Output[str]:
-        """What other systems authenticate with. Secret, and unknown in the preview of a create or an update."""
-        # The engine marks it, too; under the mocks of users' tests nobody else does.
+        """The token that other systems authenticate with. Secret; unknown in the preview of a create or an update."""
+        # The engine marks it, too, but not under the mocks in tests of users.
         return pulumi.Output.secret(cast("pulumi.Output[str]", self.__dict__["token"]))
 
 
@@ -198,7 +204,7 @@ _ANSWERED = dict.fromkeys(ANSWERED)
 
 
 def _urn(name: str, opts: pulumi.ResourceOptions | None) -> pulumi.Input[str]:
-    """Where the resource is declared, as the engine is going to name it: the provider is not told."""
+    """Return the URN that the engine is going to give the resource, and does not send to the provider."""
     start = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::"
     if opts is None or opts.parent is None:
         return f"{start}{INSTANCE_TYPE}::{name}"
@@ -221,22 +227,27 @@ def _holds_output(value: Any) -> bool:
     return any(isinstance(item, pulumi.Output) for item in items)
 
 
+async def _secret_among(values: Mapping[str, Any]) -> list[str] | None:
+    """Return the keys of these inputs whose values are secret; None where there are none."""
+    return [key for key, value in values.items() if await pulumi.Output.from_input(value).is_secret()] or None
+
+
 def _with_secrets(value: Any) -> Any:
-    """Mark the values under secret-looking keys, at any depth; whole where the keys are not known yet."""
-    return (
-        pulumi.Output.secret(value) if isinstance(value, pulumi.Output) else with_secrets(value, pulumi.Output.secret)
-    )
+    """Return the value with secret-looking keys marked at any depth; all of it where the keys are not known yet."""
+    if isinstance(value, pulumi.Output):
+        return pulumi.Output.secret(value)
+    return with_secrets(value, pulumi.Output.secret)
 
 
-# What `require_valid` demands. A failed create would leave the state without the id: so the program fails, or a hook,
-# which the engine runs after each create and update, and not in a destroy, a refresh or a run that leaves it out.
+# `require_valid`: a failed create would leave the state without the id. Instead, a hook fails, which the engine runs
+# after each create and update of the resource; where the engine runs no hooks, the program fails.
 
 _hooks: WeakKeyDictionary[Any, pulumi.ResourceHook] = WeakKeyDictionary()
 """The hook of each program that runs in this process, by its connection to the engine."""
 
 
 def _runs_hooks() -> bool:
-    """Whether the engine runs hooks. The SDK's mocks and the local engine do not; nor do they take output values."""
+    """Return whether the engine runs hooks, as those do that take output values. Mocks and `StackDouble` do not."""
     return monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES)
 
 
@@ -253,7 +264,7 @@ def _demand_valid_of(made: pulumi.ResourceHookArgs) -> None:
 
 
 def _demand_valid(name: str, instance_id: str | None, outputs: Mapping[str, Any]) -> None:
-    """Raise RunError, of which the engine shows the text alone. In a preview, which may be about to mend it, warn."""
+    """Raise RunError, whose text alone the engine shows. Warn in a preview: the update may repair the connection."""
     unmet = model.unmet({**outputs, "require_valid": True})
     if unmet is None:
         return

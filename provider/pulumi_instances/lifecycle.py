@@ -1,4 +1,4 @@
-"""The dynamic provider: what the engine calls in the plugin process, on any of its threads.
+"""The dynamic provider: the class whose methods the engine calls in the plugin process, on any of its threads.
 
 Each method turns the SDK's types into the dicts of `engine_calls`, and its answers back.
 """
@@ -38,7 +38,7 @@ _Answer = TypeVar("_Answer")
 
 
 def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """A call that runs to its end (`process.call`), and whose failures have no traceback."""
+    """Return the method with its calls counted (`process.call`), and with no traceback in its errors."""
 
     @functools.wraps(method)
     def answer(self: InstanceProvider, *arguments: Any) -> _Answer:
@@ -52,7 +52,7 @@ def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
 
 
 class InstanceProvider(ResourceProvider):
-    """CRUD of one instance, by `EngineCalls`, which says when each method is called.
+    """Answers the engine's calls by `EngineCalls`, which says when the engine makes each.
 
     State files hold a pickle that names this class by module and name, and nothing else: neither may ever change, and
     there must be no state before `configure`.
@@ -65,11 +65,11 @@ class InstanceProvider(ResourceProvider):
     _configured: EngineCalls | None = None
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Called once per process, on the pool of threads that serves all later calls."""
+        """Load the settings. The engine calls this once per process, on the thread pool that serves all later calls."""
         process.switch_logging_on()
         calls = self._calls
         calls.configure(req.config.get)
-        # The SDK has no way to ask for the keys.
+        # The SDK has no public way to list the keys.
         calls.warn_of_unknown(getattr(req.config, "_props", {}), req.config.get(ACCOUNT_KEY))
         if calls.settings is not None and calls.settings.parallelism > process.OF_THE_SDK:
             process.widen(calls.settings.parallelism + process.SPARE)
@@ -80,7 +80,7 @@ class InstanceProvider(ResourceProvider):
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Answer with the inputs, or with a line for each problem.
+        """Return the checked inputs, and a failure for each problem.
 
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
@@ -90,11 +90,11 @@ class InstanceProvider(ResourceProvider):
 
     @_call
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Answer a real difference with None, not True.
+        """Return the differences: ``changes`` is False for none, and None where the inputs differ.
 
-        The engine then compares inputs with inputs itself, shows the property that changed and honours
-        `replace_on_changes` (docs/engine.md, E2 and E3). What a create could not switch, and a connection that does not
-        work, differ from the outputs only.
+        For None, the engine compares inputs with inputs itself, shows the property that changed and honours
+        `replace_on_changes` (docs/engine.md, E2 and E3). It is True where only the outputs differ: an instance that
+        could not be enabled or disabled, or a connection that does not work.
 
         A state that the native package wrote is updated, even where nothing differs and nothing is to be sent: the SDK
         needs what `update` writes into it (docs/moving.md).
@@ -107,8 +107,8 @@ class InstanceProvider(ResourceProvider):
             return DiffResult(changes=False)
         if changed == ["require_valid"] and (missing := unmet(olds)):
             log.warning("instance %s: %s, and require_valid asks for it; `up` looks again", _id, missing)
-        in_outputs = all(key in SWITCHED or same(key, olds.get(key), _news.get(key)) for key in changed)
-        return DiffResult(changes=True if in_outputs else None, replaces=replaces)
+        only_outputs = all(key in SWITCHED or same(key, olds.get(key), _news.get(key)) for key in changed)
+        return DiffResult(changes=True if only_outputs else None, replaces=replaces)
 
     @_call
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -118,7 +118,7 @@ class InstanceProvider(ResourceProvider):
 
     @_call
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Read an instance. The engine takes an empty id for one that is gone (docs/engine.md, E11)."""
+        """Read an instance. An empty id tells the engine that it no longer exists (docs/engine.md, E11)."""
         found = self._calls.read(id_, props)
         if found is None:
             return ReadResult("", {})
@@ -150,17 +150,16 @@ class InstanceProvider(ResourceProvider):
 
 
 def _marked(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs or outputs with what is secret marked for the engine.
+    """Return inputs or outputs with their secrets marked for the engine.
 
-    The resource does so too, but not what a transformation of the program adds to it afterwards; and a state made by
-    `pulumi import` knows nothing of the resource: its first refresh would write the token in plain (docs/engine.md,
-    E13).
+    `Instance` marks them too, but not in what a transformation of the program adds afterwards, nor in a state made by
+    `pulumi import`: its first refresh would write the token in plain (docs/engine.md, E13).
     """
     return model.marked(bag, _secret)
 
 
 def _secret(value: Any) -> Any:
-    """The value marked as secret, member by member: the engine drops the mark of an object that was none (E9)."""
+    """Return the value with each member marked: the engine drops the mark of an object (docs/engine.md, E9)."""
     if isinstance(value, Mapping):
         return {key: _secret(item) for key, item in value.items()}
     return value if value is None else wrap_rpc_secret(value)

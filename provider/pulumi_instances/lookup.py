@@ -1,7 +1,7 @@
 """Look-ups of instances in a program.
 
-Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
-`pulumi.runtime.set_mocks` it does so as well, because there is no call to mock. Let such tests use the emulator.
+Dynamic providers have no functions that the engine could call, so the program's own process asks the API. It does so
+under `pulumi.runtime.set_mocks`, too, since there is no call to mock: let such tests use the emulator.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class InstanceResult:
     valid: bool | None
     """Whether the service says that the connection works; None where the API does not say."""
     disabled: bool | None
-    """None where the API does not say: its listing leaves it out."""
+    """Whether the service has disabled it; None where the API does not say, as in its listing."""
     managed_by: str | None = None
-    """Which resource manages it, such as ``shop/dev/crm``, as its mark says; None where it has no mark."""
+    """The resource that manages it by its mark, such as ``shop/dev/crm``; None where it has no mark."""
 
 
 def get_instance(
@@ -60,7 +60,7 @@ def get_instance(
     It asks at once, in previews too, and blocks the program meanwhile. ``opts.provider`` is an `account`.
 
     Raises LookupFailed where no instance matches, or several (it names them); NotFound for an id that does not exist;
-    SettingError, and any other InstancesError that the API gives cause for.
+    SettingError for bad settings; and another InstancesError where the API fails.
     """
     return _result(_ask(_settings(opts), lambda api: api.find_one(id, name, tags, your_mom)))
 
@@ -72,7 +72,7 @@ def get_instances(
     your_mom: str | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> list[InstanceResult]:
-    """Look up all instances with this exact name, all these tags and this connector, by ascending id; maybe none."""
+    """Look up all instances with this exact name, all these tags and this connector, sorted by id; maybe none."""
     found = _ask(_settings(opts), lambda api: api.find_all(name, tags, your_mom))
     return [_result(each) for each in found]
 
@@ -85,10 +85,11 @@ def get_instance_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[InstanceResult]:
-    """`get_instance` for inputs that may be outputs. The program goes on meanwhile.
+    """Look up one instance as `get_instance` does, by inputs that may be outputs. The program goes on meanwhile.
 
-    It waits for the resources whose outputs it is given, and for those of ``opts.depends_on`` (`InvokeOutputOptions`).
-    In a preview its result is unknown where one of these is still to be created, or where nothing is found by outputs.
+    The look-up waits for the resources whose outputs it is given, and for those of ``opts.depends_on``
+    (`InvokeOutputOptions`). In a preview its result is unknown where one of these is still to be created, or where it
+    is given outputs and finds nothing.
     """
 
     def search(api: Operations, arguments: Sequence[Any]) -> Found:
@@ -104,7 +105,7 @@ def get_instances_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[list[InstanceResult]]:
-    """`get_instances` for inputs that may be outputs; it waits as `get_instance_output` does."""
+    """Look up instances as `get_instances` does, by inputs that may be outputs; wait as `get_instance_output` does."""
 
     def search(api: Operations, arguments: Sequence[Any]) -> list[Found]:
         return api.find_all(*arguments)
@@ -125,11 +126,11 @@ def _result(found: Found) -> InstanceResult:
     )
 
 
-# whom to ask
+# the account
 
 
 def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
-    """The settings of the account as `config.load` takes them, all known now."""
+    """Return the settings of the account, for `config.load`. Raises InputError where they may not be known yet."""
     account = _account(opts)
     settings = _of_the_stack() if account is None else account.settings
     if holds_outputs(settings):
@@ -148,7 +149,7 @@ def _when_known(
     given = pulumi.Output.from_input(arguments)
     asked = {
         "arguments": given,
-        # What is found does not show the secrets that it was asked with.
+        # The secrets of the account do not make the instance that is found a secret.
         "settings": pulumi.Output.unsecret(pulumi.Output.from_input(dict(settings))),
     }
 
@@ -167,7 +168,7 @@ def _when_known(
         try:
             found = await asyncio.to_thread(_ask, known["settings"], hidden)
         except LookupFailed as failure:
-            # `up` may be going to give it the name that the preview shows already.
+            # The preview shows outputs that the resources get in `up` only, such as a new name.
             if pulumi.runtime.is_dry_run() and sources and not failure.candidates:
                 return None, False, sources
             raise
@@ -182,7 +183,7 @@ def _when_known(
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of an answer that is still to come. Unlike a coroutine, it may stay unawaited where there is none."""
+    """One part of an answer that is still to come. Python warns of a coroutine that nobody awaits, but not of this."""
 
     answer: asyncio.Future[tuple[Any, ...]]
     number: int
@@ -192,7 +193,7 @@ class _Part:
 
 
 async def _depended_on(opts: pulumi.InvokeOptions | None) -> set[pulumi.Resource]:
-    """The resources of the option `depends_on`, and those that its outputs come from."""
+    """Return the resources of the option `depends_on`, and those that its outputs come from."""
     given = pulumi.Output.from_input(getattr(opts, "depends_on", None))
     named = await given.future() or ()
     return {*await given.resources(), *([named] if isinstance(named, pulumi.Resource) else named)}
@@ -210,7 +211,7 @@ async def _exist(resources: Iterable[pulumi.Resource]) -> bool:
             if "id" in resource.__dict__ and not await resource.id.is_known():
                 return False
         else:
-            await resource.urn.future()  # of a remote component: it is made with all that is in it
+            await resource.urn.future()  # known when a remote component, and all that is in it, is made
             waiting += resource._childResources
     return True
 
@@ -230,7 +231,7 @@ def _of_the_stack() -> dict[str, Any]:
 
 
 def _ask(settings: Mapping[str, Any], search: Callable[[Operations], Answer]) -> Answer:
-    """What the search finds in the account with these settings, which its errors name."""
+    """Search in the account with these settings, and return what is found. Errors name the account."""
     loaded = config.load(settings.get)
     try:
         return search(_operations(loaded, settings.get(config.ACCOUNT_KEY)))

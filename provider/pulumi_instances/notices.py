@@ -1,6 +1,6 @@
-"""The warnings about an instance that are no errors, in the words of the program that they are read beside.
+"""The warnings about an instance, in the words of the program.
 
-`engine_calls` gives them while it creates, compares and refreshes; the engine shows each beside its resource.
+`engine_calls` gives them in a create, a diff and a refresh; the engine shows each beside its resource.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ log = logging.getLogger("pulumi_instances")
 
 
 class Notices:
-    """Writes the warnings to the log. Each method says nothing where there is nothing to warn of."""
+    """Writes warnings to the log. All methods but `recorded` write nothing where there is nothing to warn of."""
 
     def __init__(self, words: Words) -> None:
-        """Take the words of the program."""
+        """Keep the words of the program."""
         self._words = words
 
     def recorded(self, instance_id: str, key: str, news: Mapping[str, Any]) -> None:
-        """Say that a property was given or dropped where the instance exists, and has nothing of it."""
+        """Warn that a new value of a property is only written to the state, since only a create sends it."""
         log.warning(
             "instance %s: %s is %s, and not sent, since this provider sends it at creation only; to make it take "
             "effect, replace the instance: %srun `pulumi up --replace <URN>`",
@@ -35,7 +35,7 @@ class Notices:
         )
 
     def dropped(self, instance_id: str, keys: Sequence[str]) -> None:
-        """Say which keys of the configuration the service keeps, though the program no longer gives them."""
+        """Warn of the keys of the configuration that the service keeps, though the program no longer gives them."""
         if keys:
             log.warning(
                 "instance %s: the service keeps the configuration of %s, which the program no longer gives; to be rid "
@@ -45,7 +45,7 @@ class Notices:
             )
 
     def dead(self, found: Mapping[str, Any], props: Mapping[str, Any]) -> None:
-        """Say in a refresh that a connection no longer works."""
+        """Warn in a refresh that a connection no longer works."""
         if found.get("disabled") is True and model.declared_enabled(props) is not False:
             fault, where = "is disabled at the service", "there"
         elif found.get("valid") is False:
@@ -56,7 +56,7 @@ class Notices:
         log.warning("instance %s %s; log in again %s, or give new %s", found["id"], fault, where, data)
 
     def unusable(self, found: Mapping[str, Any]) -> None:
-        """Say that an instance which was just made or adopted does not work yet."""
+        """Warn that an instance which was just made or adopted does not work yet."""
         faults = ["reports valid: false"] if found.get("valid") is False else []
         faults += ["waits for further steps (provisionInteractions)"] if model.STEPS_LEFT in found else []
         if faults:
@@ -69,7 +69,7 @@ class Notices:
             )
 
     def plain_secrets(self, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Say which values the service masks in its answer, though nothing in their keys looks secret."""
+        """Warn of values that the service masks in its answer, under keys that do not look secret."""
         shown, given = found.get(model.SHOWN) or {}, inputs.get("configuration") or {}
         masked = [key for key in given if shown.get(key) == model.MASK and given[key] != model.MASK]
         if plain := [key for key in masked if not model.is_secret_key(key)]:

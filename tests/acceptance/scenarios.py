@@ -113,6 +113,18 @@ def refuse(method: str, path: str | None) -> Callable[[Harness, Emulator], None]
     return lambda _stack, api: api.fail(method, path, Fault.status(403, "not now"))
 
 
+def hide(stack: Harness, api: Emulator) -> None:
+    """Rename `a` by hand, and refuse to show `b`."""
+    found = stack.instances()
+    api.change(found["a"]["id"], name="again by hand")
+    api.fail("GET", f"/instances/{found['b']['id']}", Fault.status(403, "not now"))
+
+
+def keep(stack: Harness, api: Emulator) -> None:
+    """Refuse to delete `a`, on which `b` depends."""
+    api.fail("DELETE", f"/instances/{stack.instances()['a']['id']}", Fault.status(403, "not now"))
+
+
 def reconfigure(stack: Harness, _api: Emulator) -> None:
     """Change the configuration of the default provider."""
     stack.configure({"instances:timeout": auto.ConfigValue("25")})
@@ -134,11 +146,14 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("preview", THREE.format("two").replace('"c", your_mom="box"', '"c", your_mom="sfdc"')),
         Do("up", fails="not now", first=refuse("DELETE", None)),
         Do("up"),
+        Do("destroy", fails="not now", first=keep),
+        Do("destroy"),
     ],
     "refreshed first": [
         Do("up", THREE.format("one")),
         Do("preview", options={"refresh": True}, first=drift),
         Do("refresh"),
+        Do("refresh", fails="not now", first=hide),
         Do("preview", options={"expect_no_changes": True}, fails="no changes were expected"),
         Do("up", options={"refresh": True}),
         Do("preview", options={"expect_no_changes": True}),
@@ -157,6 +172,7 @@ SCENARIOS: dict[str, list[Do]] = {
         Do("up", TEAMS.format("one", "20", "team", "[]", True)),
         Do("up", TEAMS.format("one", "25", "crew", RENAMED_TEAM, True)),
         Do("up", TEAMS.format("two", "25", "crew", "[]", False)),
+        Do("up", TEAMS.format("two", "25", "crew", "[]", False).replace("providers=[other], ", "")),
         Do("destroy", " "),
     ],
     "moved": [

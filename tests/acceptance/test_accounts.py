@@ -44,27 +44,23 @@ def stack(stack: Harness, instances_api: Emulator, eu: Account) -> Harness:
 
 
 def test_each_account_has_its_own_instances(stack: Harness, instances_api: Emulator, eu: Account) -> None:
-    """Create, refresh and destroy go to the account that the resource names."""
+    """Create, refresh and destroy go to the account that the resource names.
+
+    Its secrets, which the program passed as plain strings, are secret in the state.
+    """
     up = stack.up()
 
     assert up.summary.resource_changes == {"create": 4}, "the stack, the account and two instances"
     assert [instance["name"] for instance in instances_api.instances()] == ["here"]
     assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
+    written = str(stack.checkpoint().deployment)
+    assert f"{stack.provider_type}::eu" in written
+    assert eu.user_secret not in written
+    assert eu.organization_secret not in written
     assert_settled(stack, instances_api)
     stack.destroy()
     assert instances_api.instances() == []
     assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand"]
-
-
-def test_an_accounts_secrets_are_secret_in_the_state(stack: Harness, eu: Account) -> None:
-    """The program passed them as plain strings."""
-    stack.up()
-
-    written = str(stack.checkpoint().deployment)
-
-    assert f"{stack.provider_type}::eu" in written
-    assert eu.user_secret not in written
-    assert eu.organization_secret not in written
 
 
 def test_variables_of_the_environment_reach_their_own_account_only(

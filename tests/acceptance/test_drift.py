@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
@@ -76,24 +75,6 @@ def test_what_the_service_changes_by_itself_is_no_difference(stack: Harness, ins
     assert calls(instances_api) == ["POST /instances"]
 
 
-def test_a_refresh_of_many_tells_the_health_of_each(stack: Harness, instances_api: Emulator) -> None:
-    """Whichever way it was read, `valid` is that of the API, `disabled` too or absent, and neither causes a diff."""
-    stack.program("""
-        for number in range(6):
-            Instance(f"box-{number}", your_mom="dropbox")
-    """)
-    stack.up()
-    for each in instances_api.instances():
-        instances_api.change(each["id"], valid=False, disabled=True)
-
-    stack.refresh()
-
-    outputs = [state["outputs"] for state in stack.instances().values()]
-    assert [each["valid"] for each in outputs] == [False] * 6
-    assert {each.get("disabled") for each in outputs} <= {True, None}
-    assert_settled(stack, instances_api)
-
-
 def test_the_token_survives_answers_without_one(stack: Harness, instances_api: Emulator) -> None:
     """Refresh and update carry forward a token that an answer omits."""
     stack.program(BOX)
@@ -111,26 +92,3 @@ def test_the_token_survives_answers_without_one(stack: Harness, instances_api: E
     after = stack.up().outputs["token"]
     assert (after.value, after.secret) == (token, True)
     assert_settled(stack, instances_api)
-
-
-NOT_GONE = {
-    "401": (Fault.status(401), "check instances:userSecret"),
-    "500": (Fault.status(500), "run again later"),
-    "garbage": (Fault.garbage(), "check that instances:baseUrl names the API"),
-}
-
-
-@pytest.mark.parametrize("failure", NOT_GONE)
-def test_a_failing_refresh_drops_nothing(stack: Harness, instances_api: Emulator, failure: str) -> None:
-    """Only 404 and 410 mean gone: any other failure is an error, and the state stays."""
-    fault, advice = NOT_GONE[failure]
-    stack.program(BOX)
-    stack.up()
-    before = stack.instances()["box"]
-    instances_api.fail("GET", "/instances/{id}", fault)
-
-    with pytest.raises(auto.CommandError, match=advice):
-        stack.refresh()
-
-    after = stack.instances()["box"]
-    assert all(after[key] == before[key] for key in ("id", "inputs", "outputs"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 
 import pulumi.automation as auto
 import pytest
@@ -15,10 +16,8 @@ from tests.support.harness import Harness
 ADOPT = """
     box = Instance("box", your_mom="dropbox", name="mine", tags=["a", "b"], adopt_id="{id}")
     pulumi.export("id", box.id)
+    pulumi.export("token", box.token)
 """
-
-
-MANAGED = "adopt_id names instance {id}, which (acceptance/dev/box|another resource of this stack already) manages"
 
 
 @pytest.fixture
@@ -26,7 +25,14 @@ def existing(instances_api: Emulator) -> int:
     return instances_api.add(your_mom="dropbox", name="mine", tags=["b", "a"])
 
 
-# adopting
+# adopting: the rules are in tests/unit/test_creation.py
+
+
+def refused(stack: Harness, operation: Callable[[], object], program: str, said: str) -> None:
+    """An operation on this program fails and says this, as the front end says it."""
+    stack.program(program)
+    with pytest.raises(auto.CommandError, match=stack.say(said)):
+        operation()
 
 
 def test_what_is_as_declared_gets_a_mark_alone(stack: Harness, instances_api: Emulator, existing: int) -> None:
@@ -42,104 +48,65 @@ def test_what_is_as_declared_gets_a_mark_alone(stack: Harness, instances_api: Em
     assert_ends_empty(stack, instances_api)
 
 
-def test_a_preview_says_what_an_adoption_changes(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """It shows a create. A value that is an output, and so may be secret, is not shown."""
-    program = ADOPT.format(id=existing).replace('"mine"', '"日本"')
-    stack.program(program.replace('["a", "b"]', '[pulumi.Output.secret("s3cret-tag")]'))
+def test_an_existing_instance_is_adopted(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """The preview says what that changes, without what may be secret. Afterwards `adopt_id` may go, and has no effect.
+
+    What cannot be adopted is refused in the preview: nothing is written, and nothing is created instead.
+    """
+    token = instances_api.instance(existing)["token"]
+    adopt = ADOPT.format(id=existing)
+    changed = adopt.replace('"mine"', '"日本"').replace('["a", "b"]', '["new"]')
+    stack.program(changed.replace('["new"]', '[pulumi.Output.secret("s3cret-tag")]'))
     line = f"instance {existing} exists and is adopted: that changes its name from 'mine' to '日本' and its tags from "
     assert line + "['a', 'b'] to [secret]" in stack.preview().stdout
     assert "s3cret-tag" not in stack.said[-1]
-    assert calls(instances_api) == []
+    other = rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'
+    refused(stack, stack.up, adopt.replace('your_mom="dropbox"', 'your_mom="box"'), other)
+    secret = adopt.replace('"dropbox"', 'pulumi.Output.secret("s3cret-mom")')
+    refused(stack, stack.up, secret, r'has your_mom="\[secret\]"')
+    assert "s3cret-mom" not in stack.said[-1]
+    missing = "adopt_id names instance 99, which does not exist; correct adopt_id"
+    refused(stack, stack.up, ADOPT.format(id=99), missing)
+    assert (calls(instances_api), stack.instances()) == ([], {})
+
+    stack.program(changed)
+    up = stack.up()
+    assert up.summary.resource_changes == {"same": 1, "create": 1}, "what was refused has made the stack"
+    assert (up.outputs["id"].value, up.outputs["token"].value) == (str(existing), token)
+    [made] = instances_api.instances()
+    assert (made["name"], made["tags"]) == ("日本", ["new"])
+    assert set(stack.preview().change_summary) == {"same"}
+    replaced = "cannot change while adopt_id names the instance"
+    refused(stack, stack.preview, changed.replace('your_mom="dropbox"', 'your_mom="box"'), replaced)
+    stack.program(changed.replace(f', adopt_id="{existing}"', ""))
+    assert stack.up().summary.resource_changes == {"same": 2}
+    assert calls(instances_api) == [f"PUT /instances/{existing}"]
+    assert_settled(stack, instances_api)
+    assert_ends_empty(stack, instances_api)
 
 
-def test_one_of_another_connector_is_refused(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """The message names both; nothing is written, and nothing is in the state."""
-    stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
+def test_an_instance_is_not_adopted_twice(stack: Harness, instances_api: Emulator, existing: int) -> None:
+    """In one run it stays with the first of two; in a later one another resource is refused, in any order.
 
-    with pytest.raises(
-        auto.CommandError,
-        match=stack.say(rf'adopt_id names instance {existing}, which is of "dropbox", .* your_mom="box"'),
-    ):
-        stack.up()
-    stack.program(ADOPT.format(id=existing).replace('"dropbox"', 'pulumi.Output.secret("s3cret-mom")'))
-    with pytest.raises(auto.CommandError, match=stack.say(r'has your_mom="\[secret\]"')) as failure:
-        stack.up()
-    assert "s3cret-mom" not in str(failure.value)
-
-    assert calls(instances_api) == []
-    assert stack.instances() == {}
-
-
-def test_of_two_that_adopt_one_instance_the_second_fails(
-    stack: Harness, instances_api: Emulator, existing: int
-) -> None:
-    """Both are in one run, and the instance stays with the first."""
-    stack.program(
-        ADOPT.format(id=existing)
-        + f'    Instance("other", your_mom="dropbox", adopt_id="{existing}", '
-        + "opts=pulumi.ResourceOptions(depends_on=[box]))\n"
-    )
-
-    said = stack.say(f"adopt_id names instance {existing}, (as it does for|which) another resource")
-    with pytest.raises(auto.CommandError, match=said):
-        stack.up()
-
+    Without the second resource everything is as it was.
+    """
+    adopt = ADOPT.format(id=existing)
+    other = f'    other = Instance("other", your_mom="dropbox", name="mine", adopt_id="{existing}"'
+    after = adopt + other + ", opts=pulumi.ResourceOptions(depends_on=[box]))\n"
+    refused(stack, stack.up, after, f"adopt_id names instance {existing}, (as it does for|which) another resource")
     assert list(stack.instances()) == ["box"]
     assert instances_api.instance(existing)["managed_by"] == "acceptance/dev/box"
 
+    managed = f"adopt_id names instance {existing}, which (acceptance/dev/box|another resource of this stack already) "
+    first = ", opts=pulumi.ResourceOptions(depends_on=[other]))\n    pulumi.export"
+    before = f"\n{other})" + adopt.replace(")\n    pulumi.export", first, 1)
+    for operation, program in ((stack.preview, adopt + other + ")\n"), (stack.up, after), (stack.up, before)):
+        refused(stack, operation, program, managed + "manages")
+        assert list(stack.instances()) == ["box"]
 
-def test_what_an_earlier_run_adopted_is_not_adopted_again(
-    stack: Harness, instances_api: Emulator, existing: int
-) -> None:
-    """In a later run, the preview refuses another resource in any order, and so does `up` after the first."""
-    refusal = stack.say(MANAGED.format(id=existing))
-    stack.program(ADOPT.format(id=existing))
-    stack.up()
-
-    other = f'    Instance("other", your_mom="dropbox", adopt_id="{existing}"'
-    stack.program(ADOPT.format(id=existing) + other + ")\n")
-    with pytest.raises(auto.CommandError, match=refusal):
-        stack.preview()
-
-    stack.program(ADOPT.format(id=existing) + other + ", opts=pulumi.ResourceOptions(depends_on=[box]))\n")
-    with pytest.raises(auto.CommandError, match=refusal):
-        stack.up()
-
-    assert list(stack.instances()) == ["box"]
-    assert len(calls(instances_api)) == 1
-
-
-def test_what_the_state_holds_is_refused_when_the_adoption_came_first(
-    stack: Harness, instances_api: Emulator, existing: int
-) -> None:
-    """An `up` without a preview fails, and without the second resource everything is as it was."""
-    stack.program(ADOPT.format(id=existing))
-    stack.up()
-    other = f'    other = Instance("other", your_mom="dropbox", name="mine", adopt_id="{existing}")'
-    after_it = ", opts=pulumi.ResourceOptions(depends_on=[other]))\n    pulumi.export"
-    box = ADOPT.format(id=existing).replace(")\n    pulumi.export", after_it)
-    stack.program(f"\n{other}{box}")
-    with pytest.raises(
-        auto.CommandError,
-        match=stack.say(MANAGED.format(id=existing)),
-    ):
-        stack.up()
-
-    stack.program(ADOPT.format(id=existing))
+    stack.program(adopt)
     stack.up()
     assert list(stack.instances()) == ["box"]
-    assert len(calls(instances_api)) == 1
-
-
-def test_what_adopt_id_names_is_not_replaced(stack: Harness, instances_api: Emulator, existing: int) -> None:
-    """The preview already says so: the new instance would be the old one, which is then deleted."""
-    stack.program(ADOPT.format(id=existing))
-    stack.up()
-    stack.program(ADOPT.format(id=existing).replace('your_mom="dropbox"', 'your_mom="box"'))
-
-    with pytest.raises(auto.CommandError, match=stack.say("cannot change while adopt_id names the instance")):
-        stack.preview()
-
     assert len(calls(instances_api)) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -20,10 +19,7 @@ def test_what_is_read_from_files_is_what_the_cli_prints(stack: CliHarness) -> No
     """The exported state, and the summary of the last operation."""
 
     def asked(*command: str) -> Any:
-        env = {**os.environ, **stack.env}
-        command = ("pulumi", "stack", *command, "--stack", "dev")
-        done = subprocess.run(command, cwd=stack.directory, env=env, text=True, capture_output=True, check=True)
-        return json.loads(done.stdout)
+        return json.loads(stack.command("pulumi", "stack", *command, "--stack", "dev").stdout)
 
     stack.program("""
         box = Instance("box", your_mom="dropbox", tags=["<ä>"], configuration={"a.secret": "s\\u2028"})

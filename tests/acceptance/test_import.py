@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import pulumi.automation as auto
 import pytest
 
-from pulumi_instances import cli
 from pulumi_instances.testing.emulator import Emulator
 from tests.docs.markdown import blocks
 from tests.support.harness import CliHarness, Harness
@@ -37,12 +33,9 @@ def fill(api: Emulator, count: int) -> None:
         api.add(your_mom=CONNECTORS[number % 3], name=names[number % 4].format(number), tags=tags)
 
 
-def run(
-    stack: Harness, *arguments: object, env: Mapping[str, str] | None = None, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
+def run(stack: Harness, *arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A command of ours in the project's directory, with the environment of the stack."""
-    command = [*COMMAND, *map(str, arguments)]
-    return _execute(command, stack.directory, {**stack.env, **(env or {})}, stdin)
+    return stack.command(*COMMAND, *arguments, env=env)
 
 
 def assert_holds_all(stack: Harness, api: Emulator) -> None:
@@ -107,14 +100,14 @@ def test_the_documents_lead_from_three_hundred_instances_to_an_empty_preview(
 
 
 def _shell(line: str, directory: Path, env: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return _execute(["bash", "-c", line], directory, env, stdin)
-
-
-def _execute(
-    command: list[str], directory: Path, env: Mapping[str, str], stdin: str
-) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=directory, env={**os.environ, **env}, input=stdin, capture_output=True, text=True, check=False
+        ["bash", "-c", line],
+        cwd=directory,
+        env={**os.environ, **env},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -128,57 +121,12 @@ def test_the_written_file_is_what_pulumi_import_takes(stack: Harness, instances_
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     command = done.stdout.splitlines()[-1].partition(" && ")[0]
 
-    subprocess.run(
-        [*command.split(), "--yes", "--non-interactive"],
-        cwd=stack.directory,
-        env={**os.environ, **stack.env},
-        capture_output=True,
-        check=True,
-    )
+    assert stack.command(*command.split(), "--yes", "--non-interactive").returncode == 0
 
     file.unlink()  # as the message says, too: the tokens are in it
 
     assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
     assert_holds_all(stack, instances_api)
-
-
-@pytest.mark.parametrize("engine", ["local"], indirect=True)
-def test_the_program_and_the_state_agree_on_the_local_engine(
-    stack: Harness, instances_api: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The local engine accepts no import files, so the test makes the state from one."""
-    fill(instances_api, 9)
-    for name, value in instances_api.env.items():
-        monkeypatch.setenv(name, value)
-    out = stack.directory / "resources.json"
-    program = stack.directory / "__main__.py"
-    program.unlink()
-    monkeypatch.setattr(sys, "argv", ["", "import-file", "--out", str(out), "--program", str(program)])
-    with pytest.raises(SystemExit, match="0"):
-        cli.main()
-    declared = program.read_text()
-    stack.program(f'Instance.get("any", "{instances_api.instances()[0]["id"]}")')
-    stack.up()
-    stack.import_(_with_imports(stack, json.loads(out.read_text())["resources"]))
-    out.unlink()
-    program.write_text(declared)
-
-    assert set(stack.refresh().summary.resource_changes or {}) == {"same"}
-    assert_holds_all(stack, instances_api)
-
-
-def _with_imports(stack: Harness, specs: list[dict[str, Any]]) -> auto.Deployment:
-    """The state of a stack with what `pulumi import` makes of these, in place of the one instance in it."""
-    exported = stack.export()
-    assert exported.deployment
-    *others, sample = exported.deployment["resources"]
-    prefix = sample["urn"].rpartition("::")[0]
-    shared = {key: sample[key] for key in ("type", "provider", "parent")} | {"custom": True}
-    made = [
-        {**shared, **{key: spec[key] for key in ("id", "inputs", "outputs")}, "urn": f"{prefix}::{spec['name']}"}
-        for spec in specs
-    ]
-    return auto.Deployment(exported.version, {**exported.deployment, "resources": [*others, *made]})
 
 
 @on_the_cli
@@ -188,21 +136,6 @@ def test_json_is_all_of_stdout(stack: Harness, instances_api: Emulator) -> None:
     done = run(stack, "import", "--stack", "dev", "--program", "more.py", "--json", "--yes")
     assert json.loads(done.stdout)["instances"] == 2
     assert "2 imported" in done.stderr
-
-
-@on_the_cli
-def test_an_import_that_fails_leaves_nothing(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
-    """There is no file with tokens, no program and no change of the state."""
-    fill(instances_api, 2)
-    env = {"TMPDIR": str(tmp_path), "PULUMI_PYTHON_CMD": "/nowhere/python3"}
-
-    done = run(stack, "import", "--stack", "dev", "--program", "more.py", "--yes", env=env)
-
-    assert done.returncode == 1
-    assert "Error: pulumi import failed, and nothing was imported" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-    assert not (stack.directory / "more.py").exists()
-    assert stack.instances() == {}
 
 
 HALFWAY = """\
@@ -215,16 +148,6 @@ if words[0] == "import":
     json.dump(document, open(file, "w"))
     subprocess.run(["{pulumi}", *words], check=True)
     sys.exit(1)
-os.execv("{pulumi}", ["{pulumi}", *words])
-"""
-
-STUCK = """\
-import os, signal, sys
-words = sys.argv[1:]
-if words[0] == "import":
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(1))
-    print("importing", flush=True)
-    signal.pause()
 os.execv("{pulumi}", ["{pulumi}", *words])
 """
 
@@ -260,32 +183,6 @@ def test_an_import_that_stops_halfway_is_declared_as_far_as_it_went(
     with (stack.directory / "__main__.py").open("a") as program:
         program.write("import rest  # noqa\n")
     assert_holds_all(stack, instances_api)
-
-
-@on_the_cli
-@pytest.mark.parametrize(
-    "number", [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
-)
-def test_an_import_that_is_stopped_leaves_no_tokens(
-    stack: Harness, instances_api: Emulator, tmp_path: Path, number: int
-) -> None:
-    """The command asks the CLI to stop, and waits for it."""
-    fill(instances_api, 2)
-    env = in_front_of_pulumi(stack, tmp_path, STUCK)
-    with subprocess.Popen(
-        [*COMMAND, "import", "--stack", "dev", "--program", "more.py", "--yes"],
-        cwd=stack.directory,
-        env={**os.environ, **stack.env, **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "importing\n"
-        process.send_signal(number)
-        process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @on_the_cli

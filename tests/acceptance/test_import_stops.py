@@ -139,23 +139,10 @@ class Import:
 
     def assert_completes(self) -> None:
         """The command, run again, and then a preview of all is empty. The API was only read."""
-        subprocess.run(
-            ["pulumi", "cancel", "--yes", "--stack", "dev"],
-            cwd=self.stack.directory,
-            env={**os.environ, **self.stack.env},
-            check=False,
-            capture_output=True,
-        )
+        self.stack.command("pulumi", "cancel", "--yes", "--stack", "dev")
         if len(self.stack.instances()) < 9:
             program = "rest.py" if len(self.stack.instances()) > 3 else "more.py"
-            done = subprocess.run(
-                [*COMMAND, "import", "--stack", "dev", "--program", program, "--yes"],
-                cwd=self.stack.directory,
-                env={**os.environ, **self.stack.env},
-                text=True,
-                capture_output=True,
-                check=False,
-            )
+            done = self.stack.command(*COMMAND, "import", "--stack", "dev", "--program", program, "--yes")
             assert done.returncode == 0, done.stderr
         assert len(self.stack.instances()) == 9
         assert self.stack.preview().change_summary == {"same": 10}
@@ -215,11 +202,20 @@ def _terminate(process: subprocess.Popen[str]) -> None:
     process.terminate()
 
 
-@pytest.mark.parametrize("stop", [_interrupt, _terminate])
+def _hang_up(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGHUP)
+
+
+ignoring_hang_ups = pytest.mark.skipif(
+    signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="what runs the tests ignores it, and so does all below it"
+)
+
+
+@pytest.mark.parametrize("stop", [_interrupt, _terminate, pytest.param(_hang_up, marks=ignoring_hang_ups)])
 def test_an_import_that_is_stopped_agrees_with_its_program(
     importing: Import, stop: Callable[[subprocess.Popen[str]], None]
 ) -> None:
-    """On Ctrl-C or SIGTERM the CLI finishes and saves; the program declares what is in the state."""
+    """On Ctrl-C, SIGTERM or SIGHUP the CLI finishes and saves; the program declares what is in the state."""
     with importing.stalled() as process:
         stop(process)
         until(importing.has_heard)

@@ -45,6 +45,8 @@ def test_missing_settings_fail_in_the_preview(stack: Harness, instances_api: Emu
     assert 'run "pulumi config set --secret instances:userSecret", or set INSTANCES_USER_SECRET' in said
     assert "instances:organizationSecret is missing" in said
     assert "instances:baseUrl is missing" not in said
+    if stack.engine == "cli-native":
+        assert said.partition("Diagnostics:")[2].count("userSecret is missing") == 1, "once for each provider"
     assert "lifecycle.py" not in said, "no frame of ours, in whatever traceback the engine prints"
     assert instances_api.requests == []
 

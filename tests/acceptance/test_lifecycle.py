@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
@@ -16,18 +15,17 @@ BOX = """
 """
 
 
-def test_up_creates_what_the_program_declares(stack: Harness, instances_api: Emulator) -> None:
-    """One POST creates the instance; the outputs and the state contain what the API says about it."""
+def test_the_life_of_an_instance(stack: Harness, instances_api: Emulator) -> None:
+    """One POST creates it, one PUT makes all changes of an `up`, one DELETE ends it; in between a preview is empty."""
     stack.program(BOX)
-
     up = stack.up()
-
     assert up.summary.result == "succeeded"
     assert up.summary.resource_changes == {"create": 2}, "the stack itself counts as one"
     [made] = instances_api.instances()
     assert (made["your_mom"], made["name"], made["tags"]) == ("dropbox", "first", ["a", "b"])
-    assert up.outputs["id"].value == str(made["id"])
-    assert (up.outputs["token"].value, up.outputs["token"].secret) == (made["token"], True)
+    before = dict(up.outputs)
+    assert before["id"].value == str(made["id"])
+    assert (before["token"].value, before["token"].secret) == (made["token"], True)
     state = stack.instances()["box"]
     assert state["id"] == str(made["id"])
     assert {key: state["outputs"][key] for key in ("your_mom", "name", "tags", "valid", "disabled")} == {
@@ -37,103 +35,70 @@ def test_up_creates_what_the_program_declares(stack: Harness, instances_api: Emu
         "valid": True,
         "disabled": False,
     }
+    assert_settled(stack, instances_api)
+
+    stack.program(BOX.replace('["a", "b"]', '["b", "a", "b"]'))
+    assert stack.up().summary.resource_changes == {"same": 2}, "tags are a set"
     assert calls(instances_api) == ["POST /instances"]
-    assert_settled(stack, instances_api)
-    assert_ends_empty(stack, instances_api)
 
-
-@pytest.mark.dynamic_door("the program imports the package in this process, which has no SDK of the native package")
-def test_an_inline_program_works_like_a_project(stack: Harness, instances_api: Emulator) -> None:
-    """A Python function is as good as a `__main__.py`."""
-
-    def program() -> None:
-        from pulumi_instances import Instance
-
-        Instance("box", your_mom="dropbox", tags=["inline"])
-
-    stack.program(program)
-
-    assert stack.up().summary.resource_changes == {"create": 2}
-    [made] = instances_api.instances()
-    assert (made["name"], made["tags"]) == ("box", ["inline"])
-    assert_settled(stack, instances_api)
-    assert_ends_empty(stack, instances_api)
-
-
-def test_name_and_tags_change_in_place(stack: Harness, instances_api: Emulator) -> None:
-    """One PUT sends the whole name and tags; id and token stay. A changed tag is one line."""
-    stack.program(BOX)
-    before = dict(stack.up().outputs)
-    stack.program(BOX.replace("first", "second").replace('"a"', '"c"'))
-
+    stack.program(BOX.replace("first", "second").replace('"b"', '"c"'))
     up = stack.up(diff=True)
-
     if stack.engine != "local":  # which shows no lists
-        assert '~ [0]: "a" => "c"' in up.stdout
-        assert "[1]" not in up.stdout
+        assert '~ [1]: "b" => "c"' in up.stdout
+        assert "[0]" not in up.stdout
     assert up.summary.resource_changes == {"same": 1, "update": 1}
-    assert up.outputs["id"].value == before["id"].value
-    assert up.outputs["token"].value == before["token"].value
+    assert [up.outputs[key].value for key in ("id", "token")] == [before[key].value for key in ("id", "token")]
     [made] = instances_api.instances()
-    assert (made["name"], sorted(made["tags"])) == ("second", ["b", "c"])
-    assert calls(instances_api) == ["POST /instances", f"PUT /instances/{made['id']}"]
-    assert without_mark(instances_api.writes[-1].body) == {"name": "second", "tags": ["c", "b"]}
-    box = stack.instances()["box"]
-    assert box["inputs"]["name"] == "second"
-    assert box["inputs"]["tags"] == box["outputs"]["tags"] == ["c", "b"]
+    assert (made["name"], made["tags"]) == ("second", ["a", "c"])
+    assert without_mark(instances_api.writes[-1].body) == {"name": "second", "tags": ["a", "c"]}
+    assert stack.instances()["box"]["inputs"]["name"] == "second"
     assert_settled(stack, instances_api)
-    assert_ends_empty(stack, instances_api)
 
-
-def test_dropped_tags_are_removed(stack: Harness, instances_api: Emulator) -> None:
-    """A PUT removes the tags that the program no longer declares."""
-    stack.program(BOX)
-    stack.up()
-    stack.program(BOX.replace(', tags=["a", "b"]', ""))
-
+    stack.program(BOX.replace("first", "second").replace(', tags=["a", "b"]', ""))
     assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
-
     assert instances_api.instances()[0]["tags"] == []
     assert stack.instances()["box"]["outputs"]["tags"] == []
     assert_settled(stack, instances_api)
 
-
-def test_order_and_repeats_of_tags_are_no_change(stack: Harness, instances_api: Emulator) -> None:
-    """Tags are a set."""
-    stack.program(BOX)
-    stack.up()
-    stack.program(BOX.replace('["a", "b"]', '["b", "a", "b"]'))
-
-    assert stack.up().summary.resource_changes == {"same": 2}
-    assert calls(instances_api) == ["POST /instances"]
-    assert_settled(stack, instances_api)
+    assert stack.destroy().summary.resource_changes == {"delete": 2}
+    assert instances_api.instances() == []
+    assert stack.resources() == []
+    assert not stack.destroy().summary.resource_changes, "it can be repeated"
+    path = f"/instances/{made['id']}"
+    assert calls(instances_api) == ["POST /instances", f"PUT {path}", f"PUT {path}", f"DELETE {path}"]
 
 
-REPLACING = {
-    "connector": BOX.replace("dropbox", "box"),
-    "configuration": BOX.replace('name="first"', 'name="first", configuration={"oauth.callback.url": "https://two"}'),
-    "provider data": BOX.replace('name="first"', 'name="first", provider_data={"code": "two"}'),
-}
+REPLACED = """
+    box = Instance(
+        "box", your_mom="dropbox", configuration={"oauth.callback.url": "https://one"}, provider_data={"user": "one"}
+    )
+    pulumi.export("id", box.id)
+    pulumi.export("token", box.token)
+"""
 
 
 @pytest.mark.document_dialect
-@pytest.mark.parametrize("change", REPLACING)
-def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: Emulator, change: str) -> None:
+def test_create_only_inputs_replace_the_instance(stack: Harness, instances_api: Emulator) -> None:
     """The new instance is there before the old one is deleted."""
-    after = REPLACING[change]
-    stack.program(after.replace("two", "one") if "two" in after else BOX)
+    text = REPLACED
+    stack.program(text)
     before = dict(stack.up().outputs)
-    stack.program(after)
+    for old, new in (("https://one", "https://two"), ("dropbox", "box"), ('"user": "one"', '"code": "two"')):
+        text = text.replace(old, new)
+        stack.program(text)
+        sent = len(instances_api.writes)
 
-    up = stack.up()
+        up = stack.up()
 
-    assert up.summary.resource_changes == {"replace": 1, "same": 1}
-    [made] = instances_api.instances()
-    assert up.outputs["id"].value == str(made["id"]) != before["id"].value
-    assert up.outputs["token"].value == made["token"] != before["token"].value
-    assert calls(instances_api)[1:] == ["POST /instances", f"DELETE /instances/{before['id'].value}"]
-    assert list(stack.instances()) == ["box"]
-    assert_settled(stack, instances_api)
+        assert up.summary.resource_changes == {"replace": 1, "same": 1}
+        [made] = instances_api.instances()
+        after = dict(up.outputs)
+        assert after["id"].value == str(made["id"]) != before["id"].value
+        assert after["token"].value == made["token"] != before["token"].value
+        assert calls(instances_api)[sent:] == ["POST /instances", f"DELETE /instances/{before['id'].value}"]
+        assert list(stack.instances()) == ["box"]
+        assert_settled(stack, instances_api)
+        before = after
     assert_ends_empty(stack, instances_api)
 
 
@@ -169,33 +134,6 @@ def test_configuration_that_appears_or_goes_replaces_nothing(stack: Harness, ins
     assert calls(instances_api) == ["POST /instances"]
 
 
-def test_what_the_program_drops_is_deleted(stack: Harness, instances_api: Emulator) -> None:
-    """An instance that is no longer declared is deleted, and the others stay as they are."""
-    stack.program(BOX + '    Instance("other", your_mom="sfdc")')
-    stack.up()
-    [box, other] = sorted(instances_api.instances(), key=lambda instance: instance["name"])
-    stack.program(BOX)
-
-    assert stack.up().summary.resource_changes == {"delete": 1, "same": 2}
-
-    assert instances_api.instances() == [box]
-    assert calls(instances_api)[2:] == [f"DELETE /instances/{other['id']}"]
-    assert_settled(stack, instances_api)
-
-
-def test_destroy_leaves_nothing_and_can_be_repeated(stack: Harness, instances_api: Emulator) -> None:
-    """A second destroy succeeds and sends nothing."""
-    stack.program(BOX)
-    made = stack.up().outputs["id"].value
-
-    assert stack.destroy().summary.resource_changes == {"delete": 2}
-    assert instances_api.instances() == []
-    assert stack.resources() == []
-
-    assert not stack.destroy().summary.resource_changes
-    assert calls(instances_api) == ["POST /instances", f"DELETE /instances/{made}"]
-
-
 @pytest.mark.document_dialect
 def test_destroy_takes_a_missing_instance_for_deleted(stack: Harness, instances_api: Emulator) -> None:
     """What was deleted behind our back needs no deletion."""
@@ -209,54 +147,32 @@ def test_destroy_takes_a_missing_instance_for_deleted(stack: Harness, instances_
 
 
 def test_a_preview_writes_nothing(stack: Harness, instances_api: Emulator) -> None:
-    """Whatever it finds to do, a preview sends no write and leaves the state alone."""
+    """Whatever it finds to do, a preview sends no write and leaves the state alone; the `up` does just that."""
     stack.program("""
         Instance("renamed", your_mom="dropbox")
         Instance("replaced", your_mom="dropbox")
         Instance("dropped", your_mom="dropbox")
+        Instance("kept", your_mom="sfdc")
     """)
     stack.up()
     writes, state = calls(instances_api), stack.resources()
+    [kept] = [made for made in instances_api.instances() if made["name"] == "kept"]
     stack.program("""
         Instance("renamed", your_mom="dropbox", name="new")
         Instance("replaced", your_mom="box")
         Instance("added", your_mom="dropbox")
+        Instance("kept", your_mom="sfdc")
     """)
+    changes = {"same": 2, "update": 1, "replace": 1, "delete": 1, "create": 1}
 
-    preview = stack.preview()
-
-    assert preview.change_summary == {"same": 1, "update": 1, "replace": 1, "delete": 1, "create": 1}
+    assert stack.preview().change_summary == changes
     assert calls(instances_api) == writes
     assert stack.resources() == state
 
-
-def test_an_existing_instance_is_adopted(stack: Harness, instances_api: Emulator) -> None:
-    """`adopt_id` adopts it and brings name and tags in line, and has no effect afterwards."""
-    existing = instances_api.add(your_mom="dropbox", name="by hand", tags=["old"])
-    token = instances_api.instance(existing)["token"]
-    stack.program(BOX.replace("tags=", f'adopt_id="{existing}", tags='))
-
-    up = stack.up()
-
-    assert up.summary.resource_changes == {"create": 2}
-    assert (up.outputs["id"].value, up.outputs["token"].value) == (str(existing), token)
-    assert calls(instances_api) == [f"PUT /instances/{existing}"]
-    [made] = instances_api.instances()
-    assert (made["name"], made["tags"]) == ("first", ["a", "b"])
-    assert set(stack.preview().change_summary) == {"same"}
-    stack.program(BOX)
-    assert stack.up().summary.resource_changes == {"same": 2}
+    assert stack.up().summary.resource_changes == changes
+    there = {made["name"]: made for made in instances_api.instances()}
+    assert there.keys() == {"new", "replaced", "added", "kept"}
+    assert (there["replaced"]["your_mom"], there["kept"]) == ("box", kept)
+    sent = sorted(call.split()[0] for call in calls(instances_api)[len(writes) :])
+    assert sent == ["DELETE", "DELETE", "POST", "POST", "PUT"]
     assert_settled(stack, instances_api)
-    assert_ends_empty(stack, instances_api)
-
-
-def test_adopting_what_does_not_exist_fails(stack: Harness, instances_api: Emulator) -> None:
-    """The error names the id and what to do, and nothing is created instead."""
-    stack.program(BOX.replace("tags=", 'adopt_id="99", tags='))
-
-    said = stack.say("adopt_id names instance 99, which does not exist; correct adopt_id")
-    with pytest.raises(auto.CommandError, match=said):
-        stack.up()
-
-    assert instances_api.writes == []
-    assert stack.instances() == {}

@@ -56,12 +56,12 @@ def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emula
     assert [instance["id"] for instance in instances_api.instances()] == [existing]
 
 
-@pytest.mark.parametrize("operation", ["preview", "up"])
-def test_a_missing_id_is_an_error(stack: Harness, operation: str) -> None:
+def test_a_missing_id_is_an_error(stack: Harness) -> None:
     """Previews report it too, with the id and what to do."""
     stack.program(LOOKUP.format(id=4999999))
 
-    with pytest.raises(auto.CommandError, match=r"read instance 4999999: 404.*; check the id"):
-        getattr(stack, operation)()
+    for operation in (stack.preview, stack.up):
+        with pytest.raises(auto.CommandError, match=r"read instance 4999999: 404.*; check the id"):
+            operation()
 
     assert stack.instances() == {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from pulumi_instances.testing.emulator import Emulator
+from tests.support.checks import assert_settled
 from tests.support.harness import CliHarness, Harness
 from tests.support.processes import COMMAND
 
@@ -31,10 +30,17 @@ def assert_moved(stack: Harness, api: Emulator) -> None:
 
 
 def test_an_alias_moves_an_instance(stack: Harness, instances_api: Emulator) -> None:
+    """By its URN or its name, without an operation. Later programs need the alias no more."""
     stack.program(BEFORE)
     stack.up()
-    stack.program(ALIASED)
-    stack.up()
+    urn = stack.instances()["crm"]["urn"]
+    stack.program(ALIASED.replace('"sales"', '"desk"').replace('pulumi.Alias(name="crm")', repr(urn)))
+    assert stack.up().summary.resource_changes == {"same": 2}
+    stack.program(AFTER.replace('"sales"', '"desk"'))
+    assert_settled(stack, instances_api)
+    stack.program(ALIASED.replace('name="crm")]', 'name="desk")]'))
+    assert stack.up().summary.resource_changes == {"same": 2}
+    assert list(stack.instances()) == ["sales"]
     assert_moved(stack, instances_api)
 
 
@@ -43,13 +49,13 @@ def test_a_renamed_resource_keeps_its_instance(stack: CliHarness, instances_api:
     """By `pulumi state rename`; drift and orphans find nothing to say."""
     stack.program(BEFORE)
     stack.up()
-    command = ["pulumi", "state", "rename", stack.instances()["crm"]["urn"], "sales", "--yes", "--stack", "dev"]
-    subprocess.run(command, cwd=stack.directory, env=stack.env, check=True, capture_output=True)
+    done = stack.command(
+        "pulumi", "state", "rename", stack.instances()["crm"]["urn"], "sales", "--yes", "--stack", "dev"
+    )
+    assert done.returncode == 0, done.stderr
     stack.program(AFTER)
     stack.up()
     for audit in ("drift", "orphans"):
-        done = subprocess.run(
-            [*COMMAND, audit, "--stack", "dev"], cwd=stack.directory, env=stack.env, check=False, capture_output=True
-        )
+        done = stack.command(*COMMAND, audit, "--stack", "dev")
         assert done.returncode == 0, done.stderr
     assert_moved(stack, instances_api)

@@ -77,26 +77,6 @@ def test_a_rename_where_a_protected_resource_takes_the_token(stack: Harness, ins
     assert len(instances_api.writes) == 2
 
 
-def test_a_protected_instance_is_not_deleted(stack: Harness, instances_api: Emulator) -> None:
-    """It survives destroy, its removal from the program and a replacement; without protection it can be deleted."""
-    stack.program(BOX.format(options="protect=True"))
-    stack.up()
-    before = instances_api.instances()
-
-    for attempt in ("", BOX.format(options="protect=True").replace("dropbox", "box")):
-        stack.program(attempt)
-        with pytest.raises(auto.CommandError, match="protect"):
-            stack.up()
-    with pytest.raises(auto.CommandError, match="protect"):
-        stack.destroy()
-
-    assert instances_api.instances() == before
-    assert stack.instances()["box"]["protect"] is True
-    stack.program(BOX.format(options=""))
-    assert stack.up().summary.resource_changes == {"same": 2}
-    assert_ends_empty(stack, instances_api)
-
-
 def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: Emulator) -> None:
     """`retain_on_delete` forgets it without a request, and `adopt_id` has it back."""
     stack.program(BOX.format(options="retain_on_delete=True"))
@@ -114,27 +94,6 @@ def test_a_retained_instance_outlives_the_stack(stack: Harness, instances_api: E
     stack.up()
     assert instances_api.instances() == before
     assert calls(instances_api) == ["POST /instances"]
-    assert_ends_empty(stack, instances_api)
-
-
-@pytest.mark.parametrize("alias", ['"{urn}"', 'pulumi.Alias(name="box")'], ids=["urn", "name"])
-def test_an_alias_renames_the_resource_without_an_operation(
-    stack: Harness, instances_api: Emulator, alias: str
-) -> None:
-    """The instance stays, and later programs no longer need the alias."""
-    stack.program(BOX.format(options=""))
-    stack.up()
-    before = instances_api.instances()
-    urn = stack.instances()["box"]["urn"]
-    renamed = BOX.replace('"box"', '"chest"')
-    stack.program(renamed.format(options=f"aliases=[{alias.format(urn=urn)}]"))
-
-    assert stack.up().summary.resource_changes == {"same": 2}
-
-    assert list(stack.instances()) == ["chest"]
-    stack.program(renamed.format(options=""))
-    assert_settled(stack, instances_api)
-    assert instances_api.instances() == before
     assert_ends_empty(stack, instances_api)
 
 
@@ -164,18 +123,6 @@ def test_dependencies_and_parents_order_the_operations(stack: Harness, instances
     assert_ends_empty(stack, instances_api)
     deleted = [request.path for request in instances_api.writes if request.method == "DELETE"]
     assert deleted == [f"/instances/{ids[name]}" for name in reversed(order)]
-
-
-def test_two_resources_with_one_name_are_an_error(stack: Harness, instances_api: Emulator) -> None:
-    """Neither is created if the engine learns of both before it begins; it may have begun with one."""
-    stack.program(BOX.format(options="") + "\n" + BOX.format(options=""))
-    urn = f"urn:pulumi:dev::acceptance::{stack.instance_type}::box"
-
-    with pytest.raises(auto.CommandError, match=f"Duplicate resource URN '{urn}'; try giving it a unique name"):
-        stack.up()
-
-    assert len(instances_api.instances()) <= 1
-    assert len(stack.instances()) == len(instances_api.instances())
 
 
 def test_what_ignore_changes_keeps_can_be_read(stack: Harness, instances_api: Emulator) -> None:

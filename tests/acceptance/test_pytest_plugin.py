@@ -86,35 +86,6 @@ def test_two_stacks(stack, instances_api):
     assert "3 passed" in run.stdout, run.stdout + run.stderr
 
 
-def test_a_fixture_chooses_the_dialect(tmp_path: Path) -> None:
-    """With parameters, the same tests run on both."""
-    (tmp_path / "conftest.py").write_text(
-        """
-import pytest
-
-@pytest.fixture(scope="session", params=["default", "elements"])
-def instances_dialect(request):
-    return request.param
-"""
-    )
-    (tmp_path / "test_it.py").write_text(
-        """
-def program():
-    from pulumi_instances import Instance
-    Instance("x", your_mom="sfdc")
-
-def test_it(stack, instances_api, instances_dialect):
-    assert stack(program).up().summary.resource_changes == {"create": 2}
-    (request,) = instances_api.writes
-    assert ("element" in request.body) == (instances_dialect == "elements")
-"""
-    )
-
-    run = _pytest(tmp_path)
-
-    assert "2 passed" in run.stdout, run.stdout + run.stderr
-
-
 ELSEWHERE = """
 import pytest
 from pulumi.automation import CommandError, ConfigValue

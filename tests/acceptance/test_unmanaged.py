@@ -1,4 +1,4 @@
-"""A name or tags that the program does not give are left to the server."""
+"""A name or tags that the program does not give are the server's. All transitions are in tests/unit/test_model.py."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def by_hand(instances_api: Emulator) -> int:
 def test_an_adopted_instance_keeps_name_and_tags_that_are_not_given(
     stack: Harness, instances_api: Emulator, by_hand: int
 ) -> None:
-    """One request gives it a mark, drift causes no diff, the outputs show it, and adopt_id can be removed."""
+    """One request gives it a mark, drift causes no diff, and the outputs show it. adopt_id may go, and the name change.
+
+    The name on the server stays then, although the default name is another one by now.
+    """
     stack.program(box(adopt_id=str(by_hand)))
     stack.up()
     outputs = stack.instances()["box"]["outputs"]
@@ -47,41 +50,22 @@ def test_an_adopted_instance_keeps_name_and_tags_that_are_not_given(
     stack.program(box())
     assert set(stack.preview().change_summary) <= {"same", "update"}
     stack.up()
+    stack.program('Instance("crate", your_mom="dropbox", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias("box")]))')
+    stack.up()
+    assert list(stack.instances()) == ["crate"]
     assert_settled(stack, instances_api)
     assert held(instances_api, by_hand) == ("renamed", ["z"])
     assert calls(instances_api) == [f"PUT /instances/{by_hand}"]
     assert_ends_empty(stack, instances_api)
 
 
-def test_what_is_given_at_adoption_is_sent_alone(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
-    """The program gives tags without a name, then also a name, then neither. The mark goes with tags."""
-    stack.program(box(adopt_id=str(by_hand), tags=["mine"]))
-    stack.up()
-    assert held(instances_api, by_hand) == ("by hand", ["mine"])
-    assert without_mark(instances_api.writes[-1].body) == {"tags": ["mine"]}
-
-    stack.program(box(adopt_id=str(by_hand), tags=["mine"], name="named"))
-    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
-    assert_settled(stack, instances_api)
-
-    stack.program(box(adopt_id=str(by_hand)))
-    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
-    assert held(instances_api, by_hand) == ("named", [])
-    assert_settled(stack, instances_api)
-    assert len(calls(instances_api)) == 3
-
-
-@pytest.mark.parametrize("refreshed", [False, True])
-def test_tags_that_were_given_and_are_dropped_are_cleared(
-    stack: Harness, instances_api: Emulator, refreshed: bool
-) -> None:
-    """They are cleared also after a refresh in between, and after drift. From then on the server manages them."""
+def test_tags_that_were_given_and_are_dropped_are_cleared(stack: Harness, instances_api: Emulator) -> None:
+    """They are cleared after drift and a refresh, too. From then on the server manages them."""
     stack.program(box(tags=["a"]))
     stack.up()
     [made] = instances_api.instances()
-    if refreshed:
-        instances_api.change(made["id"], tags=["a", "drift"])
-        stack.refresh()
+    instances_api.change(made["id"], tags=["a", "drift"])
+    stack.refresh()
     stack.program(box())
 
     assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
@@ -120,71 +104,30 @@ def test_tags_that_were_never_given_are_left_alone_by_an_update(stack: Harness, 
     assert_ends_empty(stack, instances_api)
 
 
-def test_tags_that_the_server_had_already_are_managed_once_given(stack: Harness, instances_api: Emulator) -> None:
-    """They are recorded without a request; dropping them then clears them."""
-    stack.program(box())
-    stack.up()
-    [made] = instances_api.instances()
-    instances_api.change(made["id"], tags=["a"])
-    stack.refresh()
+def test_ignored_changes_are_no_change(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
+    """It is so for what is given, changed and dropped, and for what was never given: that stays the server's."""
+    other = instances_api.add(your_mom="dropbox", name="by another", tags=["z"])
 
-    stack.program(box(tags=["a"]))
-    assert stack.up().summary.resource_changes == {"same": 1, "update": 1}
-    assert len(calls(instances_api)) == 1
-    assert_settled(stack, instances_api)
+    def program(given: str, left: str = "") -> str:
+        return f"""
+        ignoring = pulumi.ResourceOptions(ignore_changes=["tags", "name"])
+        Instance("made", your_mom="dropbox", {given}opts=ignoring)
+        Instance("adopted", your_mom="dropbox", adopt_id="{by_hand}", {given}opts=ignoring)
+        Instance("left", your_mom="dropbox", adopt_id="{other}", {left}opts=ignoring)
+        """
 
-    stack.program(box())
-    stack.up()
-    assert held(instances_api, made["id"]) == ("box", [])
-    assert_settled(stack, instances_api)
-
-
-@pytest.mark.parametrize("ignored", ["tags", "name"])
-@pytest.mark.parametrize("adopted", [False, True])
-def test_ignored_changes_are_no_change(
-    stack: Harness, instances_api: Emulator, by_hand: int, ignored: str, adopted: bool
-) -> None:
-    """This is true of tags that are given, changed and dropped, and of tags that are never given."""
-    more: dict[str, Any] = {"opts": f'ignore_changes=["{ignored}"]', **({"adopt_id": str(by_hand)} if adopted else {})}
-    given: dict[str, Any] = {"tags": ["a"]} if ignored == "tags" else {"name": "named"}
-    changed: dict[str, Any] = {"tags": ["b"]} if ignored == "tags" else {"name": "other"}
-    stack.program(box(**given, **more))
+    stack.program(program('name="named", tags=["a"], '))
     stack.up()
     written = calls(instances_api)
-    for arguments in (changed, {}):
-        stack.program(box(**arguments, **more))
+    assert held(instances_api, by_hand) == ("named", ["a"])
+    for text in (program('name="other", tags=["b"], ', 'name="n", tags=["t"], '), program("")):
+        stack.program(text)
         assert set(stack.preview().change_summary) == {"same"}
         stack.up()
     assert_settled(stack, instances_api)
     assert calls(instances_api) == written
-
-
-def test_what_is_ignored_and_was_never_given_stays_the_servers(
-    stack: Harness, instances_api: Emulator, by_hand: int
-) -> None:
-    """A program that begins to give it has no effect."""
-    more = {"opts": 'ignore_changes=["tags", "name"]', "adopt_id": str(by_hand)}
-    stack.program(box(**more))
-    stack.up()
-    assert_settled(stack, instances_api)
-    stack.program(box(name="n", tags=["t"], **more))
-    assert set(stack.preview().change_summary) == {"same"}
-    stack.up()
-    assert_settled(stack, instances_api)
-    assert held(instances_api, by_hand) == ("by hand", ["x", "y"])
-    assert len(calls(instances_api)) == 1
-
-
-def test_a_renamed_resource_keeps_what_is_not_managed(stack: Harness, instances_api: Emulator, by_hand: int) -> None:
-    """With an alias the name on the server stays, although the default name is now another one."""
-    stack.program(box(adopt_id=str(by_hand)))
-    stack.up()
-    stack.program('Instance("crate", your_mom="dropbox", opts=pulumi.ResourceOptions(aliases=[pulumi.Alias("box")]))')
-    stack.up()
-    assert list(stack.instances()) == ["crate"]
-    assert held(instances_api, by_hand) == ("by hand", ["x", "y"])
-    assert_settled(stack, instances_api)
-    assert len(calls(instances_api)) == 1
+    assert held(instances_api, by_hand) == ("named", ["a"])
+    assert held(instances_api, other) == ("by another", ["z"])
 
 
 @pytest.mark.document_dialect

@@ -16,7 +16,7 @@ import dill  # type: ignore[import-untyped]
 import pytest
 
 import pulumi_instances
-from pulumi_instances import Instance
+from pulumi_instances import Instance, testing
 from pulumi_instances.core import config, identity, model, state_format
 from pulumi_instances.core.marks import Place, line_of, new_mark
 from pulumi_instances.lifecycle import InstanceProvider
@@ -183,7 +183,9 @@ def test_the_exported_names() -> None:
         "get_instances",
         "get_instances_output",
     ]
-    assert all(getattr(pulumi_instances, name).__name__ == name for name in pulumi_instances.__all__)
+    assert testing.__all__ == ["Account", "Emulator", "Fault", "Request", "StackDouble", "UnsupportedFeatureError"]
+    for package in (pulumi_instances, testing):
+        assert [getattr(package, name).__name__ for name in package.__all__] == package.__all__
 
 
 def test_the_version_and_the_command_are_in_the_package() -> None:

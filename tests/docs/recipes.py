@@ -174,7 +174,10 @@ SETTING = {
         "language",
     ),
     4: Step(
-        (Edit("tests/unit/test_config.py", '    ("language", "en", "en"),\n', '    ("dialect", "default"'),),
+        (
+            Edit("tests/unit/test_config.py", '    "language": [("en", "en")],\n', '    "dialect": [(name'),
+            Edit("tests/unit/test_config.py", '    "language": ["e\\nn"],\n', '    "dialect": ["klingon"]'),
+        ),
         "tests/unit/test_config.py::test_every_setting_is_in_the_table_above",
     ),
     5: Step(
@@ -252,7 +255,7 @@ ENDPOINT = {
                 f"{P}api/operations.py",
                 "    def ping(self, instance_id: str) -> float:\n"
                 '        """Return the milliseconds that the service of the connector took to answer."""\n'
-                '        return self._client.ping(_checked(instance_id, "ping"))\n\n',
+                '        return self._client.ping(_valid_id(instance_id, "ping"))\n\n',
                 "    def within(",
             ),
         ),

@@ -48,8 +48,3 @@ def resources(stack: StackDouble) -> dict[str, dict[str, Any]]:
         waits = resource.get("delete") or resource.get("pendingReplacement")
         found[f"{name} (old)" if waits else name] = resource
     return found
-
-
-def urn(name: str) -> str:
-    """The URN of a thing."""
-    return f"urn:pulumi:dev::toy::pulumi-python:dynamic/toy:Thing::{name}"

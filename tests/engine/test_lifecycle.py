@@ -1,4 +1,4 @@
-"""Create, change, replace and delete, and what the provider is asked on the way."""
+"""What the provider is asked on the way. What comes of it is compared with the CLI (test_parity.py)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ import pytest
 
 from .conftest import NewStack, resources
 from .toy_cloud import Cloud
-
-
-def two_things() -> None:
-    import pulumi
-
-    from tests.engine.toy_cloud import Thing
-
-    first = Thing("first", name="one", kind="k")
-    Thing("second", name=first.id, opts=pulumi.ResourceOptions(depends_on=[first]))
-    pulumi.export("id", first.id)
-    pulumi.export("token", first.token)
 
 
 def thing(**properties: Any) -> Any:
@@ -37,25 +26,6 @@ def thing(**properties: Any) -> Any:
 
 def nothing() -> None:
     pass
-
-
-def test_a_stack_is_created_kept_and_destroyed(new_stack: NewStack, cloud: Cloud) -> None:
-    """Previews are empty in between; destroying twice is fine."""
-    stack = new_stack(two_things)
-
-    assert stack.preview().change_summary == {"create": 3}
-    assert cloud.names() == []
-    up = stack.up()
-    assert up.summary.resource_changes == {"create": 3}
-    assert up.summary.result == "succeeded"
-    assert up.outputs["id"].value == cloud.id_of("one")
-    assert (up.outputs["token"].value, up.outputs["token"].secret) == ("token of one", True)
-    assert stack.preview(expect_no_changes=True).change_summary == {"same": 3}
-    assert stack.refresh().summary.resource_changes == {"same": 3}
-    assert stack.destroy().summary.resource_changes == {"delete": 3}
-    assert cloud.names() == []
-    assert stack.destroy().summary.resource_changes == {}
-    assert resources(stack) == {}
 
 
 def test_the_provider_is_called_as_by_the_engine(new_stack: NewStack, cloud: Cloud) -> None:
@@ -93,14 +63,6 @@ def test_a_preview_only_checks_and_compares(new_stack: NewStack, cloud: Cloud) -
     assert {call["call"] for call in cloud.calls()} == {"configure", "check", "diff"}
     after = stack.export_stack().deployment or {}
     assert after["resources"] == before["resources"]
-
-
-def test_a_replacement_is_created_before_the_old_one_goes(new_stack: NewStack, cloud: Cloud) -> None:
-    """A failure in between leaves the new one and the old one."""
-    new_stack(thing(name="a", kind="1")).up()
-    cloud.forget_calls()
-    assert new_stack(thing(name="a", kind="2")).up().summary.resource_changes == {"replace": 1, "same": 1}
-    assert [call["call"] for call in cloud.calls("create", "delete")] == ["create", "delete"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pulumi.dynamic import (
     ConfigureRequest,
     CreateResult,
     DiffResult,
-    ReadResult,
     Resource,
     ResourceProvider,
     UpdateResult,
@@ -49,26 +48,8 @@ class Cloud:
     def put(self, id_: str, properties: dict[str, Any]) -> None:
         self.path(id_).write_text(json.dumps({k: v for k, v in properties.items() if k != "__provider"}))
 
-    def get(self, id_: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.path(id_).read_text())
-        return found
-
-    def names(self) -> list[str]:
-        return sorted(json.loads(path.read_text())["name"] for path in self.directory.glob("*.json"))
-
     def id_of(self, name: str) -> str:
         return next(p.stem for p in self.directory.glob("*.json") if json.loads(p.read_text())["name"] == name)
-
-    def refuse(self, call: str, name: str) -> None:
-        """Make every such call for objects of that name fail until `allow`."""
-        (self.directory / f"refuse-{call}-{name}").touch()
-
-    def allow(self, call: str, name: str) -> None:
-        (self.directory / f"refuse-{call}-{name}").unlink()
-
-    def check_refusal(self, call: str, name: object) -> None:
-        if (self.directory / f"refuse-{call}-{name}").exists():
-            raise RuntimeError(f"the cloud refuses to {call} {name}") from None
 
 
 def _visible(properties: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +85,6 @@ class ThingProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         self.cloud.note("create", props=_visible(props))
-        self.cloud.check_refusal("create", props.get("name"))
         if props.get("die"):
             os._exit(7)
         id_ = uuid.uuid4().hex
@@ -113,25 +93,11 @@ class ThingProvider(ResourceProvider):
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         self.cloud.note("update", id=id_, olds=_visible(olds), news=_visible(news))
-        self.cloud.check_refusal("update", news.get("name"))
         self.cloud.put(id_, _visible(news))
         return UpdateResult({**news, **{key: olds[key] for key in OUTPUT_ONLY if key in olds}})
 
-    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        self.cloud.note("read", id=id_, props=_visible(props))
-        if not self.cloud.path(id_).exists():
-            if "token" not in props:
-                raise RuntimeError(f"there is no thing {id_}") from None
-            return ReadResult("", {})
-        found = self.cloud.get(id_)
-        self.cloud.check_refusal("read", found["name"])
-        inputs = None if found.get("diff_says") == "some" else found
-        token = props.get("token", f"token of {found['name']}")
-        return ReadResult(id_, {**found, "token": token, "region": self.region}, inputs)
-
     def delete(self, id_: str, props: dict[str, Any]) -> None:
         self.cloud.note("delete", id=id_, name=props.get("name"))
-        self.cloud.check_refusal("delete", props.get("name"))
         self.cloud.path(id_).unlink(missing_ok=True)
 
 
@@ -145,14 +111,3 @@ class Thing(Resource, module="toy", name="Thing"):
         secrets = pulumi.ResourceOptions(additional_secret_outputs=["token"])
         props = {"token": None, "region": None, **props}
         super().__init__(ThingProvider(), resource_name, props, pulumi.ResourceOptions.merge(secrets, opts))
-
-
-class Group(pulumi.ComponentResource):
-    """A component with two things in it."""
-
-    def __init__(self, resource_name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("toy:index:Group", resource_name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.first = Thing(f"{resource_name}-first", name=f"{resource_name} one", opts=child)
-        self.second = Thing(f"{resource_name}-second", name=self.first.id, opts=child)
-        self.register_outputs({"first": self.first.id})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -121,7 +118,9 @@ def test_the_life_of_an_instance(stack: NativeStack, instances_api: Emulator) ->
 
 
 def test_import_by_id_gives_a_program_that_changes_nothing(stack: NativeStack, instances_api: Emulator) -> None:
-    """With all that can be given, and with what is left to the server."""
+    """With all that can be given, and with what is left to the server. A missing one is an error in one line."""
+    with pytest.raises(auto.CommandError, match="read instance 99: 404 "):
+        stack.run("import", NATIVE_TYPE, "old", "99", "--yes", "--non-interactive")
     instance_id = str(instances_api.add(your_mom="box", name="Old One", tags=["eu"]))
     code = stack.run("import", NATIVE_TYPE, "old", instance_id, "--yes", "--non-interactive", "--protect=false")
     generated = textwrap.dedent(code.partition("resources:\n")[2].partition("\n\n")[0])
@@ -142,109 +141,6 @@ def test_import_by_id_gives_a_program_that_changes_nothing(stack: NativeStack, i
     assert [request.method for request in instances_api.writes] == ["PUT", "PUT"]
 
 
-def test_the_import_option_and_a_reference(stack: NativeStack, instances_api: Emulator) -> None:
-    """Both read by the id; a look-up by the name."""
-    imported = str(instances_api.add(your_mom="box", name="imported", tags=["eu"]))
-    looked_up = str(instances_api.add(your_mom="box", name="there"))
-    stack.resources_are(
-        f"""
-        mine: {{type: instances:Instance, options: {{import: "{imported}"}}, properties: {{yourMom: box}}}}
-        there: {{type: instances:Instance, get: {{id: "{looked_up}"}}}}
-        """,
-        "variables: {found: {fn::invoke: {function: instances:getInstance, arguments: {name: there}}}}\n"
-        "outputs:\n  id: ${found.id}\n  name: ${there.name}",
-    )
-    done = stack.up()
-    assert (done.outputs["id"].value, done.outputs["name"].value) == (looked_up, "there")
-    assert stack.held()["mine"]["id"] == imported
-    assert instances_api.writes == []
-    assert stack.changes() == UNCHANGED
-
-
-def test_a_missing_instance_is_one_line(stack: NativeStack, instances_api: Emulator) -> None:
-    """An import of it, too."""
-    with pytest.raises(auto.CommandError, match="read instance 99: 404 "):
-        stack.run("import", NATIVE_TYPE, "old", "99", "--yes", "--non-interactive")
-    stack.resources_are('bad: {type: instances:Instance, properties: {yourMom: ""}}')
-    with pytest.raises(auto.CommandError, match=r"resource 'bad' has a problem: yourMom is empty; write the key"):
-        stack.preview()
-    stack.unconfigure(["instances:baseUrl", "instances:userSecret"])
-    with pytest.raises(auto.CommandError) as error:
-        stack.preview()
-    # All problems of the settings, once per provider.
-    diagnostics = str(error.value).partition("Diagnostics:")[2]
-    assert diagnostics.count("resource 'default' has a problem: instances:baseUrl is missing") == 1
-    assert diagnostics.count("resource 'default' has a problem: instances:userSecret is missing") == 1
-    assert instances_api.writes == []
-
-
-def test_a_state_of_the_dynamic_provider_goes_on(stack: NativeStack, instances_api: Emulator) -> None:
-    """The same program in YAML: all is unchanged, and nothing is sent."""
-    project = (stack.directory / "Pulumi.yaml").read_text()
-    (stack.directory / "Pulumi.yaml").write_text("name: acceptance\nruntime: python\n")
-    stack.program(
-        """
-        Instance("crm", your_mom="dropbox", tags=["a", "b"], provider_data={"user": "us3r-that-nobody-sees"},
-                 configuration={"oauth.api.key": "k3y-that-nobody-sees", "url": "https://a"})
-        Instance("bare", your_mom="box")
-        """
-    )
-    stack.up()
-    assert len(stack.instances()) == 2
-    (stack.directory / "Pulumi.yaml").write_text(project)
-    stack.resources_are(CRM + "    bare: {type: instances:Instance, properties: {yourMom: box}}\n", TOKEN)
-    writes = len(instances_api.writes)
-    assert stack.changes() == UNCHANGED
-    stack.up()
-    stack.refresh()
-    assert stack.changes() == UNCHANGED
-    assert len(stack.held()) == 2
-    assert len(instances_api.writes) == writes
-
-
-def test_an_explicit_provider_is_an_account(stack: NativeStack, instances_api: Emulator) -> None:
-    """Its secrets are secret, and rotating one replaces nothing."""
-    other = instances_api.add_account()
-
-    def program(secret: str) -> str:
-        return f"""
-        eu:
-          type: pulumi:providers:instances
-          properties:
-            baseUrl: {instances_api.base_url}
-            userSecret: {{fn::secret: "{secret}"}}
-            organizationSecret: {{fn::secret: "{other.organization_secret}"}}
-            maxRetries: 0
-        crm:
-          type: instances:Instance
-          options: {{provider: "${{eu}}"}}
-          properties: {{yourMom: box}}
-        """
-
-    stack.unconfigure(["instances:baseUrl", "instances:userSecret", "instances:organizationSecret"])
-    stack.resources_are(program(other.user_secret))
-    stack.up()
-    assert [instance["name"] for instance in instances_api.instances(other)] == ["crm"]
-    stack.resources_are(program("r0tated-user-secret"))
-    assert stack.changes() == {"same", "update"}
-    (stack.directory / "Pulumi.yaml").write_text((stack.directory / "Pulumi.yaml").read_text().replace("r0tated-", ""))
-
-
-def test_another_name_of_the_host_replaces_nothing(stack: NativeStack, instances_api: Emulator) -> None:
-    """A URL that is changed while the variable for it wins replaces nothing either."""
-    stack.resources_are("box:\n  type: instances:Instance\n  properties: {yourMom: box}")
-    stack.up()
-    made = stack.held()["box"]["id"]
-    other = instances_api.base_url.replace("http://127.0.0.1", "HTTP://LOCALHOST") + "/"
-    for url, variable in ((other, ""), ("https://elsewhere.example:443", instances_api.base_url)):
-        stack.env["INSTANCES_BASE_URL"] = variable
-        stack.configure({"instances:baseUrl": auto.ConfigValue(url)})
-        assert set(stack.up().summary.resource_changes or {}) <= {"same", "update"}
-        assert set(stack.refresh().summary.resource_changes or {}) <= {"same"}
-    assert [str(each["id"]) for each in instances_api.instances()] == [made]
-    assert len(instances_api.writes) == 1
-
-
 def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
     """What it may have created is found by the next `up`."""
     instances_api.fail("POST", "/instances", Fault.delay(3))
@@ -262,29 +158,6 @@ def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emula
     stack.env["INSTANCES_TAKE_OVER"] = "yes"
     stack.up()
     assert len(instances_api.instances()) == 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the plugin hears of the end of its engine by poll(2)")
-def test_what_a_killed_engine_has_made_is_taken_over(stack: NativeStack, instances_api: Emulator) -> None:
-    """SIGKILL in the middle of a create: exactly one instance exists after the next `up`."""
-    instances_api.fail("POST", "/instances", Fault.delay(2))
-    stack.resources_are(CRM)
-    up = subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"],
-        cwd=stack.directory,
-        env={**os.environ, **stack.env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: instances_api.writes)
-    os.kill(up.pid, signal.SIGKILL)
-    up.wait()
-    stack.run("cancel", "--yes")
-    stack.env["INSTANCES_TAKE_OVER"] = "yes"
-    stack.up()
-    [there] = instances_api.instances()
-    assert stack.held()["crm"]["id"] == str(there["id"])
-    assert [request.method for request in instances_api.writes] == ["POST", "PUT"], "it gets the next mark"
 
 
 def test_a_provider_with_a_name_of_the_engine_is_refused(stack: NativeStack, instances_api: Emulator) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,14 +36,8 @@ class ImportingStack(MovingStack):
 
     def import_all(self) -> tuple[str, str]:
         """Run the two commands as they are printed. Returns the generated code, and what was noted."""
-        done = subprocess.run(
-            [*COMMAND, "import-file", "--native", "--stack", "dev", "--out", "resources.json"],
-            cwd=self.directory,
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = self.command(*COMMAND, "import-file", "--native", "--stack", "dev", "--out", "resources.json")
+        assert done.returncode == 0, done.stderr
         command = done.stdout.splitlines()[1].split()
         assert command[0] == "pulumi"
         self.run(*command[1:], "--yes", "--skip-preview", "--non-interactive")
@@ -125,14 +117,3 @@ def test_the_language_is_that_of_the_project(
     (stack.directory / "go.mod").write_text("module acceptance\n")
     code, _ = stack.import_all()
     assert {f"{declaration}{json.dumps(name, ensure_ascii=False)}" in code for name in stack.ids()} == {True}
-
-
-@pytest.mark.soak
-def test_a_thousand_at_once(stack: ImportingStack, instances_api: Emulator) -> None:
-    """In one run of each command."""
-    for number in range(1000):
-        instances_api.add(your_mom="dropbox", name=f"box {number % 400}", tags=["QA"][: number % 2])
-    code, note = stack.import_all()
-    assert note == ""
-    stack.add_to_program(code)
-    stack.assert_holds(instances_api)

@@ -311,28 +311,6 @@ def test_what_the_native_package_has_made_moves_as_well(empty: MovingStack, inst
     assert [each["id"] for each in instances_api.instances()] == [empty.values["adopted"]], "which nobody has adopted"
 
 
-@pytest.mark.soak
-def test_three_hundred_instances_move(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
-    """There and back, without a write."""
-    many = """
-    for number in range(300):
-        Instance(f"crm-{number}", your_mom="box", tags=["a"], provider_data={"code": f"c0de-number-{number}"})
-    """
-    empty.import_from(HEADER, None, many)
-    empty.up()
-    before, writes = empty.raw(), len(instances_api.writes)
-    empty.import_from(NATIVE_HEADER, sdk)
-    assert empty.preview().change_summary == {"same": 301}
-    empty.up()
-    empty.refresh()
-    empty.import_from(HEADER, None)
-    assert empty.preview().change_summary == {"same": 1, "update": 300}
-    empty.up()
-    assert empty.raw() == before
-    assert_settled(empty, instances_api)
-    assert len(instances_api.writes) == writes
-
-
 BOXES = """
     for number in range({count}):
         Instance(f"box-{{number}}", your_mom="box")
@@ -356,19 +334,3 @@ def test_a_part_of_a_stack_does_not_move(empty: MovingStack, instances_api: Emul
         empty.up()
         assert (empty.ids(), len(instances_api.writes)) == (ids, writes)
         assert_settled(empty, instances_api)
-
-
-def test_what_a_move_drops_is_alone(empty: MovingStack, instances_api: Emulator, sdk: Path) -> None:
-    """With another account's secrets none of them leaves the state."""
-    empty.unconfigure(settings(instances_api))
-    empty.env |= instances_api.env
-    empty.import_from(HEADER, None, BOXES.format(count=4))
-    empty.up()
-    ids = empty.ids()
-    empty.env |= instances_api.add_account().env
-    for kept in (2, 3):
-        empty.import_from(NATIVE_HEADER, sdk, BOXES.format(count=kept))
-        with pytest.raises(auto.CommandError, match=r"may not be visible yet|was not the account of this instance"):
-            empty.up()
-        assert empty.ids() == ids
-    assert len(instances_api.instances()) == 5, "with the one that nobody has adopted"

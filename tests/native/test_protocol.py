@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from pulumi_instances.core.config import SETTINGS
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.state_format import NATIVE_TYPE
 from pulumi_instances.native.schema import GET_INSTANCE
-from pulumi_instances.native.wire import UNKNOWN_ON_WIRE as UNKNOWN
+from pulumi_instances.native.values import UNKNOWN_VALUE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
@@ -28,7 +27,6 @@ from tests.support.processes import ignoring_interrupts, until
 from tests.support.values import plain
 
 LINE = line_of(Place("acceptance", "dev", "", "billing"))
-PICKLED = {"__provider": "gASVNgAAAAAAAACM"}
 
 
 def _line(urn: str) -> str:
@@ -39,11 +37,6 @@ def _line(urn: str) -> str:
 
 
 CRM = _line(URN)
-
-
-def as_dynamic(bag: dict[str, Any]) -> dict[str, Any]:
-    """As the dynamic provider has it in its states."""
-    return {"your_mom" if key == "yourMom" else key: value for key, value in bag.items()} | PICKLED
 
 
 # about the plugin
@@ -178,14 +171,6 @@ def test_every_setting_is_one_of_the_provider(provider: Native) -> None:
 # Check
 
 
-def test_check_adds_the_default_tags(api: Emulator, home: dict[str, str]) -> None:
-    """The project and the stack are those of the URN."""
-    with Native(home, {**settings_of(api), "defaultTags": "pulumi,{project}/{stack}"}) as process:
-        checked, failures = process.configure().check(inputs())
-    assert failures == []
-    assert checked["tags"] == ["acceptance/dev", "eu", "pulumi"]
-
-
 def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None:
     news = {
         "yourMom": "dropbox",
@@ -237,17 +222,6 @@ def secret_values(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: secret(value) for key, value in answer.items()}
 
 
-@pytest.mark.parametrize("given", [{"name": secret("s3cret-text")}, {"tags": [secret("s3cret-text")]}])
-def test_a_message_does_not_show_what_the_program_makes_a_secret(
-    provider: Native, api: Emulator, given: dict[str, Any]
-) -> None:
-    """Neither the name that it begins with nor the words of the service."""
-    api.fail("POST", "/instances", Fault.status(400, "no s3cret-text"))
-    with pytest.raises(NativeError, match=r'400 "no \[secret\]"') as failure:
-        provider.create(provider.check(inputs(**given)).inputs)
-    assert "s3cret-text" not in str(failure.value)
-
-
 def test_a_look_up_does_not_show_what_it_was_asked_with_in_secret(provider: Native) -> None:
     """Neither its name nor the tags beside it."""
     with pytest.raises(NativeError, match=r'no instance has name: "\[secret\]" and tag "\[secret\]"'):
@@ -264,44 +238,12 @@ def test_secret_tags_of_every_instance_are_refused_by_check_alone(api: Emulator,
         assert provider.refresh(str(made), {"token": api.instance(made)["token"]}, inputs()) is not None
 
 
-def test_unknown_values_pass_check_at_any_depth(provider: Native) -> None:
-    news = {"yourMom": UNKNOWN, "tags": ["a", UNKNOWN], "configuration": {"url": [UNKNOWN]}, "providerData": UNKNOWN}
-    checked, failures = provider.check(news)
-    assert failures == []
-    assert plain(checked) == {**news, "name": "crm", "__line": CRM}
-
-
-@pytest.mark.parametrize(
-    ("bad", "line"),
-    [
-        ({"yourMom": None}, 'yourMom is missing; write the key of a connector, such as "dropbox"'),
-        ({"tags": "billing"}, 'tags must be a list of strings, not a string; write tags: ["billing"]'),
-        ({"enabled": "yes"}, "enabled must be a boolean, not a string; write enabled: true or enabled: false"),
-        ({"adoptId": "x"}, "adoptId must be the decimal id of an instance, not another string; write"),
-        ({"extra": {"providerData": {}}}, 'extra["providerData"] has an argument of its own; write providerData'),
-        ({"configuration": {"adopt_id": [1e300]}}, 'configuration["adopt_id"][0] is too large to stay exact'),
-        ({"colour": "red"}, "colour is not a property of an Instance; remove it"),
-    ],
-)
-def test_bad_inputs_are_lines_in_the_words_of_the_package(provider: Native, bad: dict[str, Any], line: str) -> None:
-    [failure] = provider.check(inputs(**bad)).failures
-    assert failure.startswith(line)
-
-
 def test_a_stranger_type_is_refused(provider: Native) -> None:
     with pytest.raises(NativeError, match="instances:index:Other is not a resource"):
         provider.check(inputs(), urn=URN.replace("Instance", "Other"))
 
 
 # Diff
-
-
-def test_a_state_of_the_dynamic_provider_is_the_same(provider: Native) -> None:
-    """In its spelling, with the pickled provider."""
-    outputs = inputs(token="t0ken", valid=True, disabled=False, __defaults=[])
-    checked, _ = provider.check(inputs(), as_dynamic(inputs()))
-    assert checked == {**inputs(), "__line": CRM}
-    assert provider.diff("70", as_dynamic(outputs), checked, as_dynamic(inputs())).changes == "NONE"
 
 
 def test_the_difference_is_told_per_member_and_per_tag(provider: Native) -> None:
@@ -385,25 +327,6 @@ def test_create_read_update_delete(provider: Native, api: Emulator) -> None:
     assert api.instances() == []
 
 
-def test_what_is_gone_has_no_id_and_its_outputs_go(provider: Native, api: Emulator) -> None:
-    """One of the state that is still there proves that the API is the right one."""
-    there, made = provider.create(inputs(name="there")), provider.create(inputs(name="gone"))
-    api.remove(made.id)
-    provider.refresh(there.id, plain(there.outputs))
-    found = provider.refresh(made.id, {**plain(made.outputs), "__created": 0})
-    assert found == ("", {}, {})
-
-
-def test_an_error_is_one_line_in_the_words_of_the_package(provider: Native) -> None:
-    with pytest.raises(
-        NativeError, match=r"^adoptId names instance 9999, which does not exist; correct adoptId, or remove it"
-    ):
-        provider.create(inputs(adoptId="9999"))
-    with pytest.raises(NativeError, match=r"^read instance 9999: 404[^\n]*$"):
-        provider.get("9999")
-    assert provider.log() == ""
-
-
 def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) -> None:
     """Only our own part of a message is in the words of the package."""
     said = 'set adopt_id, tags=["x"] and your_mom (enabled: True) as get_instance shows'
@@ -456,25 +379,6 @@ def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulat
         outputs = process.update(kept.id, state, inputs(__line=LINE))
         assert outputs["token"] == secret(there["token"])
     assert [request.method for request in api.writes] == ["POST"]
-
-
-def test_require_valid_keeps_the_instance_in_the_state(api: Emulator, home: dict[str, str]) -> None:
-    """Every `up` reports it as long as its connection does not work."""
-    instance_id = str(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
-    api.change(instance_id, valid=False)
-    with Native(home, {**settings_of(api), "createTimeout": 1}) as process:
-        process.configure()
-        with pytest.raises(NativeError, match="requireValid asks for it") as error:
-            process.create(inputs(requireValid=True, adoptId=instance_id))
-        assert error.value.kept.id == instance_id
-        state = plain(bag(error.value.kept.properties))
-        process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id), preview=True)
-        [(_, line)] = [(urn, line) for urn, line in process.engine.lines if "requireValid asks for it" in line]
-        assert line.startswith(f"instance {instance_id}: its connection does not work")
-        with pytest.raises(NativeError, match="requireValid asks for it"):
-            process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))
-        api.change(instance_id, valid=True)
-        assert process.update(instance_id, state, inputs(requireValid=True, adoptId=instance_id))["valid"] is True
 
 
 def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: dict[str, str]) -> None:
@@ -592,21 +496,6 @@ def test_a_refresh_of_a_reference_finds_it_as_it_was(provider: Native, api: Emul
 # look-ups
 
 
-def test_look_ups(provider: Native, api: Emulator) -> None:
-    ids = [str(api.add(your_mom="box", name=name, tags=["eu"])) for name in ("crm", "crm", "sales")]
-    found = provider.invoke("getInstance", name="sales")
-    assert found["id"] == ids[2]
-    assert found["token"] == secret(api.instance(int(ids[2]))["token"])
-    assert found["yourMom"] == "box"
-    several = provider.invoke("getInstances", tags=["eu"], yourMom="box")
-    assert [each["id"] for each in several["instances"]] == ids
-    assert "managedBy" not in found
-    with pytest.raises(NativeError, match=r"^getInstance: 2 instances have name: \"crm\""):
-        provider.invoke("getInstance", name="crm")
-    with pytest.raises(NativeError, match=f"use {GET_INSTANCE}"):
-        provider.invoke("getNothing")
-
-
 def test_a_look_up_says_who_manages_an_instance(provider: Native, api: Emulator) -> None:
     """Its mark says so, which is not one of its tags."""
     api.add(name="made", tags=["eu", mark_of(line_of(Place("shop", "dev", "", "crm")), 1)])
@@ -615,16 +504,6 @@ def test_a_look_up_says_who_manages_an_instance(provider: Native, api: Emulator)
 
 
 # the log, time and the end
-
-
-def test_warnings_reach_the_engine_beside_their_resource(provider: Native, api: Emulator) -> None:
-    api.add(your_mom="dropbox", name="twin", tags=["eu"])
-    with_twin = inputs(name="twin")
-    provider.engine.lines.clear()
-    provider.create(with_twin)
-    provider.create({**with_twin, "providerData": {"user": "another"}})
-    assert provider.log() == ""
-    assert all(urn == URN and "adopt_id" not in line for urn, line in provider.engine.lines)
 
 
 def test_a_timeout_bounds_the_whole_operation(api: Emulator, home: dict[str, str]) -> None:
@@ -720,12 +599,6 @@ def test_a_state_that_was_edited_is_compared_and_corrected(provider: Native, jun
     assert provider.refresh(made.id, olds).outputs["tags"] == ["eu"]
 
 
-def test_64_calls_at_once(provider: Native, api: Emulator) -> None:
-    with ThreadPoolExecutor(64) as pool:
-        made = list(pool.map(lambda number: provider.create(inputs(name=f"n{number}")).id, range(64)))
-    assert sorted(made) == sorted(str(instance["id"]) for instance in api.instances())
-
-
 @pytest.mark.parametrize("main_thread", [True, False])
 def test_an_interrupt_ends_an_idle_process(api: Emulator, home: dict[str, str], main_thread: bool) -> None:
     """It does, whichever thread the system gives the signal to."""
@@ -756,29 +629,3 @@ def test_the_process_ends_when_nobody_reads_its_output(home: dict[str, str]) -> 
         assert process.process.stdout is not None
         process.process.stdout.close()
         assert process.process.wait(timeout=60) == 0
-
-
-def test_what_a_killed_engine_has_made_is_found_by_the_next_run(api: Emulator, tmp_path: Path) -> None:
-    """The create goes on, unheard. The next `up` creates no other: the user decides."""
-    bag = inputs(__line=LINE)
-    home = {"PULUMI_HOME": str(tmp_path)}
-    api.fail("POST", "/instances", Fault.delay(0.5))
-    with Native(home, settings_of(api)) as process:
-        process.configure()
-        create = provider_pb2.CreateRequest(urn=URN, properties=struct(bag))
-        call = process.stub.Create.future(create)
-        until(lambda: any(request.method == "POST" for request in api.requests))
-        assert process.process.stdout is not None
-        process.process.stdout.close()
-        assert process.process.wait(timeout=60) == 0
-        assert call.exception() is not None
-    until(api.instances)
-    with Native(home, settings_of(api)) as process:
-        process.configure()
-        with pytest.raises(NativeError, match="INSTANCES_TAKE_OVER=yes pulumi up"):
-            process.create(bag)
-    with Native(home, {**settings_of(api), "takeOver": "yes"}) as process:
-        process.configure()
-        made = process.create(bag)
-    assert [made.id] == [str(instance["id"]) for instance in api.instances()]
-    assert [request.method for request in api.writes] == ["POST", "PUT"], "it gets the next mark"

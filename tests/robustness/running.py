@@ -102,7 +102,5 @@ def unlock(stack: Harness) -> None:
         [attributes] = stack.directory.glob(".pulumi/stacks/*/dev.json.attrs")
         if attributes.stat().st_size == 0:
             attributes.unlink()
-        command = ["pulumi", "cancel", "--yes", "--stack", "dev"]
-        env = {**os.environ, **stack.env}
-        done = subprocess.run(command, cwd=stack.directory, env=env, check=False, capture_output=True, text=True)
+        done = stack.command("pulumi", "cancel", "--yes", "--stack", "dev")
         assert done.returncode == 0, done.stdout + done.stderr

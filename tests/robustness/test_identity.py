@@ -1,26 +1,24 @@
-"""No id is believed: an instance is ours by its token or its mark, in any account, on any machine."""
+"""No id is believed: an instance is ours by its token or its mark, in any account, on any machine.
+
+What an answer proves is in tests/unit: test_absence, test_creation, test_client, and test_transport for proxies.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pulumi.automation as auto
 import pytest
-import requests
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.acceptance.conftest import NewStack, needs_cli
 from tests.robustness.running import providers, unlock, up
 from tests.support.checks import assert_ends_empty, assert_settled, calls
-from tests.support.cutting_proxy import cutting_proxy
 from tests.support.harness import Harness, settings
 from tests.support.processes import COMMAND, until
 
@@ -80,14 +78,9 @@ def environment(stack: Harness, changed: Mapping[str, str]) -> Iterator[None]:
 
 def run(stack: Harness, *command: str) -> str:
     """What a command prints that succeeds in the project's directory."""
-    done = try_to_run(stack, *command)
+    done = stack.command(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def try_to_run(stack: Harness, *command: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **stack.env}
-    return subprocess.run(command, cwd=stack.directory, env=env, capture_output=True, text=True, check=False)
 
 
 def fails(stack: Harness, operation: Callable[[], object], said: str) -> str:
@@ -112,7 +105,7 @@ def other(instances_dialect: str) -> Iterator[Emulator]:
 
 
 @on_the_cli
-@pytest.mark.parametrize(("theirs", "ours"), [("equal ids", 3), ("other ids", 3), ("none", 1)])
+@pytest.mark.parametrize(("theirs", "ours"), [("equal ids", 3), ("none", 1)])
 def test_in_another_account_nothing_is_changed_stored_or_deleted(
     stack: Harness, instances_api: Emulator, other: Emulator, theirs: str, ours: int
 ) -> None:
@@ -120,9 +113,6 @@ def test_in_another_account_nothing_is_changed_stored_or_deleted(
     instances_api.restart_ids()
     for number in range(3 if theirs != "none" else 0):
         other.add(name=f"box-{number}", tags=["theirs"])
-    if theirs == "other ids":
-        for made in [instances_api.add() for _ in range(3)]:
-            instances_api.remove(made)
     stack.program(boxes(ours))
     stack.up()
     before, strangers = held(stack), other.instances()
@@ -197,8 +187,7 @@ BESIDE = '    Instance("other", your_mom="dropbox", name="first", opts=pulumi.Re
 
 
 @on_the_native_cli
-@pytest.mark.parametrize("mark", ["true", "false"])
-@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize(("mark", "order"), [("true", "before"), ("false", "before"), ("false", "after")])
 def test_what_another_resource_holds_is_not_imported(
     stack: Harness, instances_api: Emulator, mark: str, order: str
 ) -> None:
@@ -226,7 +215,7 @@ def test_pulumi_import_leaves_what_another_resource_holds(stack: Harness, instan
     there = stack.instances()["first"]["id"]
 
     command = ("pulumi", "import", "--yes", "--non-interactive", "--stack", "dev", "--generate-code=false")
-    done = try_to_run(stack, *command, "instances:index:Instance", "other", there)
+    done = stack.command(*command, "instances:index:Instance", "other", there)
 
     assert done.returncode != 0
     assert "manages it, as its tags say" in done.stdout + done.stderr
@@ -279,7 +268,7 @@ def test_what_was_moved_and_then_taken_over_has_one_owner(stack: Harness, instan
         stack.up()
     stack.program(ONE.format(tags=["changed"]))
 
-    done = try_to_run(stack, "pulumi", "up", "--yes", "--skip-preview", "--stack", "prod")
+    done = stack.command("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod")
     assert "acceptance/dev/crm manages it, so nothing was done" in done.stdout + done.stderr
     said = run(stack, "pulumi", "destroy", "--yes", "--skip-preview", "--stack", "prod")
 
@@ -305,9 +294,9 @@ def test_a_rename_that_was_cut_off_loses_nothing(stack: Harness, instances_api: 
         run(stack, "pulumi", "stack", "rename", "--stack", "dev", "prod")
         stack.program(ONE.format(tags=["b"]))
     instances_api.fail("PUT", "/instances/{id}", Fault.status_after(400))
-    assert try_to_run(stack, "pulumi", "up", *ends).returncode != 0
+    assert stack.command("pulumi", "up", *ends).returncode != 0
 
-    done = try_to_run(stack, "pulumi", "destroy", *ends)
+    done = stack.command("pulumi", "destroy", *ends)
 
     if renamed == "resource":  # the end of its mark is the same
         assert (done.returncode, instances_api.instances()) == (0, [])
@@ -604,38 +593,21 @@ def test_a_search_takes_nothing_that_somebody_else_makes_meanwhile(
 # 7. what a killed create has left
 
 
-def _other_inputs(stack: Harness, _api: Emulator) -> None:
-    stack.program(ONE.format(tags=["other"]).replace('name="crm"', 'name="other"'))
-
-
-def _other_code(stack: Harness, _api: Emulator) -> None:
-    stack.program(ONE.format(tags=["a"]).replace("tags=", 'provider_data={"code": "c0de-2"}, tags='))
-
-
-def _dropped(stack: Harness, api: Emulator) -> None:
-    """Without the resource, `up` has nothing to say, and `orphans` finds what it has left."""
-    stack.program("")
-    stack.up()
-    said = try_to_run(stack, *COMMAND, "orphans", "--stack", "dev").stdout
-    assert ids(api)[0] in said, said
-    stack.program(ONE.format(tags=["a"]))
-
-
-def _other_machine(stack: Harness, _api: Emulator) -> None:
+def _all_is_different(stack: Harness, api: Emulator) -> None:
+    """Another name, tags and code in the program, another machine, and a service that has altered what it was sent."""
+    program = ONE.format(tags=["other"]).replace('name="crm"', 'name="other"')
+    stack.program(program.replace("tags=", 'provider_data={"code": "c0de-2"}, tags='))
     stack.env["PULUMI_HOME"] = str(stack.directory / "another-home")
-
-
-def _altered(_stack: Harness, api: Emulator) -> None:
     api.change(ids(api)[0], name="<CRM>", tags=["A", "of the service"])
 
 
-CHANGES: dict[str, Callable[[Harness, Emulator], None]] = {
-    "other name and tags": _other_inputs,
-    "another code": _other_code,
-    "dropped for a while": _dropped,
-    "another machine": _other_machine,
-    "altered by the service": _altered,
-}
+def _dropped_for_a_while(stack: Harness, api: Emulator) -> None:
+    """Without the resource, `up` has nothing to say, and `orphans` finds what it has left."""
+    stack.program("")
+    stack.up()
+    said = stack.command(*COMMAND, "orphans", "--stack", "dev").stdout
+    assert ids(api)[0] in said, said
+    stack.program(ONE.format(tags=["a"]))
 
 
 def _killed_in_create(stack: Harness, api: Emulator) -> str:
@@ -645,7 +617,8 @@ def _killed_in_create(stack: Harness, api: Emulator) -> str:
         until(lambda: posts(api) == 1)
         running.kill()
         running.wait()
-    until(lambda: len(api.instances()) == 1)
+        until(lambda: len(api.instances()) == 1)
+        until(lambda: running.plugins() == [])  # the plugin ends what it has begun, and itself
     unlock(stack)
     [made] = ids(api)
     return made
@@ -653,13 +626,15 @@ def _killed_in_create(stack: Harness, api: Emulator) -> str:
 
 @kills
 @on_the_cli
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_a_killed_create_has_left_is_taken_over(stack: Harness, instances_api: Emulator, change: str) -> None:
+@pytest.mark.parametrize("change", [_all_is_different, _dropped_for_a_while])
+def test_what_a_killed_create_has_left_is_taken_over(
+    stack: Harness, instances_api: Emulator, change: Callable[[Harness, Emulator], None]
+) -> None:
     """First it is an error that names it and the command; with `yes` it is ours, and no second one is made."""
     stack.env.update(instances_api.env)
     stack.program(ONE.format(tags=["a"]).replace("tags=", 'provider_data={"code": "c0de-1"}, tags='))
     made = _killed_in_create(stack, instances_api)
-    CHANGES[change](stack, instances_api)
+    change(stack, instances_api)
 
     said = fails(stack, stack.up, f"instance {made} carries the mark of this resource already")
     assert "INSTANCES_TAKE_OVER=yes pulumi up" in said
@@ -689,63 +664,7 @@ def test_what_a_killed_create_has_left_without_a_mark_is_named(stack: Harness, i
     assert_ends_empty(stack, instances_api)
 
 
-# 8. a proxy that cuts the connection after the request
-
-
-@pytest.fixture
-def cut(instances_api: Emulator, stack: Harness) -> Iterator[list[str]]:
-    """The stack reaches the service through a proxy. The methods of what that has cut: each write, when it is new."""
-    seen: set[tuple[str, str]] = set()
-    methods: list[str] = []
-
-    def cuts(method: str, path: str) -> bool:
-        if method == "GET" or (method, path) in seen:
-            return False
-        seen.add((method, path))
-        methods.append(method)
-        return True
-
-    with cutting_proxy(instances_api, cuts) as env:
-        stack.env.update(env)
-        yield methods
-
-
-@on_the_cli
-def test_what_a_proxy_cuts_is_not_sent_again_where_it_may_have_acted(
-    stack: Harness, instances_api: Emulator, cut: list[str]
-) -> None:
-    """One POST makes one instance. A DELETE is sent again, and its 404 is our own doing."""
-    stack.program(boxes(2))
-    stack.up()
-    assert held_ids(stack) == ids(instances_api)
-    assert len(ids(instances_api)) == 2 == posts(instances_api)
-
-    stack.destroy()
-
-    assert (held_ids(stack), ids(instances_api)) == ([], [])
-    assert cut == ["POST", "DELETE", "DELETE"]
-    assert "no longer exists" not in stack.said[-1]
-
-
-@on_the_cli
-def test_a_code_in_an_update_that_a_proxy_cuts_is_sent_once(
-    stack: Harness, instances_api: Emulator, cut: list[str]
-) -> None:
-    """A code works once: sent again, it would be refused, although the first login has worked."""
-    stack.env["INSTANCES_UPDATE_IN_PLACE"] = "true"
-    program = ONE.replace("tags=", 'provider_data={{"code": "{code}"}}, tags=')
-    stack.program(program.format(code="c0de-1", tags=["a"]))
-    stack.up()
-
-    stack.program(program.format(code="c0de-2", tags=["a"]))
-    stack.up()
-
-    assert cut == ["POST", "PUT"]
-    assert [call.split()[0] for call in calls(instances_api)] == ["POST", "PUT"]
-    assert set(stack.preview().change_summary) == {"same"}
-
-
-# 9. a service that shows new instances late
+# 8. a service that shows new instances late
 
 
 @on_the_cli
@@ -770,64 +689,3 @@ def test_what_is_not_visible_yet_is_neither_dropped_nor_made_twice(stack: Harnes
     assert posts(instances_api) == 3
     assert_settled(stack, instances_api)
     assert_ends_empty(stack, instances_api)
-
-
-# 10. answers that are not whole, or about another instance
-
-
-def asked(api: Emulator, path: str) -> str:
-    """What the service answers to a GET."""
-    secrets = f"User {api.user_secret}, Organization {api.organization_secret}"
-    return requests.get(f"{api.base_url}/instances{path}", headers={"Authorization": secrets}, timeout=60).text
-
-
-@on_the_cli
-def test_a_listing_that_lacks_what_it_counts_proves_nothing(stack: Harness, instances_api: Emulator) -> None:
-    """It announces three and shows two, without a next page, while the third is answered with 404."""
-    stack.program(boxes(3))
-    stack.up()
-    before = held(stack)
-    lost = held_ids(stack)[-1]
-    shown = json.loads(asked(instances_api, ""))[:2]
-    headers = {"elements-total-count": "3", "content-type": "application/json"}
-    instances_api.fail("GET", "/instances", Fault.status(200, headers=headers, body=json.dumps(shown)), times=99)
-    instances_api.fail(None, f"/instances/{lost}", Fault.status(404, "No instance found"), times=99)
-
-    with stack.later():
-        fails(stack, stack.refresh, "nothing is dropped")
-
-    assert held(stack) == before
-    instances_api._faults.clear()
-    assert_settled(stack, instances_api)
-
-
-@on_the_cli
-def test_a_create_believes_no_answer_about_another_instance(stack: Harness, instances_api: Emulator) -> None:
-    """The answer to the POST masks the token, and the GET that is to tell it is answered with another instance."""
-    theirs = instances_api.add(name="crm")
-    before = instances_api.instance(theirs)
-    alien = asked(instances_api, f"/{theirs}")
-    kind = {"content-type": "application/json"}
-    instances_api.fail("POST", "/instances", Fault.drop_after())
-    instances_api.fail("GET", "/instances/{id}", Fault.status(200, headers=kind, body=alien), times=99)
-    stack.env["INSTANCES_CREATE_TIMEOUT"] = "4"
-    stack.program(ONE.format(tags=["a"]))
-
-    fails(stack, stack.up, "its token cannot be read|is about instance")
-
-    assert str(theirs) not in held_ids(stack)
-    assert instances_api.instance(theirs) == before
-
-
-def test_the_folder_of_this_package_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    """All that is ever written there are empty files."""
-    from pulumi_instances.api import locks
-
-    home = tmp_path / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PULUMI_HOME", str(home))
-        turn = locks.take("a line", lambda: False)
-        [file] = (home / "pulumi-instances").iterdir()
-        assert (file.stat().st_mode & 0o077, file.parent.stat().st_mode & 0o077, file.read_bytes()) == (0, 0, b"")
-        turn.end(decided=True)
-        assert not file.exists()

@@ -80,15 +80,12 @@ def test_an_engine_that_is_killed_loses_nothing(slow: Harness, instances_api: Em
     assert creates(instances_api) == 2
 
 
-@pytest.mark.parametrize("made", [20, 40])
-def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(
-    stack: Harness, instances_api: Emulator, made: int
-) -> None:
+def test_an_engine_that_is_killed_among_many_creates_leaves_no_orphan(stack: Harness, instances_api: Emulator) -> None:
     """Of some the provider has answered, and the engine has not written them down yet: a file takes its time."""
     stack.env.update(instances_api.env)
     stack.program("for number in range(60): Instance(f'box-{number}', your_mom='dropbox', tags=['a'])")
     with up(stack) as running:
-        until(lambda: len(instances_api.instances()) >= made)
+        until(lambda: len(instances_api.instances()) >= 30)
         running.kill()
         running.wait()
         unlock(stack)
@@ -114,28 +111,6 @@ def test_a_plugin_ends_with_a_killed_engine(stack: Harness, instances_api: Emula
         assert running.plugins()
         running.kill(group=group)
         until(lambda: not running.plugins())
-
-
-def test_a_plugin_of_a_killed_engine_ends_what_it_has_begun(slow: Harness, instances_api: Emulator) -> None:
-    """The create that is on its way is answered, and the plugin ends after it."""
-    with up(slow) as running:
-        until(in_create(instances_api))
-        running.kill()
-        until(lambda: not running.plugins())
-    until(instances_api.instances)
-    assert creates(instances_api) == 1
-
-
-def test_a_plugin_of_a_killed_engine_waits_for_nothing(stack: Harness, instances_api: Emulator) -> None:
-    """A create that the service has put off is not sent any more: nobody would learn of the instance."""
-    stack.env.update(instances_api.env)
-    stack.program('Instance("first", your_mom="dropbox")')
-    instances_api.fail("POST", "/instances", Fault.status(429, headers={"Retry-After": "90"}))
-    with up(stack) as running:
-        until(in_create(instances_api))
-        running.kill()
-        until(lambda: not running.plugins())
-    assert (calls(instances_api), instances_api.instances()) == (["POST /instances"], [])
 
 
 def test_a_provider_process_that_is_killed_loses_nothing(slow: Harness, instances_api: Emulator) -> None:

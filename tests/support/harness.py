@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -108,6 +109,20 @@ class Harness(ABC):
         """The instances of the exported state by their resource names."""
         found = [resource for resource in self.resources() if resource["type"] == self.instance_type]
         return {resource["urn"].rpartition("::")[2]: resource for resource in found}
+
+    def command(
+        self, *words: object, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project's directory, with the environment of the stack and what ``env`` adds to it."""
+        return subprocess.run(
+            [*map(str, words)],
+            cwd=self.directory,
+            env={**os.environ, **self.env, **(env or {})},
+            input=stdin,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
 
     @contextmanager
     def later(self) -> Iterator[None]:

@@ -67,6 +67,14 @@ def test_an_adopted_instance_is_brought_in_line(api: Emulator, what: str) -> Non
     assert {key: found[key] for key in model.UPDATABLE if key in given} == model.to_update(given)
 
 
+def held_by_other(api: Emulator, every: Operations) -> str:
+    """An instance of which Diff has shown that the state holds it."""
+    instance_id = add(api)
+    every.note_state(instance_id, {})
+    every.note_declared(instance_id, checked("other"), replaced=False)
+    return instance_id
+
+
 REFUSED: dict[str, tuple[Callable[[Emulator, Operations], str], str]] = {
     "another connector": (
         lambda api, _: add(api, your_mom="box"),
@@ -78,15 +86,8 @@ REFUSED: dict[str, tuple[Callable[[Emulator, Operations], str], str]] = {
     ),
     "missing": (lambda _, __: "1", "adopt_id names instance 1, which does not exist; correct adopt_id"),
     "created by this run": (lambda _, every: str(every.create(checked("other"))["id"]), "already manages"),
-    "in the state": (lambda api, every: held_by_other(api, every), "already manages"),
+    "in the state": (held_by_other, "already manages"),
 }
-
-
-def held_by_other(api: Emulator, every: Operations) -> str:
-    """An instance of which Diff has shown that the state holds it."""
-    instance_id = add(api)
-    every.note_diff(instance_id, {}, checked("other"), replaced=False)
-    return instance_id
 
 
 @pytest.mark.parametrize("why", REFUSED)
@@ -287,10 +288,10 @@ def test_what_adopt_id_names_is_not_deleted_to_be_replaced(api: Emulator) -> Non
     """Nothing could replace it. Once nothing replaces it any more, it may be deleted."""
     instance_id = add(api, MARK)
     every, outputs = operations(api), marked(api, instance_id, MARK)
-    every.note_diff(instance_id, outputs, checked(your_mom="box", adopt_id=instance_id), replaced=True)
+    every.note_declared(instance_id, checked(your_mom="box", adopt_id=instance_id), replaced=True)
     with pytest.raises(AdoptionRefused, match="it is not deleted, since adopt_id names it"):
         every.delete(instance_id, outputs)
-    every.note_diff(instance_id, outputs, checked(adopt_id=instance_id), replaced=False)
+    every.note_declared(instance_id, checked(adopt_id=instance_id), replaced=False)
     every.delete(instance_id, outputs)
     assert ids(api) == []
 

@@ -119,7 +119,8 @@ def test_a_replacement_gets_a_mark_of_its_own(api: Emulator, declared: bool) -> 
     """The old instance, which Diff has shown, was not left behind: it has another mark."""
     olds = operations(api).create(checked())
     later = operations(api)
-    later.note_diff(olds["id"], olds, checked(your_mom="box"), replaced=True)
+    later.note_state(olds["id"], olds)
+    later.note_declared(olds["id"], checked(your_mom="box"), replaced=True)
     if declared:
         later.note_new(BILLING)
     made = later.create(checked(your_mom="box"))
@@ -502,7 +503,7 @@ def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCapt
     left = add(api, "old", mark_of(BILLING, 7), name="old")
     every = operations(api, take_over="yes")
     found = every.create(checked())
-    assert (found["id"], found[model.MARK]) == (left, MARK), "it gets a new mark"
+    assert (found["id"], found[model.MARK]) == (left, mark_of(BILLING, 2)), "it gets a new mark"
     assert sent(api) == [("PUT", {"name": "billing", "tags": ["eu", found[model.MARK]]})]
     assert f"instance {left}, made by an interrupted run, is taken over" in caplog.text
     every.delete(left, found)

@@ -147,9 +147,12 @@ def test_what_is_made_of_a_secret_name_is_not_shown(api: Emulator, caplog: pytes
     api.alter(str.upper)
     calls = configured(api)
     given = inputs(name="s3cret-name", tags=["eu"])
-    checked, _ = calls.check({}, {**given, model.FROM_OUTPUTS: ["name"]})
+    checked, _ = calls.check({}, {**given, model.CONCEALED: ["name"]})
     made = calls.create(checked)
     assert made.outputs[model.MADE] == {"name": "S3CRET-NAME", "tags": ["EU"]}
     assert "the service stores name otherwise than it was sent, the tags ['eu'] as ['EU']" in caplog.text
     assert "s3cret" not in caplog.text.lower()
     assert "S3CRET-NAME" in model.secret_values(made.outputs)
+    caplog.clear()
+    calls.update(made.id, made.outputs, {**checked, "tags": ["us"]})
+    assert "the service stores the tags ['us'] as ['US']; no preview" in caplog.text, "what was known is not said again"

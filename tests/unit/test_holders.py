@@ -14,10 +14,10 @@ CRM, BOX = (line_of(Place("shop", "dev", "", name)) for name in ("crm", "box"))
 OF_CRM = {model.MARK: mark_of(CRM, 1)}
 
 
-def declare(holders: Holders, instance_id: str, line: str, **how: bool) -> bool:
+def declare(holders: Holders, instance_id: str, line: str, **how: bool) -> None:
     """The program declares the resource of a line, whose state holds the instance."""
-    outputs = {model.MARK: mark_of(line, 1)}
-    return holders.note_diff(instance_id, outputs, line, **{"replaced": False, "adopts": False, **how})
+    holders.note_state(instance_id, {model.MARK: mark_of(line, 1)})
+    holders.note_declared(instance_id, line, **{"replaced": False, "adopts": False, **how})
 
 
 # marks and what is left behind
@@ -48,9 +48,9 @@ def test_an_instance_belongs_to_one_resource() -> None:
 def test_the_diff_of_a_refresh_says_nothing_of_the_program() -> None:
     """After each read of a refresh the engine compares once; the next Diff is that of the program."""
     holders = Holders()
-    holders.note_refreshed("7")
-    assert declare(holders, "7", CRM) is True
-    assert declare(holders, "7", CRM) is False
+    holders.note_refresh_read("7")
+    assert holders.pop_refresh_read("7")
+    assert not holders.pop_refresh_read("7")
 
 
 def test_two_resources_with_one_instance_are_an_error() -> None:
@@ -84,3 +84,13 @@ def test_what_the_program_still_declares_is_not_adopted_by_another() -> None:
 
 
 # deletes
+
+
+def test_what_a_renamed_resource_replaces_is_deleted() -> None:
+    """The state has its old line, and the program the new one. Where it is kept, the new one has it."""
+    holders = Holders()
+    holders.note_state("7", OF_CRM)
+    holders.note_declared("7", BOX, replaced=True, adopts=False)
+    assert holders.why_spared("7", OF_CRM) is None
+    holders.note_declared("7", BOX, replaced=False, adopts=False)
+    assert holders.why_spared("7", OF_CRM) == "another resource of this program manages it"

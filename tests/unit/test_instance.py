@@ -89,8 +89,17 @@ def test_outputs_inside_of_inputs_are_resolved() -> None:
         "configuration": {"u": "x", "key": secret("k")},
         "provider_data": secret({"code": "c"}),
         "adopt_id": "1",
-        "__outputs": ["your_mom", "name", "tags"],
     }
+
+
+def test_the_provider_learns_which_of_what_messages_show_are_secret() -> None:
+    """An output that is no secret is shown."""
+
+    def program() -> None:
+        plain, hidden = pulumi.Output.from_input("dropbox"), pulumi.Output.secret("t")
+        Instance("billing", your_mom=plain, name=pulumi.Output.secret("n"), tags=["a", hidden])
+
+    assert declare(program).inputs()["__concealed"] == ["name", "tags"]
 
 
 def test_the_arguments_are_left_alone() -> None:

@@ -223,7 +223,7 @@ def listings_of(pages: Pages) -> Listings:
 def listings_after_a_proof(pages: Pages) -> Listings:
     """One instance was asked for by a GET, so the next one is asked for by a listing."""
     listings = listings_of(pages)
-    assert listings.read("1", values=False) == {"id": "1"}
+    assert listings.read_for_proof("1") == {"id": "1"}
     assert pages.count == 0
     return listings
 
@@ -234,18 +234,8 @@ def test_a_listing_that_failed_is_fetched_again(error: BaseException) -> None:
     pages = Pages(error, [[listed(7)]])
     listings = listings_after_a_proof(pages)
     with nullcontext() if isinstance(error, InstancesError) else pytest.raises(type(error)):
-        assert listings.read("7", values=False) == {"id": "7"}
-    assert listings.read("7", values=False)["token"] == "t"
-    assert pages.count == 2
-
-
-def test_what_there_was_before_is_listed_once() -> None:
-    """Later creates compare with the same listing, whatever was made since."""
-    pages = Pages([[listed(7)]], [[listed(7), listed(8)]])
-    listings = listings_of(pages)
-    assert {*(listings.before() or {})} == {"7"}
-    assert {*listings.fresh()} == {"7", "8"}
-    assert {*(listings.before() or {})} == {"7"}
+        assert listings.read_for_proof("7") == {"id": "7"}
+    assert listings.read_for_proof("7")["token"] == "t"
     assert pages.count == 2
 
 
@@ -253,7 +243,7 @@ def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     """`up --refresh` sends no second listing."""
     pages = Pages([[listed(7)]])
     listings = listings_after_a_proof(pages)
-    listings.read("7", values=False)
+    listings.read_for_proof("7")
     assert {*(listings.before() or {})} == {"7"}
     assert pages.count == 1
 
@@ -268,15 +258,6 @@ def test_an_account_that_cannot_be_listed_is_asked_once(
     assert [listings.before(), listings.before()] == [None, None]
     assert pages.count == 1
     assert caplog.text.count("Creates continue") == 1
-
-
-@pytest.mark.parametrize("error", [ServerError("list instances: 500", 500), ConnectionFailed("refused")])
-def test_a_listing_that_failed_before_the_first_create_is_asked_for_again(error: InstancesError) -> None:
-    """Nothing is created without it."""
-    listings = listings_of(Pages(error, [[listed(7)]]))
-    with pytest.raises(type(error)):
-        listings.before()
-    assert {*(listings.before() or {})} == {"7"}
 
 
 def test_all_who_wait_for_a_fresh_listing_share_one() -> None:
@@ -298,14 +279,6 @@ def test_all_who_wait_for_a_fresh_listing_share_one() -> None:
         assert all({*look.result()} == {"7"} for look in (early, *late))
     assert pages.count <= 1 + len(late)
     assert pages.count < 5, "those who came together share one"
-
-
-def test_an_error_of_a_fresh_listing_is_that_of_all_who_waited() -> None:
-    """The next call asks again."""
-    listings = listings_of(Pages(ServerError("list instances: 500", 500), [[listed(7)]]))
-    with pytest.raises(ServerError):
-        listings.fresh()
-    assert {*listings.fresh()} == {"7"}
 
 
 def test_only_a_listing_from_after_the_last_sight_proves_that_one_is_missing() -> None:
@@ -331,7 +304,7 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
             raise ServerError("list instances: page 2: 500", 500)
 
     listings = listings_after_a_proof(Broken())
-    assert listings.read("8", values=False) == {"id": "8"}, "a GET decides"
+    assert listings.read_for_proof("8") == {"id": "8"}, "a GET decides"
     for call in (listings.before, listings.fresh, lambda: listings.without("8")):
         with pytest.raises(ServerError):
             call()

@@ -103,14 +103,14 @@ def test_a_file_from_the_future_was_just_cut_off(folder: Path) -> None:
 @pytest.mark.parametrize("decided", [True, False])
 def test_an_error_keeps_the_file_where_the_outcome_is_unknown(folder: Path, decided: bool) -> None:
     """An interrupt is such an error, too."""
-    with pytest.raises(KeyboardInterrupt), locks.taken("line", never, lambda _error, _turn: decided):
+    with pytest.raises(KeyboardInterrupt), locks.held("line", never, lambda _error, _turn: decided):
         raise KeyboardInterrupt
     assert [*folder.iterdir()] == [] if decided else len([*folder.iterdir()]) == 1
 
 
 def test_nobody_else_can_read_what_is_there(folder: Path) -> None:
     """The folder is the user's own, and the file is empty and names nothing."""
-    with locks.taken("a name", never, always):
+    with locks.held("a name", never, always):
         [file] = folder.iterdir()
         assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
         assert file.read_bytes() == b""
@@ -130,7 +130,7 @@ def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypat
             file.unlink()
 
     monkeypatch.setattr(fcntl, "flock", remove_first)
-    with locks.taken("line", never, always):
+    with locks.held("line", never, always):
         assert [*folder.iterdir()] == removed
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_was_removed_meanwhile_is_made_again(folder: Path, monkeypat
 
 def test_what_has_no_name_is_not_locked() -> None:
     """Two creates of which it is not known what they are for do not wait for each other."""
-    with locks.taken(None, never, always), locks.taken(None, never, always) as turn:
+    with locks.held(None, never, always), locks.held(None, never, always) as turn:
         assert turn.cut_off is None
 
 
@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning(
     blocked.write_text("")
     monkeypatch.setenv("PULUMI_HOME", str(blocked))
     for name in ("one", "two"):
-        with locks.taken(name, never, always) as turn:
+        with locks.held(name, never, always) as turn:
             turn.touch()
             assert turn.cut_off is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -67,28 +67,22 @@ def test_a_stack_has_a_digest_of_its_own() -> None:
     assert stack_digest("shop", "dev") != stack_digest("shopd", "ev")
 
 
-URNS = {
-    "dynamic": "urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::crm",
-    "native": "urn:pulumi:dev::shop::instances:index:Instance::crm",
+COMPONENTS = "acme:index:Team$acme:index:Desk"
+URNS: dict[str, Place | None] = {
+    "urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::crm": CRM,
+    "urn:pulumi:dev::shop::instances:index:Instance::crm": CRM,
+    f"urn:pulumi:dev::shop::{COMPONENTS}$instances:index:Instance::a::b": Place("shop", "dev", COMPONENTS, "a::b"),
+    **dict.fromkeys(["", "crm", "urn:pulumi:dev::shop", "urn:pulumi:dev::shop::t::", "urn:pulumi:::::::"]),
 }
 
 
-@pytest.mark.parametrize("front_end", URNS)
-def test_both_front_ends_agree_on_the_line(front_end: str) -> None:
-    """A state can be moved from one to the other, so the type of the resource itself is not part of it."""
-    assert Place.of_urn(URNS[front_end]) == CRM
+@pytest.mark.parametrize("urn", URNS)
+def test_a_urn_names_a_place(urn: str) -> None:
+    """Both front ends agree on it, since a state can be moved from one to the other. Its parents are part of it.
 
-
-def test_the_parents_of_a_urn_are_part_of_the_place() -> None:
-    """Two components may each have a child of one name. The name may hold the separator."""
-    urn = "urn:pulumi:dev::shop::acme:index:Team$acme:index:Desk$instances:index:Instance::a::b"
-    assert Place.of_urn(urn) == Place("shop", "dev", "acme:index:Team$acme:index:Desk", "a::b")
-
-
-@pytest.mark.parametrize("text", ["", "crm", "urn:pulumi:dev::shop", "urn:pulumi:dev::shop::t::", "urn:pulumi:::::::"])
-def test_what_is_not_a_urn_is_no_place(text: str) -> None:
-    """Then no mark is sent."""
-    assert Place.of_urn(text) is None
+    What is not a URN is no place: then no mark is sent.
+    """
+    assert Place.of_urn(urn) == URNS[urn]
 
 
 NOT_MARKS = [

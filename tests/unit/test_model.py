@@ -320,6 +320,27 @@ def test_a_refresh_marks_what_a_state_of_the_first_release_does_not_manage(tags:
         assert model.changes(bag, inputs(tags=tags), DIALECT) == NOTHING, "the inputs of 0.1.0 hold tags in any case"
 
 
+@pytest.mark.parametrize(
+    ("paths", "ignored", "part"),
+    [
+        ([], False, None),
+        (["name", "configuration.tags"], False, None),
+        (["name", "tags"], True, None),
+        (['["tags"]'], True, None),
+        (["*"], True, None),
+        (["[*]"], True, None),
+        (["tags[0]"], False, "tags[0]"),
+        (["name", '["tags"][1]'], False, '["tags"][1]'),
+    ],
+)
+def test_tags_are_ignored_as_a_whole(paths: list[str], ignored: bool, part: str | None) -> None:
+    """A part of a set cannot be named. Ignored tags are those of the state, or left alone as before."""
+    assert (model.ignores_tags(paths), model.ignores_a_tag(paths)) == (ignored, part)
+    news = inputs(tags=["new"])
+    assert model.without_ignored_tags(outputs(tags=["old"]), news) == inputs(tags=["old"])
+    assert model.without_ignored_tags(outputs(tags=["old"], __defaults=["tags"]), news) == inputs(tags=None)
+
+
 def test_hidden_keys_are_carried_over() -> None:
     """They survive every operation."""
     hidden = {model.MARK: "m", model.ACCOUNT: "a", model.CREATED: 5, model.MADE: {"name": "made"}}

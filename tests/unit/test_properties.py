@@ -210,7 +210,7 @@ def test_hidden_inputs_are_those_that_no_program_gives(api: Emulator, monkeypatc
     opts = pulumi.ResourceOptions(ignore_changes=["name"])
 
     def program() -> None:
-        Instance("x", your_mom="box", tags=pulumi.Output.from_input(["a"]), opts=opts)
+        Instance("x", your_mom="box", tags=pulumi.Output.secret(["a"]), opts=opts)
         get_instances()
 
     for name, value in api.env.items():

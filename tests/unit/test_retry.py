@@ -53,7 +53,7 @@ def test_a_turn_after_the_deadline_is_not_waited_for() -> None:
     for end, longest in ((4.0, 60.0), (None, 4.0)):
         with pytest.raises(TooLate) as late:
             rate_limit.wait(end, longest)
-        assert (late.value.held, clock.slept) == (5.0, [])
+        assert (late.value.blocked, clock.slept) == (5.0, [])
     rate_limit.wait(6.0)
     assert clock.slept == [5.0]
 

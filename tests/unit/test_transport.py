@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.api import environment
+from pulumi_instances.api import transport
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.outcome import AnswerLost
 from pulumi_instances.api.transport import Transport
@@ -288,7 +288,7 @@ def test_a_wrong_variable_is_named(what: str, call: str, monkeypatch: pytest.Mon
     """The message says what to write, and never the password of a proxy. Nothing was sent."""
     variable, value, said = PROBLEMS[what]
     if what == "SOCKS":
-        monkeypatch.setattr(environment, "find_spec", lambda _: None)
+        monkeypatch.setattr(transport, "find_spec", lambda _: None)
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConnectionFailed) as caught:
         CALLS[call](Client(Settings(f"https://{HOST}/v2", "us3r", "0rg", max_retries=1), clock=FakeClock()))
@@ -353,6 +353,7 @@ def test_the_own_authority_is_trusted(named_by: str, tmp_path: Path, monkeypatch
         assert client.get("7") == {"id": "7"}
 
 
+@pytest.mark.usefixtures("no_variables")
 @pytest.mark.parametrize(
     ("made", "bundled", "why"),
     [
@@ -371,7 +372,7 @@ def test_a_bad_certificate_is_refused(tmp_path: Path, made: dict[str, Any], bund
         with pytest.raises(ConnectionFailed, match=why) as created:
             careful.post(BODY)
         for message in (str(read.value), str(created.value)):
-            assert "set instances:caBundle to the PEM file of its authority" in message
+            assert message.endswith(" or set instances:caBundle to the PEM file of its authority")
             assert "\n" not in message
         assert server.received == []
         assert server.connections <= 2

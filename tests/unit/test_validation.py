@@ -20,7 +20,8 @@ IN_BOTH = ("configuration", "provider_data")
 
 
 MINIMAL = {"your_mom": "dropbox", "name": "n"}
-GIVEN = inputs(configuration={"oauth.api.key": "k", "n": 3, "on": True}, provider_data={"code": "c"}, adopt_id="4014")
+LARGEST = {"n": 2**53 - 1, "m": -(2**53) + 1, "on": True}
+GIVEN = inputs(configuration={"oauth.api.key": "k", **LARGEST}, provider_data={"code": "c"}, adopt_id="4014")
 
 
 @pytest.mark.parametrize(

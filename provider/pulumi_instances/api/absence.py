@@ -1,7 +1,7 @@
-"""Whether an instance that the API does not show has been deleted, or we ask the wrong API or the wrong account.
+"""The proof that an instance which the API does not show no longer exists, and was not asked for in the wrong place.
 
-A wrong path, a proxy and another account's secrets answer 404 for every instance. Taken at its word, that would empty
-the state, and the next `up` would make everything a second time.
+A wrong path, a proxy and another account's secrets answer 404 for every instance. To believe that would empty the state
+(docs/engine.md, E11), and the next `up` would make everything a second time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Absence:
     ) -> None:
         """Send nothing.
 
-        ``account`` is that of `identity`; ``another_is_proven`` tells whether a listing or this run shows another one
-        that was in the same account.
+        ``account`` is that of `identity`; ``another_is_proven`` returns whether a listing or this run shows another
+        instance that was in the same account.
         """
         self._client = client
         self._listings = listings
@@ -39,9 +39,8 @@ class Absence:
     def demand(self, instance_id: str, outputs: Mapping[str, Any], what: str, missing: NotFound) -> None:
         """Raise UnexpectedAnswer unless the instance of the state with these outputs no longer exists.
 
-        ``what`` is the operation, and ``missing`` the API's own 404 to it. Besides it needs a listing that lacks the
-        instance, and the account of the state: that it is the same, or that this one has another instance of that
-        account.
+        ``what`` is the operation, and ``missing`` the API's own 404 to it. The proof also needs a listing that lacks
+        the instance, and the account of the state: the account in use is the same, or has another instance of it.
         """
         if self._client.settings.confirm_gone:
             return
@@ -73,11 +72,11 @@ class Absence:
             )
 
     def how_to_confirm(self) -> str:
-        """What to do where the user knows better, as an advice ends."""
+        """Return the end of an advice: what to do where the user knows that an instance no longer exists."""
         return f"set {self._client.variable('CONFIRM_GONE')}=true (instances:confirmGone) and run again"
 
 
 def is_young(outputs: Mapping[str, Any], seconds: float) -> bool:
-    """Whether our create of the instance was answered less than so many seconds ago. No clock runs backwards here."""
+    """Return whether our create of the instance was answered less than so many seconds ago."""
     created = outputs.get(CREATED)
     return isinstance(created, (int, float)) and time.time() - created < seconds

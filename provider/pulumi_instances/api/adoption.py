@@ -1,4 +1,8 @@
-"""Making an existing instance that of a resource: by `adopt_id`, or because an interrupted run has made it."""
+"""The adoption of an existing instance by a resource: by `adopt_id`, or because an interrupted run has made it.
+
+An adopted instance gets name, tags and mark of the resource by one PUT at most. No instance is taken from another
+resource: neither from one of this run (`holders`), nor from one whose mark it carries (`core.marks`).
+"""
 
 from __future__ import annotations
 
@@ -28,10 +32,10 @@ class Adoptions:
         self._words = client.words
 
     def plan(self, instance_id: str, your_mom: Any, line: Line) -> tuple[Problem | None, Found]:
-        """A new resource is going to adopt this instance. Returns the problem where it is known that it cannot.
+        """Note that a new resource is going to adopt this instance. Return the problem, if any, and the instance.
 
-        Beside it is the instance as it is, or nothing: it is looked up in the listing that the first create takes.
-        Where the API does not answer, nothing is said: the adoption itself will.
+        The instance comes from the listing that the first create takes, or a GET. It is empty where the API does not
+        answer: the adoption itself then shows why.
         """
         if (problem := self._holders.plan_adoption(instance_id, line)) is not None:
             return problem, {}
@@ -45,7 +49,7 @@ class Adoptions:
         return None, {}
 
     def import_problems(self, found: Found, line: Line) -> list[Problem]:
-        """The problem, if any, of a resource that imports this instance. It has it, where there is none."""
+        """Give the instance to a resource that imports it, and return an empty list; else return the problem."""
         what = f"of instance {found['id']} is refused: "
         if identity.of_others(found, line):
             manages = f"{identity.managed_by(found)} manages it, as its tags say"
@@ -68,19 +72,19 @@ class Adoptions:
         if (problem := self._problem(found, inputs["your_mom"], line)) is not None:
             raise _refused(problem)
         if not self._holders.take(instance_id, line):
-            raise _refused(self._holders.taken(instance_id))
+            raise _refused(self._holders.held_problem(instance_id))
         return self.bring_in_line(found, inputs)
 
     def refused_update(self, found: Found, what: str) -> AdoptionRefused:
-        """The error of a resource whose state holds an instance of another one: the engine keeps a refused import."""
+        """Return the error of an update of an instance that another resource has: the engine keeps a refused import."""
         fault = f"{what}: its tags say that {identity.managed_by(found)} manages it, so nothing was done"
         return AdoptionRefused(fault, f"{_TO_MOVE}; run `pulumi state delete` for this resource")
 
     def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
         """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most.
 
-        With ``over`` it is taken over, and gets a new mark in any case: a state that holds it with the one before,
-        in another resource or another stack, does not delete it then.
+        With ``over`` it is taken over, and gets a new mark in any case: another resource or stack whose state holds it
+        with the old mark does not delete it then.
         """
         mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
@@ -97,7 +101,7 @@ class Adoptions:
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
-        """The mark of the resource, and whether the instance does not carry it yet."""
+        """Return the mark of the resource, if any, and whether it is new to the instance."""
         line = inputs.get(model.LINE)
         ours, has_tags = identity.own_mark(found, line), "tags" in found or "tags" in inputs
         if ours and not (over and has_tags):
@@ -108,7 +112,7 @@ class Adoptions:
         return marks.new_mark(line), True
 
     def _problem(self, found: Found, your_mom: Any, line: Line) -> Problem | None:
-        """Why a resource cannot adopt this instance; None if it can."""
+        """Return why a resource cannot adopt this instance; None if it can."""
         words = self._words
         if isinstance(your_mom, str) and found.get("your_mom", your_mom).casefold() != your_mom.casefold():
             theirs, ours = quote(found["your_mom"]), words.argument("your_mom", f'"{quote(your_mom)}"')
@@ -123,13 +127,14 @@ class Adoptions:
         return None
 
     def _missing(self, instance_id: str) -> Problem:
+        """Return the problem of an ``adopt_id`` that names no instance."""
         name = self._words.name("adopt_id")
         fault = f"names instance {instance_id}, which does not exist"
         return Problem(name, fault, f"correct {name}, or remove it to create an instance")
 
 
 def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
-    """The answer to a PUT with its tags, which it may lack (API document). A GET tells them where they have changed."""
+    """Return the answer to a PUT with its tags, which it may lack (API document): then a GET shows changed ones."""
     if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), marks.without(sent["tags"])):
         return answer
     try:
@@ -140,4 +145,5 @@ def with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any],
 
 
 def _refused(problem: Problem) -> AdoptionRefused:
+    """Return a problem as the error of an adoption."""
     return AdoptionRefused(problem.sentence(), problem.advice)

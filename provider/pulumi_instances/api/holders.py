@@ -1,7 +1,8 @@
-"""Which resource of this run holds which instance, as far as the engine has shown it. Nothing outlives the process.
+"""The instance that each resource of this run holds, as far as the engine has shown it. Nothing outlives the process.
 
-The engine shows it in its calls: Check says that a resource is new, Diff that the program declares one and the state
-holds it, Read, Update and Delete what the state holds of it (docs/engine.md).
+No two resources may hold one instance, and the engine does not prevent it. It shows in its calls who holds what: Check
+says that a resource is new, Diff that the program declares one that is in the state, and Read, Update and Delete what
+the state holds of it (docs/engine.md).
 """
 
 from __future__ import annotations
@@ -25,77 +26,84 @@ class Holders:
     """The resources and instances of one account in this run. Safe to share between threads."""
 
     def __init__(self, words: Words = PYTHON) -> None:
-        """Nothing is known yet. Messages are put in these ``words``."""
+        """Know nothing yet. Messages are put in these ``words``."""
         self._adopt_id = words.name("adopt_id")
         self._lock = threading.Lock()
         self._known: set[str] = set()
+        """Ids of the instances that the state or a resource of this run holds."""
         self._lines: set[str] = set()
+        """Lines of the marks in the state."""
         self._new: set[str] = set()
+        """Lines of the resources that get a new instance."""
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
+        """The lines of the resources that hold each instance."""
         self._deleted: set[str] = set()
-        self._planned: dict[str, Line] = {}
+        self._adopters: dict[str, Line] = {}
+        """The resource that is going to adopt each of these instances."""
         self._taken_over: set[str] = set()
-        self._doomed: set[str] = set()
-        self._refreshed: Counter[str] = Counter()
+        self._replaced_adopted: set[str] = set()
+        """Instances to be replaced whose ``adopt_id`` still names them."""
+        self._refresh_reads: Counter[str] = Counter()
+        """How many reads of a refresh no Diff has followed yet."""
 
     # what the engine shows
 
     def note_new(self, line: Line) -> None:
-        """The program declares a resource that gets a new instance: it is new, or replaced."""
+        """Note that the program declares a resource that gets a new instance: it is new, or replaced."""
         if line is not None:
             with self._lock:
                 self._new.add(line)
                 for lines in self._holders.values():
                     lines.discard(line)
 
-    def note_refreshed(self, instance_id: str) -> None:
-        """A refresh has read this instance: the Diff that follows says nothing about the program."""
+    def note_refresh_read(self, instance_id: str) -> None:
+        """Note that a refresh has read this instance. The Diff that follows says nothing about the program."""
         with self._lock:
-            self._refreshed[instance_id] += 1
+            self._refresh_reads[instance_id] += 1
+
+    def pop_refresh_read(self, instance_id: str) -> bool:
+        """Take back one note of a refresh that has read the instance. Return whether there was one."""
+        with self._lock:
+            there_was = self._refresh_reads[instance_id] > 0
+            self._refresh_reads[instance_id] -= there_was
+            return there_was
 
     def note_state(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """A state holds this instance, with these outputs."""
+        """Note that the state holds this instance, with these outputs."""
         with self._lock:
             self._known.add(instance_id)
             mark = parse(str(outputs.get(MARK)))
             if mark is not None:
                 self._lines.add(mark.line)
 
-    def note_diff(
-        self, instance_id: str, outputs: Mapping[str, Any], line: Line, *, replaced: bool, adopts: bool
-    ) -> bool:
-        """The program declares the resource of this line, whose state holds this instance, unless a refresh compares.
+    def note_declared(self, instance_id: str, line: Line, *, replaced: bool, adopts: bool) -> None:
+        """Note that the program declares the resource of this line, whose state holds this instance.
 
-        Returns whether it was that of a refresh. ``replaced`` says that the instance is to be replaced, ``adopts`` that
-        ``adopt_id`` still names it. Raises AdoptionRefused where another resource holds the instance, or will adopt it.
+        ``replaced`` says that the instance is to be replaced, ``adopts`` that ``adopt_id`` still names it. Raises
+        AdoptionRefused where another resource holds the instance, or is going to adopt it.
         """
-        self.note_state(instance_id, outputs)
         with self._lock:
-            if self._refreshed[instance_id] > 0:
-                self._refreshed[instance_id] -= 1
-                return True
-            if self._planned.get(instance_id, line) != line or self._holders[instance_id] - {line}:
+            if self._adopters.get(instance_id, line) != line or self._holders[instance_id] - {line}:
                 raise AdoptionRefused(
                     f"instance {instance_id} is held by two resources of this stack",
                     f"remove {self._adopt_id} or the import from one of them, or run `pulumi state delete` for one",
                 )
             if replaced and adopts:
-                self._doomed.add(instance_id)
+                self._replaced_adopted.add(instance_id)
             else:
-                self._doomed.discard(instance_id)
+                self._replaced_adopted.discard(instance_id)
             if line is not None and not replaced:
                 self._holders[instance_id].add(line)
-            return False
 
     # creates and adoptions
 
     def is_known(self, instance_id: str) -> bool:
-        """Whether a resource of this run holds the instance: no create can have made it, and none takes it over."""
+        """Return whether a resource of this run holds the instance: no create can have made it, or takes it over."""
         with self._lock:
             return instance_id in self._known
 
     def existed(self, instance_id: str, before: Mapping[str, object] | None) -> bool:
-        """Whether an instance was there ``before``. The id of one that this run has deleted may be given again."""
+        """Return whether an instance was there ``before``. The id of one that this run deleted may be given again."""
         with self._lock:
             return before is not None and instance_id in before and instance_id not in self._deleted
 
@@ -110,21 +118,19 @@ class Holders:
         return found
 
     def twins(self, listed: Mapping[str, list[str]]) -> dict[str, list[str]]:
-        """Return, of instances ``listed`` by line, those whose line is that of another instance of the state."""
+        """Return, of the instances ``listed`` by line, those whose line another instance of the state has."""
         with self._lock:
-            return {
-                line: others
-                for line, ids in listed.items()
-                if line in self._lines and line not in self._new and (others := [*{*ids} - self._known])
-            }
+            lines = self._lines - self._new
+            others = {line: [*{*ids} - self._known] for line, ids in listed.items() if line in lines}
+        return {line: ids for line, ids in others.items() if ids}
 
     def new_lines(self) -> set[str]:
-        """The lines of the resources that get a new instance in this run, as far as the program has declared them."""
+        """Return the lines of the resources that the program has declared so far and that get a new instance."""
         with self._lock:
             return {*self._new}
 
     def take(self, instance_id: str, line: Line, *, over: bool = False) -> bool:
-        """Let the resource of this line have the instance. Returns False where another one has it.
+        """Give the resource of this line the instance, and return True; return False where another one has it.
 
         With ``over`` it is taken over from an interrupted run: this run does not delete it.
         """
@@ -134,7 +140,7 @@ class Holders:
                 return False
             self._known.add(instance_id)
             self._deleted.discard(instance_id)
-            self._planned.pop(instance_id, None)
+            self._adopters.pop(instance_id, None)
             if line is not None:
                 self._holders[instance_id].add(line)
             if over:
@@ -142,18 +148,18 @@ class Holders:
             return True
 
     def plan_adoption(self, instance_id: str, line: Line) -> Problem | None:
-        """A new resource is going to adopt the instance. Returns the problem where another one has it, or will."""
+        """Note that a new resource is going to adopt the instance; return the problem where another has it, or will."""
         with self._lock:
             if instance_id in self._known:
-                return self.taken(instance_id)
-            if instance_id in self._planned:
+                return self.held_problem(instance_id)
+            if instance_id in self._adopters:
                 fault = f"names instance {instance_id}, as it does for another resource of this program"
                 return Problem(self._adopt_id, fault, f"remove {self._adopt_id} from one of them")
-            self._planned[instance_id] = line
+            self._adopters[instance_id] = line
             return None
 
-    def taken(self, instance_id: str) -> Problem:
-        """The problem of an ``adopt_id`` that names an instance which another resource has."""
+    def held_problem(self, instance_id: str) -> Problem:
+        """Return the problem of an ``adopt_id`` that names an instance which another resource has."""
         fault = f"names instance {instance_id}, which another resource of this stack already manages"
         return Problem(self._adopt_id, fault, f"remove {self._adopt_id}, or correct it")
 
@@ -167,7 +173,7 @@ class Holders:
         with self._lock:
             if instance_id in self._taken_over:
                 return "this run has taken it over"
-            if instance_id in self._planned or instance_id in self._doomed:
+            if instance_id in self._adopters or instance_id in self._replaced_adopted:
                 raise AdoptionRefused(
                     f"delete instance {instance_id}: it is not deleted, since {self._adopt_id} names it",
                     f"remove {self._adopt_id} in an `up` of its own, and run again",
@@ -176,11 +182,11 @@ class Holders:
         return "another resource of this program manages it" if others else None
 
     def note_dropped(self, instance_id: str) -> None:
-        """The state no longer holds the instance: what has the id by now is another one."""
+        """Note that the state no longer holds the instance: the one that has the id by now is another."""
         with self._lock:
             self._known.discard(instance_id)
 
     def note_deleted(self, instance_id: str) -> None:
-        """The instance no longer exists: another one may get its id."""
+        """Note that the instance no longer exists: another one may get its id."""
         with self._lock:
             self._deleted.add(instance_id)

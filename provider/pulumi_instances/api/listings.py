@@ -1,8 +1,8 @@
-"""Listings of one account: what there was before the first create, how it is now, and many reads at the cost of one.
+"""Listings of one account, which serve many reads, show what there was before the first create, and prove absence.
 
-A refresh reads every instance of the stack, and all of them at once. A read by itself is one GET. While another read is
-under way, a single listing serves all reads that wait, and all later ones, until the next write. It serves them page by
-page, so that the engine can go on while the other pages are still being fetched.
+A refresh reads every instance of the stack, several at once (docs/engine.md, E22). The first read is one GET. From the
+second on, a single listing serves all reads until the next write, page by page, so that the engine can go on while the
+other pages are still being fetched.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ log = logging.getLogger("pulumi_instances")
 
 
 class _Listing:
-    """What a listing has returned so far. Safe to share between threads."""
+    """The instances that a listing has shown so far. Safe to share between threads."""
 
     def __init__(self, began: int) -> None:
+        """Nothing was shown yet."""
         self.began = began
         """Its place in the order of what this process has begun and seen."""
         self.found: dict[str, Found] = {}
@@ -33,17 +34,19 @@ class _Listing:
         self._ended = False
 
     def add(self, page: Iterable[Found]) -> None:
+        """Note what a page shows."""
         with self._changed:
             self.found.update((found["id"], found) for found in page)
             self._changed.notify_all()
 
     def end(self) -> None:
+        """Note that no other page follows."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def get(self, instance_id: str) -> Found:
-        """Return the instance, as soon as a page has it; an empty dict if the listing ends without it."""
+        """Wait until a page shows the instance, and return it; an empty dict if the listing ends without it."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or instance_id in self.found)
             return self.found.get(instance_id, {})
@@ -57,123 +60,162 @@ class Listings:
         self._client = client
         self._lock = threading.Lock()
         self._order = itertools.count()
+        """Numbers what this process begins and sees, one after another."""
         self._seen: dict[str, int] = {}
+        """When the API has shown each instance last."""
         self._first: Mapping[str, Found] | None = None
         self._latest: _Listing | None = None
-        self._cannot: InstancesError | None = None
+        self._cannot_list: InstancesError | None = None
         self._before_turn = threading.Lock()
         self._fresh_turn = threading.Lock()
         self._next: Future[Mapping[str, Found]] | None = None
         self.twins: Mapping[str, list[str]] = {}
         """Of the latest whole listing: the ids of those instances whose mark differs in its number only, by line."""
-        self._alone = {True: True, False: True}
-        """Whether a read would be the only one: of values, and for proof."""
-        self._shared: _Listing | None = None
-        self._for_proof: _Listing | None = None
+        self._next_read_is_a_get = True
+        self._next_proof_is_a_get = True
+        self._for_reads: _Listing | None = None
+        """The listing that serves reads of values, until a write."""
+        self._for_proofs: _Listing | None = None
+        """The listing that serves proofs."""
 
     # one instance
 
-    def read(self, instance_id: str, token: str | None = None, *, values: bool = True) -> Found:
-        """Return what the API says of one instance. Raises NotFound only where a GET of it says so.
+    def read(self, instance_id: str, token: str | None = None) -> Found:
+        """Return what the API shows of an instance now. Raises NotFound only where a GET of it says so.
 
-        A listing may lack the instance, or fail, or show it otherwise (`********` for a token): then a GET decides.
-        ``token`` is the one that is known; a listing that shows another one is not believed. With ``values`` false it
-        is only asked who the instance is, which a listing from before our own writes tells as well.
+        A listing may lack the instance, or fail, or show it otherwise (`********` for a token): then a GET decides. A
+        listing that shows another ``token`` than this one, of the state, is not believed; None is any.
         """
-        if (listing := self._shared_listing(values=values)) is not None:
+        listing = self._listing_for_read()
+        if listing is not None:
             found = listing.get(instance_id)
-            complete = found.keys() >= {*model.LISTED} if values else bool(found)
-            if complete and token in (None, identity.shown_token(found)):
+            if found.keys() >= {*model.LISTED} and token in (None, identity.shown_token(found)):
                 return found
         try:
             return self._client.get(instance_id)
         finally:
             with self._lock:
-                self._alone[values] = values  # proofs follow one another: a listing serves all but the first
+                self._next_read_is_a_get = True
+
+    def read_for_proof(self, instance_id: str, token: str | None = None) -> Found:
+        """Return what shows that an instance is the one of the state, as `read` does.
+
+        A listing from before our own writes shows that as well. Proofs follow one another, in a destroy: so a listing
+        serves all but the first.
+        """
+        listing = self._listing_for_proof()
+        if listing is not None:
+            found = listing.get(instance_id)
+            if found and token in (None, identity.shown_token(found)):
+                return found
+            with self._lock:
+                self._next_proof_is_a_get = False
+        return self._client.get(instance_id)
 
     def forget(self) -> None:
-        """No later read of values is answered from a listing that began before now: something was written."""
+        """Note that something was written: no later `read` is served by a listing that began before now."""
         with self._lock:
-            self._shared = None
+            self._for_reads = None
 
     def note_seen(self, instance_id: str) -> None:
-        """The API has just shown this instance: no listing that began before can prove that it is missing."""
+        """Note that the API has just shown this instance: no listing that began before proves that it is missing."""
         with self._lock:
             self._seen[instance_id] = next(self._order)
 
-    def _shared_listing(self, *, values: bool) -> _Listing | None:
-        """The listing that answers this read, fetched by us if need be; None while we are the only reader."""
+    def _listing_for_read(self) -> _Listing | None:
+        """Return the listing that serves a read of values; None where the read is to send a GET."""
         with self._lock:
-            listing = self._shared if values else self._shared or self._for_proof
+            if self._for_reads is not None:
+                return self._for_reads
+            if self._next_read_is_a_get:
+                self._next_read_is_a_get = False
+                return None
+            listing = self._begun_for_all()
+        self._fill(listing)
+        return listing
+
+    def _listing_for_proof(self) -> _Listing | None:
+        """Return the listing that serves a proof; None where the proof is to send a GET."""
+        with self._lock:
+            listing = self._for_reads or self._for_proofs
             if listing is not None:
                 return listing
-            if self._alone[values]:
-                self._alone[values] = False
+            if self._next_proof_is_a_get:
+                self._next_proof_is_a_get = False
                 return None
-            listing = self._shared = self._for_proof = _Listing(next(self._order))
+            listing = self._begun_for_all()
+        self._fill(listing)
+        return listing
+
+    def _begun_for_all(self) -> _Listing:
+        """Return a new listing that serves reads and proofs from now on. The caller holds the lock, and fills it."""
+        self._for_reads = self._for_proofs = _Listing(next(self._order))
+        return self._for_reads
+
+    def _fill(self, listing: _Listing) -> None:
+        """Fetch a listing for all reads that wait for it. Where it fails, each of them sends a GET."""
         try:
-            for page in self._client.pages(lenient=True):
-                listing.add(page)
-            self._note_whole(listing)
+            self._fetch(listing)
         except BaseException as error:
-            with self._lock:  # what it has not shown, each read asks for itself
-                self._shared = None if self._shared is listing else self._shared
-                self._for_proof = None if self._for_proof is listing else self._for_proof
+            with self._lock:
+                if self._for_reads is listing:
+                    self._for_reads = None
+                if self._for_proofs is listing:
+                    self._for_proofs = None
             if not isinstance(error, InstancesError):
                 raise
         finally:
-            listing.end()  # whatever it was, nobody may wait any longer
-        return listing
+            listing.end()  # whatever happened, nobody may wait any longer
 
     # all of them
 
     def before(self) -> Mapping[str, Found] | None:
         """Return what there was before the first create, by id; None, with a warning, where we may not list.
 
-        Creates go on without it: what cannot be compared is then never taken over. Raises what else the API answers,
-        and asks again the next time.
+        Creates go on without it, and take over only what carries their mark. Raises any other error of the listing; the
+        next call lists again.
         """
         with self._before_turn:
-            if self._first is None and self._cannot is None:
+            if self._first is None and self._cannot_list is None:
                 try:
                     self.fresh()
                 except (Forbidden, ConnectionFailed) as error:
-                    over = retry.is_over(self._client.clock)  # which says nothing about the account
-                    if isinstance(error, ConnectionFailed) and (over or not error.timed_out):
+                    # That the time of customTimeouts is over says nothing about the account.
+                    is_over = retry.is_over(self._client.clock)
+                    if isinstance(error, ConnectionFailed) and (is_over or not error.timed_out):
                         raise
-                    self._cannot = error
+                    self._cannot_list = error
                     log.warning(
                         "%s. Creates continue; if the answer to one is lost, look for its instance yourself", error
                     )
             return self._first
 
     def fresh(self) -> Mapping[str, Found]:
-        """Return a listing that began after this call, by id; all who wait at the same time share one.
+        """Return what a listing that began after this call shows, by id. All who wait at the same time share one.
 
-        Raises what the API answers.
+        Raises the error of the listing.
         """
         with self._lock:
             if self._next is None:
                 self._next = Future()
-            look = self._next
+            result = self._next
         with self._fresh_turn:
-            if not look.done():
+            if not result.done():
                 with self._lock:
-                    self._next = None  # who comes from now on needs a later one
+                    self._next = None  # who calls from now on needs a later listing
                     listing = _Listing(next(self._order))
                 try:
-                    for page in self._client.pages(lenient=True):
-                        listing.add(page)
-                    self._note_whole(listing)
-                    look.set_result(listing.found)
+                    self._fetch(listing)
+                    result.set_result(listing.found)
                 except BaseException as error:  # whatever it is, nobody may wait any longer
-                    look.set_exception(error)
-        return look.result()
+                    result.set_exception(error)
+        return result.result()
 
     def without(self, instance_id: str) -> Mapping[str, Found]:
-        """Return a whole listing that can prove that an instance is missing: one that lacks it, if any does.
+        """Return a whole listing, by id, that can prove that an instance is missing: one that lacks it, if any does.
 
-        Raises what the API answers.
+        The latest one does, where it lacks the instance and began after the API had shown it last. Raises the error of
+        the listing.
         """
         with self._lock:
             listing, seen = self._latest, self._seen.get(instance_id, -1)
@@ -181,7 +223,10 @@ class Listings:
             return listing.found
         return self.fresh()
 
-    def _note_whole(self, listing: _Listing) -> None:
+    def _fetch(self, listing: _Listing) -> None:
+        """Fetch all pages of a listing, and keep it where it is the first or the latest."""
+        for page in self._client.pages(lenient=True):
+            listing.add(page)
         by_line: defaultdict[str, list[str]] = defaultdict(list)
         for found in listing.found.values():
             for mark in identity.marks_on(found):

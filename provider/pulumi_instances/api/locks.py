@@ -1,9 +1,9 @@
 """Locks by which only one process of this machine creates a resource at a time.
 
-After an engine was killed, its plugin may still wait for the answer to a POST. The next run must not send a second POST
-meanwhile: it waits until the lock is free, and then looks up what the first has made. A lock is an empty file. It is
-removed when it is known what was made, and the engine has got it as an answer. A file that stays says that a create was
-cut off, and the file's time says when.
+After an engine was killed, its plugin may still wait for the answer to a POST (docs/engine.md, E28). The next run must
+not send a second POST meanwhile: it waits until the lock is free, and then looks up what the first run has made. A lock
+is an empty file. It is removed when it is known what was made, and the engine has got it as an answer. A file that
+stays says that a create was cut off, and the time of the file says when.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ try:
     import fcntl
 
     def _try_lock(descriptor: int) -> None:
+        """Lock an open file. Raises OSError where another process has the lock."""
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except ImportError:  # Windows
     import msvcrt
 
     def _try_lock(descriptor: int) -> None:
+        """Lock an open file. Raises OSError where another process has the lock."""
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 
@@ -75,7 +77,7 @@ class Turn:
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file. Returns whether that was possible."""
+    """Remove a file. Return whether that was possible."""
     try:
         path.unlink()
     except OSError:
@@ -107,16 +109,17 @@ def take(name: str | None, wait: Callable[[], bool]) -> Turn:
 
 
 def _warn_once(folder: Path, error: OSError) -> None:
+    """Log that there are no locks in this folder, if that was not logged before."""
     if folder not in _unusable:
         _unusable.add(folder)
         log.warning("no lock can be had in %s (%s); do not create twice at once", folder, error.strerror)
 
 
 @contextlib.contextmanager
-def taken(
+def held(
     name: str | None, wait: Callable[[], bool], is_decided: Callable[[BaseException | None, Turn], bool]
 ) -> Iterator[Turn]:
-    """Hold the lock while the body runs. ``is_decided`` gets the body's error, or None, as `Turn.end` needs it."""
+    """Hold the lock while the block runs. ``is_decided`` gets the error of the block, or None (`Turn.end`)."""
     turn = take(name, wait)
     try:
         yield turn
@@ -140,6 +143,7 @@ def _open(path: Path) -> Turn | None:
 
 
 def _locked(path: Path, descriptor: int, *, was_there: bool) -> Turn | None:
+    """Lock an open file. Return the lock as `_open` does; where the file ``was_there``, a create was cut off."""
     try:
         _try_lock(descriptor)
         if os.path.samestat(os.fstat(descriptor), path.stat()):
@@ -157,6 +161,7 @@ def _locked(path: Path, descriptor: int, *, was_there: bool) -> Turn | None:
 
 
 def _path(name: str) -> Path | None:
+    """Return the file of a lock, whose name says nothing of the account; None without a home directory."""
     try:
         pulumi_home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     except RuntimeError:  # no HOME, and no such user

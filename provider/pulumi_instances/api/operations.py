@@ -1,12 +1,20 @@
-"""The operations on one account's instances: inputs in, what the API said out."""
+"""The operations on the instances of one account: the only entrance to `api`, for the engine, look-ups and commands.
+
+An id is a small number that another account may have as well. So before an instance of the state is changed or deleted,
+or what the API shows goes into the state, `Operations` proves that it is the one (`core.identity`).
+
+    api = Operations(settings)
+    found = api.create(inputs)  # {"id": "7", "name": …, "token": …, "__mark": …}
+    api.delete(found["id"], found)
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 from pulumi.output import Unknown
 
@@ -39,20 +47,19 @@ from .search import Selection
 
 log = logging.getLogger("pulumi_instances")
 
-Result = TypeVar("Result")
-
 _LONGEST_PAUSE = 10.0
 """Seconds between two looks at a connection that is to become valid."""
 
-_LOOKS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds to wait for a young instance that is not visible yet, one after another."""
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait before each further look at an instance whose create or update may not be visible yet."""
+
+_DROPPED = "instance %s no longer exists: it is dropped from the state"
 
 
 class Operations:
     """CRUD of one account. One object serves all threads of the plugin process.
 
-    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said. Before an instance of
-    the state is changed or deleted, or what the API shows goes into the state, it is proven to be the one (`identity`).
+    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said.
     """
 
     def __init__(
@@ -70,7 +77,7 @@ class Operations:
         self._proven: dict[str, Found] = {}
         self._tokens: dict[str, str] = {}
         self._accounts: dict[str, object] = {}
-        self._named: set[str] = set()
+        self._warned_of: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
         self._kept_tags: set[tuple[str, ...]] = set()
@@ -90,19 +97,19 @@ class Operations:
         self._client.hide(texts)
 
     def concealing(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """These inputs, with a name and a connector that no message about them shows where they are to be concealed."""
+        """Return these inputs; no message shows a name or a connector of theirs that is to be concealed."""
         with self._lock:
             hidden = [key for key in ("name", "your_mom") if inputs.get(key) in self._concealed]
         return {**inputs, **{key: Concealed(inputs[key]) for key in hidden}}
 
     def note_new(self, line: Line) -> None:
-        """The program declares a resource that gets a new instance."""
+        """Note that the program declares a resource that gets a new instance."""
         self._holders.note_new(line)
 
     def check_new_adoption(self, inputs: Mapping[str, Any], line: Line) -> list[Problem]:
-        """The problem, if any, of a new resource that is going to adopt an instance.
+        """Return the problem, if any, of a new resource that is going to adopt an instance.
 
-        Where there is none, a warning says what changes: the engine shows an adoption as a create.
+        Where there is none, log a warning that says what changes: the engine shows an adoption as a create.
         """
         instance_id = inputs["adopt_id"]
         problem, found = self._adoptions.plan(instance_id, self.concealing(inputs).get("your_mom"), line)
@@ -121,21 +128,27 @@ class Operations:
         return []
 
     def check_import(self, line: Line) -> list[Problem]:
-        """The problem, if any, of a resource that imports what was just looked up for it."""
+        """Return the problem, if any, of a resource that imports the instance that was just looked up for it."""
         with self._lock:
             found = None if line is None else self._looked_up.pop(line, None)
         return [] if found is None else self._adoptions.import_problems(found, line)
 
-    def note_diff(
-        self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], *, replaced: bool
-    ) -> bool:
-        """The engine compares the instance in the state with the program. Returns whether it does so for a refresh.
+    def note_state(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """Note that the state holds this instance with these outputs."""
+        self._holders.note_state(instance_id, outputs)
+        self._note_token(instance_id, outputs)
+
+    def pop_refresh_read(self, instance_id: str) -> bool:
+        """Take back one note of a refresh that has read the instance. Return whether there was one (`holders`)."""
+        return self._holders.pop_refresh_read(instance_id)
+
+    def note_declared(self, instance_id: str, inputs: Mapping[str, Any], *, replaced: bool) -> None:
+        """Note that the program declares the resource with these inputs, whose state holds the instance.
 
         Raises AdoptionRefused where another resource holds the instance, or is going to adopt it.
         """
-        adopts, line = inputs.get("adopt_id") == instance_id, inputs.get(model.LINE)
-        self._note_token(instance_id, outputs)
-        return self._holders.note_diff(instance_id, outputs, line, replaced=replaced, adopts=adopts)
+        adopts = inputs.get("adopt_id") == instance_id
+        self._holders.note_declared(instance_id, inputs.get(model.LINE), replaced=replaced, adopts=adopts)
 
     # CRUD
 
@@ -145,7 +158,7 @@ class Operations:
             found = self._creations.create(inputs)
         finally:
             self._listings.forget()
-        return {**self._kept(found["id"], found), model.MADE: self._made(found["id"], inputs, found)}
+        return self._written(found, inputs)
 
     def adopt(self, inputs: Mapping[str, Any]) -> Found:
         """Make the existing instance ``adopt_id`` that of a resource (`adoption`)."""
@@ -153,8 +166,12 @@ class Operations:
             found = self._adoptions.adopt(inputs)
         finally:
             self._listings.forget()
-        made = self._made(found["id"], model.to_update(inputs), found)
-        return {**self._kept(found["id"], found), model.MADE: made}
+        return self._written(found, model.to_update(inputs))
+
+    def _written(self, found: Found, sent: Mapping[str, Any]) -> Found:
+        """Note that an instance is the one of a resource. Return it with what the state holds of it besides."""
+        self._note_proven(found["id"], found)
+        return {**found, model.ACCOUNT: self._account, model.MADE: self._made(found["id"], sent, found)}
 
     def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
         """Return the instance of the state with these outputs as it is now.
@@ -162,28 +179,31 @@ class Operations:
         Raises NotFound only where it no longer exists (`absence`), and AnotherInstance where the id is another's. The
         answer may come from a listing, which may lack `disabled`, but not with ``by_get``.
         """
-        checked, what = _checked(instance_id, "read"), f"read instance {instance_id}"
-        self._holders.note_state(checked, outputs)
-        self._note_token(checked, outputs)
-        batched = self._client.settings.batch_reads
-        # "" is never the token of a listing: then a GET decides.
-        token = "" if by_get else _token(outputs)
-        try:
-            if batched:
-                found = self._patiently(outputs, self._listings.read, checked, token)
-            else:
-                found = self._patiently(outputs, self._client.get, checked)
-            self._demand_ours(checked, outputs, found, what)
-        except (NotFound, AnotherInstance) as missing:
-            if isinstance(missing, NotFound):
-                self._absence.demand(checked, outputs, what, missing)
-                self._holders.note_deleted(checked)
-            elif self._client.settings.confirm_gone:
+        checked, what = _valid_id(instance_id, "read"), f"read instance {instance_id}"
+        self.note_state(checked, outputs)
+        settings, pauses = self._client.settings, self._pauses(outputs)
+        while True:
+            try:
+                if settings.batch_reads:  # "" is never the token of a listing: then a GET decides
+                    found = self._listings.read(checked, "" if by_get else _token(outputs))
+                else:
+                    found = self._client.get(checked)
+                self._demand_ours(checked, outputs, found, what)
+                break
+            except NotFound as missing:
+                pause = next(pauses, None)
+                if pause is None:
+                    self._absence.demand(checked, outputs, what, missing)
+                    self._holders.note_deleted(checked)
+                    log.warning(_DROPPED, checked)
+                    raise NotFound(missing.cause, 404) from None
+            except AnotherInstance as stranger:
+                if not settings.confirm_gone:
+                    raise
                 self._holders.note_dropped(checked)
-            else:
-                raise
-            log.warning("instance %s no longer exists: it is dropped from the state", checked)
-            raise NotFound(missing.cause, 404) from None
+                log.warning(_DROPPED, checked)
+                raise NotFound(stranger.cause, 404) from None
+            self._client.clock.sleep(pause)
         others = identity.displaced(found, outputs)
         if others and not identity.is_of_our_stack(others, outputs):
             log.warning(
@@ -192,16 +212,29 @@ class Operations:
                 checked,
                 identity.managed_by(found),
             )
-        self._holders.note_refreshed(checked)
-        return self._kept(checked, found)
+        self._holders.note_refresh_read(checked)
+        self._note_proven(checked, found)
+        return {**found, model.ACCOUNT: self._account}
+
+    def _pauses(self, outputs: Mapping[str, Any]) -> Iterator[float]:
+        """Yield the seconds to wait before each further look at the instance of a state that a GET does not show.
+
+        Only an instance that was created a moment ago may not be visible yet.
+        """
+        clock, settings = self._client.clock, self._client.settings
+        # Who confirms that an instance no longer exists need not mean those that were created a moment ago.
+        for pause in _PAUSES[:2] if settings.confirm_gone else _PAUSES:
+            if not is_young(outputs, settings.create_timeout) or retry.is_over(clock):
+                return
+            yield pause
 
     def look_up(self, instance_id: str, *, line: Line = None, imports: bool = False) -> Found:
         """Return an instance that no state holds, from a GET of it. Raises NotFound where the API says there is none.
 
-        The resource of this ``line`` may be going to import it, which `check_import` then is about. With ``imports`` it
+        The resource of this ``line`` may be going to import it, which `check_import` then checks. With ``imports`` it
         does so: raises InputError where it cannot.
         """
-        found = self._client.get(_checked(instance_id, "read"))
+        found = self._client.get(_valid_id(instance_id, "read"))
         if line is not None:
             with self._lock:
                 self._looked_up[line] = found
@@ -213,14 +246,14 @@ class Operations:
     def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
 
-        A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used: a warning
-        says so. What a GET says of the instance is then the result, as it is where an answer is empty; where it cannot
-        be read, that is no error, since the state has to hold what was sent.
+        A login with a one-time code is sent once. Where the answer to it is lost, the code counts as used, and a
+        warning says so. Where an answer is lost or empty, the result is what a GET shows, or the id alone where it
+        cannot be read: that is not an error, since the state has to hold what was sent.
         """
-        checked, what = _checked(instance_id, "update"), f"update instance {instance_id}"
+        checked, what = _valid_id(instance_id, "update"), f"update instance {instance_id}"
         there = self._proved(checked, outputs, what)
         self._demand_undisplaced(there, outputs, inputs.get(model.LINE), what)
-        body, mark = self._marked(update.body, there, outputs, inputs)
+        body, mark = self._with_marks(update.body, there, outputs, inputs)
         is_answered = True
         try:
             if update.method == "PATCH":
@@ -262,12 +295,9 @@ class Operations:
         return found
 
     def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> Found:
-        """What a GET says after an update: one that shows what was there before is looked at again, some seconds long.
-
-        The id alone where it shows nothing else by then.
-        """
+        """Return what a GET shows after an update, which may take seconds; the id alone where it stays as before."""
         keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
-        for pause in (0.0, *_LOOKS):
+        for pause in (0.0, *_PAUSES):
             self._client.clock.sleep(pause)
             try:
                 found = self._client.get(instance_id)
@@ -285,7 +315,7 @@ class Operations:
 
         ``outputs`` are those of the state, if any, and ``line`` that of the resource.
         """
-        checked, what = _checked(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
+        checked, what = _valid_id(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
         if outputs is not None:
             self._demand_undisplaced(self._proved(checked, outputs, what), outputs, line, what)
         try:
@@ -301,7 +331,7 @@ class Operations:
     def wait_until_valid(self, instance_id: str) -> Found:
         """Look at an instance until the service says that its connection works, for `createTimeout` at most.
 
-        Returns what the last GET said. Raises what it raised, if none was answered.
+        Returns what the last GET that was answered shows. Raises the error of the first one.
         """
         clock, longest = self._client.clock, self._client.settings.create_timeout
         deadline = retry.deadline(clock, longest)
@@ -323,17 +353,16 @@ class Operations:
 
         An instance that another resource manages stays, and a warning says so.
         """
-        checked, what = _checked(instance_id, "delete"), f"delete instance {instance_id}"
-        self._holders.note_state(checked, outputs)
-        self._note_token(checked, outputs)
-        spared = self._holders.why_spared(checked, outputs)
+        checked, what = _valid_id(instance_id, "delete"), f"delete instance {instance_id}"
+        self.note_state(checked, outputs)
+        reason = self._holders.why_spared(checked, outputs)
         try:
-            if spared is None:
-                spared = self._patiently(outputs, self._deleted, checked, outputs, what)
+            if reason is None:
+                reason = self._delete_unless_anothers(checked, outputs, what)
         except NotFound as missing:
             self._absence.demand(checked, outputs, what, missing)
             if not missing.repeated:
-                log.warning("instance %s no longer exists: it is dropped from the state", checked)
+                log.warning(_DROPPED, checked)
         except AnotherInstance as stranger:
             if not self._client.settings.confirm_gone:
                 raise
@@ -342,14 +371,33 @@ class Operations:
             return
         finally:
             self._listings.forget()
-        if spared is None:
+        if reason is None:
             self._holders.note_deleted(checked)
         else:
-            log.warning("instance %s is not deleted: %s", checked, spared)
+            log.warning("instance %s is not deleted: %s", checked, reason)
 
-    def _deleted(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
-        """Delete an instance, unless its mark is another resource's: then say so."""
-        there = self._proved(instance_id, outputs, what)
+    def _delete_unless_anothers(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> str | None:
+        """Delete an instance, or return why it stays: its mark is that of another resource."""
+        pauses = self._pauses(outputs)
+        while True:
+            try:
+                there = self._proved(instance_id, outputs, what)
+                reason = self._why_anothers(there, outputs, what)
+                if reason is None:
+                    self._client.delete(instance_id)
+            except NotFound as missing:
+                pause = None if missing.repeated else next(pauses, None)
+                if pause is None:
+                    raise
+            else:
+                return reason
+            self._client.clock.sleep(pause)
+
+    def _why_anothers(self, there: Found, outputs: Mapping[str, Any], what: str) -> str | None:
+        """Return why the instance of the state now belongs to another resource; None where it does not.
+
+        Raises AdoptionRefused where a rename that was cut off may be the reason.
+        """
         others = identity.displaced(there, outputs)
         if others and identity.may_be_renamed(others, outputs):
             raise AdoptionRefused(
@@ -358,10 +406,7 @@ class Operations:
                 "run `pulumi up` first, or `pulumi state delete` if another resource or stack has it; if neither "
                 "helps, remove that tag at the service",
             )
-        if others:
-            return f"its tags say that {identity.managed_by(there)} manages it"
-        self._client.delete(instance_id)
-        return None
+        return f"its tags say that {identity.managed_by(there)} manages it" if others else None
 
     # look-ups and waiting
 
@@ -375,7 +420,7 @@ class Operations:
         return search.get(self._client, instance_id)
 
     def list_all(self, on_page: OnPage | None = None) -> list[Found]:
-        """Return what a listing says of each instance, and an empty list where it is not readable in part."""
+        """Return what a listing shows of each instance, without those that are malformed."""
         return self._client.list_all(on_page, lenient=True)
 
     def select(self, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
@@ -403,28 +448,13 @@ class Operations:
         return self._client.hiding(secrets)
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """What runs inside has to end after so many seconds (`retry`)."""
+        """Return a context that has to end after so many seconds (`retry.within`)."""
         return retry.within(seconds, self._client.clock)
-
-    def _patiently(self, outputs: Mapping[str, Any], call: Callable[..., Result], *arguments: Any) -> Result:
-        """Call, and again some seconds later where an instance that was just created is not visible yet."""
-        clock, settings = self._client.clock, self._client.settings
-        # Who confirms that one no longer exists, need not mean those that were created a moment ago.
-        for pause in _LOOKS[:2] if settings.confirm_gone else _LOOKS:
-            try:
-                return call(*arguments)
-            except NotFound as missing:
-                if missing.repeated or not is_young(outputs, settings.create_timeout):
-                    raise
-                if retry.is_over(clock):
-                    raise
-            clock.sleep(pause)
-        return call(*arguments)
 
     # proof
 
     def _proved(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> Found:
-        """Return the instance of the state as it was when this run has proven that it is the one.
+        """Return the instance of the state as it was when this run proved that it is the one, now or before.
 
         Raises AnotherInstance where it is not, and NotFound where a GET says that there is none.
         """
@@ -432,12 +462,13 @@ class Operations:
         with self._lock:
             proven = self._proven.get(instance_id)
         if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
-            proven = self._listings.read(instance_id, _token(outputs), values=False)
+            proven = self._listings.read_for_proof(instance_id, _token(outputs))
             self._demand_ours(instance_id, outputs, proven, what)
             self._note_proven(instance_id, proven)
         return proven
 
     def _demand_ours(self, instance_id: str, outputs: Mapping[str, Any], found: Found, what: str) -> None:
+        """Raise AnotherInstance unless ``found`` is the instance of the state with these outputs."""
         verdict = identity.judge(outputs, found, self._account)
         if verdict is Verdict.RENEWED:
             log.warning("instance %s has a new token, which the state takes over", instance_id)
@@ -452,22 +483,23 @@ class Operations:
         )
 
     def _demand_undisplaced(self, there: Found, outputs: Mapping[str, Any], line: Line, what: str) -> None:
-        """Raise AdoptionRefused where the mark of another resource says that it has the instance by now.
+        """Raise AdoptionRefused where the mark of a resource of another stack says that it has the instance by now.
 
-        That of a resource of our own stack does not count: a rename that was cut off has left it.
+        The mark of a resource of our own stack does not count: a rename that was cut off has left it.
         """
         others = identity.displaced(there, outputs, line)
         if others and not identity.is_of_our_stack(others, outputs):
             raise self._adoptions.refused_update(there, what)
 
-    def _marked(
+    def _with_marks(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], str | None]:
-        """The body of an update with the marks that the instance has to keep, and the one that is ours by now.
+        """Return the body of an update with the marks that the instance has to keep, and the mark of the resource.
 
-        A resource that was renamed or moved gives its instance the mark of its new place, so that the old one is free.
-        The end of the mark stays: if the update is cut off, the state knows the instance by it.
-        One that has none, since it was imported, gets it with its first update: the tags are then sent as they are.
+        A resource that was renamed or moved gives its instance the mark of its new place, so that the old place is
+        free. The end of the mark stays: if the update is cut off, the state knows the instance by it. An instance that
+        was imported has no mark and gets one with its first update; where that changes no tags, those that it has are
+        sent with it.
         """
         mark, line, old_line = outputs.get(model.MARK), inputs.get(model.LINE), identity.line_in(outputs)
         if not self._client.settings.mark:
@@ -481,21 +513,18 @@ class Operations:
             mark = marks.renamed(mark, line) if isinstance(mark, str) else marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
 
-    def _kept(self, instance_id: str, found: Found) -> Found:
-        """What was proven, with what the state has to hold of it."""
-        self._note_proven(instance_id, found)
-        return {**found, model.ACCOUNT: self._account}
-
     def _note_proven(self, instance_id: str, found: Found) -> None:
+        """Note that this instance, as the API has just shown it, is the one of the state."""
         self._listings.note_seen(instance_id)
         with self._lock:
             self._proven[instance_id] = found
-        self._name_twins()
+        self._warn_of_twins()
 
     def _another_is_proven(self, instance_id: str, outputs: Mapping[str, Any], listed: Mapping[str, Found]) -> bool:
-        """Whether this account has another instance of the state which was seen where this one was, by its token.
+        """Return whether this account has another instance of the state that was in the same account as this one.
 
-        Then secrets or host of that account are new. One that was always here says nothing of where the other is.
+        Then that account has new secrets or a new host. The token proves the other instance. One that was in the
+        account of the settings before says nothing of where this one is.
         """
         with self._lock:
             others = {
@@ -508,17 +537,18 @@ class Operations:
             return any(identity.shown_token(listed.get(each, {})) == self._tokens[each] for each in others)
 
     def _note_token(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
+        """Note the token of an instance, and its account, as the state has them."""
         with self._lock:
             self._tokens[instance_id] = _token(outputs)
             self._accounts[instance_id] = outputs.get(model.ACCOUNT)
 
-    def _name_twins(self) -> None:
-        """Say once which instances carry the mark of a resource that has another one."""
+    def _warn_of_twins(self) -> None:
+        """Log once which instances carry the mark of a resource that has another instance."""
         for line, ids in self._holders.twins(self._listings.twins).items():
             with self._lock:
-                if line in self._named:
+                if line in self._warned_of:
                     continue
-                self._named.add(line)
+                self._warned_of.add(line)
             log.warning(
                 "instance %s carries the mark of %s, which has another instance in this stack: it is still to be "
                 "deleted, or an interrupted run has made it, or another stack of this name, or it has moved to another "
@@ -532,7 +562,7 @@ class Operations:
     def _made(
         self, instance_id: str, sent: Mapping[str, Any], found: Found, outputs: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What the service has made of a write (`model.made`). A warning says so, where it was not known.
+        """Return what the service stores otherwise than it was sent (`model.made`), and log what is new of it.
 
         ``outputs`` are those before the write, if any.
         """
@@ -550,17 +580,17 @@ class Operations:
         return made
 
     def _in_words(self, part: str, sent: Any, made: Any) -> str:
-        """What was made of a value, for a message, which shows neither if it may be a secret."""
+        """Return what was sent and what is stored, for a message, which shows neither where it may be a secret."""
         is_shown = part in model.UPDATABLE and not self._is_concealed(sent)
         return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
 
     def _is_concealed(self, value: Any) -> bool:
-        """Whether the name or the tags of a program may be secret."""
+        """Return whether a name or tags may be secret, since the program has them from an Output."""
         with self._lock:
             return not self._concealed.isdisjoint(model.texts(value))
 
     def _shown(self, value: Any) -> str:
-        """A name or tags, for a message: those of the service may be the ones that the program gives."""
+        """Return a name or tags, of the program or the service, as a message shows them."""
         if self._is_concealed(value):
             return BLOT
         unknown = [value, *value] if isinstance(value, list) else [value]
@@ -568,13 +598,13 @@ class Operations:
 
 
 def _token(outputs: Mapping[str, Any]) -> str:
-    """The token in a state; empty, which no listing shows, where there is none."""
+    """Return the token in a state; an empty one, which no listing shows, where there is none."""
     token = outputs.get("token")
     return token if isinstance(token, str) else ""
 
 
-def _checked(instance_id: object, verb: str) -> str:
-    """An id that may go into a URL. An empty one would address the whole collection."""
+def _valid_id(instance_id: object, verb: str) -> str:
+    """Return an id that may go into a URL. Raises InputError: an empty id would address the whole collection."""
     try:
         return model.normalise_id(instance_id)
     except InputError as error:

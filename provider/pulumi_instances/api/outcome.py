@@ -1,6 +1,9 @@
 """The outcome of one request: whether it is sent again, whether the API may have acted, its contents and its error.
 
-Pure. `transport` sends requests; it imports `requests`, which only the first request needs.
+Nothing here sends or waits. It is not in `transport`, which imports `requests`: only the first request needs that.
+
+    Outcome(503).is_retried(once=False)  # True
+    Outcome(503).is_retried(once=True)  # False: a POST may have made an instance
 """
 
 from __future__ import annotations
@@ -27,13 +30,14 @@ from .retry import duration
 
 Json = Any
 
-_GAVE_UP = frozenset({408, 502, 504, *range(520, 531)})
+_NO_ANSWER = frozenset({408, 502, 504, *range(520, 531)})
 """Statuses of proxies that got no answer from the API (RFC 9110, 15.5.9; Cloudflare: 520 to 530)."""
-_DOWN = _GAVE_UP | {503}
+_DOWN = _NO_ANSWER | {503}
 _MISSING = (404, 410)
-_FOREIGN = (405, 415)
+_NOT_OF_THE_API = (405, 415)
 """Statuses that the API itself never answers to our requests."""
-# The live services also answer 429 to requests that are too large, which would be too large again.
+# The live services also answer 429 to requests that are too large, which would be too large again
+# (docs/live-services.md).
 _SIZE = re.compile(r"\b(size|large|bytes?|[kmg]i?b)\b", re.IGNORECASE)
 
 
@@ -42,7 +46,7 @@ class Outcome:
     """The status and body of an answer, or in ``failure`` the reason why it is missing or incomplete.
 
     ``sent`` is False only where the request surely never reached the API. ``final`` says that another try would end
-    the same way, ``timed_out`` that it took too long. ``advice`` is what to do, where `transport` knows it.
+    the same way, ``timed_out`` that the request took too long. ``advice`` is what the user can do, if it is known.
     """
 
     status: int | None = None
@@ -81,7 +85,7 @@ class Outcome:
     @property
     def unfinished(self) -> bool:
         """Whether the API may still act: there is no answer, or one of a proxy that did not wait longer."""
-        return self.sent and (self.status is None or self.status in _GAVE_UP)
+        return self.sent and (self.status is None or self.status in _NO_ANSWER)
 
     @property
     def may_have_created(self) -> bool:
@@ -125,6 +129,7 @@ class Outcome:
             raise UnexpectedAnswer(f"{what}: {self.status}, but the body is an HTML page")
 
     def _decoded(self, what: str) -> Json:
+        """Return the JSON in the body. Raises UnexpectedAnswer."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -134,11 +139,11 @@ class Outcome:
     # its error
 
     def error(self, what: str, secrets: Collection[str], env: str, *, once: bool) -> InstancesError:
-        """Return the error of this outcome: AnswerLost where what must happen ``once`` may have happened.
+        """Return the error of this outcome: AnswerLost where a request that is to act ``once`` may have acted.
 
         ``what`` names operation and object, ``env`` is the start of the account's variables, as `INSTANCES_`.
         """
-        cause = f"{what}: {self.said(secrets)}"
+        cause = f"{what}: {self.cause(secrets)}"
         if once and self.may_have_created:
             return AnswerLost(cause, self)
         if self.failure is not None or self.status is None:
@@ -152,9 +157,9 @@ class Outcome:
             advice = f"{kind.advice} ({env}USER_SECRET, {env}ORGANIZATION_SECRET)"
         if kind is RateLimited and not self.is_rate_limit:
             advice = "send less at once: the service limits sizes as well"
-        elif self._is_asked_to_wait:
+        elif self._asks_to_wait:
             advice = "run again after that"
-        if self.status in _FOREIGN:
+        if self.status in _NOT_OF_THE_API:
             advice = UnexpectedAnswer.advice
         error = kind(cause, self.status, _server_words(self.body, secrets)[1], advice)
         if isinstance(error, NotFound):
@@ -162,11 +167,11 @@ class Outcome:
         return error
 
     @property
-    def _is_asked_to_wait(self) -> bool:
+    def _asks_to_wait(self) -> bool:
         return self.status in (429, 503) and bool(self.retry_after)
 
-    def said(self, secrets: Iterable[str]) -> str:
-        """Return the failure, or the status with the server's own words."""
+    def cause(self, secrets: Iterable[str]) -> str:
+        """Return what went wrong, for a message: the failure, or the status with the server's own words."""
         if self.failure is not None or self.status is None:
             return quote(self.failure, secrets)
         if 300 <= self.status < 400:
@@ -174,12 +179,12 @@ class Outcome:
         message, request_id = _server_words(self.body, secrets)
         words = f' "{message}"' if message else ""
         reference = f" (requestId {request_id})" if request_id else ""
-        wait = f", and the service asks to wait {duration(self.retry_after or 0)}" if self._is_asked_to_wait else ""
+        wait = f", and the service asks to wait {duration(self.retry_after or 0)}" if self._asks_to_wait else ""
         return f"{self.status}{words}{reference}{wait}"
 
 
 class AnswerLost(InstancesError):
-    """A request that must act once was sent, and it is unknown whether the API has acted (``outcome``)."""
+    """A request that is to act once was sent, and it is unknown whether the API has acted."""
 
     def __init__(self, cause: str, outcome: Outcome) -> None:
         """Keep the outcome, which decides how long to look for the object."""
@@ -216,6 +221,7 @@ def _is_error_body(body: bytes) -> bool:
 
 
 def _error_body(body: bytes) -> dict[str, Any]:
+    """Return the object in a body; an empty dict where it does not hold one."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

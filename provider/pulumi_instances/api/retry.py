@@ -1,6 +1,8 @@
 """When a request is sent, and sent again: deadlines, back-off, the rate limit of an account and its breaker.
 
-`client` uses all of it, and decides which request may be sent again; other modules of `api` ask for deadlines.
+`Outcome.is_retried` decides which request is sent again, `client` when; other modules of `api` use the deadlines. How
+long one operation of the engine may take, waits and retries included, is the option `customTimeouts`: the engine gives
+it with each call, and a call runs on one thread. Without it, the settings decide.
 """
 
 from __future__ import annotations
@@ -37,15 +39,14 @@ class Clock:
 
 
 class TooLate(Exception):
-    """A wait would end after the deadline of its call. ``held`` are the seconds for which a 429 allows no request."""
+    """A wait would end after the deadline of its call. For ``blocked`` seconds, a 429 allows no request."""
 
-    def __init__(self, held: float = 0.0) -> None:
-        """Note that nothing was waited for."""
-        self.held = held
+    def __init__(self, blocked: float = 0.0) -> None:
+        """Note the seconds; nothing was waited for."""
+        self.blocked = blocked
 
 
-# How long one operation of the engine may take, waits and retries included: the option `customTimeouts`. The engine
-# gives it with each call, and a call runs on one thread. Without it, the settings decide.
+# deadlines
 
 
 class Limit(NamedTuple):
@@ -55,8 +56,8 @@ class Limit(NamedTuple):
     seconds: float
 
     @property
-    def is_over(self) -> str:
-        """The reason in messages about what the limit has ended."""
+    def why_ended(self) -> str:
+        """The reason, in a message about something that the limit has ended."""
         return f"the timeout of {self.seconds:g} s in customTimeouts is over"
 
 
@@ -65,7 +66,7 @@ _limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
 
 @contextmanager
 def within(seconds: float, clock: Clock) -> Iterator[None]:
-    """Give the block so many seconds; with 0 the settings decide."""
+    """Limit the block to so many seconds of `customTimeouts`; with 0 the settings decide."""
     token = _limit.set(Limit(clock.now() + seconds, seconds) if seconds > 0 else None)
     try:
         yield
@@ -79,7 +80,7 @@ def limit() -> Limit | None:
 
 
 def deadline(clock: Clock, seconds: float) -> float:
-    """Return the end of something that may take so many seconds by the settings, unless `customTimeouts` are given."""
+    """Return when to end something for which the settings give so many seconds; `customTimeouts` go first."""
     found = limit()
     return clock.now() + seconds if found is None else found.end
 
@@ -94,7 +95,7 @@ def is_over(clock: Clock) -> bool:
 
 
 @contextmanager
-def taken(lock: threading.Lock | threading.Semaphore, end: float | None, clock: Clock) -> Iterator[None]:
+def held(lock: threading.Lock | threading.Semaphore, end: float | None, clock: Clock) -> Iterator[None]:
     """Hold a lock while the block runs. Raises TooLate where it cannot be had before ``end``."""
     if end is None:
         lock.acquire()
@@ -107,7 +108,7 @@ def taken(lock: threading.Lock | threading.Semaphore, end: float | None, clock: 
 
 
 def backoff(number: int, asked: float | None, clock: Clock) -> float:
-    """Return the seconds before a retry, ``number`` being 0 for the first, where the service has ``asked`` for some.
+    """Return the seconds before a retry. ``number`` is 0 for the first; the service may have ``asked`` to wait.
 
     They are never fewer than asked for, and differ between clients, which would otherwise all come back at once.
     """
@@ -148,20 +149,20 @@ class RateLimit:
         self._queue = threading.Lock()
         self._lock = threading.Lock()
         self._next = 0.0
-        self._held_until = 0.0
+        self._blocked_until = 0.0
         self._round = 0
         self._refusals = 0
         self._accepted = 0.0
         self._since = clock.now()
 
     def wait(self, end: float | None = None, longest: float = math.inf) -> int:
-        """Block until the next request may go out. Returns the round that it belongs to (see `refused`).
+        """Wait until the next request may go out. Return the round that it belongs to (see `refused`).
 
         Raises TooLate, without waiting, where that is after ``end``. A request without an end may wait for its turn as
         long as it takes, but not ``longest`` seconds for a service that has asked us to wait.
         """
         self._delay(end, longest)
-        with taken(self._queue, end, self._clock):
+        with held(self._queue, end, self._clock):
             # Only the first in the queue sleeps: when the rate changes meanwhile, it changes for all behind it.
             while (delay := self._delay(end, longest)) > 0:
                 self._clock.sleep(delay)
@@ -170,13 +171,13 @@ class RateLimit:
                 return self._round
 
     def _delay(self, end: float | None, longest: float) -> float:
+        """Return the seconds until the next request may go out. Raises TooLate as `wait` does."""
         with self._lock:
             now = self._clock.now()
-            turn = max(now, self._next, self._held_until)
-            held = self._held_until - now
-        is_late = held > longest if end is None else turn >= end
-        if is_late:
-            raise TooLate(held)
+            turn = max(now, self._next, self._blocked_until)
+            blocked = self._blocked_until - now
+        if (end is None and blocked > longest) or (end is not None and turn >= end):
+            raise TooLate(blocked)
         return turn - now
 
     def accepted(self) -> None:
@@ -202,9 +203,10 @@ class RateLimit:
                 self._slow_down(now - self._since, now)
                 if hold > LONG:
                     log.warning("the service has answered 429: no request is sent for %s", duration(hold))
-            self._held_until = max(self._held_until, now + hold)
+            self._blocked_until = max(self._blocked_until, now + hold)
 
     def _slow_down(self, span: float, now: float) -> None:
+        """Halve the rate, but not below that of the requests accepted in the last ``span`` seconds."""
         half = self._FIRST if self._rate is None else self._rate / 2
         self._rate = min(max(half, self._accepted / max(1.0, span), self._LEAST), self._most or math.inf)
         kept = min(0.8, self._LATELY / max(1.0, span))
@@ -231,8 +233,8 @@ class Breaker:
             self.answers += 1
             self.is_open = False
 
-    def give_up(self, begun: int) -> None:
-        """Note that a call has used up its retries. With answers after the ``begun`` of its start, nothing changes."""
+    def give_up(self, answers_before: int) -> None:
+        """Note that a call has used up its retries. Open unless there were more answers than ``answers_before`` it."""
         with self._lock:
-            if self.answers == begun:
+            if self.answers == answers_before:
                 self.is_open = True

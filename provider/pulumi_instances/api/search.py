@@ -1,4 +1,7 @@
-"""Which of an account's instances are meant. Pure, but for the listing."""
+"""The search for the instances of an account that a look-up or a command means, by id, name, tags or connector.
+
+An id is read by one GET. All else is searched in a listing here, since the API document has no filters.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from .client import Client, Found, OnPage
 
 @dataclass(frozen=True)
 class Selection:
-    """What an instance must be like. Fields left out match anything.
+    """The conditions for an instance. A field left out matches any.
 
     ``name`` is exact, ``pattern`` a glob for the name; an instance must have all ``tags``, and may have more.
     """
@@ -25,7 +28,7 @@ class Selection:
     your_mom: str | None = None
 
     def matches(self, found: Found) -> bool:
-        """Whether an instance is one of those meant."""
+        """Return whether an instance meets all conditions."""
         return (
             self.name in (None, found.get("name"))
             and (self.pattern is None or fnmatch.fnmatchcase(found.get("name", ""), self.pattern))
@@ -34,7 +37,7 @@ class Selection:
         )
 
     def described(self, words: Words) -> str:
-        """Return it as a message says it: ``name="x", tag "a" and your_mom="box"``."""
+        """Return the conditions as a message shows them: ``name="x", tag "a" and your_mom="box"``."""
         parts = [words.argument("name", f'"{quote(self.name)}"')] if self.name is not None else []
         parts += [f'name like "{quote(self.pattern)}"'] if self.pattern is not None else []
         parts += [f'tag "{quote(tag)}"' for tag in sorted(self.tags)]
@@ -44,7 +47,7 @@ class Selection:
 
 
 def tag_set(tags: Iterable[str] | None, words: Words = PYTHON) -> frozenset[str]:
-    """Tags as a set. Raises InputError for a string, whose letters would be the tags."""
+    """Return tags as a set. Raises InputError for a string, whose letters would be the tags."""
     if isinstance(tags, str):
         wanted = words.argument("tags", f'["{quote(tags)}"]')
         raise InputError("tags must be a list of strings, not a string", f"write {wanted}")
@@ -52,10 +55,10 @@ def tag_set(tags: Iterable[str] | None, words: Words = PYTHON) -> frozenset[str]
 
 
 def select(client: Client, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
-    """The instances that are meant, by ascending id. A listing says nothing of ``disabled`` (API document).
+    """Return the instances that are meant, by ascending id. A listing does not show ``disabled`` (API document).
 
-    Where the dialect can, the service is asked for those with the tag and the name alone. That it then shows none is
-    not believed: how it searches is not documented.
+    Where the dialect has filters, the service lists only those with the tag and the name. Where it then shows none, all
+    are listed: how the service searches is not documented.
     """
     dialect = client.settings.dialect
     tag, text = min(selection.tags, default=None) or None, selection.name or None
@@ -67,13 +70,14 @@ def select(client: Client, selection: Selection, on_page: OnPage | None = None) 
 
 
 def _matching(found: Iterable[Found], selection: Selection) -> list[Found]:
+    """Return those that are meant, by ascending id."""
     return sorted(filter(selection.matches, found), key=lambda each: int(each["id"]))
 
 
 def one(
     client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
 ) -> Found:
-    """The one instance with this id, or with this exact name, all these tags and this connector.
+    """Return the one instance with this id, or with this exact name, all these tags and this connector.
 
     Raises LookupFailed where no instance matches, or several (it names them).
     """
@@ -95,11 +99,12 @@ def one(
 
 
 def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
-    """All instances with this exact name, all these tags and this connector, by ascending id."""
+    """Return all instances with this exact name, all these tags and this connector, by ascending id."""
     return select(client, Selection(name=name, tags=tag_set(tags, client.words), your_mom=your_mom))
 
 
 def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
+    """Return the error of a look-up that matches no instance, or several."""
     if not matches:
         return LookupFailed(f"{what}: no instance has {wanted}", "list them with `pulumi-instances list`", [])
     shown = first_of([f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches])

@@ -1,27 +1,38 @@
-"""One HTTP request, sent over a pooled session, and its outcome. Every failure is an `Outcome`; nothing is raised.
+"""The only HTTP of the package: one request over a pooled session, and its outcome. Nothing is raised.
 
-It is the only place that speaks HTTP. `client` decides what an outcome means, and whether the request is sent again.
+`client` decides what an `Outcome` means and whether the request is sent again; it imports this module with the first
+request, since `requests` takes longer to import than the rest of the package. The API has no idempotency key, so each
+outcome says whether the API can have received the request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import os
 import re
 import socket
 import ssl
+import threading
 import time
-from functools import cached_property
+from functools import cache, cached_property
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import LocationValueError
+from urllib3.util import parse_url
 
-from ..core.config import Settings
-from .connections import Adapter, expect_request, may_have_left
-from .environment import Environment
+from ..core.config import Settings, is_loopback
 from .outcome import Json, Outcome
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -39,17 +50,17 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, Adapter(pool_connections=2, pool_maxsize=settings.parallelism))
+            self._session.mount(scheme, _Adapter(pool_connections=2, pool_maxsize=settings.parallelism))
 
     @cached_property
-    def _environment(self) -> Environment:
-        return Environment(self._settings)
+    def _environment(self) -> _Environment:
+        return _Environment(self._settings)
 
     def request(self, method: str, path: str, body: Json, timeout: float) -> Outcome:
         """Send one request; ``timeout`` (seconds) bounds connecting, each silence, and the whole answer."""
         if (problem := self._environment.problem) is not None:
             return Outcome(failure=problem[0], advice=problem[1], sent=False, final=True)
-        expect_request()
+        _this_thread.may_have_left = False
         try:
             request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
             with self._session.send(
@@ -61,7 +72,7 @@ class Transport:
             ) as response:
                 return self._received(response, timeout)
         except Exception as error:  # after an unforeseen one, too, the caller must learn whether a POST may have left
-            return self._failed(error, sent=may_have_left())
+            return self._failed(error, sent=_this_thread.may_have_left)
 
     def _received(self, response: requests.Response, timeout: float) -> Outcome:
         """Return the answer with its body, read as it arrives: reading ends at `LARGEST_BODY` and at the timeout."""
@@ -151,3 +162,191 @@ def _reason(error: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {cause.verify_message}"
     return next((words for kinds, words in _REASONS if isinstance(cause, kinds)), type(cause).__name__)
+
+
+# Proxy and certificate authorities
+
+
+class _Environment:
+    """Proxy and authorities for one base URL, as the variables were at the first request."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the variables."""
+        self._url = urlsplit(settings.base_url)
+        # No proxy may see a request to loopback: it would get both secrets in plain text.
+        proxies = {} if is_loopback(self._url.hostname or "") else get_environ_proxies(settings.base_url)
+        variables = {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
+        bundles = {"instances:caBundle": settings.ca_bundle, **variables}
+        self._bundle_source, bundle = next(((name, path) for name, path in bundles.items() if path), ("", None))
+        self.options: dict[str, Any] = {"proxies": proxies, "verify": bundle or True}
+        """Keyword arguments of `requests.Session.send`."""
+        self.proxy = select_proxy(settings.base_url, proxies)
+
+    @cached_property
+    def problem(self) -> tuple[str, str] | None:
+        """What is wrong with proxy or authorities, so that no request can be sent, and what to do."""
+        bundle = self.options["verify"]
+        if self._url.scheme == "https" and bundle is not True and not Path(bundle).exists():
+            fault = f"{self._bundle_source} names {bundle}, which does not exist"
+            return fault, f"set {self._bundle_source} to the PEM file of the authorities to trust, or unset it"
+        if self.proxy is None:
+            return None
+        scheme, _ = _parsed(self.proxy)
+        if scheme not in ("http", "https", "socks4", "socks4a", "socks5", "socks5h"):
+            fault = f"{self.proxy_source} is not the URL of a proxy"
+            return fault, "write it as http://proxy.example.com:3128, or unset it"
+        if scheme.startswith("socks") and find_spec("socks") is None:
+            fault = f"{self.proxy_source} names a SOCKS proxy, for which a package is missing"
+            return fault, 'run pip install "requests[socks]" in the environment of the provider'
+        return None
+
+    @cached_property
+    def proxy_source(self) -> str:
+        """The variable that names the proxy, as `urllib.request.getproxies` chooses it."""
+        kinds = (f"{self._url.scheme}_proxy", "all_proxy")
+        names = [name for kind in kinds for name in (kind, kind.upper()) if os.environ.get(name)]
+        return names[0] if names else "the system's setting of a proxy"
+
+    @cached_property
+    def where(self) -> str:
+        """Host and port of the API, and those of the proxy, for messages."""
+        default_port = 443 if self._url.scheme == "https" else 80
+        host = f"{self._host}:{self._url.port or default_port}"
+        return host if self.proxy is None else f"{host} through the proxy {_parsed(self.proxy)[1]}"
+
+    @property
+    def _host(self) -> str:
+        host = self._url.hostname or ""
+        return f"[{host}]" if ":" in host else host
+
+    def how_to_reach(self) -> str | None:
+        """Return what to do where a request was not sent; None where there is no proxy."""
+        return None if self.proxy is None else f"check {self.proxy_source} and the network, then run again"
+
+    def how_to_pass(self, status: int) -> str | None:
+        """Return what to do where the proxy has answered with this status; None where there is no proxy."""
+        if self.proxy is None:
+            return None
+        if status == 407:
+            return f"write user and password into {self.proxy_source}: http://user:password@{_parsed(self.proxy)[1]}"
+        return f"ask for access to {self._host} through it, correct {self.proxy_source}, or name the host in NO_PROXY"
+
+    def how_to_trust(self) -> str:
+        """Return what to do where the certificate is not trusted."""
+        unread = "; SSL_CERT_FILE is not read" if os.environ.get("SSL_CERT_FILE") and not self._bundle_source else ""
+        return f"check the server's certificate, or set instances:caBundle to the PEM file of its authority{unread}"
+
+
+def _parsed(proxy: str) -> tuple[str, str]:
+    """Return the scheme of a proxy, and its host and port without password. Both are empty where it is malformed."""
+    try:
+        url = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return "", ""
+    if not url.scheme or not url.host:
+        return "", ""
+    return url.scheme, url.host if url.port is None else f"{url.host}:{url.port}"
+
+
+# The connections of the session
+#
+# The timeouts of http.client and urllib3 limit each silence: a server that sends its headers byte by byte could keep us
+# waiting for ever. Nor do their errors say whether the server can have received the request: behind a proxy, urllib3
+# reports a connection that was cut after it as a ProxyError.
+
+
+class _ThisThread(threading.local):
+    may_have_left = False
+    """Whether any part of the request that this thread has sent last may have reached the API.
+
+    It has not where there was no connection to the API, or to a proxy that had accepted a tunnel to it.
+    """
+
+
+_this_thread = _ThisThread()
+
+
+class _Bounded:
+    """Changes to a class of connections of urllib3: `_bounded` combines the two."""
+
+    sock: Any
+    timeout: float
+    """Seconds for the next answer, which urllib3 sets for each request."""
+    _connecting = False
+
+    def connect(self) -> None:
+        """Open a connection, for urllib3 or `send`. What is sent meanwhile asks a proxy for a tunnel."""
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._connecting = False
+
+    def send(self, data: Any) -> None:
+        """Send one part of a request, for http.client."""
+        if self.sock is None:
+            self.connect()
+        if not self._connecting:
+            _this_thread.may_have_left = True
+        super().send(data)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        """Read the head of the answer, for urllib3, which calls it once per request.
+
+        Raises TimeoutError, with the socket shut, where the head has not ended in time.
+        """
+        lock, sock = threading.Lock(), self.sock
+        ended = missed = False
+
+        def shut() -> None:
+            nonlocal missed
+            with lock:
+                if not ended:
+                    missed = True
+                    with contextlib.suppress(OSError):
+                        # After `SSLSocket.shutdown`, the waiting thread would read on without TLS. urllib3 wraps the
+                        # socket where TLS runs inside of TLS.
+                        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+
+        timer = threading.Timer(self.timeout, shut)
+        timer.daemon = True
+        # An interpreter that shuts down starts no threads. It ends soon, and so does the wait.
+        with contextlib.suppress(RuntimeError):
+            timer.start()
+        try:
+            return super().getresponse()  # type: ignore[misc]
+        finally:
+            timer.cancel()
+            with lock:
+                ended = True
+            if missed:
+                raise TimeoutError("timed out") from None
+
+
+@cache
+def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """Return a class of pools with connections that `_Bounded` changes. urllib3 has another class for a SOCKS proxy."""
+    connection = type(f"Bounded{pool.ConnectionCls.__name__}", (_Bounded, pool.ConnectionCls), {})
+    return type(f"Bounded{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter whose timeout limits the whole head of an answer, also through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools, for requests, which calls it once per adapter."""
+        super().init_poolmanager(*args, **kwargs)
+        _bound(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the pools of a proxy, for requests, which asks for each request through it."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        _bound(manager)
+        return manager
+
+
+def _bound(manager: Any) -> None:
+    """Have a manager of pools open such connections only."""
+    pools = manager.pool_classes_by_scheme
+    if not all(issubclass(pool.ConnectionCls, _Bounded) for pool in pools.values()):
+        manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}

@@ -1,4 +1,4 @@
-"""The command line, `pulumi-instances`: its commands, and how it ends.
+"""Internal: the command line `pulumi-instances`, its commands and how it ends.
 
 A command is imported when it is asked for. No command writes to the API.
 """

@@ -1,1 +1,4 @@
-"""What is true of an instance whatever serves it: properties, settings, dialects, errors. No input and no output."""
+"""Internal: properties, settings, identity and errors of an instance, the same for every front end.
+
+Nothing here sends or receives anything.
+"""

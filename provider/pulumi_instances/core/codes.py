@@ -1,10 +1,8 @@
-"""One-time codes: a used OAuth code is neither kept nor sent again. No I/O.
+"""OAuth codes, which work once: a code is never stored, and never sent again. Pure.
 
-A state holds a digest of a code instead of the code (`Codes.sealed`); the code itself stays in the memory of the
-process that checked it, for the request that needs it (`Codes.unsealed`).
-
-A replacement that would send a used code is refused before the instance is lost: the old one may be deleted first
-(`delete_before_replace`), and the create that follows would be refused by the API.
+The state holds a digest of a code (`Codes.sealed`); the code itself stays in the memory of the process that checked it,
+until a request sends it (`Codes.unsealed`). A replacement that would send a used code is refused: it may delete the
+old instance first (`delete_before_replace`), and the API would then refuse the create.
 """
 
 from __future__ import annotations
@@ -27,10 +25,10 @@ _DIGEST = re.compile(r"used code sha256:[0-9a-f]{64}")
 
 
 class Codes:
-    """The codes that this process has seen. Safe to share between threads."""
+    """Keeps the codes that this process has seen. Safe to share between threads."""
 
     def __init__(self, words: Words = PYTHON) -> None:
-        """Nothing has been seen yet. Messages are put in these ``words``."""
+        """Begin without codes. Messages are in these ``words``."""
         self._words = words
         self._advice = f"set a new code, undo the change, or list the property in {words.name('ignore_changes')}"
         self._lock = threading.Lock()
@@ -40,9 +38,9 @@ class Codes:
         self._doomed: set[str] = set()
 
     def sealed(self, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs with the digest of each code in its place.
+        """Return the inputs with a digest in place of each code, and remember the codes.
 
-        States of 0.1.0 hold codes as they are: where ``olds``, the inputs in the state, do, an equal one stays.
+        States of 0.1.0 hold the codes themselves: a code that is equal in ``olds``, the inputs in the state, stays.
         """
         before = _codes_in(olds.get("provider_data"))
         given = {key: code for key, code in _codes_in(inputs.get("provider_data")).items() if before.get(key) != code}
@@ -51,25 +49,27 @@ class Codes:
         return _with_codes(inputs, {key: _digest(code) for key, code in given.items()})
 
     def unsealed(self, bag: Mapping[str, Any]) -> dict[str, Any]:
-        """Inputs or outputs with the codes as they are sent, as far as this process has seen them."""
+        """Return inputs or outputs with the codes in place of their digests, as far as this process has seen them."""
         with self._lock:
             known = {key: self._known.get(code, code) for key, code in _codes_in(bag.get("provider_data")).items()}
         return _with_codes(bag, known)
 
     def check(self, olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect) -> list[Problem]:
-        """Refuse a change that would send an unchanged code again. ``olds`` are the inputs in the state.
+        """Return a problem for each change that would send a used code again. ``olds`` are the inputs in the state.
 
-        They are empty for a new resource, and also where the engine has decided to replace one (`replace_on_changes`):
-        it was then checked a moment ago with its old inputs.
+        They are empty for a new resource, and also where the engine replaces one by its own decision
+        (`replace_on_changes`): just before, it has checked the resource with its old inputs.
         """
-        data, codes, name = self._words.name("provider_data"), _codes(inputs), inputs.get("name")
-        name = name if isinstance(name, str) else None
+        data = self._words.name("provider_data")
+        codes = _codes(inputs)
+        name = inputs["name"] if isinstance(inputs.get("name"), str) else None
         with self._lock:
             if not olds:
                 self._planned |= codes
-                again = any({(code, name), (code, None)} & self._used for code in codes)
+                if not any({(code, name), (code, None)} & self._used for code in codes):
+                    return []
                 fault = "holds a code that was used already, and the replacement would send it again"
-                return [Problem(data, fault, self._advice)] * again
+                return [Problem(data, fault, self._advice)]
             reused = codes & _codes(olds)
             self._used |= {(code, name) for code in reused}
         if not reused:
@@ -86,10 +86,11 @@ class Codes:
         ]
 
     def note_diff(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool) -> None:
-        """Remember what the engine is told of an instance: it may delete it before anything else is checked.
+        """Remember whether an instance is going to be replaced with the same code, for `demand_deletable`.
 
-        It does so with what depends on a resource that is deleted before it is replaced. It compares the old inputs
-        then, with what depends on that resource unknown: no code that the program gives by now is seen in time.
+        The engine deletes an instance together with a resource that it depends on, and that is deleted before it is
+        replaced. It then calls diff with the old inputs, and deletes the instance before it calls check with the
+        program's inputs, which may hold a new code.
         """
         with self._lock:
             if replaces and _codes(olds) & _codes(news):
@@ -99,10 +100,10 @@ class Codes:
 
     @contextmanager
     def spending(self, what: str, inputs: Mapping[str, Any]) -> Iterator[None]:
-        """Send a request with the codes in these inputs: each is sent once, and then forgotten.
+        """Let the block send a request with the codes in these inputs, and forget them when it has succeeded.
 
-        Raises InputError where the inputs hold a digest instead of a code. A request that the API refuses may have used
-        its code all the same: then the advice says so.
+        Raises InputError where the inputs hold a digest instead of a code. A request that the API refuses may still
+        have used its code: the advice of the error says so.
         """
         if any(_DIGEST.fullmatch(code) for code in _codes_in(inputs.get("provider_data")).values()):
             fault = f"{self._words.name('provider_data')} holds a code that was used already; nothing was sent"
@@ -116,7 +117,7 @@ class Codes:
         self.note_used(inputs)
 
     def note_used(self, inputs: Mapping[str, Any]) -> None:
-        """The codes have served: what they replace may go, and no request is sent with them again."""
+        """Forget the codes in these inputs, since a request has used them. What they replace may then be deleted."""
         with self._lock:
             self._planned -= _codes(inputs)
             for digest in _codes(inputs):
@@ -125,7 +126,8 @@ class Codes:
     def demand_deletable(self, instance_id: str, outs: Mapping[str, Any]) -> None:
         """Raise InputError where a create with the same code is to follow the deletion of this instance."""
         with self._lock:
-            doomed, follows = str(instance_id) in self._doomed, bool(_codes(outs) & self._planned)
+            doomed = str(instance_id) in self._doomed
+            follows = bool(_codes(outs) & self._planned)
         if doomed:
             option = self._words.name("delete_before_replace")
             raise InputError(
@@ -143,12 +145,12 @@ class Codes:
 
 
 def holds_code(data: object) -> bool:
-    """Whether the data for an authentication holds a code that works once."""
+    """Return whether the data for an authentication holds a code that works once."""
     return bool(_codes_in(data))
 
 
 def _codes(bag: Mapping[str, Any]) -> set[str]:
-    """The digests of the codes: those are equal, however the two sides hold the code."""
+    """Return the digest of each code in inputs or outputs, whether they hold the code or its digest."""
     return {_digest(code) for code in _codes_in(bag.get("provider_data")).values()}
 
 
@@ -162,7 +164,7 @@ def _codes_in(data: object) -> dict[str, str]:
 
 
 def _digest(code: str) -> str:
-    """What a state holds of a code; a digest is its own."""
+    """Return the digest of a code, as a state holds it; the digest of a digest is itself."""
     if _DIGEST.fullmatch(code):
         return code
     return f"used code sha256:{hashlib.sha256(code.encode('utf-8', 'surrogatepass')).hexdigest()}"

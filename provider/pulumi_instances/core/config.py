@@ -1,6 +1,10 @@
-"""The settings of an account: where they come from, how a value is read, and the problem of one that is malformed.
+"""The settings of an account, from the stack's configuration or from variables of the environment, which win.
 
-A variable of the environment wins over the configuration (`load`; docs/settings.md).
+`load` reads all of them (docs/settings.md); a malformed one is a `Problem`, never a value in a message.
+
+>>> values = {"baseUrl": "https://api.example.com", "userSecret": "u", "organizationSecret": "o", "timeout": "5"}
+>>> load(lambda key: values.get(key.removeprefix("instances:")), environ={}).timeout
+5.0
 """
 
 from __future__ import annotations
@@ -26,12 +30,12 @@ NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
 
 ONLY_API = "PULUMI_INSTANCES_ONLY_API"
-"""A variable by which the pytest fixture `stack` keeps every account of a test on this host: that of its emulator."""
+"""The variable by which the pytest fixture `stack` allows no other host than its emulator in a test."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one account, checked. Times are in seconds. The two secrets never show in a repr."""
+    """The checked settings of one account. Times are in seconds. No repr shows the two secrets."""
 
     base_url: str
     user_secret: str = field(repr=False)
@@ -48,15 +52,15 @@ class Settings:
     dialect: Dialect = DIALECTS["default"]
     confirm_gone: bool = False
     mark: bool = True
-    """Whether creates send a tag that says which resource manages the instance (`marks`)."""
+    """Whether a create sends a tag that names the resource that manages the instance (`marks`)."""
     take_over: str = "ask"
-    """What to do about an instance that an interrupted run has made for a resource: ``ask``, ``yes`` or ``no``."""
+    """Whether to take over an instance that an interrupted run has made for a resource: ``ask``, ``yes`` or ``no``."""
     default_tags: tuple[str, ...] = ()
     """Tags of every instance whose tags are managed; ``{project}`` and ``{stack}`` stand for where it is declared."""
     configuration_drift: bool = False
     """Whether a refresh compares the values of ``configuration`` that the service shows."""
     update_in_place: bool | None = None
-    """Whether the service can change more than name and tags in place; None where its dialect says it."""
+    """Whether the service can change more than name and tags in place; None where its dialect decides."""
 
 
 def is_loopback(host: str) -> bool:
@@ -136,10 +140,10 @@ def _workers(value: Any) -> int:
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if not isinstance(value, str) or value.lower() not in words:
+    flags = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if not isinstance(value, str) or value.lower() not in flags:
         raise ValueError("must be true or false")
-    return words[value.lower()]
+    return flags[value.lower()]
 
 
 def _file(value: Any) -> str:
@@ -153,7 +157,7 @@ def _file(value: Any) -> str:
     return str(path)
 
 
-def _words(value: Any) -> str:
+def _printable(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x7e]{1,200}", value):
         raise ValueError("must be at most 200 printable ASCII characters, such as acme-deploys/1.4")
     return value
@@ -175,11 +179,11 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def _take_over(value: Any) -> str:
-    words = {"ask": "ask", "yes": "yes", "true": "yes", "no": "no", "false": "no"}
-    word = words.get(str(value).lower())
-    if word is None:
+    answers = {"ask": "ask", "yes": "yes", "true": "yes", "no": "no", "false": "no"}
+    answer = answers.get(str(value).lower())
+    if answer is None:
         raise ValueError("must be ask, yes or no")
-    return word
+    return answer
 
 
 def _dialect(value: Any) -> Dialect:
@@ -208,7 +212,7 @@ class Setting:
 
 
 HowToSet = Callable[[Setting, Any], str]
-"""Returns what to do to give a setting to an account, which is None for the default one."""
+"""Returns the advice on how to give a setting to an account, which is None for the default one."""
 
 # The keys are part of the contract with users: golden-tested, only ever added to.
 SETTINGS = (
@@ -223,7 +227,7 @@ SETTINGS = (
     Setting("batchReads", _flag),
     Setting("caBundle", _file),
     Setting("allowInsecureHttp", _flag),
-    Setting("userAgentSuffix", _words),
+    Setting("userAgentSuffix", _printable),
     Setting("dialect", _dialect),
     Setting("confirmGone", _flag),
     Setting("mark", _flag),
@@ -251,13 +255,14 @@ def load(
     if problems:
         raise SettingError(problems)
     dialect = values.get("dialect", DIALECTS["default"])
-    if (in_place := values.get("update_in_place")) is not None:
-        values["dialect"] = replace(dialect, in_place=IN_PLACE if in_place else frozenset())
-    return Settings(**{"batch_reads": not dialect.tells_health, **values})
+    values.setdefault("batch_reads", not dialect.tells_health)
+    if "update_in_place" in values:
+        values["dialect"] = replace(dialect, in_place=IN_PLACE if values["update_in_place"] else frozenset())
+    return Settings(**values)
 
 
 def problems(get: Callable[[str], Any], *, how_to_set: HowToSet | None = None) -> list[Problem]:
-    """Return the problem of each setting that is missing or malformed. Unknown from ``get`` is not a problem."""
+    """Return the problem of each setting that is missing or malformed. A value that is not known yet has none."""
     return _values(get, None, how_to_set, may_be_unknown=True)[1]
 
 
@@ -275,11 +280,12 @@ def _values(
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for setting in SETTINGS:
-        key, variable = f"{NAMESPACE}:{setting.key}", setting.variable(account)
-        raw, source = environ.get(variable, "").strip(), variable
-        if not raw:
-            raw, source = get(key), key
-            raw = raw.strip() if isinstance(raw, str) else raw
+        key = f"{NAMESPACE}:{setting.key}"
+        variable = setting.variable(account)
+        from_variable: Any = environ.get(variable, "").strip()
+        raw = from_variable or get(key)
+        if isinstance(raw, str):
+            raw = raw.strip()
         if may_be_unknown and isinstance(raw, Unknown):
             continue
         if raw is None or raw == "":
@@ -289,11 +295,9 @@ def _values(
         try:
             values[setting.attribute] = setting.parse(raw)
         except ValueError as error:
-            other = how_to_set(setting, account)
-            # The variable wins: as long as it is set, the configuration is not read.
-            advice = (
-                f"correct {variable}, or unset it and {other}" if source == variable else f"{other}, or set {variable}"
-            )
+            advice = f"{how_to_set(setting, account)}, or set {variable}"
+            if from_variable:  # as long as it is set, the configuration is not read
+                advice = f"correct {variable}, or unset it and {how_to_set(setting, account)}"
             problems.append(Problem(key, f"{error}", advice))
     if not problems and "base_url" in values:
         prefix = env_prefix(account)
@@ -317,76 +321,84 @@ def variables(account: str | None) -> frozenset[str]:
 _OF_THE_ENGINE = ("version", "pluginDownloadURL")
 """Keys that the engine adds to the inputs of a native provider."""
 _ALIKE = 0.8
-"""How alike a variable has to be to one of ours: others may begin with our prefix, too."""
+"""The least likeness of a misspelt variable to one of ours: variables of other programs may begin with our prefix."""
 _NAMESPACE_ALIKE = 0.7
-"""How alike the start of a key or a variable has to be to ours, such as ``pulumi-instances``, where its end is, too."""
+"""The least likeness of a misspelt namespace or prefix, such as ``pulumi-instances``, to ours."""
 
 
 def unknown(
     keys: Iterable[str], environ: Mapping[str, str], account: Any = None, project: str | None = None
 ) -> list[Problem]:
-    """Return the problems of what is given as a setting and is not one, such as ``instances:timout``: it is ignored.
+    """Return a problem for each key and variable that resembles a setting and is ignored: ``instances:timout``.
 
-    ``keys`` are those of the configuration, with their namespace; those of the ``project`` are the program's own. Of
-    the variables, those count that are like one of this account.
+    ``keys`` are those of the configuration, with their namespace; those of the ``project`` are the program's own.
+    Variables are compared with those of this account.
     """
     from difflib import get_close_matches  # here, since programs import this module, too
 
     known = [setting.key for setting in SETTINGS]
     problems = []
     for key in keys:
-        namespace, _, word = key.partition(":")
-        ours = namespace == NAMESPACE and key != ACCOUNT_KEY and not word.startswith("__")
-        if ours and word not in (*known, *_OF_THE_ENGINE):
-            near = get_close_matches(word, known, 1)
+        namespace, _, setting_key = key.partition(":")
+        ours = namespace == NAMESPACE and key != ACCOUNT_KEY and not setting_key.startswith("__")
+        if ours and setting_key not in (*known, *_OF_THE_ENGINE):
+            near = get_close_matches(setting_key, known, 1)
             advice = f"write {NAMESPACE}:{near[0]}" if near else f"remove it, or use one of {', '.join(known)}"
             problems.append(Problem(quote(key), "is not a setting, and is ignored", advice))
-        alike = namespace not in (NAMESPACE, project) and get_close_matches(namespace, [NAMESPACE], 1, _NAMESPACE_ALIKE)
-        if alike and (near := get_close_matches(word, known, 1, _NAMESPACE_ALIKE)):
+        if namespace in (NAMESPACE, project) or not get_close_matches(namespace, [NAMESPACE], 1, _NAMESPACE_ALIKE):
+            continue
+        if near := get_close_matches(setting_key, known, 1, _NAMESPACE_ALIKE):
             advice = f"write {NAMESPACE}:{near[0]}"
             problems.append(Problem(quote(key), "is not a setting of this provider, and is ignored", advice))
-    prefix, endings = env_prefix(account), {setting.attribute.upper() for setting in SETTINGS}
     for name in sorted(environ):
-        ending = name.removeprefix(prefix)
-        if variable := _misnamed(name, prefix):
+        if variable := _with_our_prefix(name, account) or _with_our_ending(name, account):
             advice = f"rename it to {variable}, or unset it"
-            problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
-        if name == ending or any(name.endswith(f"_{each}") for each in endings):  # the second may be of an account
-            continue
-        if near := get_close_matches(ending, endings, 1, _ALIKE):
-            advice = f"rename it to {prefix}{near[0]}, or unset it"
             problems.append(Problem(quote(name), "is not a variable of this provider, and is ignored", advice))
     return problems
 
 
-def _misnamed(name: str, prefix: str) -> str | None:
+def _with_our_prefix(name: str, account: Any) -> str | None:
     """Return the required variable that one such as INSTANCE_USER_SECRET is meant to be; None for other variables."""
     from difflib import get_close_matches
 
+    if name.startswith(f"{NAMESPACE.upper()}_"):
+        return None
+    prefix = env_prefix(account).removesuffix("_")
     for ending in [f"_{setting.attribute.upper()}" for setting in SETTINGS if setting.required]:
         start = name.removesuffix(ending)
-        if start == name or name.startswith(f"{NAMESPACE.upper()}_"):
-            continue
-        if get_close_matches(start, [prefix[:-1]], 1, _NAMESPACE_ALIKE):
-            return prefix[:-1] + ending
+        if start != name and get_close_matches(start, [prefix], 1, _NAMESPACE_ALIKE):
+            return prefix + ending
     return None
 
 
-def problem_of_account(name: str) -> Problem | None:
-    """Return the problem of an account name that could share its variables with another one; None where it has none.
+def _with_our_ending(name: str, account: Any) -> str | None:
+    """Return the variable that one such as INSTANCES_TIMOUT is meant to be; None for other variables."""
+    from difflib import get_close_matches
 
-    No process sees the names of all accounts, so only one way to write each prefix of variables is a name.
+    prefix = env_prefix(account)
+    endings = {setting.attribute.upper() for setting in SETTINGS}
+    if not name.startswith(prefix) or any(name.endswith(f"_{ending}") for ending in endings):  # of another account
+        return None
+    near = get_close_matches(name.removeprefix(prefix), endings, 1, _ALIKE)
+    return prefix + near[0] if near else None
+
+
+def problem_of_account(name: str) -> Problem | None:
+    """Return the problem of an account name whose variables could be those of another account; None where it has none.
+
+    No process knows the names of all accounts, so no two names may have the same prefix of variables.
     """
     subject = f"account name {name!r}"
     if not re.fullmatch(r"[a-z0-9-]+", name):
-        return Problem(subject, "is malformed", "use only lower-case letters, digits and -")
+        advice = "use only lower-case letters, digits and -; a new name leaves the instances as they are"
+        return Problem(subject, "is malformed", advice)
     if account_of(name) is None:
         return Problem(
             subject, "is one that the Pulumi engine gives to the account of the stack", "choose another name"
         )
-    # Any other account whose name begins as this one's does, the default account included.
-    words = name.split("-")
-    for other in (None, *("-".join(words[:count]) for count in range(1, len(words)))):
+    # The names that this one begins with, and the default account.
+    parts = name.split("-")
+    for other in (None, *("-".join(parts[:count]) for count in range(1, len(parts)))):
         if shared := variables(name) & variables(other):
             owner = "the default account" if other is None else f"an account {other!r}"
             fault = f"is ambiguous, since the variable {min(shared)} would also belong to {owner}"
@@ -395,7 +407,7 @@ def problem_of_account(name: str) -> Problem | None:
 
 
 def how_to_set_in_python(setting: Setting, account: Any) -> str:
-    """Return how a Python program, or the stack, gives a setting."""
+    """Return the advice on how to give a setting in a Python program, or in the stack's configuration."""
     if account:
         where = setting.attribute if setting.required else f'settings={{"{setting.key}": …}}'
         return f'pass {where} to account("{account}", …)'
@@ -408,13 +420,13 @@ DEFAULT_TAGS = f"{NAMESPACE}:defaultTags"
 SECRET_TAGS = Problem(
     DEFAULT_TAGS,
     "is a secret, which no tag can be: the service, and the state, show tags in plain text",
-    f"give it without a secret, as with `pulumi config set {DEFAULT_TAGS} <tags>`",
+    f"give it without a secret; in the stack's configuration, by `pulumi config set {DEFAULT_TAGS} <tags>`",
 )
 """The problem where the configuration keeps the tags of every instance secret."""
 
 
 def _plain_http(values: Mapping[str, Any], prefix: str) -> list[Problem]:
-    """Return the problem of plain HTTP, which shows both secrets and every token to the network, except on loopback."""
+    """Return the problem of plain HTTP beyond loopback, which shows both secrets and every token to the network."""
     parts = urlsplit(values["base_url"])
     allowed = values.get("allow_insecure_http", False) or is_loopback(parts.hostname or "")
     if parts.scheme == "https" or allowed:

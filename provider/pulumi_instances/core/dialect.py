@@ -1,4 +1,4 @@
-"""The differences between services: that of the API document, and the live services that it comes from.
+"""Dialects: the differences between the service of the API document and the live services that it comes from.
 
 Only this module knows them (docs/live-services.md); the rest of the package reads the members of a `Dialect`.
 """
@@ -14,26 +14,23 @@ __all__ = ["DIALECTS", "Dialect", "spoken_in"]
 
 @dataclass(frozen=True)
 class Dialect:
-    """One kind of service.
-
-    ``connector`` is the wire name of the object that names the connector: ``{"<connector>": {"key": "dropbox"}}``.
-    ``empty_is_404`` says whether 404 is the answer to a listing of nothing.
-    """
+    """The properties of one kind of service."""
 
     connector: str
+    """The member of a body that names the connector: ``{"<connector>": {"key": "dropbox"}}``."""
     empty_is_404: bool = False
+    """Whether the service answers 404 to a listing without instances."""
     in_place: frozenset[str] = frozenset()
-    """Inputs besides name and tags that change in place, keeping id and token: see `updates`."""
+    """Inputs besides name and tags that change in place, keeping id and token (`model.update`)."""
     merges: bool = False
-    """Whether PATCH changes single keys of ``configuration``. Otherwise PUT sends the whole of it."""
+    """Whether a PATCH changes single keys of ``configuration``. Otherwise a PUT sends all of it."""
     tells_health: bool = False
-    """Whether `valid` and `disabled` say something, so that a refresh reads each instance instead of a listing."""
-
+    """Whether `valid` and `disabled` have a meaning: a refresh then reads each instance, and no listing."""
     filters: bool = False
     """Whether a listing takes a query that leaves instances or configurations out."""
 
     def listing_query(self, *, tag: str | None = None, text: str | None = None) -> list[tuple[str, str]]:
-        """Return the query of a listing without configurations, and only of the instances with this tag and name."""
+        """Return the query for the instances with this tag and this text in their names, without configurations."""
         if not self.filters:
             return []
         wanted = {"hydrate": "false", "pageSize": "200", "tags[]": tag, "searchText": text}
@@ -58,6 +55,6 @@ DIALECTS = {
 
 def spoken_in(answer: Mapping[str, Any], ours: Dialect) -> str | None:
     """Return the name of the other dialect in which an answer names its connector, if it does."""
-    if ours.connector in answer:  # as nearly always: a listing may hold tens of thousands
+    if ours.connector in answer:  # nearly always; a listing may hold tens of thousands of answers
         return None
     return next((name for name, other in DIALECTS.items() if isinstance(answer.get(other.connector), dict)), None)

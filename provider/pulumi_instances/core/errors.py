@@ -256,12 +256,12 @@ def status_error(status: int) -> type[StatusError]:
 
 
 class Concealed(str):
-    """Text that goes to the API as it is, and into messages, which show texts by `quote` or their repr, as `BLOT`."""
+    """Text that goes to the API as it is. Messages show texts by `quote` or by their repr, and `BLOT` for this one."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Return what messages show."""
+        """Return the text that messages show."""
         return BLOT
 
 
@@ -287,14 +287,14 @@ def without(words: str, secrets: Iterable[str]) -> str:
     Secrets are also found where they are encoded for a URL, JSON or HTML, or are a part of a text in base64. Those of
     three to five characters are replaced where they are a word; shorter ones, and lines shorter than six, are not.
     """
-    runs = {run: _decoded(run) for run in _BASE64.findall(words)}
-    everything = "\n".join([words, *(text for texts in runs.values() for text in texts)])
-    forms = {
-        form for secret in secrets for part in _parts(secret) if _may_be_in(part, everything) for form in _forms(part)
-    }
+    decoded = {run: _decoded(run) for run in _BASE64.findall(words)}
+    everything = "\n".join([words, *(text for texts in decoded.values() for text in texts)])
+    parts = [part for secret in secrets for part in _parts(secret) if _may_be_in(part, everything)]
+    forms = {form for part in parts for form in _forms(part)}
     if not forms:
         return words
-    encoded = [run for run, texts in runs.items() if any(map(_any_of(forms).search, texts))]
+    holds_one = _any_of(forms).search
+    encoded = [run for run, texts in decoded.items() if any(map(holds_one, texts))]
     return _any_of(forms.union(encoded)).sub(BLOT, words)
 
 
@@ -307,7 +307,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _decoded(run: str) -> list[str]:
-    """Return the texts that this may encode in base64, which may begin at any of its first four characters."""
+    """Return four texts that a run may encode in base64: it may begin at any of the first four characters."""
     text = re.sub(r"=|%3[Dd]", "", run)
     text = re.sub(r"\\/|%2[Ff]|_", "/", re.sub(r"%2[Bb]|-", "+", text))
     found = []
@@ -323,7 +323,7 @@ def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
 
 
 def _may_be_in(secret: str, words: str) -> bool:
-    """Return whether a form of the secret may be in the words, at little cost: there may be tens of thousands."""
+    """Return whether a form of the secret may be in the words. This is cheap, since there may be tens of thousands."""
     if len(secret) < _SHORTEST_SECRET:
         return False
     plain = re.findall(r"[A-Za-z0-9]+", secret)  # what no encoding changes

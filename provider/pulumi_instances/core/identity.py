@@ -1,8 +1,12 @@
-"""Which instance of the API is the one of a resource. Pure.
+"""The rules by which an instance of the API is the one of a resource. Pure.
 
-An id is a small number of one account at one time, so it proves nothing. What proves that an instance is ours is its
-token, which the state holds, or its mark (`marks`). Every rule about that is here; `api` asks before it reads into the
-state, changes, deletes, adopts or imports.
+An id proves nothing, since another account, or a restored service, has other instances under the same numbers. Its
+token, which the state holds, or its mark (`marks`) proves that an instance is ours. `api` applies these rules before it
+reads into the state, changes, deletes, adopts or imports.
+
+>>> state = {"token": "t1", "your_mom": "box"}
+>>> judge(state, {"id": "7", "token": "t1"}, account="any").name, judge(state, {"id": "7"}, account="any").name
+('OURS', 'ANOTHER')
 """
 
 from __future__ import annotations
@@ -21,41 +25,41 @@ from .model import ACCOUNT, MARK, MARKS, MASK
 
 
 def marks_on(found: Mapping[str, Any]) -> list[Mark]:
-    """The marks on an instance, as `model.from_wire` reads it."""
+    """Return the marks on an instance, given as the result of `model.from_wire`."""
     return [mark for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None]
 
 
 def managed_by(found: Mapping[str, Any]) -> str | None:
-    """Who manages an instance, for people: the first parts of its marks; None where it has none."""
+    """Return the names of the resources that manage an instance, by its marks, for people; None where it has none."""
     return ", ".join(sorted({mark.managed_by for mark in marks_on(found)})) or None
 
 
 def line_in(outputs: Mapping[str, Any]) -> str | None:
-    """The line of the mark that a state holds, which an alias or a renamed stack keeps."""
+    """Return the line of the mark in a state, which stays the same with an alias or a renamed stack."""
     mark = outputs.get(MARK)
     return mark.rpartition(".")[0] if isinstance(mark, str) else None
 
 
 def carries(found: Mapping[str, Any], mark: object) -> bool:
-    """Whether an instance carries this very mark."""
+    """Return whether an instance carries exactly this mark."""
     return isinstance(mark, str) and mark in {tag.strip().lower() for tag in found.get(MARKS, ())}
 
 
 def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
-    """The marks on an instance that belong to none of these lines, as its tags have them."""
+    """Return the marks on an instance that belong to none of these lines, as its tags have them."""
     return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
 
 
 def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
-    """The marks on an instance other than this very one, as its tags have them."""
+    """Return the marks on an instance but for this one, as its tags have them."""
     return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
 
 
 def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[str]:
-    """The marks on an instance by which it is no longer that of the state with these outputs.
+    """Return the marks on an instance that show that it no longer belongs to the state with these outputs.
 
-    They are those of other lines, and one of its own line in place of the state's: who has taken it over has set that.
-    ``line`` is that of the resource in the program, if there is one.
+    They are those of other lines. Where the state's mark is missing, one of its line counts, too: another machine has
+    set it to take the instance over. ``line`` is that of the resource in the program, if there is one.
     """
     mark = outputs.get(MARK)
     others = of_others(found, line_in(outputs) if carries(found, mark) else None, line)
@@ -63,22 +67,22 @@ def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | 
 
 
 def _is_renamed(tag: str, mark: object) -> bool:
-    """Whether a tag is this mark under another name of the resource: an update of it has set that, and was cut off."""
+    """Return whether a tag is this mark with another line: an update sets it, and may then be cut off."""
     ours, theirs = parse(str(mark)), parse(tag)
     return ours is not None and theirs is not None and (ours.stack, ours.end) == (theirs.stack, theirs.end)
 
 
 def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
-    """Whether these marks are of other resources of the stack that the mark of the state names."""
+    """Return whether all of these marks belong to other resources of the stack in the state's mark."""
     ours = parse(str(outputs.get(MARK)))
     marks = [mark for tag in tags if (mark := parse(tag)) is not None]
     return ours is not None and all(mark.stack == ours.stack and mark.line != ours.line for mark in marks)
 
 
 def may_be_renamed(tags: list[str], outputs: Mapping[str, Any]) -> bool:
-    """Whether a rename that was cut off may have put these marks on the instance of the state with these outputs.
+    """Return whether a rename that was cut off may have put these marks on the instance of the state.
 
-    They are of its stack, or of its place in a stack or project of another name.
+    All then belong to its stack, or to a resource of the same parents and name in a stack or project of another name.
     """
     ours = parse(str(outputs.get(MARK)))
     marks = [mark for tag in tags if (mark := parse(tag)) is not None]
@@ -89,26 +93,27 @@ def may_be_renamed(tags: list[str], outputs: Mapping[str, Any]) -> bool:
 
 
 def _place_in_stack(mark: Mark) -> str:
-    """The digest of parents and name, which a rename of the stack keeps."""
+    """Return the digest of parents and name, which stays the same when the stack is renamed."""
     return mark.line.partition("#")[2].removeprefix(mark.stack)
 
 
 def own_mark(found: Mapping[str, Any], line: str | None) -> str | None:
-    """The mark of this line on an instance, as its tags have it."""
+    """Return the mark of this line on an instance, as its tags have it; None where it has none."""
     return next((tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line == line), None)
 
 
 def account_of(settings: Settings) -> str:
-    """What a state holds of the account: a digest of its URL and secrets, which says how much a 404 is worth.
+    """Return the digest of an account, from its URL and both secrets.
 
-    Both secrets are in it, since an instance can be hidden from another user of the same organization.
+    A 404 from another account than the one in the state does not prove that an instance no longer exists. The user's
+    secret counts, since an instance can be hidden from another user of the same organization.
     """
     account = json.dumps([canonical_url(settings.base_url), settings.organization_secret, settings.user_secret])
     return hashlib.sha256(account.encode()).hexdigest()[:32]
 
 
 def canonical_url(url: str) -> str:
-    """A base URL as it is compared: host in lower case, no default port, no slash at the end."""
+    """Return a base URL in the form that is compared: host in lower case, no default port, no slash at the end."""
     parts = urlsplit(url)
     port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
     host = parts.hostname or ""
@@ -117,7 +122,7 @@ def canonical_url(url: str) -> str:
 
 
 class Verdict(Enum):
-    """Whether an instance that the API shows under an id is the one of the state."""
+    """The result of `judge`."""
 
     OURS = "its token is that of the state"
     RENEWED = "account, connector and mark are those of the state, and the token is a new one"
@@ -125,11 +130,11 @@ class Verdict(Enum):
 
 
 def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) -> Verdict:
-    """Whether ``found`` (`model.from_wire`) is the instance of the state with these outputs.
+    """Decide whether ``found`` (`model.from_wire`) is the instance of the state with these outputs.
 
-    An equal token proves it in any account. Anything less counts in the account of the state only (``account`` is
-    that of the settings in use): stacks of one name in two accounts have equal marks. Where a token is masked, the mark
-    of another resource in place of the one in the state denies it.
+    An equal token proves it in any account. Without one, the account of the state and that of the settings in use
+    (``account``) have to be the same, since stacks of one name in two accounts have equal marks. Where a token is
+    masked, the mark of another resource in place of the state's shows that it is another instance.
     """
     ours, theirs = outputs.get("token"), shown_token(found)
     if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
@@ -144,7 +149,7 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
 
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Why an instance is another one, for a message: it shows nothing of the stranger's."""
+    """Return the reasons why an instance is another one, for a message: they show nothing of that instance."""
     ours, theirs = outputs.get("token"), shown_token(found)
     reasons = ["no token to compare"] if not (ours and theirs) else ["another token"]
     reasons += [] if _is_same_connector(outputs, found) else ["another connector"]
@@ -153,7 +158,7 @@ def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def shown_token(found: Mapping[str, Any]) -> str | None:
-    """The token in an answer; None where there is none, or a mask in its place."""
+    """Return the token in an answer; None where there is none, or where the service masks it."""
     token = found.get("token")
     return None if token in (None, "", MASK) else str(token)
 

@@ -1,4 +1,6 @@
-"""Marks: the tags by which instances say which resource manages them. Pure.
+"""Marks: tags, each of which names the resource that manages an instance. Pure.
+
+A mark begins with the line of its resource; its end differs for each instance that the resource has had.
 
 >>> line = line_of(Place("shop", "dev", "", "crm"))
 >>> new_mark(line).startswith("pulumi:shop/dev/crm#")
@@ -37,7 +39,7 @@ class Place(NamedTuple):
 
     @classmethod
     def of_urn(cls, urn: str) -> Place | None:
-        """The place that a URN names (``urn:pulumi:<stack>::<project>::<types>::<name>``); None for anything else."""
+        """Return the place in a URN (``urn:pulumi:<stack>::<project>::<types>::<name>``); None for anything else."""
         parts = urn.removeprefix("urn:pulumi:").split("::", 3)
         if len(parts) != 4 or not all(parts):
             return None
@@ -49,19 +51,19 @@ class Mark(NamedTuple):
     """A mark, taken apart."""
 
     line: str
-    """The whole mark but for its end: the same for all instances that one resource has had, one after another."""
+    """The mark without its end: the same for all instances that one resource has had, one after another."""
     managed_by: str
     """For people: project, stack and name of the resource, shortened."""
     stack: str
     """The digest of the stack."""
     end: str
-    """What tells the instances of a line apart; an instance keeps it when its resource is renamed."""
+    """Four characters that differ between the instances of a line. A rename of the resource does not change them."""
 
 
 def line_of(place: Place) -> str:
-    """The part of the mark that is the same for all instances of a resource, on every machine.
+    """Return the part of the mark that is the same for all instances of a resource, on every machine.
 
-    The organization is not in it: a provider in the native package is not told it, and both ways in have to agree.
+    It is without the organization, which the native package does not know: both front ends have to agree.
     """
     words = [re.sub(r"[^a-z0-9._-]+", "-", part.lower()) for part in (place.project, place.stack, place.name)]
     if len("/".join(words)) > _LONGEST_WORDS:
@@ -71,12 +73,12 @@ def line_of(place: Place) -> str:
 
 
 def words_of(line: str) -> str:
-    """The part of a line that is for people: ``shop/dev/crm``."""
+    """Return the part of a line that is for people: ``shop/dev/crm``."""
     return line.partition("#")[0].removeprefix(_PREFIX)
 
 
 def stack_digest(project: str, stack: str) -> str:
-    """What all marks of a stack have in common (`Mark.stack`)."""
+    """Return the digest that all marks of a stack have in common (`Mark.stack`)."""
     return _digest(json.dumps([project, stack]))
 
 
@@ -86,28 +88,28 @@ def _digest(text: str) -> str:
 
 
 def new_mark(line: str) -> str:
-    """A mark for the next instance of the line.
+    """Return a mark for the next instance of the line.
 
-    Its end is random, so that two machines which create at the same time, and know nothing of each other, do not take
-    the instance of the other for their own.
+    Its end is random: if two machines create for the same resource at the same time, neither takes the other's
+    instance for its own.
     """
     return f"{line}.{''.join(_random.choices(_LETTERS, k=4))}"
 
 
 def renamed(mark: str, line: str) -> str:
-    """This mark, for the line that its instance belongs to by now."""
+    """Return this mark with another line, which its resource has after a rename."""
     return f"{line}.{mark.rpartition('.')[2]}"
 
 
 def parse(tag: str) -> Mark | None:
-    """The mark that this tag is, however the service spells it; None for any other tag."""
+    """Return the mark in a tag, in whatever case the service shows it; None for any other tag."""
     text = tag.strip().lower()
     match = _MARK.fullmatch(text)
     return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], match[4])
 
 
 def is_mark(tag: str) -> bool:
-    """Whether this tag is a mark."""
+    """Return whether this tag is a mark."""
     return parse(tag) is not None
 
 

@@ -1,9 +1,12 @@
-"""The pure part: the shape of inputs and outputs, when two of them differ, and how both map to the wire.
+"""The properties of an instance: which there are, when two bags of them differ, and how they map to bodies of the API.
 
-Inputs (what `check` fills): ``your_mom: str`` always; ``name: str`` unless it is not managed; ``tags: list[str]``,
-``configuration: dict``, ``provider_data: dict`` and ``adopt_id: str`` where the program gives them. Outputs: all of
-these but ``adopt_id``, name and tags always; ``token: str, valid: bool, disabled: bool``; and
-``__defaults``, the list of those of name and tags that are not managed. The keys are frozen: state files hold them.
+Inputs, as `check` fills them, hold ``your_mom: str`` always, ``name: str`` unless it is not managed, and the others
+where the program gives them. Outputs are all of these but ``adopt_id``, name and tags always, ``token: str``,
+``valid: bool``, ``disabled: bool`` and the keys of HIDDEN. All keys are frozen, since state files hold them. Pure.
+
+>>> from pulumi_instances.core.dialect import DIALECTS
+>>> changes({"your_mom": "sfdc", "name": "crm"}, {"your_mom": "box", "name": "crm"}, DIALECTS["default"])
+(['your_mom'], ['your_mom'])
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ INPUTS = (
     "require_valid",
     "adopt_id",
 )
-"""What a program may give: the arguments of `Instance`. A change replaces, but for what `changes` says."""
+"""What a program may give: the arguments of `Instance`. `changes` decides which changes replace an instance."""
 UPDATABLE = ("name", "tags")
 """Inputs that a PUT changes. Where the program gives none, the server's value is left alone: it is not managed."""
 WIRE_NAMES = {
@@ -47,30 +50,32 @@ WIRE_NAMES = {
     "events_enabled": "eventsEnabled",
     "retrieve_objects_after_instantiation": "retrieveObjectsAfterInstantiation",
 }
-"""What inputs that a create sends as they are are called in its body."""
+"""The names in the body of a create, for inputs that it sends as they are."""
 CREATE_ONLY = (*WIRE_NAMES, "extra")
-"""Inputs that only a POST takes, unless `Dialect.in_place` says otherwise. The state holds them as declared."""
+"""Inputs that only a POST sends, unless `Dialect.in_place` says otherwise. The state holds them as declared."""
 SWITCHED = ("enabled",)
 """Inputs that have a request of their own."""
 UNSENT = ("require_valid",)
-"""Inputs that say what is expected of an instance. They are recorded, and never sent."""
+"""Inputs that say what is expected of an instance. They are kept in the state, and never sent."""
+REPLACING = tuple(key for key in INPUTS if key not in (*UPDATABLE, *SWITCHED, *UNSENT, "adopt_id"))
+"""Inputs of which a change can replace an instance (`changes`)."""
 QUOTED = ("your_mom", "name", "tags")
 """Inputs that messages repeat, unless they may be secret."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
 """Inputs of which no message repeats a text or a number."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
-"""What no program can give."""
+"""Outputs that no program can give as inputs."""
 HEALTH = ("valid", "disabled")
-"""What the server changes by itself: it never causes a diff, and a listing need not hold it."""
+"""Outputs that the server changes by itself: they never cause a diff, and a listing may leave them out."""
 SECRET_OUTPUTS = ("token",)
 """Outputs that are secret whatever the inputs are."""
 
 OUTPUTS = tuple(key for key in (*INPUTS, *OUTPUT_ONLY) if key != "adopt_id")
 """What a program can read of a resource, and what the state holds."""
 ANSWERED = tuple(key for key in OUTPUTS if key not in (*CREATE_ONLY, *SWITCHED, *UNSENT))
-"""What an answer about one instance says (`from_wire`)."""
+"""The outputs that `from_wire` reads from an answer about one instance."""
 LISTED = tuple(key for key in ANSWERED if key not in HEALTH)
-"""What a listing says of each instance."""
+"""The outputs that a listing has of each instance."""
 
 DEFAULTS = "__defaults"
 """In the state: which of UPDATABLE are not managed. As an input: which of them the program has not given."""
@@ -81,35 +86,36 @@ ACCOUNT = "__account"
 CREATED = "__created"
 """In the state: when our create was answered, in seconds since 1970. A young instance may not be visible yet."""
 MADE = "__made"
-"""In the state, secret: what the service has made of values that we sent, where it shows them otherwise (`made`)."""
+"""In the state, secret: the values that the service shows in place of those that we sent (`made`)."""
 ENABLED = "__enabled"
-"""In the state, only where the service has done otherwise: ``enabled`` as the program has declared it."""
+"""In the state, only where the instance differs: ``enabled`` as the program has declared it."""
 HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
-"""Keys of the state that no program writes. The engine's display leaves out what begins with two underscores."""
+"""Keys of the state that no program writes. The engine does not display keys that begin with two underscores."""
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
-"""What is secret in a state whatever the inputs are."""
-FROM_OUTPUTS = "__outputs"
-"""A hidden input: which of QUOTED hold Outputs, and so may hold secrets."""
+"""Keys of the state whose values are secret whatever the inputs are."""
+ALWAYS_SECRET = (*SECRET_STATE, "provider_data")
+"""Keys of inputs and outputs whose whole value is always secret."""
+CONCEALED = "__concealed"
+"""A hidden input: which of QUOTED are secret, so that no message shows them."""
 URN = "__urn"
 """A hidden input: where the resource is declared, as in its URN."""
 IGNORED = "__ignored"
 """A hidden input: the paths in the option `ignore_changes`."""
 ASKED = "__asked"
-"""A hidden input, secret: the account that look-ups of the program ask, as a digest (`identity.account_of`)."""
+"""A hidden input, secret: the digest of the account that look-ups of the program use (`identity.account_of`)."""
 LINE = "__line"
 """A checked input: the part of MARK that all instances of the resource have in common."""
-HIDDEN_INPUTS = (DEFAULTS, FROM_OUTPUTS, URN, IGNORED, ASKED, LINE)
-"""What `check` is given besides. With ``ignore_changes=["*"]`` it is given the inputs of the state, with their LINE."""
+HIDDEN_INPUTS = (DEFAULTS, CONCEALED, URN, IGNORED, ASKED, LINE)
+"""Inputs of `check` that no program writes. With ``ignore_changes=["*"]``, LINE is that of the state."""
 
 STEPS_LEFT = "__steps_left"
-"""In what an answer says: that the service waits for further steps, such as a login. It is never kept."""
+"""In the result of `from_wire`: the service waits for further steps, such as a login. It is never kept."""
 SHOWN = "__shown"
-"""In what an answer says: the ``configuration`` as the service shows it. It is never kept."""
+"""In the result of `from_wire`: the ``configuration`` as the service shows it. It is never kept."""
 MARKS = "__marks"
-"""In what an answer says: those of its tags that are marks (`identity`). They are not among its ``tags``."""
-
+"""In the result of `from_wire`: those of its tags that are marks (`identity`). They are not among its ``tags``."""
 CREATED_AT = "__created_at"
-"""In what an answer says: when the instance was created, as a datetime. It is never kept."""
+"""In the result of `from_wire`: when the instance was created, as a datetime. It is never kept."""
 
 MASK = "********"
 """What services show instead of a secret. It is never sent to them, and never compared."""
@@ -127,14 +133,14 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_key(key: object) -> bool:
-    """Whether the value under this configuration key is to be kept secret: `oauth.api.secret`, but not a URL."""
+    """Return whether a value under this configuration key is to be secret: `oauth.api.secret`, but not a URL."""
     if _SECRET_WORDS.search(str(key).lower()):
         return True
     return not _SHORT_SECRET_WORDS.isdisjoint(part.lower() for part in _PARTS.findall(str(key)))
 
 
 def with_secrets(value: Any, mark: Callable[[Any], Any]) -> Any:
-    """The value with ``mark`` put on what stands under secret-looking keys, at any depth."""
+    """Return the value, with ``mark`` applied to each value under a secret-looking key, at any depth."""
     if isinstance(value, Mapping):
         return {
             key: mark(item) if is_secret_key(key) and item is not None else with_secrets(item, mark)
@@ -146,19 +152,18 @@ def with_secrets(value: Any, mark: Callable[[Any], Any]) -> Any:
 
 
 def marked(bag: Mapping[str, Any], mark: Callable[[Any], Any]) -> dict[str, Any]:
-    """Inputs or outputs with ``mark`` put on all that is secret, whatever the program has said of it."""
-    return {
-        key: mark(value)
-        if key in (*SECRET_STATE, "provider_data")
-        else with_secrets(value, mark)
-        if key in MAY_HOLD_SECRETS
-        else value
-        for key, value in bag.items()
-    }
+    """Return inputs or outputs, with ``mark`` applied to all that is secret, whether or not the program marks it."""
+    answer = {**bag}
+    for key, value in bag.items():
+        if key in ALWAYS_SECRET:
+            answer[key] = mark(value)
+        elif key in MAY_HOLD_SECRETS:
+            answer[key] = with_secrets(value, mark)
+    return answer
 
 
 def kind_of(value: object) -> str:
-    """What to call a value in a message."""
+    """Return the kind of a value for a message, such as ``a number``."""
     kinds = {
         bool: "a boolean",
         int: "a number",
@@ -171,7 +176,7 @@ def kind_of(value: object) -> str:
 
 
 def normalise_tags(tags: Any) -> Any:
-    """A set of tags in the one spelling in which sets are compared: sorted, without repeats, unknown ones last.
+    """Return tags in the order in which two sets are compared: sorted, without repeats, unknown ones last.
 
     An unknown set stays as it is, and so does what is not a list of texts, which an edited state may hold.
     """
@@ -186,10 +191,10 @@ def _are_tags(tags: Any) -> bool:
 
 
 def in_order(tags: Any, olds: Any) -> Any:
-    """The set ``tags``, with each that is in ``olds`` at its place there, and the new ones in the places of the others.
+    """Return ``tags`` in the order of ``olds``: new tags take the places of removed ones, and then the end.
 
-    The engine compares lists by position: so it shows one changed tag as one changed line. Where tags were removed, the
-    last ones take their places.
+    The engine compares lists by position, so it then shows one changed tag as one changed line. Where more tags were
+    removed than are new, the last ones take the places that are left.
     """
     tags = normalise_tags(tags)
     if not (_are_tags(tags) and _are_tags(olds)):
@@ -205,7 +210,7 @@ def in_order(tags: Any, olds: Any) -> Any:
 
 
 def normalise_id(value: Any) -> str:
-    """An id as decimal text, from text, a number, or the float that the engine makes of a number.
+    """Return an id as decimal text, from text, a number, or the float that the engine makes of a number.
 
     Raises InputError for anything else: an empty or crafted id must never become part of a URL.
     """
@@ -214,20 +219,16 @@ def normalise_id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:  # else str() itself may fail
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,30}", value):
-        # What it is instead may be a secret that was put into the wrong place.
-        shown = (
-            "another string"
-            if isinstance(value, str) and value
-            else "an empty string"
-            if value == ""
-            else kind_of(value)
-        )
-        raise InputError(f"must be the decimal id of an instance, not {shown}", 'write an id such as "4014"')
+        # The value itself may be a secret that was put into the wrong place.
+        kind = kind_of(value)
+        if isinstance(value, str):
+            kind = "another string" if value else "an empty string"
+        raise InputError(f"must be the decimal id of an instance, not {kind}", 'write an id such as "4014"')
     return value.lstrip("0") or "0"
 
 
 def plain(value: Any) -> Any:
-    """A copy in which whole floats are ints again (pulumi/pulumi#13830) and absent members (None) are left out."""
+    """Return a copy in which whole floats are ints again (pulumi/pulumi#13830), without members that are None."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
@@ -241,19 +242,16 @@ def plain(value: Any) -> Any:
 
 
 def changes(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> tuple[list[str], list[str]]:
-    """The inputs in which ``news`` differs from the outputs ``olds``, and those of them that force a replacement.
+    """Return the inputs in which ``news`` differs from the outputs ``olds``, and those of them that replace it.
 
-    ``configuration`` and ``provider_data`` replace only where the service cannot change them in place, and only while
-    both sides hold them: the API never shows them again, so a side that lacks them (adopted, imported, dropped from the
-    program) says nothing about the object.
+    Those of CREATE_ONLY replace only where the service cannot change them in place, and only where both sides hold
+    them: the API never shows them again, so a side without them (adopted, imported, dropped from the program) says
+    nothing about the instance.
     """
     changed = [key for key in INPUTS if key in OUTPUTS and _differs(key, olds, news)]
-    lasting = {*UPDATABLE, *SWITCHED, *UNSENT, *dialect.in_place}
-    replaces = [
-        key
-        for key in changed
-        if key not in lasting and (key not in CREATE_ONLY or (_is_given(olds.get(key)) and _is_given(news.get(key))))
-    ]
+    held_by_both = [key for key in changed if _is_given(olds.get(key)) and _is_given(news.get(key))]
+    may_replace = [key for key in changed if key in REPLACING and key not in dialect.in_place]
+    replaces = [key for key in may_replace if key not in CREATE_ONLY or key in held_by_both]
     return changed, replaces
 
 
@@ -261,63 +259,62 @@ def _differs(key: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool
     if key not in UPDATABLE:
         return not same(key, olds.get(key), news.get(key))
     was_managed = key not in unmanaged(olds)
-    if key not in news:  # where it is not managed, whatever the server has is fine
+    if key not in news:  # not managed from now on: a difference only where it was managed
         return was_managed and (key == "tags" or DEFAULTS in olds)
     # That management begins is recorded even where the values are equal: dropping tags later has to clear them.
     return not same(key, olds.get(key), news[key]) or (not was_managed and DEFAULTS in olds and bool(news[key]))
 
 
 def unmanaged(outs: Mapping[str, Any]) -> list[str]:
-    """Which of the inputs that can change these outputs do not manage.
+    """Return those of UPDATABLE that the program leaves to the server, by the outputs in a state.
 
-    States of 0.1.0 do not say it. They always managed the name, and hold no tags where the program gave none. Nor do
-    states of any version say it of a property that came later: they do not hold it.
+    States of 0.1.0 have no DEFAULTS: they always manage the name, and hold no tags where the program gave none. A
+    property that came after the version of a state is not in its outputs, and is not managed.
     """
-    said = outs.get(DEFAULTS)
-    if isinstance(said, (list, tuple)):
-        return sorted(key for key in UPDATABLE if key in said or key not in outs)
+    defaults = outs.get(DEFAULTS)
+    if isinstance(defaults, (list, tuple)):
+        return sorted(key for key in UPDATABLE if key in defaults or key not in outs)
     return sorted(key for key in UPDATABLE if key != "name" and not outs.get(key))
 
 
 def not_given(inputs: Mapping[str, Any]) -> list[str]:
-    """Which of the inputs that can change are not managed where `check` filled these inputs."""
+    """Return those of UPDATABLE that the program leaves to the server, by the checked inputs."""
     return sorted(key for key in UPDATABLE if key not in inputs)
 
 
 def recorded_only(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """The changed inputs that `update` writes to the state without sending them."""
+    """Return the changed inputs that `update` writes to the state without sending them."""
     changed, replaces = changes(olds, news, dialect)
-    fixed = [
-        key for key in changed if key in CREATE_ONLY and not (key in dialect.in_place and _is_given(news.get(key)))
-    ]
-    return [] if replaces else fixed
+    if replaces:
+        return []
+    sent = [key for key in dialect.in_place if _is_given(news.get(key))]
+    return [key for key in changed if key in CREATE_ONLY and key not in sent]
 
 
 def ignores_tags(paths: Collection[str]) -> bool:
-    """Whether the option `ignore_changes` with these paths leaves the tags as they are."""
+    """Return whether the option `ignore_changes` with these paths leaves the tags as they are."""
     return not {"tags", '["tags"]', "*", "[*]"}.isdisjoint(paths)
 
 
 def ignores_a_tag(paths: Iterable[str]) -> str | None:
-    """The first of these paths of `ignore_changes` that is about a part of the tags, which a set does not have."""
+    """Return the first of these paths of `ignore_changes` that names a part of the tags, such as ``tags[0]``."""
     return next((path for path in paths if path.startswith(("tags[", "tags.", '["tags"][', '["tags"].'))), None)
 
 
 def without_ignored_tags(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs ``news`` with the tags of the outputs ``olds``, or without, where those are not managed."""
+    """Return the inputs ``news`` with the tags of the outputs ``olds``; without tags where those are not managed."""
     others = {key: value for key, value in news.items() if key != "tags"}
     return others if "tags" in unmanaged(olds) else {**others, "tags": olds.get("tags", [])}
 
 
 def _is_given(value: Any) -> bool:
-    """Whether a program gives this value: an empty object is as good as none."""
+    """Return whether a program gives this value: an empty object counts as none."""
     return isinstance(value, (bool, Unknown)) or bool(value)
 
 
 def same(key: str, old: Any, new: Any) -> bool:
-    """Whether two values of an input mean the same. An unknown value is never the same as anything."""
+    """Return whether two values of an input mean the same. An unknown value is never the same as anything."""
     if key == "tags":
-        # Compared as lists, since an unknown set is not equal to any.
         return _equal(normalise_tags(old or []), normalise_tags(new or []))
     if key in CREATE_ONLY and not _is_given(old):
         return not _is_given(new)
@@ -325,13 +322,13 @@ def same(key: str, old: Any, new: Any) -> bool:
 
 
 def changed_members(old: Any, new: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of ``new`` that ``old`` lacks or holds with another value."""
+    """Return the members of ``new`` that ``old`` lacks or holds with another value."""
     before = plain(old) if isinstance(old, Mapping) else {}
     return {key: value for key, value in plain(new).items() if key not in before or not _equal(before[key], value)}
 
 
 def _equal(old: Any, new: Any) -> bool:
-    """Equality of JSON values: unlike Python's, True is not 1. 3.0 is 3."""
+    """Return whether two JSON values are equal: True is not 1, as it is in Python, and 3.0 is 3."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return old.keys() == new.keys() and all(_equal(old[key], new[key]) for key in old)
     if isinstance(old, list) and isinstance(new, list):
@@ -341,20 +338,20 @@ def _equal(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-# wire
+# bodies of the API
 
 
 def to_create(inputs: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """The body of `POST /instances`."""
+    """Return the body of `POST /instances`."""
     body = {dialect.connector: {"key": inputs["your_mom"]}, **to_update(inputs)}
     given = {wire: plain(inputs[key]) for key, wire in WIRE_NAMES.items() if _is_given(inputs.get(key))}
     return {**plain(inputs.get("extra") or {}), **body, **given}
 
 
 def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The body of `PUT /instances/{id}`: all that it can change (UPDATABLE), as far as it is managed.
+    """Return the body of `PUT /instances/{id}`: those of UPDATABLE that are managed.
 
-    Tags that the outputs ``olds`` managed and that the program has dropped are cleared.
+    Tags that the outputs ``olds`` manage, and that the program no longer gives, are cleared.
     """
     body = {key: inputs[key] for key in UPDATABLE if key in inputs}
     if "tags" in body or (olds is not None and "tags" not in unmanaged(olds)):
@@ -363,7 +360,7 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
 
 
 def is_met(body: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether a PUT with this name and these tags would change nothing of what was ``found``."""
+    """Return whether a PUT with this body would change nothing of the instance that was ``found``."""
     return all(same(key, found.get(key), body[key]) for key in body)
 
 
@@ -378,9 +375,9 @@ class Update(NamedTuple):
 
 
 def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> Update | None:
-    """The one request that brings the instance with the outputs ``olds`` in line; None where there is nothing to send.
+    """Return the one request that makes the instance with the outputs ``olds`` as ``news``; None where nothing differs.
 
-    Keys that the program has dropped from ``configuration`` are left as they are: see `dropped_keys`.
+    The service keeps keys that the program no longer gives in ``configuration`` (`dropped_keys`).
     """
     name_and_tags = to_update(news, olds)
     differing = {key: value for key, value in name_and_tags.items() if not is_met({key: value}, olds)}
@@ -395,7 +392,7 @@ def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -
 
 
 def _sent(key: str, olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What an update has to send of this property; nothing where it is as before, or does not change in place."""
+    """Return what an update sends of this property; nothing where it is as before, or does not change in place."""
     old, new = olds.get(key), news.get(key) or {}
     if key not in dialect.in_place or same(key, old, new):
         return {}
@@ -403,7 +400,7 @@ def _sent(key: str, olds: Mapping[str, Any], news: Mapping[str, Any], dialect: D
 
 
 def dropped_keys(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """The keys of ``configuration`` that the program no longer gives, where the service keeps their values."""
+    """Return the keys of ``configuration`` that the program no longer gives, and whose values the service keeps."""
     before, now = olds.get("configuration"), news.get("configuration")
     if not dialect.merges or not isinstance(before, Mapping) or not isinstance(now, Mapping):
         return []
@@ -411,9 +408,9 @@ def dropped_keys(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dial
 
 
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What an answer says of an instance: ``id`` and those of the outputs that it holds.
+    """Return the ``id`` and the outputs that an answer of the API holds, under our keys.
 
-    Answers differ: tags come as ``{id, name}``, as text in any order, or not at all (API document: POST, GET, PUT).
+    Tags come as ``{id, name}``, as text in any order, or not at all (API document: POST, GET, PUT).
     Raises UnexpectedAnswer where a documented field has another type.
     """
     found: dict[str, Any] = {"id": _wire_id(answer.get("id"))}
@@ -422,7 +419,7 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
             found[key] = value
     if (connector := _wire_member(answer, dialect.connector, dict)) is not None:
         found["your_mom"] = _wire_member(connector, "key", str)
-    if "tags" in answer:  # null, for all of them or in their place, is none
+    if "tags" in answer:  # null stands for no tags, and for no tag
         texts = [_wire_tag(tag) for tag in _wire_member(answer, "tags", list) or () if tag is not None]
         found[MARKS] = [text for text in texts if is_mark(text)]
         found["tags"] = normalise_tags([text for text in texts if text not in found[MARKS]])
@@ -460,7 +457,7 @@ def _wire_tag(tag: Any) -> str:
 
 
 def _wire_moment(value: Any) -> datetime | None:
-    """A time: live services send a string such as ``2017-05-22T04:12:16Z``, older ones milliseconds since 1970."""
+    """Return a time, sent as ``2017-05-22T04:12:16Z``, or as milliseconds since 1970; None for anything else."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -473,21 +470,23 @@ def _wire_moment(value: Any) -> datetime | None:
 
 
 def _whole(text: str) -> str:
-    """Text as UTF-8 can hold it: JSON may spell half a surrogate pair, which the engine's wire refuses."""
+    """Return text that UTF-8 can hold: JSON may have half a surrogate pair, which the engine's protocol refuses."""
     return text.encode("utf-8", "replace").decode()
 
 
 def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str]) -> dict[str, Any]:
-    """The outputs after an operation: what the API said, over what is known from the inputs or from the state.
+    """Return the outputs after an operation: ``found`` in an answer, over those ``known`` from the inputs or the state.
 
-    A token that an answer omits is carried forward. ``your_mom``, ``configuration`` and ``provider_data`` are as
-    declared: a service that spells a connector's key in another way must never make a refresh end in a replacement.
-    So is what the service shows as it has made it of our own write (MADE). A ``configuration`` in ``found`` is the
-    declared one with its drift (`as_shown`). ``not_managed`` are those of the inputs that the program leaves to the
-    server.
+    A token that an answer omits stays as it is known. ``your_mom``, ``configuration`` and ``provider_data`` stay as
+    declared: a service that writes a connector's key in another way must never make a refresh end in a replacement.
+    A value that the service still shows as after our own write (MADE) stays as declared, too. A ``configuration`` in
+    ``found`` is the declared one with its drift (`as_shown`). ``not_managed`` are those of the inputs that the program
+    leaves to the server.
     """
     merged = {key: known[key] for key in (*OUTPUTS, *HIDDEN) if known.get(key) is not None}
-    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, CREATED_AT, *(["your_mom"] if "your_mom" in merged else [])}
+    left_out = {"id", STEPS_LEFT, SHOWN, MARKS, CREATED_AT}
+    if "your_mom" in merged:
+        left_out.add("your_mom")
     merged.update({key: value for key, value in found.items() if key not in left_out})
     declared, shown = _parts(known), _parts(found)
     made = {
@@ -503,8 +502,8 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
         merged[MADE] = made
     if "enabled" in merged and "disabled" in found:
         merged["enabled"] = not found["disabled"]
-    if (declared := declared_enabled(known)) != merged.get("enabled"):
-        merged[ENABLED] = declared
+    if (enabled := declared_enabled(known)) != merged.get("enabled"):
+        merged[ENABLED] = enabled
     merged.setdefault("tags", [])
     merged["tags"] = in_order(merged["tags"], known.get("tags"))
     merged.update({key: plain(merged[key]) for key in CREATE_ONLY if key in merged})
@@ -513,20 +512,19 @@ def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Seq
 
 
 def declared_enabled(props: Mapping[str, Any]) -> Any:
-    """``enabled`` as the program has declared it, whatever a refresh has found since; None where it has not."""
+    """Return ``enabled`` as the program declares it, whatever a refresh has found since; None where it does not."""
     return props.get(ENABLED, props.get("enabled"))
 
 
 _PART = "configuration."
-"""What the keys of ``configuration`` begin with among the parts of a bag."""
+"""The start of each key of ``configuration`` among the parts of a bag (`_parts`)."""
 
 
 def made(sent: Mapping[str, Any], found: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a write has made of the values that it ``sent``, by part: those that its answer shows otherwise.
+    """Return the values in the answer to a write that differ from those it ``sent``, by part (`_parts`).
 
-    Parts are the name, the tags and the keys of ``configuration``. A ``configuration`` in ``found`` is as `as_shown`
-    returns it. ``before`` are the outputs before the write: what it has not sent is as it was then, and so is what it
-    has sent again unchanged and was not answered.
+    A ``configuration`` in ``found`` is as `as_shown` returns it. ``before`` are the outputs before the write: MADE in
+    them still holds for each part that was not sent, or that was sent unchanged and is not in the answer.
     """
     given, shown, old = _parts(sent), _parts(found), _parts(before or {})
     kept = {
@@ -541,7 +539,7 @@ def made(sent: Mapping[str, Any], found: Mapping[str, Any], before: Mapping[str,
 
 
 def _parts(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """What is compared with what the service shows: name, tags, and each key of ``configuration``."""
+    """Return the parts of a bag that are compared with an answer: name, tags, and each key of ``configuration``."""
     parts = {key: bag[key] for key in UPDATABLE if key in bag}
     configuration = bag.get("configuration")
     members = configuration if isinstance(configuration, Mapping) else {}
@@ -553,23 +551,23 @@ def _same_part(part: str, old: Any, new: Any) -> bool:
 
 
 def as_shown(declared: Any, shown: Any) -> Any:
-    """The declared configuration with what the service shows in place of each value that it shows otherwise.
+    """Return the declared configuration, with the shown value in place of each that the service shows otherwise.
 
-    Only declared members are compared, at each depth. Services show strings, JSON of what is nested, and `********`
-    for what is secret, which says nothing.
+    Only declared members are compared, at each depth. Services show other values than strings as JSON, and `********`
+    for a secret, which is not compared.
     """
     if shown in (None, MASK):
         return declared
-    told = _read(shown) if isinstance(shown, str) and not isinstance(declared, str) else shown
-    if isinstance(declared, Mapping) and isinstance(told, Mapping):
-        return {key: as_shown(value, told.get(key)) for key, value in declared.items()}
-    if isinstance(declared, (list, tuple)) and isinstance(told, list) and len(declared) == len(told):
-        return [as_shown(*pair) for pair in zip(declared, told, strict=True)]
-    return declared if _equal(plain(declared), plain(told)) else shown
+    parsed = _parsed(shown) if isinstance(shown, str) and not isinstance(declared, str) else shown
+    if isinstance(declared, Mapping) and isinstance(parsed, Mapping):
+        return {key: as_shown(value, parsed.get(key)) for key, value in declared.items()}
+    if isinstance(declared, (list, tuple)) and isinstance(parsed, list) and len(declared) == len(parsed):
+        return [as_shown(*pair) for pair in zip(declared, parsed, strict=True)]
+    return declared if _equal(plain(declared), plain(parsed)) else shown
 
 
-def _read(text: str) -> Any:
-    """The value that this text is as JSON, or the text."""
+def _parsed(text: str) -> Any:
+    """Return the value of this text as JSON; the text itself where it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -577,19 +575,21 @@ def _read(text: str) -> Any:
 
 
 def inputs_of(outs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that mirror these outputs: exactly the keys that `check` fills, so that a refresh shows only drift."""
+    """Return the inputs that mirror outputs, with just the keys that `check` fills: a refresh then shows only drift."""
     left_out = unmanaged(outs)
     inputs = {key: outs[key] for key in INPUTS if key in outs and key not in left_out}
-    return {**inputs, LINE: outs[MARK].rpartition(".")[0]} if isinstance(outs.get(MARK), str) else inputs
+    if isinstance(outs.get(MARK), str):
+        inputs[LINE] = outs[MARK].rpartition(".")[0]
+    return inputs
 
 
 def secret_values(bag: Mapping[str, Any]) -> list[str]:
-    """What no message may repeat of these inputs or outputs: any text or number of `configuration` may be secret."""
+    """Return the texts that no message may repeat: any text or number of `configuration` may be a secret."""
     return [text for key in (*MAY_HOLD_SECRETS, *SECRET_OUTPUTS, MADE) for text in texts(bag.get(key))]
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text and every number in a value, at any depth, as text."""
+    """Yield every text and every number in a value, at any depth, as text."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -603,7 +603,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def unmet(outs: Mapping[str, Any]) -> str | None:
-    """What is missing of the connection that these outputs ask for (``require_valid``), as far as it is known."""
+    """Return why the connection does not work, if ``require_valid`` in these outputs asks for it; None where it may."""
     valid = outs.get("valid")
     if not outs.get("require_valid") or outs.get("enabled") is False or valid is True or isinstance(valid, Unknown):
         return None
@@ -613,16 +613,16 @@ def unmet(outs: Mapping[str, Any]) -> str | None:
 
 
 def is_lookup(props: Mapping[str, Any]) -> bool:
-    """Whether `read` was called by `.get`: only outputs that came from the API hold what no program can write."""
+    """Return whether `read` was called by `.get`: its properties hold nothing that only an answer of the API has."""
     return not any(key in props for key in (*OUTPUT_ONLY, ACCOUNT, CREATED))
 
 
-# A state has the keys of the front end that wrote it. A resource that moves to the other one brings its state along
-# (docs/moving.md): so each reads what the other has written.
+# A state has the keys of the front end that wrote it. Each front end reads the states of the other one, since a
+# resource that moves brings its state along (docs/moving.md).
 
 IMPORTED = "__imported"
-"""In the state of the native package: it was read to be imported, so that no program has said yet which of name and
-tags it manages. Who manages it instead, where that is another resource: then the import was refused."""
+"""In the state of the native package: True after an import, until a program says which of name and tags it manages.
+Where the import was refused, since another resource manages the instance: the name of that resource."""
 
 
 def camel(key: str) -> str:

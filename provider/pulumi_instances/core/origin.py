@@ -1,6 +1,7 @@
-"""Which API and account an error is about, and where their settings came from. Pure.
+"""The API and the account that an error is about, and the sources of their settings. Pure.
 
-Without a program, refresh and destroy get the settings of the last `up` (docs/engine.md, E20).
+An error names them, because refresh and destroy without a program get the settings of the last `up` (docs/engine.md,
+E20).
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from .errors import (
 )
 
 _OF_THE_API = (ConnectionFailed, CreateLost, LookupFailed, StatusError, UnexpectedAnswer)
-"""What may come from a wrong URL or from wrong secrets."""
+"""The errors that a wrong URL or wrong secrets can cause."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an account's settings came from, for its errors."""
+    """The sources of an account's settings, for its errors."""
 
     base_url: str
     account: str | None
@@ -43,7 +44,8 @@ class Origin:
         if not isinstance(error, _OF_THE_API) or isinstance(error, Cancelled) or self.base_url in error.cause:
             return
         given = "the program" if self.account else "the stack's configuration"
-        given = "the last `pulumi up`" if changed else given
+        if changed:
+            given = "the last `pulumi up`"
         url, *secrets = [self.variables.get(setting.key, given) for setting in SETTINGS if setting.required]
         if isinstance(error, ConnectionFailed):
             error.cause += f" ({_host_and_port(self.base_url)}, from {url})"
@@ -54,7 +56,7 @@ class Origin:
         error.cause += f" (asked {asked} from {sources})"
 
     def problem_of_lookups(self) -> Problem:
-        """Return the problem of a resource in a program whose look-ups ask another account than this one."""
+        """Return the problem of a resource in a program whose look-ups use another account than this one."""
         required = [self.variables.get(setting.key) for setting in SETTINGS if setting.required]
         ours = [variable for variable in required if variable]
         process = "in the process that runs the program"
@@ -113,16 +115,13 @@ def of(get: Callable[[str], Any], environ: Mapping[str, str], base_url: str) -> 
 
 
 def changed(used: Callable[[str], Any], stack: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Return the configuration keys of settings that differ between the stack now and what ``used`` reads.
+    """Return the configuration keys of settings whose values in ``stack`` differ from those that ``used`` reads.
 
-    A setting that comes from a variable is the same either way.
+    Settings that a variable of the environment gives are left out: the configuration does not change them.
     """
-    return [
-        key
-        for setting in SETTINGS
-        if not environ.get(setting.variable(None), "").strip()
-        and _value(setting, used(key := f"{NAMESPACE}:{setting.key}")) != _value(setting, stack.get(key))
-    ]
+    from_configuration = [setting for setting in SETTINGS if not environ.get(setting.variable(None), "").strip()]
+    keys = {f"{NAMESPACE}:{setting.key}": setting for setting in from_configuration}
+    return [key for key, setting in keys.items() if _value(setting, used(key)) != _value(setting, stack.get(key))]
 
 
 def _value(setting: Setting, raw: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Types and keys of the engine in state files, and in requests of the native package.
+"""The types and keys of the engine in state files, and in requests to the native package.
 
 They are in the states of users, so none may change (pulumi/pulumi: sdk/go/common/resource).
 """
@@ -28,8 +28,8 @@ PROVIDER = "__provider"
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  it marks secrets, and is none
 SECRET = {SIGNATURE_KEY: SECRET_SIGNATURE}
-"""What marks an object as a secret: beside it is ``value`` on the wire, and in a state ``ciphertext``, or ``plaintext``
-in JSON (pulumi/pulumi: sdk/go/common/resource/properties.go, pkg/resource/stack/deployment.go)."""
+"""The member that marks an object as a secret. Beside it is ``value`` in requests, and in a state ``ciphertext``, or
+``plaintext`` in JSON (pulumi/pulumi: sdk/go/common/resource/properties.go, pkg/resource/stack/deployment.go)."""
 
 
 def account_of(provider: str) -> str | None:

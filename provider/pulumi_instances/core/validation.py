@@ -1,4 +1,7 @@
-"""Checks inputs, without I/O: each problem names the property and says what to write instead."""
+"""The rules for inputs, as `EngineCalls.check` applies them in each preview. Pure.
+
+A problem names its property and says what to write instead. It never repeats a value, which may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,16 @@ _ANSWERED = ("id", "token", "valid", "disabled")
 def check(
     news: Mapping[str, Any], olds: Mapping[str, Any] | None = None, words: Words = PYTHON
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Inputs as the state holds them, and every problem found. Unknown values pass through at any depth.
+    """Return the inputs as the state holds them, and every problem in them. Values may be unknown at any depth.
 
-    ``olds`` are the inputs in the state, empty for a resource that is new. The problems are put in these ``words``.
+    ``olds`` are the inputs in the state, empty for a resource that is new. The problems are in these ``words``.
     """
-    name, inputs = words.name, {key: value for key, value in news.items() if key in INPUTS and value is not None}
-    if leaves_name := _leaves_name(news, olds or {}):
+    name = words.name
+    inputs = {key: value for key, value in news.items() if key in INPUTS and value is not None}
+    leaves_name = _leaves_name(news, olds or {})
+    if leaves_name:
         inputs.pop("name", None)
-    problems = [Problem(key, "is not a property of an Instance", "remove it") for key in _strangers(news)]
+    problems = [Problem(key, "is not a property of an Instance", "remove it") for key in _unknown_keys(news)]
     problems += _string_problems(
         name("your_mom"), inputs.get("your_mom"), 'write the key of a connector, such as "dropbox"'
     )
@@ -74,9 +79,10 @@ def check(
 
 
 def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
-    """Whether the name is left to the server: the program gives none, and the instance was not made by it.
+    """Return whether the name is left to the server: the program gives none, and adopts or imports the instance.
 
-    The name in ``news`` is then only the default. What was managed once stays so, until the program drops another name.
+    ``news`` then has no name, or the name of the resource as a default. A name that is managed already stays so, but
+    for an adopted instance whose program no longer gives a name of its own.
     """
     default = news.get("name")
     if default is not None and "name" not in (news.get(DEFAULTS) or ()):
@@ -90,9 +96,10 @@ def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
 def check_adopted(
     olds: Mapping[str, Any], inputs: Mapping[str, Any], dialect: Dialect, words: Words = PYTHON
 ) -> list[Problem]:
-    """Refuse to replace an instance that ``adopt_id`` still names: the new one would be the old one, then deleted.
+    """Return a problem for each change that replaces an instance which ``adopt_id`` still names.
 
-    ``olds`` are the inputs in the state, empty for a resource that is new. What is unknown is checked once it is known.
+    The replacement would adopt the same instance, and then delete it. ``olds`` are the inputs in the state, empty for a
+    resource that is new. A value that is unknown is checked in a later call, when it is known.
     """
     if not olds or not inputs.get("adopt_id"):
         return []
@@ -107,7 +114,7 @@ def check_adopted(
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether anything in a value is not known yet."""
+    """Return whether anything in a value is not known yet."""
     if isinstance(value, Mapping):
         return any(map(has_unknown, value.values()))
     if isinstance(value, (list, tuple)):
@@ -115,7 +122,7 @@ def has_unknown(value: Any) -> bool:
     return isinstance(value, Unknown)
 
 
-def _strangers(news: Mapping[str, Any]) -> list[str]:
+def _unknown_keys(news: Mapping[str, Any]) -> list[str]:
     known = {*INPUTS, *HIDDEN_INPUTS, PROVIDER}
     return [quote(key) for key, value in news.items() if key not in known and value is not None]
 
@@ -132,7 +139,7 @@ def _string_problems(name: str, value: Any, advice: str) -> Iterator[Problem]:
 
 
 def _word_problems(name: str, value: Any, known: Sequence[str]) -> Iterator[Problem]:
-    """What is nearly one of the words that are known. Services may know others."""
+    """Yield a problem for a value that resembles one of the ``known`` ones. Services may have others."""
     yield from _string_problems(name, value, f'write "{known[0]}"')
     if isinstance(value, str) and value not in known and (near := get_close_matches(value.lower(), known, 1)):
         yield Problem(name, "is not a value that services know", f'write "{near[0]}"')
@@ -191,8 +198,8 @@ def _flag_problems(key: str, value: Any, words: Words) -> Iterator[Problem]:
 
 
 def _json_problems(path: str, value: Any) -> Iterator[Problem]:
-    """Whether a value survives the way engine → JSON → engine unchanged."""
-    if isinstance(value, Mapping) and SIGNATURE_KEY in value:  # so the engine spells them
+    """Yield a problem for each part of a value that the engine or JSON would change or refuse."""
+    if isinstance(value, Mapping) and SIGNATURE_KEY in value:  # so the engine marks them
         yield Problem(path, "is an asset, an archive or a resource", "write a string, a number or a boolean")
     elif isinstance(value, Mapping):
         yield from _key_problems(path, value)

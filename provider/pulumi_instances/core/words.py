@@ -1,6 +1,9 @@
-"""The words of messages for what programs write, which differ by front end: ``adopt_id`` or ``adoptId``. Pure.
+"""The words in messages for what programs write, which differ by front end. Pure.
 
-Each front end passes its own in; what makes a message takes them as an argument.
+Each front end passes its own words to the code that makes a message.
+
+>>> PYTHON.argument("adopt_id", "42"), NATIVE.argument("adopt_id", "42")
+('adopt_id=42', 'adoptId: 42')
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""The native package, for every Pulumi language, on the same `EngineCalls` as the dynamic provider."""
+"""Internal: the native package, for every Pulumi language.
+
+It is a front end on the same `EngineCalls` as the dynamic provider.
+"""

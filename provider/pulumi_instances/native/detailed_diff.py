@@ -1,4 +1,7 @@
-"""What differs, per member of an object and per tag, as the engine shows it."""
+"""The differences that the engine shows for a change: per member of an object, and per tag.
+
+Their paths and kinds follow pulumi/pulumi: proto/pulumi/provider.proto (PropertyDiff).
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,9 @@ def of(
     old_inputs: Mapping[str, Any],
     inputs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The differences of the changed inputs by their paths.
+    """Return the differences of the changed inputs by their paths.
 
-    The engine shows them beside the old inputs. Where those are as the new ones, and the ``outputs`` alone differ, it
-    is told to show those.
+    The engine shows them beside the old inputs, or beside the ``outputs`` where only these differ (``inputDiff``).
     """
     found = {}
     for key in changed:
@@ -41,14 +43,14 @@ def of(
 
 
 def of_secrets(paths: Iterable[Sequence[str]]) -> dict[str, Any]:
-    """The differences of values that become secret, by the keys that lead to each: the engine shows no old value."""
+    """Return the differences of values that become secret, by their paths. As added ones they show no old value."""
     added = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.Kind.Value(ADD), inputDiff=True)
     return {functools.reduce(_member, keys, first): added for first, *keys in paths}
 
 
-def _of_property(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+def _of_property(key: str, old: Any, new: Any) -> list[tuple[str, str]]:
     differences = list(_of_tags(old, new) if key == "tags" else _of_value(camel(key), old, new))
-    return iter(differences or [(camel(key), _kind(old, new))])
+    return differences or [(camel(key), _kind(old, new))]
 
 
 def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
@@ -59,8 +61,10 @@ def _of_tags(old: Any, new: Any) -> Iterator[tuple[str, str]]:
     removed = {position for position, tag in enumerate(old) if tag not in new}
     added = {position for position, tag in enumerate(new) if tag not in old}
     for position in sorted(removed | added):
-        removed_or_added = DELETE if position in removed else ADD
-        yield f"tags[{position}]", UPDATE if position in removed & added else removed_or_added
+        if position in removed & added:
+            yield f"tags[{position}]", UPDATE
+        else:
+            yield f"tags[{position}]", DELETE if position in removed else ADD
 
 
 def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
@@ -73,9 +77,9 @@ def _of_value(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
 
 
 def _kind(old: Any, new: Any) -> str:
-    if old is None and new is not None:
-        return ADD
-    return DELETE if new is None and old is not None else UPDATE
+    if old is None:
+        return UPDATE if new is None else ADD
+    return DELETE if new is None else UPDATE
 
 
 def _member(path: str, name: str) -> str:

@@ -1,8 +1,8 @@
-"""What the engine calls over its provider protocol, in terms of `EngineCalls`.
+"""The RPCs of the provider protocol (pulumi/pulumi: proto/pulumi/provider.proto), answered by `EngineCalls`.
 
-Each method is one RPC (pulumi/pulumi: proto/pulumi/provider.proto) and runs on a thread of its own. The engine says
-what the program has made a secret (`acceptSecrets`): messages must not show it. The answers mark it again
-(`wire.keep_marks`), and what is secret whatever the program says (`wire.marked`).
+Each method is one RPC and runs on a thread of its own. The engine marks what the program has made a secret
+(`acceptSecrets`): messages must not show it. The answers mark it again (`values.keep_marks`), and what is always secret
+(`values.marked`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ..core.model import IMPORTED, camel, to_native
 from ..core.state_format import NATIVE_TYPE, account_of
 from ..core.words import NATIVE
 from ..engine_calls import Bag, EngineCalls
-from . import detailed_diff, schema, wire
+from . import detailed_diff, schema, values
 from .schema import GET_INSTANCE, GET_INSTANCES
 
 log = logging.getLogger("pulumi_instances")
@@ -51,10 +51,10 @@ _SECRET_SETTINGS = {setting.key for setting in SETTINGS if setting.secret}
 
 
 class Incomplete(Exception):
-    """An instance was made, or changed, and is not as the program wants it. The engine keeps it in the state."""
+    """An instance was made or changed, but is not as the program declares it. The engine keeps it in the state."""
 
     def __init__(self, instance_id: str, outputs: Bag, reason: str, given: Any) -> None:
-        """Say what the state has to hold. ``given`` are the properties that the engine has sent."""
+        """Keep what the state has to hold. ``given`` are the properties that the engine has sent."""
         super().__init__(reason)
         self.details = provider_pb2.ErrorResourceInitFailed(
             id=instance_id,
@@ -64,7 +64,7 @@ class Incomplete(Exception):
 
 
 def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """An RPC whose failures are one line each."""
+    """Return an RPC that answers each failure of ``method`` in one line."""
 
     @functools.wraps(method)
     def answer(self: Any, request: Any, context: Any) -> Any:
@@ -87,7 +87,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
 
 
 def _details(code: grpc.StatusCode, line: str, error: Incomplete) -> bytes:
-    """What gRPC carries beside an error, as its other languages read it."""
+    """Return the details of a gRPC error, as libraries of other languages read them."""
     detail = any_pb2.Any()
     detail.Pack(error.details)
     details: bytes = status_pb2.Status(code=code.value[0], message=line, details=[detail]).SerializeToString()
@@ -98,7 +98,7 @@ class InstancesServicer(ResourceProviderServicer):
     """The provider of one account. The engine starts a process for each provider of a program."""
 
     def __init__(self) -> None:
-        """Not configured yet."""
+        """Start without settings, which `Configure` gives."""
         self._cancelled = threading.Event()
         self._calls = EngineCalls(words=NATIVE)
 
@@ -106,65 +106,65 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Handshake(self, request: Any) -> Any:
-        """The engine introduces itself, before anything else."""
+        """Connect the log to the engine, which calls this first."""
         engine_log.connect(request.engine_address, warnings=True)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
-        """An engine introduces itself to a process that somebody else has started."""
+        """Connect the log to an engine that has not started this process."""
         engine_log.connect(request.address, warnings=True)
         return empty_pb2.Empty()
 
     @_rpc
     def GetPluginInfo(self, _request: Any) -> Any:
-        """The version."""
+        """Return the version of the plugin."""
         return plugin_pb2.PluginInfo(version=schema.version_of_plugin())
 
     @_rpc
     def GetSchema(self, request: Any) -> Any:
-        """The schema. Only its first version exists."""
+        """Return the schema. Only its first version exists."""
         if request.version != 0:
             raise InputError(f"there is no version {request.version} of the schema", "ask for version 0")
         return provider_pb2.GetSchemaResponse(schema=schema.text())
 
     @_rpc
     def Cancel(self, _request: Any) -> Any:
-        """The engine is told to stop."""
+        """End every wait, since the engine was asked to stop."""
         self.cancel()
         return empty_pb2.Empty()
 
     def explained(self, error: InstancesError) -> InstancesError:
-        """The error of a call with what the account adds to it."""
+        """Return the error of a call, after adding what it is about (`EngineCalls.explained`)."""
         return self._calls.explained(error)
 
     def cancel(self) -> None:
-        """Let nothing wait any more: what waits before a retry ends with the outcome that it has."""
+        """End every wait: a call that waits before a retry ends with its last outcome."""
         self._cancelled.set()
 
     # about the account
 
     @_rpc
     def CheckConfig(self, request: Any) -> Any:
-        """All problems of the settings at once; the two secrets come back marked."""
-        news = wire.decode(request.news)
+        """Return all problems of the settings at once, and the settings with the two secrets marked."""
+        news = values.decode(request.news)
         name = request.name or _name_of(request.urn)
         get = _reader(news, account_of(name))
         problems = [*_problems_of_name(name, get), *config.problems(get, how_to_set=_how_to_set)]
         marked = {
-            key: wire.secret(value) if key in _SECRET_SETTINGS and value is not None else value
+            key: values.secret(value) if key in _SECRET_SETTINGS and value is not None else value
             for key, value in news.items()
         }
-        return provider_pb2.CheckResponse(inputs=wire.encode(marked), failures=_failures(problems))
+        return provider_pb2.CheckResponse(inputs=values.encode(marked), failures=_failures(problems))
 
     @_rpc
     def DiffConfig(self, request: Any) -> Any:
-        """Nothing replaces the provider, which would replace all of its instances, and so their tokens.
+        """Return the changed settings. None replaces the provider, which would replace all of its instances.
 
-        Another URL may be another name of the same host. Whether the instances are there, their tokens prove.
+        Another URL may be another name of the same host; the tokens of the instances prove whether it is.
         """
-        olds = wire.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
-        news = wire.decode(request.news)
+        olds = values.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
+        news = values.decode(request.news)
         changed = [
             setting.key
             for setting in SETTINGS
@@ -178,18 +178,18 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Configure(self, request: Any) -> Any:
-        """Called once per process. Sends nothing.
+        """Take the settings, once per process, and send nothing.
 
-        Bad settings are an error here too: refresh and destroy come without a CheckConfig.
+        Bad settings are an error here, too: refresh and destroy do not call CheckConfig.
         """
-        settings, account = wire.decode(request.args), account_of(request.name or _name_of(request.urn))
+        settings, account = values.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(Clock(sleep=self._sleep), NATIVE)
         calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
-        if any(key == "defaultTags" and wire.holds_secret(value) for key, value in request.args.fields.items()):
-            calls.setting_problems = [config.SECRET_TAGS]  # the checks say so: a refresh and a destroy go on
+        if any(key == "defaultTags" and values.holds_secret(value) for key, value in request.args.fields.items()):
+            calls.setting_problems = [config.SECRET_TAGS]  # only Check reports it: a refresh and a destroy go on
         self._calls = calls
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
@@ -197,30 +197,30 @@ class InstancesServicer(ResourceProviderServicer):
 
     @_rpc
     def Check(self, request: Any) -> Any:
-        """The inputs, or a line for each problem.
+        """Return the inputs, or a line for each problem.
 
         A failure names its property in the text only: given the property, the engine prints its value, decrypted
         (pulumi/pulumi: step_generator.go, issueCheckFailures).
         """
         _demand_instance(request.type or _type_of(request.urn))
-        olds, news = wire.decode(request.olds), model.from_native(wire.decode(request.news))
+        olds, news = values.decode(request.olds), model.from_native(values.decode(request.news))
         name = request.name or _name_of(request.urn)
         if news.get("name") is None:
             news = {**news, "name": name, model.DEFAULTS: ["name"]}
         secret = model.from_native(
-            {key: True for key, value in request.news.fields.items() if wire.holds_secret(value)}
+            {key: True for key, value in request.news.fields.items() if values.holds_secret(value)}
         )
-        hidden = {model.URN: request.urn, model.FROM_OUTPUTS: [*secret]}
+        hidden = {model.URN: request.urn, model.CONCEALED: [*secret]}
         inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
     def Diff(self, request: Any) -> Any:
-        """What differs, per member and per tag, and what of it replaces the instance."""
-        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
-        held = wire.decode(request.olds)
+        """Return the differences by member and by tag, and the inputs that replace the instance."""
+        old_inputs, news = values.decode(request.old_inputs), model.from_native(values.decode(request.news))
+        held = values.decode(request.olds)
         if isinstance(anothers := held.get(IMPORTED), str):
-            # What the resource had before waits in the state to be deleted: this `up` must not come to that.
+            # The instance that the resource had before is in the state, to be deleted: this `up` must not go on.
             raise AdoptionRefused(
                 f"the state holds instance {request.id} by an import, and {anothers} manages it, as its tags say",
                 f"remove the import, run `pulumi state delete` in a terminal (of two, choose {request.id}), then "
@@ -231,18 +231,18 @@ class InstancesServicer(ResourceProviderServicer):
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         changed, replaces = self._calls.diff(request.id, olds, news)
         detailed = detailed_diff.of(changed, replaces, olds, model.from_native(old_inputs), news)
-        # Where nothing differs, the engine keeps the outputs, and what the program has made a secret since stays plain.
-        now_secret = [*wire.unmarked(request.olds, request.news)]
+        # Where nothing differs, the engine keeps the outputs: a value that is a secret only now would stay plain.
+        now_secret = [*values.unmarked(request.olds, request.news)]
         detailed = {**detailed_diff.of_secrets(now_secret), **detailed}
         keys = dict.fromkeys([*map(camel, changed), *(path[0] for path in now_secret)])
         return _diff_response([*keys], [camel(key) for key in replaces], detailed)
 
     @_rpc
     def Create(self, request: Any) -> Any:
-        """Create or adopt an instance. A preview answers what is known, and sends nothing."""
-        inputs = model.from_native(wire.decode(request.properties))
+        """Create or adopt an instance. A preview returns what is known, and sends nothing."""
+        inputs = model.from_native(values.decode(request.properties))
         if request.preview:
-            # By a known name a look-up would not wait for `up`: the host of YAML programs waits for no resource.
+            # With a known name, a look-up by it would run in the preview: YAML programs wait for no resource.
             outputs = {**self._calls.preview_create(inputs), "name": UNKNOWN}
             return provider_pb2.CreateResponse(properties=_answer(outputs, request.properties))
         try:
@@ -272,17 +272,17 @@ class InstancesServicer(ResourceProviderServicer):
     def Read(self, request: Any) -> Any:
         """Read an instance: for a refresh; by its id alone for an import, and for `.get` (docs/engine.md, E27).
 
-        An empty id says that it is gone.
+        An empty id says that it no longer exists.
         """
-        properties, old_inputs = wire.decode(request.properties), wire.decode(request.inputs)
+        properties, old_inputs = values.decode(request.properties), values.decode(request.inputs)
         by_id_alone = not old_inputs and not properties
         if by_id_alone and (plain := model.normalise_id(request.id)) != request.id:
-            # The engine would import what it has under the other spelling in its own place, and then delete that.
+            # With another id for the same instance, the engine would import it, and then delete the one it has.
             raise InputError(f"read instance {plain}: its id is written with zeros before it", f'write "{plain}"')
         place = Place.of_urn(request.urn) if by_id_alone or IMPORTED in properties else None
         line = None if place is None else line_of(place)
-        # The command `pulumi import` alone gives no address for the status of a resource. The option `import` is told
-        # from `.get` by the Check that follows it.
+        # Only the command `pulumi import` gives no address for the status of a resource. A Check follows a read for the
+        # option `import`, and none follows one for `.get`.
         is_command = not request.HasField("inputs") and not request.resource_status_address
         with self._calls.within(request.timeout):
             found = self._calls.read(request.id, _state(properties, old_inputs), line, imports=is_command)
@@ -294,20 +294,20 @@ class InstancesServicer(ResourceProviderServicer):
         if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
         answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
-        if by_id_alone or old_inputs:  # what was looked up has none
+        if by_id_alone or old_inputs:  # a resource of `.get` has no inputs
             answer.inputs.CopyFrom(_answer(inputs, request.inputs))
         return answer
 
     @_rpc
     def Update(self, request: Any) -> Any:
-        """Change an instance in place. A preview answers what is known, the token above all, and sends nothing."""
-        old_inputs, news = wire.decode(request.old_inputs), model.from_native(wire.decode(request.news))
-        olds = _state(wire.decode(request.olds), old_inputs, news)
+        """Change an instance in place. A preview returns what is known, such as the token, and sends nothing."""
+        old_inputs, news = values.decode(request.old_inputs), model.from_native(values.decode(request.news))
+        olds = _state(values.decode(request.olds), old_inputs, news)
         news = self._calls.with_ignored(request.ignoreChanges, olds, news)
         if request.preview:
             outputs = self._calls.preview_update(olds, news)
             if unmet := model.unmet(outputs):
-                log.warning(_UNMET.format(request.id, unmet))  # no error: the login may be on its way
+                log.warning(_UNMET.format(request.id, unmet))  # no error, since `up` may log in again
             return provider_pb2.UpdateResponse(properties=_answer({"token": UNKNOWN, **outputs}, request.news))
         with self._calls.within(request.timeout):
             outputs = self._calls.update(request.id, olds, news)
@@ -324,14 +324,14 @@ class InstancesServicer(ResourceProviderServicer):
     def Delete(self, request: Any) -> Any:
         """Delete an instance."""
         with self._calls.within(request.timeout):
-            self._calls.delete(request.id, model.from_native(wire.decode(request.properties)))
+            self._calls.delete(request.id, model.from_native(values.decode(request.properties)))
         return empty_pb2.Empty()
 
     @_rpc
     def Invoke(self, request: Any) -> Any:
-        """The two look-ups. They ask at once, in previews too."""
-        arguments = model.from_native(wire.decode(request.args))
-        secret = any(map(wire.holds_secret, request.args.fields.values()))
+        """Run one of the two look-ups, in previews, too."""
+        arguments = model.from_native(values.decode(request.args))
+        secret = any(map(values.holds_secret, request.args.fields.values()))
         if request.tok == GET_INSTANCE:
             return _returned(_found(self._calls.find_one(arguments, secret=secret)), secret=secret)
         if request.tok == GET_INSTANCES:
@@ -348,7 +348,7 @@ class InstancesServicer(ResourceProviderServicer):
 
 
 def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str], Any]:
-    """What reads a setting by its configuration key, as `config.load` asks for it."""
+    """Return a function that reads a setting by its configuration key, for `config.load`."""
 
     def get(key: str) -> Any:
         return account if key == config.ACCOUNT_KEY else settings.get(key.removeprefix(f"{NAMESPACE}:"))
@@ -357,7 +357,7 @@ def _reader(settings: Mapping[str, Any], account: str | None) -> Callable[[str],
 
 
 def _of_the_stack() -> dict[str, Any] | None:
-    """The stack's configuration as it is now, which the engine gives each plugin; None where it does not."""
+    """Return the stack's configuration as it is now, which the engine gives each plugin; None where it does not."""
     try:
         found = json.loads(os.environ.get("PULUMI_CONFIG", ""))
     except ValueError:
@@ -366,9 +366,9 @@ def _of_the_stack() -> dict[str, Any] | None:
 
 
 def _problems_of_name(name: str, get: Callable[[str], Any]) -> list[Problem]:
-    """What is wrong with the name of a provider, which is that of its account.
+    """Return the problems of the name of a provider, which is that of its account.
 
-    The engine gives its own one the configuration of the stack. One of the program that is called the same would get
+    The engine's own provider has the configuration of the stack. A provider of the program with the same name would get
     the variables of the default account, and send its secrets to another host.
     """
     stack = _of_the_stack()
@@ -385,7 +385,7 @@ def _how_to_set(setting: Setting, account: Any) -> str:
 
 
 def _comparable(setting: Setting, value: Any) -> Any:
-    """A setting as it is compared: 30 is "30", and a URL is the same in capitals, with its default port or a slash."""
+    """Return a setting to compare: "30" for 30, and one form of a URL for its capitals, default port and last slash."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -394,23 +394,23 @@ def _comparable(setting: Setting, value: Any) -> Any:
         return value
     try:
         return identity.canonical_url(value.strip()) if setting.key == "baseUrl" else value.strip()
-    except ValueError:  # a port that is none: CheckConfig has refused it
+    except ValueError:  # the port is malformed: CheckConfig has refused it
         return value
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:
-    changed = "DELETE" if new is None else "UPDATE"
-    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else changed)
+    kind = "DELETE" if new is None else "UPDATE"
+    return provider_pb2.PropertyDiff.Kind.Value("ADD" if old is None else kind)
 
 
-# what a state holds
+# the state
 
 
 def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any] | None = None) -> Bag:
-    """The outputs in a state, under our keys.
+    """Return the outputs in a state, under our keys.
 
-    Those of an imported instance do not say which of name and tags are managed. The inputs beside them do, and until
-    the first program comes, that program.
+    Those of an imported instance do not say which of name and tags are managed. The inputs of the state do; before the
+    first `up`, those of the program.
     """
     return model.old_outputs(outputs, model.from_native(old_inputs) if IMPORTED not in old_inputs else news)
 
@@ -430,7 +430,7 @@ _UNMET = (
 
 
 def _answer(bag: Mapping[str, Any], given: Any) -> Any:
-    return wire.keep_marks(wire.encode(to_native(wire.marked(bag))), given)
+    return values.keep_marks(values.encode(to_native(values.marked(bag))), given)
 
 
 def _failures(problems: Sequence[Problem]) -> list[Any]:
@@ -445,24 +445,24 @@ def _diff_response(changed: list[str], replaces: list[str], detailed: Mapping[st
 
 
 def _found(instance: Mapping[str, Any]) -> Bag:
-    """An instance as a look-up answers it."""
+    """Return an instance as a look-up answers it."""
     known = {"id": instance["id"], **{key: instance[key] for key in schema.FOUND if key in instance}}
-    answer = to_native(wire.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
+    answer = to_native(values.marked({"name": "", "your_mom": "", "tags": [], "token": "", **known}))
     manager = identity.managed_by(instance)
     return answer if manager is None else {**answer, schema.MANAGED_BY: manager}
 
 
-def _returned(values: Bag, *, secret: bool) -> Any:
-    """What a function answers: all of it is secret where something in the question was."""
+def _returned(found: Bag, *, secret: bool) -> Any:
+    """Return the answer of a look-up. All of it is ``secret`` if an argument is."""
     if secret:
-        values = {key: wire.secret(value) for key, value in values.items()}
+        found = {key: values.secret(value) for key, value in found.items()}
     response = provider_pb2.InvokeResponse()
-    getattr(response, "return").CopyFrom(wire.encode(values))  # a word of Python
+    getattr(response, "return").CopyFrom(values.encode(found))  # `return` is a keyword of Python
     return response
 
 
 def _with_imports(error: CreateUndecided, urn: str) -> str:
-    """The advice of the error, and how to have one of its candidates without a create."""
+    """Return the advice of the error, with the commands that import one of its candidates."""
     if not error.candidates:
         return error.advice
     lines = [f"`pulumi import {NATIVE_TYPE} {_name_of(urn)} {candidate}`" for candidate in error.candidates]

@@ -1,8 +1,8 @@
 """The schema of the native package, from which Pulumi makes an SDK for each language.
 
-Two of its rules protect instances. `replaceOnChanges` stays off: the SDKs ask the engine for a replacement then, and a
-value that is only recorded would cost the instance; Diff decides. And no setting has a default from the environment:
-an SDK would write the default account's variables into the inputs of every other provider, and so into the state.
+Two rules protect instances. No property has `replaceOnChanges`: with it, the SDKs ask the engine to replace an instance
+whose value would only be written to the state; Diff decides that. No setting has a default from the environment: an SDK
+would write the default account's variables into the inputs of every other provider, and so into the state.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from importlib.metadata import metadata, version
 from typing import Any, NamedTuple
 
 from ..core.config import NAMESPACE, SETTINGS, Setting
-from ..core.model import ANSWERED, INPUTS, OUTPUTS, SECRET_OUTPUTS, camel
+from ..core.dialect import IN_PLACE
+from ..core.model import ALWAYS_SECRET, ANSWERED, INPUTS, OUTPUTS, REPLACING, SECRET_OUTPUTS, camel
 from ..core.state_format import INSTANCE_TYPE, NATIVE_TYPE
 
 PACKAGE = NAMESPACE
@@ -31,12 +32,12 @@ _OBJECT: Spec = {"type": "object", "additionalProperties": {"$ref": "pulumi.json
 
 
 def version_of_plugin() -> str:
-    """The version of this distribution, which is that of the plugin and of the package."""
+    """Return the version of this distribution, which is that of the plugin and of the package."""
     return version("pulumi-instances")
 
 
 def _repository() -> str:
-    """Where the project is published, as its metadata say."""
+    """Return the URL of the repository, as the metadata of the distribution have it."""
     urls: dict[str, str] = dict(
         entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
     )
@@ -44,19 +45,19 @@ def _repository() -> str:
 
 
 class _Property(NamedTuple):
+    """The texts of a property. Which are secret, and which replace an instance, the sets of `model` say."""
+
     spec: Spec
     about: str
-    on_change: str = ""
-    """What a change does, as the description of the input says it."""
-    replaces: bool = False
-    secret: bool = False
+    as_input: str = ""
+    """The text that the description of the input adds."""
 
 
 _REPLACES = "A change replaces the instance."
 _MAY_REPLACE = "A change replaces the instance, unless the service can change it in place."
 
 _PROPERTIES = {
-    "your_mom": _Property(_TEXT, "The key of the connector, such as `dropbox`.", _REPLACES, replaces=True),
+    "your_mom": _Property(_TEXT, "The key of the connector, such as `dropbox`.", _REPLACES),
     "name": _Property(
         _TEXT,
         "The name on the server, which need not be unique.",
@@ -76,7 +77,6 @@ _PROPERTIES = {
         _OBJECT,
         "The data for the authentication as declared, with a digest in place of a code. Secret.",
         f"Such as `code`, which works once. {_MAY_REPLACE}",
-        secret=True,
     ),
     "enabled": _Property(
         _FLAG,
@@ -85,17 +85,16 @@ _PROPERTIES = {
         "is drift.",
     ),
     "external_authentication": _Property(
-        _TEXT, "How the instance was authenticated elsewhere, such as `initial`.", _REPLACES, replaces=True
+        _TEXT, "How the instance was authenticated elsewhere, such as `initial`.", _REPLACES
     ),
-    "events_enabled": _Property(_FLAG, "Whether the instance gets events.", _REPLACES, replaces=True),
+    "events_enabled": _Property(_FLAG, "Whether the instance gets events.", _REPLACES),
     "retrieve_objects_after_instantiation": _Property(
-        _FLAG, "Whether the service reads the objects of the account at once.", _REPLACES, replaces=True
+        _FLAG, "Whether the service reads the objects of the account at once.", _REPLACES
     ),
     "extra": _Property(
         _OBJECT,
         "Other members of the body of the create, by the names of the API, as declared.",
         _REPLACES,
-        replaces=True,
     ),
     "require_valid": _Property(
         _FLAG,
@@ -107,7 +106,7 @@ _PROPERTIES = {
         "The id of an existing instance to take over instead of creating one.",
         "Used by the create only.",
     ),
-    "token": _Property(_TEXT, "What other systems authenticate with. Secret.", secret=True),
+    "token": _Property(_TEXT, "What other systems authenticate with. Secret."),
     "valid": _Property(_FLAG, "Whether the service says that the connection works. It is never a difference."),
     "disabled": _Property(_FLAG, "Whether the service has disabled the instance. It is never a difference."),
 }
@@ -115,9 +114,9 @@ _PROPERTIES = {
 _REQUIRED_INPUTS = ("your_mom",)
 _KNOWN_OUTPUTS = ("your_mom", "name", "tags", "token")
 FOUND = ANSWERED
-"""What a look-up answers beside the id and MANAGED_BY."""
+"""The outputs in the answer of a look-up, beside the id and MANAGED_BY."""
 MANAGED_BY = "managedBy"
-"""In the answer of a look-up: which resource manages the instance."""
+"""In the answer of a look-up: the resource that manages the instance."""
 
 _SETTINGS: dict[str, tuple[str, str]] = {
     "baseUrl": ("string", "Where the API is, with its path. Plain `http` is for loopback only. Required."),
@@ -147,12 +146,12 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 
 
 def document() -> Spec:
-    """The schema."""
+    """Return the schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
     repository = _repository()
     return {
         "name": PACKAGE,
-        # The SDKs are called the same wherever the plugin comes from. The engine makes one up for a git repository.
+        # With it, SDKs have the same name from any source: the engine derives another one from a git repository.
         "namespace": "pulumi",
         "displayName": "Instances",
         "version": version_of_plugin(),
@@ -188,14 +187,14 @@ def document() -> Spec:
 
 
 def text() -> str:
-    """The schema as GetSchema answers it."""
+    """Return the schema as JSON, for GetSchema."""
     return json.dumps(document())
 
 
 def _instance() -> Spec:
     return {
         "description": "An authenticated connection of an account to a service, such as Dropbox or Salesforce.",
-        "inputProperties": {camel(key): _described(_PROPERTIES[key], as_input=True) for key in INPUTS},
+        "inputProperties": {camel(key): _described(key, as_input=True) for key in INPUTS},
         "requiredInputs": [camel(key) for key in _REQUIRED_INPUTS],
         "properties": _specs(OUTPUTS),
         "required": [camel(key) for key in _KNOWN_OUTPUTS],
@@ -204,17 +203,16 @@ def _instance() -> Spec:
 
 
 def _specs(keys: Iterable[str]) -> Spec:
-    return {camel(key): _described(_PROPERTIES[key]) for key in keys}
+    return {camel(key): _described(key) for key in keys}
 
 
-def _described(about: _Property, *, as_input: bool = False) -> Spec:
-    described: Spec = {**about.spec, "description": about.about}
-    if about.secret:
+def _described(key: str, *, as_input: bool = False) -> Spec:
+    spec, about, more = _PROPERTIES[key]
+    described: Spec = {**spec, "description": f"{about} {more}" if as_input and more else about}
+    if key in ALWAYS_SECRET:
         described["secret"] = True
-    if as_input:
-        described["description"] = " ".join(filter(None, (about.about, about.on_change)))
-        if about.replaces:
-            described["willReplaceOnChanges"] = True
+    if as_input and key in REPLACING and key not in IN_PLACE:
+        described["willReplaceOnChanges"] = True
     return described
 
 

@@ -1,6 +1,6 @@
 """The plugin process: `pulumi-resource-instances`, which the engine starts once per provider of a program.
 
-It prints the port that it listens on, and ends when the engine says so (SIGINT) or has died.
+It prints the port that it listens on, and ends when the engine interrupts it or has died.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _LARGEST_MESSAGE = 400 * 1024**2
 """Bytes: as many as the engine allows (pulumi/pulumi: sdk/go/common/util/rpcutil)."""
 
 _WORKERS = MOST_PARALLEL + process.SPARE
-"""A thread starts for a call that finds none idle, so that there are as many as the engine has calls under way. Those
-that send something wait for `instances:parallelism` in the client."""
+"""Threads at most. One starts for a call that finds none idle. Calls that send requests wait in the client for
+`instances:parallelism`."""
 
 _LOOK_EVERY = 0.5
 """Seconds. The engine kills a process that has not ended five seconds after its signal."""
@@ -38,9 +38,9 @@ the CLI looks for it: docs/native.md. To look at an account, run pulumi-instance
 
 
 def main() -> None:
-    """Serve until the engine is done. The engine gives its own address as the last argument.
+    """Serve until the engine ends. The engine gives its own address as the last argument.
 
-    People who run it by hand are told what it is, with ``--help`` and ``--version``.
+    With ``--help`` and ``--version``, print what the program is.
     """
     asked = {*sys.argv[1:]} & {"-h", "--help", "--version"}
     if asked:
@@ -73,5 +73,5 @@ def main() -> None:
         pass
     process.leave()
     server.stop(None)
-    # What is under way goes on until it is done, or the engine loses patience: it leaves less to be found out.
+    # Calls that run go on until they are done, or the engine kills the process: fewer creates are cut off.
     pool.shutdown(wait=True, cancel_futures=True)

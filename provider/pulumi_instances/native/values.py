@@ -1,4 +1,7 @@
-"""Values on the engine's wire: unknown ones, secret ones, and property bags as protobuf structs."""
+"""Values in the engine's messages: unknown ones, secret ones, and property bags as protobuf structs.
+
+A secret is an object with a signature (`SECRET`); `decode` removes these marks, `marked` and `keep_marks` set them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from pulumi.output import UNKNOWN, Unknown
 from ..core import model
 from ..core.state_format import SECRET, SECRET_SIGNATURE, SIGNATURE_KEY
 
-UNKNOWN_ON_WIRE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Stands for a value that is not known yet (pulumi/pulumi: sdk/go/common/resource/plugin/rpc.go)."""
+UNKNOWN_VALUE = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The text for a value that is not known yet (pulumi/pulumi: sdk/go/common/resource/plugin/rpc.go)."""
 
 
 def decode(struct: Struct) -> dict[str, Any]:
-    """The values of a struct, without marks of secrets and without members that are null."""
+    """Return the values of a struct, without marks of secrets and without members that are null."""
     return {key: _decoded(value) for key, value in struct.fields.items() if not _is_null(value)}
 
 
@@ -29,7 +32,7 @@ def _decoded(value: Value) -> Any:
     if kind == "list_value":
         return [_decoded(item) for item in value.list_value.values]
     if kind == "string_value":
-        return UNKNOWN if value.string_value == UNKNOWN_ON_WIRE else value.string_value
+        return UNKNOWN if value.string_value == UNKNOWN_VALUE else value.string_value
     if kind == "number_value":
         return value.number_value
     if kind == "bool_value":
@@ -42,7 +45,7 @@ def _is_null(value: Value) -> bool:
 
 
 def encode(bag: Mapping[str, Any]) -> Struct:
-    """A struct with these values, where `secret` ones are marked."""
+    """Return a struct with these values, where `secret` ones are marked."""
     struct = Struct()
     struct.update({key: _encoded(value) for key, value in bag.items()})
     return struct
@@ -50,7 +53,7 @@ def encode(bag: Mapping[str, Any]) -> Struct:
 
 def _encoded(value: Any) -> Any:
     if isinstance(value, Unknown):
-        return UNKNOWN_ON_WIRE
+        return UNKNOWN_VALUE
     if isinstance(value, Mapping):
         return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -59,12 +62,12 @@ def _encoded(value: Any) -> Any:
 
 
 def secret(value: Any) -> dict[str, Any]:
-    """The value, marked as a secret."""
+    """Return the value, marked as a secret."""
     return {**SECRET, "value": value}
 
 
 def holds_secret(value: Value) -> bool:
-    """Whether the program has made this value, or a part of it, a secret."""
+    """Return whether the program has made this value, or a part of it, a secret."""
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return _is_secret(value) or any(map(holds_secret, value.struct_value.fields.values()))
@@ -72,11 +75,11 @@ def holds_secret(value: Value) -> bool:
 
 
 def keep_marks(answer: Struct, given: Struct) -> Struct:
-    """The answer, in which that is secret which was secret under the same key in what the engine has given.
+    """Mark in the answer what is secret under the same key in ``given``, which the engine has sent, and return it.
 
     The engine does this for providers that take no secrets (pulumi/pulumi: provider_plugin.go, annotateSecrets).
     """
-    for *parents, key in [*unmarked(answer, given)]:
+    for *parents, key in list(unmarked(answer, given)):
         members = answer
         for parent in parents:
             members = members.fields[parent].struct_value
@@ -89,7 +92,7 @@ def keep_marks(answer: Struct, given: Struct) -> Struct:
 
 
 def unmarked(held: Struct, given: Struct) -> Iterator[list[str]]:
-    """Where ``held`` has in plain what the engine has ``given`` as a secret: the keys that lead to each."""
+    """Yield the keys that lead to each value that ``held`` has in plain, and the engine has ``given`` as a secret."""
     for key, new in given.fields.items():
         if key not in held.fields:
             continue
@@ -111,8 +114,8 @@ def _is_secret(value: Value) -> bool:
 
 
 def marked(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs or outputs under our keys with all that is secret marked, whatever the program has said of it.
+    """Return inputs or outputs under our keys, in which what is always secret is marked.
 
-    The marks of the program's own secrets are for `keep_marks`.
+    `keep_marks` marks what the program has made secret.
     """
     return model.marked(bag, secret)
