@@ -1,4 +1,4 @@
-"""An `up` in a process group of its own, so that a test can do to it what users and machines do."""
+"""An operation of the CLI in a process group of its own, so that a test can do to it what users and machines do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.harness import Harness
+from tests.support.harness import CliHarness, Harness
 from tests.support.processes import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +33,11 @@ def providers(home: str) -> list[int]:
 
 
 class Up:
-    """An `up` of the real CLI under way."""
+    """An `up`, or another operation, of the real CLI under way."""
 
-    def __init__(self, stack: Harness) -> None:
+    def __init__(self, stack: Harness, operation: str = "up") -> None:
         self._home = stack.env["PULUMI_HOME"]
-        command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
+        command = ["pulumi", operation, "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
         env = {**os.environ, **stack.env, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             command,
@@ -87,10 +87,20 @@ class Up:
 
 
 @contextmanager
-def up(stack: Harness) -> Iterator[Up]:
-    """Begin an `up`; nothing of it is left after the block."""
-    running = Up(stack)
+def up(stack: Harness, operation: str = "up") -> Iterator[Up]:
+    """Begin an `up`, or another operation; nothing of it is left after the block."""
+    running = Up(stack, operation)
     try:
         yield running
     finally:
         running.reap()
+
+
+def unlock(stack: Harness) -> None:
+    """What the CLI asks for after a killed run, which may have been about to write the attributes of its state file."""
+    if isinstance(stack, CliHarness):
+        [attributes] = stack.directory.glob(".pulumi/stacks/*/dev.json.attrs")
+        if attributes.stat().st_size == 0:
+            attributes.unlink()
+        done = stack.command("pulumi", "cancel", "--yes", "--stack", "dev")
+        assert done.returncode == 0, done.stdout + done.stderr

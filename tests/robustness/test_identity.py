@@ -17,8 +17,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.acceptance.conftest import NewStack, needs_cli
-from tests.robustness.running import providers, up
-from tests.robustness.test_interruptions import unlock
+from tests.robustness.running import providers, unlock, up
 from tests.support.checks import assert_ends_empty, assert_settled, calls
 from tests.support.harness import Harness, settings
 from tests.support.processes import COMMAND, until

@@ -12,9 +12,9 @@ import pulumi.automation as auto
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault
-from tests.robustness.running import providers, up
+from tests.robustness.running import providers, unlock, up
 from tests.support.checks import calls
-from tests.support.harness import CliHarness, Harness
+from tests.support.harness import Harness
 from tests.support.processes import ignoring_interrupts, until
 
 pytestmark = [
@@ -47,16 +47,6 @@ def slow(stack: Harness, instances_api: Emulator) -> Harness:
 def in_create(api: Emulator) -> Callable[[], bool]:
     """Whether the API has the first POST, and has not acted on it yet."""
     return lambda: calls(api) == ["POST /instances"]
-
-
-def unlock(stack: Harness) -> None:
-    """What the CLI asks for after a killed run, which may have been about to write the attributes of its state file."""
-    if isinstance(stack, CliHarness):
-        [attributes] = stack.directory.glob(".pulumi/stacks/*/dev.json.attrs")
-        if attributes.stat().st_size == 0:
-            attributes.unlink()
-        done = stack.command("pulumi", "cancel", "--yes", "--stack", "dev")
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def take_over(stack: Harness) -> None:
@@ -150,8 +140,10 @@ def test_a_background_job_starts_providers_that_hear_an_interrupt(slow: Harness,
     assert not ignored & 1 << (signal.SIGINT - 1)
 
 
-def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator) -> None:
+@pytest.mark.parametrize("skip_checkpoints", ["false", "true"])
+def test_one_interrupt_loses_nothing(slow: Harness, instances_api: Emulator, skip_checkpoints: str) -> None:
     """After a Ctrl-C in a create nothing else starts, and the next `up` continues."""
+    slow.env["PULUMI_SKIP_CHECKPOINTS"] = skip_checkpoints
     with up(slow) as running:
         until(in_create(instances_api))
         running.interrupt()

@@ -486,6 +486,18 @@ def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[
     assert (caught.value.candidates, posts(api), locked()) == ([left], 0, 0)
 
 
+def test_of_many_that_were_left_an_error_names_the_first(api: Emulator) -> None:
+    """A run of hundreds that was cut off is still one line."""
+    every = operations(api)
+    for number in range(10, 210):
+        every.note_new(line := line_of(Place("shop", "dev", "", f"box-{number}")))
+        add(api, mark_of(line, 1), name=f"box-{number}")
+    add(api, MARK)
+    with pytest.raises(LeftBehind, match=r"\(shop/dev/box-107\) and 191 more; ") as caught:
+        every.create(checked())
+    assert str(caught.value).count("(shop/dev/") == 10
+
+
 def test_what_a_run_has_left_is_taken_over(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """With the name and tags of today, by one PUT, and never deleted by this run: not even as the replaced one."""
     left = add(api, "old", mark_of(BILLING, 7), name="old")

@@ -26,6 +26,7 @@ from ..core.errors import (
     LeftBehind,
     NotFound,
     UnexpectedAnswer,
+    first_of,
 )
 from . import locks, retry
 from .adoption import Adoptions
@@ -187,7 +188,7 @@ class Creations:
         variable = self._client.variable("TAKE_OVER")
         lines = self._holders.new_lines() | ({create.line} if create.line else set())
         every = self._holders.left_behind(lines, listed.values())
-        shown = ", ".join(f"{each} ({marks.words_of(own)})" for own in sorted(every) for each in every[own])
+        shown = first_of([f"{each} ({marks.words_of(own)})" for own in sorted(every) for each in every[own]])
         if len(ids) > 1:
             return LeftBehind(
                 f"{create.what}: instances {', '.join(ids)} carry the mark of this resource: interrupted runs have "

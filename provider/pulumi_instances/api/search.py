@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..core import model
-from ..core.errors import InputError, LookupFailed, quote
+from ..core.errors import InputError, LookupFailed, first_of, quote
 from ..core.words import PYTHON, Words
 from .client import Client, Found, OnPage
-
-_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,8 @@ def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
     """Return the error of a look-up that matches no instance, or several."""
     if not matches:
         return LookupFailed(f"{what}: no instance has {wanted}", "list them with `pulumi-instances list`", [])
-    shown = [f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches[:_MOST_SHOWN]]
-    more = f" and {len(matches) - _MOST_SHOWN} more" if len(matches) > _MOST_SHOWN else ""
-    cause = f"{what}: {len(matches)} instances have {wanted}: {', '.join(shown)}{more}"
+    shown = first_of([f'{found["id"]} "{quote(found.get("name", ""))}"' for found in matches])
+    cause = f"{what}: {len(matches)} instances have {wanted}: {shown}"
     return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 

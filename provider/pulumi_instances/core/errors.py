@@ -275,6 +275,12 @@ def quote(text: object, secrets: Iterable[str] = ()) -> str:
     return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"
 
 
+def first_of(texts: Sequence[str], most: int = 10) -> str:
+    """Return the first of these texts as messages show them, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def without(words: str, secrets: Iterable[str]) -> str:
     """Return the words with `BLOT` in place of each of these secrets, and of each line of one that has several.
 
