@@ -1,6 +1,7 @@
 """Accounts beside the one of the stack's configuration, in one program.
 
-Each has a provider of its own, and so its own plugin process. Look-ups run in the program, and need its settings, too.
+Each account has a provider of its own, and so its own plugin process. Look-ups run in the process of the program, which
+needs the settings of the account, too.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ def account(
 ) -> Account:
     """Return another account than that of the stack's configuration, to pass as ``ResourceOptions(provider=…)``.
 
+    >>> eu = account("eu", base_url=url, user_secret=user, organization_secret=organization)
+    >>> crm = Instance("crm", your_mom="sfdc", opts=pulumi.ResourceOptions(provider=eu))
+
     ``settings`` holds further settings by their configuration keys without the namespace, such as
-    ``{"timeout": "60"}``. Rotated secrets come from the environment under the account's name:
+    ``{"timeout": "60"}``. The environment wins, with variables that carry the account's name:
     ``INSTANCES_EU_USER_SECRET`` for ``account("eu", …)``. Both secrets are secret in the state.
 
     Raises ValueError for a setting that does not exist, and for a name that is not made of lower-case letters, digits
-    and ``-``, or whose variables could be those of another account: ``default``, as the engine calls the account of the
-    stack; ``create`` (its ``INSTANCES_CREATE_TIMEOUT`` is the default account's) and names that end in ``-create``.
+    and ``-``. It also raises ValueError for names whose variables could be those of another account: ``default``,
+    which is the engine's name for the account of the stack, ``create``, and names that end in ``-create``.
     """
     if problem := config.problem_of_account(name):
         raise ValueError(problem)

@@ -35,17 +35,21 @@ from .lifecycle import InstanceProvider
 class Instance(Resource, module="instances", name="Instance"):
     """An authenticated connection of an account to a service, such as Dropbox or Salesforce.
 
-    Name and tags change in place; a new connector, or a changed ``configuration`` or ``provider_data``, replaces the
-    instance and so its token. The token is a secret output.
+    Name and tags change in place. Another connector replaces the instance, so its token changes. A changed
+    ``configuration`` or ``provider_data`` does too, unless the service can change it in place. The token is a secret
+    output.
+
+    >>> files = Instance("files", your_mom="dropbox", tags=["billing"])
+    >>> pulumi.export("token", files.token)
     """
 
     if TYPE_CHECKING:  # at run time the SDK would evaluate these again for every resource of a program
         your_mom: pulumi.Output[str]
         """The key of the connector, such as ``dropbox``."""
         name: pulumi.Output[str]
-        """The name; as declared, where the service has made something else of it."""
+        """The name. Where the service has changed it, this is still the declared name."""
         tags: pulumi.Output[list[str]]
-        """The tags, sorted; as declared, where the service has made something else of them."""
+        """The tags, sorted. Where the service has changed them, these are still the declared tags."""
         configuration: pulumi.Output[dict[str, Any] | None]
         """The configuration as declared; the values under secret-looking keys are secret."""
         provider_data: pulumi.Output[dict[str, Any] | None]
@@ -55,11 +59,11 @@ class Instance(Resource, module="instances", name="Instance"):
         external_authentication: pulumi.Output[str | None]
         """How the instance was authenticated elsewhere, as declared."""
         events_enabled: pulumi.Output[bool | None]
-        """Whether it was created with events, as declared."""
+        """Whether the instance gets events, as declared."""
         retrieve_objects_after_instantiation: pulumi.Output[bool | None]
-        """Whether the service was to read the objects of the account at once, as declared."""
+        """Whether the service reads the objects of the account at once, as declared."""
         extra: pulumi.Output[dict[str, Any] | None]
-        """The other members of the create, as declared; the values under secret-looking keys are secret."""
+        """What else the create sends, as declared; the values under secret-looking keys are secret."""
         require_valid: pulumi.Output[bool | None]
         """Whether `up` fails where the connection does not work, as declared."""
         valid: pulumi.Output[bool]
@@ -94,17 +98,18 @@ class Instance(Resource, module="instances", name="Instance"):
         :param your_mom: key of the connector, such as ``"dropbox"``. A change replaces the instance.
         :param name: name on the server, which need not be unique; the resource's name by default. An adopted instance
             keeps its own by default.
-        :param tags: a list or a set of strings: order and duplicates do not matter. If never given, the server's tags
-            are left alone. ``[]`` clears them, and so does dropping tags that were given.
+        :param tags: a list or a set of strings: order and duplicates do not matter. If they were never given, the
+            server's tags are left alone. ``[]`` clears the tags, and so does dropping tags that were given.
         :param configuration: an object with dotted keys: ``{"oauth.api.key": "…", "document.tagging": False}``. Values
-            under keys that look secret are kept secret; if the whole is an Output, all of it is. A change replaces the
-            instance, unless the service can change it in place (``instances:dialect``, ``instances:updateInPlace``).
+            under keys that look secret are kept secret. If the whole object is an Output, all of it is. A change
+            replaces the instance, unless the service can change it in place (``instances:dialect``,
+            ``instances:updateInPlace``).
         :param provider_data: data for the authentication, such as ``{"code": "…"}``; always secret. A change
-            replaces the instance, unless the service can log in again in place. The state, and the output, hold a
+            replaces the instance, unless the service can log in again in place. The state and the output hold a
             digest of an OAuth code (``code``, ``oauth_verifier``) instead of the code.
-        :param enabled: ``False`` disables the instance, which keeps its id, its token and its configuration. Where it
-            is given, an instance that the service has disabled is drift. It needs a service that can do this
-            (docs/live-services.md).
+        :param enabled: ``False`` disables the instance, which keeps its id, its token and its configuration. Where
+            ``enabled`` is True, an instance that the service has disabled is drift. It needs a service that can do
+            this (docs/live-services.md).
         :param external_authentication: ``"initial"`` creates an instance without a code, from tokens in
             ``configuration``. A change replaces the instance.
         :param events_enabled: whether the instance gets events. A change replaces the instance.
@@ -112,10 +117,11 @@ class Instance(Resource, module="instances", name="Instance"):
             change replaces the instance.
         :param extra: what else the body of the create holds at its top level, by the names of the API, such as
             ``{"oauthProxy": {…}}``. A change replaces the instance.
-        :param require_valid: wait after a create, and after a new login, until the service says that the connection
-            works, for `instances:createTimeout` at most. Where it does not work then, `up` fails; the instance stays in
-            the state.
-        :param adopt_id: id of an existing instance to adopt instead of creating one. Used only by the create.
+        :param require_valid: ``True`` waits after a create, and after a new login, until the service reports that the
+            connection works, for ``instances:createTimeout`` at most. If it does not work then, `up` fails, and the
+            instance stays in the state.
+        :param adopt_id: id of an existing instance to adopt instead of creating one. Used only when the resource is
+            created.
         """
         demand_plain_tags(opts)
         inputs: dict[str, Any] = {
@@ -154,9 +160,9 @@ class Instance(Resource, module="instances", name="Instance"):
 
     @classmethod
     def get(cls, resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> Instance:
-        """Refer to an existing instance without owning it: it is read, never changed and never deleted.
+        """Return a reference to an existing instance, which is read, but never changed or deleted.
 
-        A missing id is an error, in previews too.
+        An id that does not exist is an error, in previews too.
         """
         instance = cls.__new__(cls)
         reference = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
@@ -169,7 +175,7 @@ class Instance(Resource, module="instances", name="Instance"):
     def _options(cls, name: str, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
         """Return the program's options with ours, among them the other types under which a state may hold the instance.
 
-        They are that of the native package (docs/moving.md), and that of a subclass before it kept its type.
+        These types are that of the native package (docs/moving.md), and that of a subclass before it kept its type.
         """
         types = [NATIVE_TYPE]
         if cls is not Instance and cls._resource_type_name == Instance._resource_type_name:
@@ -194,7 +200,7 @@ class Instance(Resource, module="instances", name="Instance"):
     @property
     def token(self) -> pulumi.Output[str]:
         """The token that other systems authenticate with. Secret; unknown in the preview of a create or an update."""
-        # The engine marks it, too, but not under the mocks in tests of users.
+        # The engine makes it secret, too, but not under the mocks in tests of users.
         return pulumi.Output.secret(cast("pulumi.Output[str]", self.__dict__["token"]))
 
 

@@ -1,7 +1,7 @@
 """Look-ups of instances in a program.
 
-Dynamic providers have no functions that the engine could call, so the program's own process asks the API. It does so
-under `pulumi.runtime.set_mocks`, too, since there is no call to mock: let such tests use the emulator.
+Dynamic providers have no functions that the engine could call, so the program's own process asks the API. Under
+`pulumi.runtime.set_mocks` it asks the API, too, since there is no call to mock: let such tests use the emulator.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class InstanceResult:
     token: pulumi.Output[str] = field(repr=False, compare=False)
     """Always a secret output, in the plain functions too."""
     valid: bool | None
-    """Whether the service says that the connection works; None where the API does not say."""
+    """Whether the service reports that the connection works; None where the answer does not say."""
     disabled: bool | None
-    """Whether the service has disabled it; None where the API does not say, as in its listing."""
+    """Whether the service has disabled the instance; None where the answer does not say, as in a listing."""
     managed_by: str | None = None
-    """The resource that manages it by its mark, such as ``shop/dev/crm``; None where it has no mark."""
+    """The resource that manages the instance by its mark, such as ``shop/dev/crm``; None where it has no mark."""
 
 
 def get_instance(
@@ -57,7 +57,7 @@ def get_instance(
 ) -> InstanceResult:
     """Look up the one instance with this id, or with this exact name, all these tags and this connector.
 
-    It asks at once, in previews too, and blocks the program meanwhile. ``opts.provider`` is an `account`.
+    It asks the API at once, in previews too, and the program waits for the answer. ``opts.provider`` is an `account`.
 
     Raises LookupFailed where no instance matches, or several (it names them); NotFound for an id that does not exist;
     SettingError for bad settings; and another InstancesError where the API fails.
@@ -72,7 +72,10 @@ def get_instances(
     your_mom: str | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> list[InstanceResult]:
-    """Look up all instances with this exact name, all these tags and this connector, sorted by id; maybe none."""
+    """Look up all instances with this exact name, all these tags and this connector. They are sorted by id.
+
+    It asks the API and raises errors as `get_instance` does, but it is not an error if no instance matches.
+    """
     found = _ask(_settings(opts), lambda api: api.find_all(name, tags, your_mom))
     return [_result(each) for each in found]
 
@@ -85,11 +88,11 @@ def get_instance_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[InstanceResult]:
-    """Look up one instance as `get_instance` does, by inputs that may be outputs. The program goes on meanwhile.
+    """Look up one instance as `get_instance` does, by arguments that may be outputs. The program does not wait.
 
-    The look-up waits for the resources whose outputs it is given, and for those of ``opts.depends_on``
-    (`InvokeOutputOptions`). In a preview its result is unknown where one of these is still to be created, or where it
-    is given outputs and finds nothing.
+    The look-up waits for the resources whose outputs are its arguments, and for those of ``opts.depends_on``
+    (`InvokeOutputOptions`). In a preview the result is unknown where one of these resources is still to be created, or
+    where an argument is an output and no instance matches.
     """
 
     def search(api: Operations, arguments: Sequence[Any]) -> Found:
@@ -105,7 +108,10 @@ def get_instances_output(
     your_mom: pulumi.Input[str] | None = None,
     opts: pulumi.InvokeOptions | None = None,
 ) -> pulumi.Output[list[InstanceResult]]:
-    """Look up instances as `get_instances` does, by inputs that may be outputs; wait as `get_instance_output` does."""
+    """Look up instances as `get_instances` does, by arguments that may be outputs.
+
+    The look-up waits for resources, and its result may be unknown, as with `get_instance_output`.
+    """
 
     def search(api: Operations, arguments: Sequence[Any]) -> list[Found]:
         return api.find_all(*arguments)

@@ -148,7 +148,7 @@ SETTING = {
     1: Step(
         (
             Edit(f"{P}core/config.py", "    language: str | None = None\n", "    dialect: Dialect = "),
-            Edit(f"{P}core/config.py", '    Setting("language", _words),\n', '    Setting("dialect", _dialect)'),
+            Edit(f"{P}core/config.py", '    Setting("language", _printable),\n', '    Setting("dialect", _dialect)'),
         ),
         "tests/unit/test_config.py::test_every_setting_is_in_the_table_above",
     ),

@@ -34,8 +34,8 @@ _COMMANDS = {
 _HELP = """List and compare the existing instances of an account, and import them into a stack.
 
 Settings come from the environment (INSTANCES_BASE_URL, INSTANCES_USER_SECRET, INSTANCES_ORGANIZATION_SECRET) and, with
---stack, from the configuration of a stack; the environment wins. Secrets are never read from the command line, and
-tokens are only shown with --show-secrets. No command writes to the API.
+--stack, from the configuration of a stack; the environment wins. The command line takes no secrets, and tokens are
+shown only with --show-secrets. No command writes to the API.
 """
 
 _EPILOG = """\b

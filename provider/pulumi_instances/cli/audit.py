@@ -38,9 +38,9 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     """Compare states with the API: whether each instance exists, and its connector, name, tags and token.
 
     STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
-    Secrets are compared, and never shown; what cannot be compared, such as an encrypted token, is an error. Only
-    instances of the selected account are compared. Nothing is changed: run `pulumi refresh` to bring the differences
-    into the state.
+    Secrets are compared, but never shown. If something cannot be compared, such as an encrypted token, that is an
+    error. Only instances of the selected account are compared. Nothing is changed: run `pulumi refresh` to bring the
+    differences into the state.
     """
     _demand_states(states, where["stack"])
     documents = common.exported(states, where["stack"], decrypt=True)
@@ -172,7 +172,7 @@ Examples:
 @click.argument("states", nargs=-1, metavar="[STATE]...")
 @common.where
 @common.which
-@click.option("--all", "everybodys", is_flag=True, help="All that no given state holds, whoever made them.")
+@click.option("--all", "everybodys", is_flag=True, help="All instances that no given state holds, whoever made them.")
 @click.option("--older-than", metavar="AGE", help="Only instances older than AGE, such as 12h, 30d or 8w.")
 @common.as_json
 def orphans(
@@ -187,8 +187,8 @@ def orphans(
 ) -> int:
     """List the instances that carry the mark of a given stack, and that no given state holds. Nothing is deleted.
 
-    An interrupted `up` leaves such instances, and so does a state that was lost. With --all, those that other stacks
-    have made, and those without a mark, are listed too: give the states of all stacks that use the account.
+    An interrupted `up` leaves such instances, and so does a state that was lost. With --all, the command also lists
+    instances that other stacks have made, and those without a mark: give the states of all stacks that use the account.
 
     STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
     An instance that a resource of any account manages or refers to is not an orphan. --older-than needs an API that

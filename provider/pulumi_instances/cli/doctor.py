@@ -64,9 +64,7 @@ Examples:
 def doctor(as_json: bool, **where: Any) -> int:
     """Check the settings, the API, the state of the stack, the versions, and what the engine runs the provider with.
 
-    Run it in the project's directory.
-
-    No secret is shown. One list request is sent to the API.
+    Run it in the project's directory. It shows no secret, and it sends one list request to the API.
     """
     findings = [*_settings(**where), *_versions(), *_environment(Path.cwd())]
     if as_json:

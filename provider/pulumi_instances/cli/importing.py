@@ -30,7 +30,7 @@ _exclude_state = click.option(
     "excluded",
     multiple=True,
     metavar="FILE",
-    help="Leave out the instances of this exported state; repeat for several. Those of --stack are left out anyway.",
+    help="Leave out the instances of this exported state; repeat for several. Those of --stack are always left out.",
 )
 
 
@@ -40,7 +40,7 @@ def _program(*, required: bool) -> Callable[[common.Command], common.Command]:
         required=required,
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Where to write the program that declares them. Another program is never overwritten.",
+        help="Where to write the program that declares them. A different program there is never overwritten.",
     )
 
 
@@ -70,7 +70,7 @@ Examples:
   pulumi import --stack dev --file resources.json --protect=false --out generated
 
 The file has the tokens in plain text (mode 0600): remove it afterwards. `pulumi-instances import` does all of this.
-With --native it has no tokens, and `pulumi import` writes the program in the language of the project.
+With --native the file has no tokens, and `pulumi import` writes the program in the language of the project.
 
 {common.EXIT_CODES}""",
 )
@@ -101,8 +101,8 @@ def import_file(
     """Write the file for `pulumi import` that imports existing instances, and a program that declares them.
 
     Instances that are already in a given state are left out. The API is only read. Only the default account is
-    supported: the program has no `opts=ResourceOptions(provider=…)`. With --native they are imported into the native
-    package, for programs in every Pulumi language, and no program is written.
+    supported: the program has no `opts=ResourceOptions(provider=…)`. With --native the file is for the native package,
+    whose programs are in any Pulumi language, and no program is written.
     """
     files.demand_file(out)
     if native:

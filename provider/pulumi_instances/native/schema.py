@@ -65,7 +65,7 @@ _PROPERTIES = {
     ),
     "tags": _Property(
         _TEXTS,
-        "The tags, a set: order and repeats do not matter.",
+        "The tags, a set: order and duplicates do not matter.",
         "Where none are given, the tags that the server has are left alone; `[]` clears them. They change in place.",
     ),
     "configuration": _Property(
@@ -81,7 +81,7 @@ _PROPERTIES = {
     "enabled": _Property(
         _FLAG,
         "Whether the instance is enabled.",
-        "It changes in place, at services that can do so. Where it is given, an instance that the service has disabled "
+        "It changes in place, at services that can do so. Where it is true, an instance that the service has disabled "
         "is drift.",
     ),
     "external_authentication": _Property(
@@ -98,17 +98,17 @@ _PROPERTIES = {
     ),
     "require_valid": _Property(
         _FLAG,
-        "Whether a create fails where the connection does not work.",
-        "The instance is then kept in the state. It waits for `createTimeout` at most.",
+        "Whether a create, or a new login, fails where the connection does not work.",
+        "It waits for the connection, for `createTimeout` at most. Where it fails, the instance stays in the state.",
     ),
     "adopt_id": _Property(
         _TEXT,
-        "The id of an existing instance to take over instead of creating one.",
-        "Used by the create only.",
+        "The id of an existing instance to adopt instead of creating one.",
+        "Used only when the resource is created.",
     ),
     "token": _Property(_TEXT, "What other systems authenticate with. Secret."),
-    "valid": _Property(_FLAG, "Whether the service says that the connection works. It is never a difference."),
-    "disabled": _Property(_FLAG, "Whether the service has disabled the instance. It is never a difference."),
+    "valid": _Property(_FLAG, "Whether the service reports that the connection works. It never causes a diff."),
+    "disabled": _Property(_FLAG, "Whether the service has disabled the instance. It never causes a diff."),
 }
 
 _REQUIRED_INPUTS = ("your_mom",)
@@ -126,20 +126,27 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     "createTimeout": ("number", "Seconds for creating an instance; 120 by default."),
     "maxRetries": ("integer", "How many times a failed request is retried; 4 by default."),
     "maxRequestsPerSecond": ("number", "The most requests to send to the account in a second; no limit by default."),
-    "parallelism": ("integer", "The most requests at once; 32 by default."),
-    "batchReads": ("boolean", "Serve concurrent reads from a single list request; true by default."),
+    "parallelism": ("integer", "The most operations at once; 32 by default."),
+    "batchReads": (
+        "boolean",
+        "Serve concurrent reads from a single list request; true by default, but false with the dialect `elements`.",
+    ),
     "caBundle": ("string", "A PEM file with the authorities to trust."),
     "allowInsecureHttp": ("boolean", "Allow plain `http` beyond loopback; false by default."),
     "userAgentSuffix": ("string", "Text to add to the User-Agent header."),
-    "dialect": ("string", "`elements` for services that write `element` for `your_mom`; `default` otherwise."),
+    "dialect": ("string", "`elements` for Cloud Elements and SAP Open Connectors; `default` otherwise."),
     "confirmGone": ("boolean", "Confirm that instances which the API does not show no longer exist; false by default."),
     "mark": ("boolean", "Whether each instance gets a tag that says which resource manages it; true by default."),
     "takeOver": (
         "string",
-        "What to do about an instance that an interrupted run has made: `ask` (default), `yes` takes it over, `no` "
-        "creates another.",
+        "What a create does about an instance that an interrupted run has made: `ask` (default) fails and names it, "
+        "`yes` takes it over, `no` creates another.",
     ),
-    "updateInPlace": ("boolean", "Whether the service changes more than name and tags in place."),
+    "updateInPlace": (
+        "boolean",
+        "Whether the service can change `configuration`, `providerData` and `enabled` in place. By default the dialect "
+        "decides.",
+    ),
     "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
     "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
 }
@@ -235,12 +242,14 @@ _MANAGER: Spec = {
 }
 _FILTERS: Spec = {
     "name": {"type": "string", "description": "The exact name."},
-    "tags": {**_TEXTS, "description": "Tags that the instance must all have; it may have more."},
+    "tags": {**_TEXTS, "description": "Tags that the instance must have, all of them; it may have more."},
     "yourMom": {"type": "string", "description": "The key of the connector."},
 }
 
 
-_PLAIN_FORM = "The SDKs keep a token secret in the output form only; in the plain one the program has to mark it."
+_PLAIN_FORM = (
+    "The SDKs keep a token secret in the output form only. In the plain form, the program has to make it a secret."
+)
 
 
 def _found() -> Spec:
@@ -263,7 +272,7 @@ def _get_instance() -> Spec:
 def _get_instances() -> Spec:
     return {
         "description": "Look up all instances with this exact name, all these tags and this connector, by ascending "
-        f"id; maybe none. {_PLAIN_FORM}",
+        f"id. It is not an error if none matches. {_PLAIN_FORM}",
         "inputs": {"properties": _FILTERS},
         "outputs": {
             "type": "object",

@@ -1,6 +1,9 @@
-"""Tests of programs that declare instances, without the service and without the CLI. Needs the extra ``[testing]``.
+"""Test doubles for programs that declare instances: they need no service and no CLI, only the extra ``[testing]``.
 
-What is exported here is public (docs/testing.md, docs/emulator.md).
+The exported names are public (docs/testing.md, docs/emulator.md).
+
+>>> with Emulator() as api:
+...     StackDouble(program=program, env_vars=api.env).up()
 """
 
 from __future__ import annotations

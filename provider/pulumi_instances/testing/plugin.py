@@ -39,9 +39,9 @@ class StackFactory(Protocol):
         name: str = "dev",
         config: Mapping[str, str | ConfigValue] | None = None,
     ) -> StackDouble | Stack:
-        """Open a stack of a program: a function, or the directory of a project.
+        """Open a stack of a program, which is a function or the directory of a project.
 
-        Two calls with the same ``name`` in one test are the same stack with another program. ``config`` is the stack's
+        Two calls with the same ``name`` in one test open the same stack with another program. ``config`` is the stack's
         configuration, as for ``pulumi config set``.
         """
 
@@ -71,7 +71,7 @@ def _engine(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def instances_dialect() -> str:
-    """Return the dialect of the emulated API. Override it, in the scope of the session, for the live services' one."""
+    """Return the dialect of the emulated API. To test with ``elements``, override this fixture of scope ``session``."""
     return "default"
 
 
@@ -97,7 +97,7 @@ def stack(
 ) -> StackFactory:
     """Return a factory of stacks that use the emulated API: ``stack(program).up()``.
 
-    During the test the environment has the emulator's settings, and none of the developer's own.
+    During the test the environment has the settings of the emulator, and not those of the developer.
     """
     from .engine import StackDouble
     from .engine.project import open_project

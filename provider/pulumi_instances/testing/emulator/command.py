@@ -48,7 +48,7 @@ Exit codes: 0 stopped, 1 error.""",
     default="default",
     show_default=True,
     type=click.Choice(list(VARIANTS)),
-    help="The API of the document, or that of the live services.",
+    help="default: as the API's document; elements: as the live services.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the settings as one line of JSON.")
 def emulator(
@@ -56,7 +56,7 @@ def emulator(
 ) -> None:
     """Run an emulator of the Instances API until Ctrl-C.
 
-    Prints the base URL and the settings of the provider to paste, then one line for each request (on stderr).
+    It prints the base URL and the settings of the provider to paste, then one line for each request (on stderr).
     """
     if not allow_remote and not _is_loopback(host):
         raise click.UsageError(f"--host {host} is not a loopback address; add --allow-remote to accept other machines")

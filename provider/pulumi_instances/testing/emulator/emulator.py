@@ -25,7 +25,7 @@ __all__ = ["Emulator"]
 
 
 class Emulator:
-    """The Instances API on loopback, as its document or the live services give it, while the ``with`` block runs.
+    """The Instances API on loopback, as its document or the live services have it, while the ``with`` block runs.
 
     >>> with Emulator() as api:
     ...     api.base_url, api.env  # to reach it
@@ -51,11 +51,11 @@ class Emulator:
     ) -> None:
         """Set up an emulator; the block opens it.
 
-        ``port`` 0 takes a free one. ``data`` is a SQLite file that keeps instances and secrets. Secrets not given are
-        those of that file, else random. ``latency`` is in seconds per request. ``empty_list_404`` answers an empty
-        list as the live services do, with 404. ``dialect`` is ``"default"``, the API of the document, or
-        ``"elements"``, that of the live services; there, ``demand_codes=False`` lets OAuth connectors be without a
-        code. Raises ValueError for another dialect.
+        ``port`` 0 takes a free one. ``data`` is a SQLite file that keeps instances and secrets. Secrets that are not
+        given are those of that file, or else random. ``latency`` is in seconds per request. With ``empty_list_404``
+        an empty list is answered with 404, as the live services do. ``dialect`` is ``"default"``, the API of the
+        document, or ``"elements"``, that of the live services. In the latter, ``demand_codes=False`` lets OAuth
+        connectors be without a code. Raises ValueError for another dialect.
         """
         if dialect not in VARIANTS:
             raise ValueError(f"dialect must be one of {', '.join(VARIANTS)}, not {dialect!r}")
@@ -136,7 +136,7 @@ class Emulator:
 
         Each is ``{id, name, token, your_mom, tags, managed_by, configuration, provider_data, valid, disabled}``, in
         every dialect; other keys are the emulator's own. ``configuration`` is as it was sent, not as answers
-        show it. The tag by which a program marks its instances is not among the ``tags``: ``managed_by`` shows it.
+        show it. The mark is not among the ``tags``: ``managed_by`` shows which resource manages the instance.
         """
         return [_presented(instance) for instance in self._store.all(self._account_id(account))]
 
@@ -160,7 +160,7 @@ class Emulator:
     ) -> int:
         """Make an instance and return its id. Raises ValueError for what a POST would refuse.
 
-        No code is demanded here.
+        An OAuth connector needs no code here.
         """
         bodies = self._variant.bodies
         body = {
@@ -174,9 +174,9 @@ class Emulator:
         return added
 
     def change(self, instance_id: int | str, **changes: Any) -> None:
-        """Replace fields of an instance: what a PUT can change, and valid, disabled and token.
+        """Replace fields of an instance: those that a PUT can change, and valid, disabled and token.
 
-        A tag that marks the instance stays, whatever ``tags`` are given.
+        The mark of the instance stays, whatever ``tags`` are given.
 
         Raises KeyError where there is no such instance, ValueError for what a PUT would refuse and TypeError for other
         fields.
@@ -193,7 +193,7 @@ class Emulator:
         self._store.change(int(instance_id), self._variant.merge(instance, {**changes, **wanted}))
 
     def break_authentication(self, instance_id: int | str, *, refreshes: int = 5) -> None:
-        """Let the login of an instance at its provider stop working: it is not valid any more.
+        """Let the login of an instance at its service stop working, so that the instance is not valid any more.
 
         After ``refreshes`` failed refreshes the service disables it; each read of the instance, alone or in a list,
         counts as one. With 0 it is disabled at once. An instance that is enabled again without a new login fails the
@@ -227,7 +227,7 @@ class Emulator:
         self._store.restart_ids()
 
     def lag(self, seconds: float) -> None:
-        """From now on show an instance only so many seconds after the POST that has made it; 0 ends that.
+        """From now on show an instance only so many seconds after the POST that has made it; 0 ends the delay.
 
         Until then, requests about it are answered with 404, and no list has it. `reset` ends it.
         """
@@ -275,11 +275,11 @@ class Emulator:
         probability: float | None = None,
         seed: int | None = None,
     ) -> None:
-        """Let the next ``times`` matching requests, one by default, meet a fault.
+        """Let the next ``times`` matching requests, one by default, fail in the way of a fault.
 
         ``path`` is relative to the base URL, with ``{id}`` for any id; None matches every method or path. With a
-        ``probability`` each matching request may meet it, without a limit unless ``times`` sets one; a ``seed`` makes
-        that repeatable. The fault that was added first goes first.
+        ``probability`` each matching request may fail, without a limit unless ``times`` sets one. A ``seed`` makes
+        that repeatable. If several faults match a request, the one that was added first is used.
         """
         self._faults.add(method, path, fault, times, probability, seed)
 

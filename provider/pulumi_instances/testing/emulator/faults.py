@@ -24,7 +24,7 @@ _SMART_QUOTES = "{ \u201cid\u201d: 27 }".encode()
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail. Made with the constructors below; `delayed` puts a wait before it.
+    """One way in which a request fails. Make it with the constructors below; `delayed` puts a wait before it.
 
     ``acts`` says whether the request is carried out, and ``kind`` what the client then sees.
     """
@@ -66,12 +66,12 @@ class Fault:
 
     @classmethod
     def size_limit(cls) -> Fault:
-        """Do not act; answer 429 as the live services do to what is too large: to wait and ask again does not help."""
+        """Do not act; answer 429 as the live services do to a request that is too large. A retry fails again."""
         return cls.status(429, "The request or its answer exceeds the limit of 8 MB")
 
     @classmethod
     def status_after(cls, code: int, headers: Mapping[str, str] | None = None) -> Fault:
-        """Act, then answer ``code`` with a page of HTML, as a proxy does that gave up waiting."""
+        """Act, then answer ``code`` with a page of HTML, as a proxy does that did not wait for the API."""
         return cls("answer", acts=True, code=code, headers={"content-type": "text/html", **(headers or {})}, body=_HTML)
 
     @classmethod

@@ -43,9 +43,9 @@ class StackDouble:
     a process of its own, and makes the engine's decisions itself. Methods, options and results are those of
     `pulumi.automation.Stack`; a failed operation raises `pulumi.automation.CommandError`.
 
-    Raises `UnsupportedFeatureError` for a method or an option it leaves out, and fails the operation for a feature
-    that the program uses and that it leaves out: other packages' providers, imports, hooks, transforms, stack
-    references, functions, assets.
+    Raises `UnsupportedFeatureError` for a method or an option that it leaves out. An operation fails if the program
+    uses a feature that is left out: other packages' providers, imports, hooks, transforms, stack references,
+    functions, assets.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class StackDouble:
     ) -> None:
         """Set up a stack; nothing runs yet.
 
-        `program` is an inline program; without one, `work_dir` has it: the `main` of Pulumi.yaml, else
+        `program` is an inline program. Without one, the program is in `work_dir`: the `main` of Pulumi.yaml, or else
         `__main__.py`. `config` wins over `Pulumi.<stack>.yaml`. `env_vars` are added to the environment
-        of the program and the providers. Stacks with one `state` are the same stack with other programs.
+        of the program and the providers. Two objects with the same `state` are the same stack with another program.
         """
         self.name = stack_name
         self._project = open_project(
@@ -111,7 +111,7 @@ class StackDouble:
         return auto.Deployment(version=3, deployment=to_deployment(from_deployment(self._state.deployment)))
 
     def import_stack(self, state: auto.Deployment) -> None:
-        """Take over an exported state with secrets in plain, without its pending operations, as the CLI does."""
+        """Replace the state by an exported one with secrets in plain, without pending operations, as the CLI does."""
         if state.version != 3:
             raise UnsupportedFeatureError(f"states of version {state.version}")
         self._state.deployment = to_deployment(from_deployment(state.deployment or {}))
