@@ -59,7 +59,7 @@ UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are kept in the state, and never sent."""
 REPLACING = tuple(key for key in INPUTS if key not in (*UPDATABLE, *SWITCHED, *UNSENT, "adopt_id"))
 """Inputs of which a change can replace an instance (`changes`)."""
-QUOTED = ("your_mom", "name", "tags")
+QUOTED = ("your_mom", *UPDATABLE)
 """Inputs that messages repeat, unless they may be secret."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
 """Inputs of which no message repeats a text or a number."""
@@ -353,7 +353,7 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
 
     Tags that the outputs ``olds`` manage, and that the program no longer gives, are cleared.
     """
-    body = {key: inputs[key] for key in UPDATABLE if key in inputs}
+    body = {key: plain(inputs[key]) for key in UPDATABLE if key in inputs}
     if "tags" in body or (olds is not None and "tags" not in unmanaged(olds)):
         body["tags"] = list(inputs.get("tags", []))
     return body
