@@ -46,7 +46,7 @@ class _Request(NamedTuple):
     path: str
     body: Json = None
     once: bool = False
-    """Whether it is not sent again where the API may have acted on it."""
+    """Whether it must not be acted on twice: it is sent again only where the API has surely not acted on it."""
     slow: bool = False
     """Whether it may take as long as a create, since the service itself calls another one."""
     may_send: Callable[[], bool] = lambda: True
