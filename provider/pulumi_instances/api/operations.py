@@ -596,7 +596,7 @@ class Operations:
     def _in_words(self, part: str, sent: Any, made: Any) -> str:
         """Return what was sent and what is stored, for a message, which shows neither where it may be a secret."""
         is_shown = part in model.UPDATABLE and not self._is_concealed(sent)
-        return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
+        return f"the {part} {model.plain(sent)!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
 
     def _is_concealed(self, value: Any) -> bool:
         """Return whether a value of `model.QUOTED` is secret (`conceal`)."""
