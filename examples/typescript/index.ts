@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as instances from "@pulumi/instances";
+import * as instances from "pulumi-instances";
 
 /** A connection to a CRM, and one to a service desk that works with it. */
 class Desk extends pulumi.ComponentResource {

@@ -1,7 +1,7 @@
 """The recipes of CONTRIBUTING.md, followed: what each step writes, and which tests a copy without the step fails.
 
-The property is a note beside the name. The setting is the language of the service's messages. The endpoint is
-`GET /instances/{id}/ping`.
+The property is `recipe_number`, an integer that a PUT changes. The setting is `recipeLanguage`, the language of the
+service's messages. The endpoint is `GET /instances/{id}/recipe`. Nobody adds anything of these names.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ SCHEMA = "tests/native/schema.json"
 
 
 class Edit(NamedTuple):
-    """Text that goes before ``at`` in a file, where that stands first; without it the text is a new file."""
+    """Text that goes ``before`` or ``after`` the first of a token in a file; without one the text is a new file."""
 
     path: str
     text: str
-    at: str = ""
+    before: str = ""
+    after: str = ""
 
     def apply(self, root: Path) -> None:
         """Edit the file below a directory."""
         file = root / self.path
-        if self.at:
-            before, found, after = file.read_text().partition(self.at)
-            assert found, f"{self.path} has no {self.at!r} any more: correct {__name__}"
-            file.write_text(f"{before}{self.text}{self.at}{after}")
+        if token := self.before or self.after:
+            start, found, end = file.read_text().partition(token)
+            assert found, f"{self.path} has no {token!r} any more: correct {__name__}"
+            file.write_text(f"{start}{self.text}{found}{end}" if self.before else f"{start}{found}{self.text}{end}")
         else:
             file.write_text(self.text)
 
@@ -52,9 +53,9 @@ CONTRACT = "tests/contract/test_contract.py::"
 PROPERTY = {
     1: Step(
         (
-            Edit(f"{P}core/model.py", '    "note",\n', '    "configuration",\n'),
-            Edit(f"{P}core/model.py", ', "note"', ')\n"""Inputs that a PUT changes.'),
-            Edit(f"{P}core/model.py", '"note": str, ', '"name": str, "token"'),
+            Edit(f"{P}core/model.py", '    "recipe_number",\n', before='    "configuration",\n'),
+            Edit(f"{P}core/model.py", '"recipe_number", ', after="UPDATABLE = ("),
+            Edit(f"{P}core/model.py", '"recipe_number": int, ', after="_MEMBERS = {"),
         ),
         f"{PROPERTIES}test_the_tests_have_values_of_all_inputs",
     ),
@@ -62,9 +63,10 @@ PROPERTY = {
         (
             Edit(
                 f"{P}core/validation.py",
-                '    if not isinstance(inputs.get("note", ""), (str, Unknown)):\n'
-                '        problems.append(Problem(name("note"), "must be a string", \'write note="for sales"\'))\n',
-                "    problems += _tags_problems(",
+                '    number = plain(inputs.get("recipe_number", 0))\n'
+                "    if not isinstance(number, (int, Unknown)) or isinstance(number, bool):\n"
+                '        problems.append(Problem(name("recipe_number"), "must be an integer", "write one"))\n',
+                before="    problems += _tags_problems(",
             ),
         ),
         f"{PROPERTIES}test_each_input_is_checked",
@@ -73,16 +75,24 @@ PROPERTY = {
         (
             Edit(
                 f"{P}instance.py",
-                '        note: pulumi.Output[str | None]\n        """The note beside the name."""\n',
-                "        configuration: pulumi.Output[",
+                '        recipe_number: pulumi.Output[int | None]\n        """The number of a recipe."""\n',
+                before="        configuration: pulumi.Output[",
             ),
             Edit(
                 f"{P}instance.py",
-                "        note: pulumi.Input[str] | None = None,\n",
-                "        configuration: pulumi.Input[",
+                "        recipe_number: pulumi.Input[int] | None = None,\n",
+                before="        configuration: pulumi.Input[",
             ),
-            Edit(f"{P}instance.py", "        :param note: a note beside the name.\n", "        :param configuration:"),
-            Edit(f"{P}instance.py", '            "note": note,\n', '            "configuration": '),
+            Edit(
+                f"{P}instance.py",
+                "        :param recipe_number: the number of a recipe.\n",
+                before="        :param configuration:",
+            ),
+            Edit(
+                f"{P}instance.py",
+                '            "recipe_number": recipe_number,\n',
+                before='            "configuration": ',
+            ),
         ),
         f"{PROPERTIES}test_inputs_are_the_arguments_of_an_instance",
     ),
@@ -90,16 +100,16 @@ PROPERTY = {
         (
             Edit(
                 f"{P}native/schema.py",
-                '    "note": _Property(_TEXT, "A note beside the name.", "It changes in place."),\n',
-                '    "configuration": _Property(',
+                '    "recipe_number": _Property({"type": "integer"}, "The number of a recipe.", "It changes"),\n',
+                before='    "configuration": _Property(',
             ),
         ),
         "tests/native/test_schema.py::test_every_property_is_described",
     ),
     5: Step(
         (
-            Edit(f"{P}lookup.py", "    note: str | None\n", "    token: pulumi.Output[str]"),
-            Edit(f"{P}lookup.py", '        note=found.get("note"),\n', "        token="),
+            Edit(f"{P}lookup.py", "    recipe_number: int | None\n", before="    token: "),
+            Edit(f"{P}lookup.py", '        recipe_number=found.get("recipe_number"),\n', before="        token="),
         ),
         f"{PROPERTIES}test_a_lookup_has_all_that_is_answered",
     ),
@@ -107,39 +117,48 @@ PROPERTY = {
         (
             Edit(
                 f"{P}testing/emulator/bodies.py",
-                '    if "note" in body:\n        fields["note"] = body["note"]\n',
-                '    if "tags" in body:',
+                '    if "recipe_number" in body:\n'
+                '        if not isinstance(body["recipe_number"], int):\n'
+                '            raise Refused(400, "recipe_number must be an integer")\n'
+                '        fields["recipe_number"] = body["recipe_number"]\n',
+                before='    if "tags" in body:',
             ),
             Edit(
                 f"{P}testing/emulator/bodies.py",
-                '"note": instance.get("note"), ',
-                '"token": instance["token"], "your_mom"',
+                '"recipe_number": instance.get("recipe_number"), ',
+                before='"token": instance["token"]',
             ),
             Edit(
                 f"{P}testing/emulator/elements.py",
-                '        "note": instance.get("note"),\n',
-                '        "token": instance["token"],',
+                '        "recipe_number": instance.get("recipe_number"),\n',
+                before='        "token": instance["token"]',
             ),
         ),
         f"{PROPERTIES}test_an_answer_is_read_whole",
     ),
     7: Step(
-        (Edit("tests/support/values.py", '    "note": ("for sales", "for support"),\n', '    "configuration": ({'),),
+        (Edit("tests/support/values.py", '    "recipe_number": (3, 4),\n', before='    "configuration": ({'),),
         f"{PROPERTIES}test_the_tests_have_values_of_all_inputs",
     ),
     8: Step(
         (
-            Edit("tests/contract/test_contract.py", '        "note",\n', '        "configuration",'),
-            Edit("tests/emulator/test_contract.py", '"note", ', '"token", "your_mom"}'),
+            Edit("tests/contract/test_contract.py", '        "recipe_number",\n', before='        "configuration",'),
+            Edit("tests/emulator/test_contract.py", '"recipe_number", ', after="HEAD = {"),
         ),
         f"{CONTRACT}test_the_property_keys",
     ),
     9: Step(
-        (Edit("docs/resource.md", "| `note` | in, out | update | a note beside the name |\n", "| `configuration` |"),),
+        (
+            Edit(
+                "docs/resource.md",
+                "| `recipe_number` | in, out | update | the number of a recipe |\n",
+                before="| `configuration` |",
+            ),
+        ),
         "tests/docs/test_documents.py::test_the_property_table_lists_exactly_the_properties",
     ),
     10: Step(
-        (Edit("CHANGELOG.md", "`note`, ", "`token`"),),
+        (Edit("CHANGELOG.md", "`recipe_number`, ", after="and the keys "),),
         "tests/docs/test_marks.py::test_the_changelog_names_what_a_state_holds",
     ),
 }
@@ -147,8 +166,12 @@ PROPERTY = {
 SETTING = {
     1: Step(
         (
-            Edit(f"{P}core/config.py", "    language: str | None = None\n", "    dialect: Dialect = "),
-            Edit(f"{P}core/config.py", '    Setting("language", _printable),\n', '    Setting("dialect", _dialect)'),
+            Edit(f"{P}core/config.py", "    recipe_language: str | None = None\n", before="    dialect: Dialect = "),
+            Edit(
+                f"{P}core/config.py",
+                '    Setting("recipeLanguage", _printable),\n',
+                before='    Setting("dialect", _dialect)',
+            ),
         ),
         "tests/unit/test_config.py::test_every_setting_is_in_the_table_above",
     ),
@@ -156,8 +179,8 @@ SETTING = {
         (
             Edit(
                 f"{P}native/schema.py",
-                '    "language": ("string", "The language of the messages of the service."),\n',
-                '    "dialect": ("string"',
+                '    "recipeLanguage": ("string", "The language of the messages of the service."),\n',
+                before='    "dialect": ("string"',
             ),
         ),
         "tests/native/test_schema.py::test_every_property_is_described",
@@ -166,17 +189,17 @@ SETTING = {
         (
             Edit(
                 f"{P}api/transport.py",
-                '        self._session.headers["Accept-Language"] = settings.language or "en"\n',
-                "        self._session.headers.update(",
+                '        self._session.headers["Accept-Language"] = settings.recipe_language or "en"\n',
+                before="        self._session.headers.update(",
             ),
         ),
         "tests/unit/test_config.py::test_every_setting_is_read",
-        "language",
+        "recipe_language",
     ),
     4: Step(
         (
-            Edit("tests/unit/test_config.py", '    "language": [("en", "en")],\n', '    "dialect": [(name'),
-            Edit("tests/unit/test_config.py", '    "language": ["e\\nn"],\n', '    "dialect": ["klingon"]'),
+            Edit("tests/unit/test_config.py", '    "recipeLanguage": [("en", "en")],\n', before='    "dialect": ['),
+            Edit("tests/unit/test_config.py", '\n    "recipeLanguage": ["e\\nn"],', after="MALFORMED = {"),
         ),
         "tests/unit/test_config.py::test_every_setting_is_in_the_table_above",
     ),
@@ -184,8 +207,8 @@ SETTING = {
         (
             Edit(
                 "tests/contract/test_contract.py",
-                '        "instances:language": "INSTANCES_LANGUAGE",\n',
-                '        "instances:dialect"',
+                '        "instances:recipeLanguage": "INSTANCES_RECIPE_LANGUAGE",\n',
+                before='        "instances:dialect"',
             ),
         ),
         f"{CONTRACT}test_the_configuration_keys_and_their_variables",
@@ -194,8 +217,8 @@ SETTING = {
         (
             Edit(
                 "docs/settings.md",
-                "| `instances:language` | `INSTANCES_LANGUAGE` | none | the language of the service's messages |\n",
-                "| `instances:dialect` |",
+                "| `instances:recipeLanguage` | `INSTANCES_RECIPE_LANGUAGE` | none | the language of the messages |\n",
+                before="| `instances:dialect` |",
             ),
         ),
         "tests/docs/test_documents.py::test_the_settings_table_lists_exactly_the_settings",
@@ -203,80 +226,82 @@ SETTING = {
 }
 
 _CLIENT = '''\
-    def ping(self, instance_id: str) -> float:
-        """`GET /instances/{id}/ping`. Returns the milliseconds that the service of the connector took to answer."""
-        what = f"ping instance {instance_id}"
-        answer = self._exchange(_Request(what, "GET", f"{_path(instance_id)}/ping")).instance(what)
-        if not isinstance(took := answer.get("milliseconds"), (int, float)):
-            raise UnexpectedAnswer(f"{what}: the answer has no `milliseconds`")
-        return took
+    def recipe(self, instance_id: str) -> int:
+        """`GET /instances/{id}/recipe`. Returns the number of steps."""
+        what = f"read the recipe of instance {instance_id}"
+        answer = self._exchange(_Request(what, "GET", f"{_path(instance_id)}/recipe")).json_object(what)
+        if not isinstance(number := answer.get("steps"), int):
+            raise UnexpectedAnswer(f"{what}: the answer has no `steps`")
+        return number
 
 '''
 _TEST = '''\
-"""The endpoint `ping`."""
+"""The endpoint of the recipe."""
 
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator
 
 
-def test_the_milliseconds_are_those_of_the_answer(api: Emulator) -> None:
+def test_the_number_of_steps_is_that_of_the_answer(api: Emulator) -> None:
     calls = EngineCalls()
     config = {"baseUrl": api.base_url, "userSecret": api.user_secret, "organizationSecret": api.organization_secret}
     calls.configure({f"instances:{key}": value for key, value in config.items()}.get)
-    assert calls.ping(str(api.add(your_mom="sfdc", name="crm"))) == 12
+    assert calls.recipe(str(api.add(your_mom="sfdc", name="crm"))) == 12
 '''
-PINGED = "tests/unit/test_ping.py"
+FOLLOWED = "tests/unit/test_recipe_endpoint.py"
 
 ENDPOINT = {
     1: Step(
         (
             Edit(
                 f"{P}testing/emulator/api.py",
-                'self._route("/instances/{id}/ping", {"GET": self._ping}), ',
-                'self._route("/instances/{id}", one)]',
+                'self._route("/instances/{id}/recipe", {"GET": self._recipe}), ',
+                after="[every, ",
             ),
             Edit(
                 f"{P}testing/emulator/api.py",
-                "    async def _ping(self, request: Request, account: int) -> Response:\n"
+                "    async def _recipe(self, request: Request, account: int) -> Response:\n"
                 "        self._found(request, account)\n"
-                '        return answer({"milliseconds": 12})\n\n',
-                "    async def _delete(",
+                '        return answer({"steps": 12})\n\n',
+                before="    async def _delete(",
             ),
         ),
-        PINGED,
-        "ping instance 4001: 404",
+        FOLLOWED,
+        "read the recipe of instance 4001: 404",
     ),
     2: Step(
-        (Edit(f"{P}api/client.py", _CLIENT, "    def delete("),), PINGED, "'Client' object has no attribute 'ping'"
+        (Edit(f"{P}api/client.py", _CLIENT, before="    def delete("),),
+        FOLLOWED,
+        "'Client' object has no attribute 'recipe'",
     ),
     3: Step(
         (
             Edit(
                 f"{P}api/operations.py",
-                "    def ping(self, instance_id: str) -> float:\n"
-                '        """Return the milliseconds that the service of the connector took to answer."""\n'
-                '        return self._client.ping(_valid_id(instance_id, "ping"))\n\n',
-                "    def within(",
+                "    def recipe(self, instance_id: str) -> int:\n"
+                '        """Return the number of steps."""\n'
+                '        return self._client.recipe(_valid_id(instance_id, "read the recipe of"))\n\n',
+                before="    def within(",
             ),
         ),
-        PINGED,
-        "'Operations' object has no attribute 'ping'",
+        FOLLOWED,
+        "'Operations' object has no attribute 'recipe'",
     ),
     4: Step(
         (
             Edit(
                 f"{P}engine_calls.py",
-                "    def ping(self, instance_id: str) -> float:\n"
-                '        """Return the milliseconds that the service of the connector took to answer."""\n'
-                '        with engine_log.waiting(f"ping instance {instance_id}"):\n'
-                "            return self._api().ping(instance_id)\n\n",
-                "    def within(",
+                "    def recipe(self, instance_id: str) -> int:\n"
+                '        """Return the number of steps."""\n'
+                '        with engine_log.waiting(f"read the recipe of instance {instance_id}"):\n'
+                "            return self._api().recipe(instance_id)\n\n",
+                before="    def within(",
             ),
         ),
-        PINGED,
-        "'EngineCalls' object has no attribute 'ping'",
+        FOLLOWED,
+        "'EngineCalls' object has no attribute 'recipe'",
     ),
-    5: Step((Edit(PINGED, _TEST),), PINGED),
+    5: Step((Edit(FOLLOWED, _TEST),), FOLLOWED),
 }
 
 RECIPES = {"a property": PROPERTY, "a setting": SETTING, "an endpoint": ENDPOINT}

@@ -36,6 +36,22 @@ def test_the_files_and_tests_of_the_steps_exist() -> None:
         assert not name or f"\ndef {name}(" in text
 
 
+def test_the_steps_for_a_command_name_what_there_is() -> None:
+    """`show`, the example, has all that the first step names."""
+    section = how_to("a command")
+    assert [
+        path
+        for path in re.findall(r"`((?:provider|tests|docs)/[^`]+|[A-Z]+\.md)`", section)
+        if not (ROOT / path).exists()
+    ] == []
+    listing = (PACKAGE / "cli" / "listing.py").read_text()
+    named = re.findall(r"`(?:@?(common\.\w+)[^`]*|(epilog))`", section)
+    assert len(named) == 5
+    assert [name for name in map("".join, named) if name not in listing.partition('"Show one')[0]] == []
+    assert "def run(" in (ROOT / "tests" / "cli" / "conftest.py").read_text()
+    assert "_COMMANDS = {" in (PACKAGE / "cli" / "__init__.py").read_text()
+
+
 def test_what_the_local_engine_refuses_is_where_the_steps_say() -> None:
     """Each module that the steps name refuses something."""
     engine = PACKAGE / "testing" / "engine"

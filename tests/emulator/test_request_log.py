@@ -83,6 +83,8 @@ def test_a_wrong_value_behind_the_back_is_refused(api: Emulator) -> None:
     made = api.add()
     with pytest.raises(ValueError, match="nowhere"):
         api.add(your_mom="nowhere")
+    with pytest.raises(TypeError, match="colour"):
+        api.add(colour="red")
     with pytest.raises(TypeError, match="your_mom"):
         api.change(made, your_mom="box")
 

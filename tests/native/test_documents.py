@@ -72,7 +72,7 @@ def test_the_readme_alone_suffices_for_typescript(typescript: Shell, api: Emulat
     """Its paragraph, with the commands that it refers to."""
     command, program, _ = _of_readme()
     typescript.put_plugin_on_path()
-    source = f'import * as instances from "@pulumi/instances";\n{program};\n'
+    source = f'import * as instances from "pulumi-instances";\n{program};\n'
     (typescript.directory / "index.ts").write_text(source)
     typescript.run(f"{command}\n{_settings(api)}\n{UP}")
     assert [instance["name"] for instance in api.instances()] == ["crm"]

@@ -37,5 +37,8 @@ def test_an_sdk_is_generated(language: str, shell: Shell, attempts: list[str]) -
         (shell.directory / "schema.json").write_text(json.dumps({**schema.document(), "logoUrl": server.url}))
         said = shell.run(f"pulumi package gen-sdk schema.json --language {language} --out sdks")
     assert "error" not in said
-    assert "yourMom" in (shell.directory / "sdks" / language / LANGUAGES[language]).read_text()
+    sdk = shell.directory / "sdks" / language
+    assert "yourMom" in (sdk / LANGUAGES[language]).read_text()
+    if language == "nodejs":
+        assert json.loads((sdk / "package.json").read_text())["name"] == "pulumi-instances"
     assert attempts == []

@@ -33,6 +33,15 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def as_doubles(value: Any) -> Any:
+    """A value as the engine hands it over: each number is a double (pulumi/pulumi#13830)."""
+    if isinstance(value, Mapping):
+        return {key: as_doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_doubles(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 TWO_OF_EACH: dict[str, tuple[Any, Any]] = {
     "your_mom": ("dropbox", "box"),
     "name": ("billing", "sales"),

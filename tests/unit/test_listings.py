@@ -244,7 +244,7 @@ def test_a_refresh_before_the_first_create_has_listed_it_already() -> None:
     pages = Pages([[listed(7)]])
     listings = listings_after_a_proof(pages)
     listings.read_for_proof("7")
-    assert {*(listings.before() or {})} == {"7"}
+    assert {*(listings.first_listing() or {})} == {"7"}
     assert pages.count == 1
 
 
@@ -255,7 +255,7 @@ def test_an_account_that_cannot_be_listed_is_asked_once(
     """Creates go on, and a warning says what that costs."""
     pages = Pages(error)
     listings = listings_of(pages)
-    assert [listings.before(), listings.before()] == [None, None]
+    assert [listings.first_listing(), listings.first_listing()] == [None, None]
     assert pages.count == 1
     assert caplog.text.count("Creates continue") == 1
 
@@ -305,7 +305,7 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
 
     listings = listings_after_a_proof(Broken())
     assert listings.read_for_proof("8") == {"id": "8"}, "a GET decides"
-    for call in (listings.before, listings.fresh, lambda: listings.without("8")):
+    for call in (listings.first_listing, listings.fresh, lambda: listings.without("8")):
         with pytest.raises(ServerError):
             call()
 

@@ -28,18 +28,18 @@ from pulumi_instances.testing.emulator.bodies import answer_to_get, answer_to_li
 from tests.support.account import configured
 from tests.support.mocks import declare
 from tests.support.recipes import forgotten
-from tests.support.values import TWO_OF_EACH, Inputs
+from tests.support.values import TWO_OF_EACH, Inputs, as_doubles
 
 DIALECT = DIALECTS["default"]
-EACH = {key: values[0] for key, values in TWO_OF_EACH.items()}
-"""A value of each input."""
+EACH = {key: as_doubles(values[0]) for key, values in TWO_OF_EACH.items()}
+"""A value of each input, as the engine hands it over."""
 LINE = line_of(Place("shop", "dev", "", "x"))
 CREATED = {key: value for key, value in EACH.items() if key != "adopt_id"}
 
 
 def other(key: str) -> Inputs:
     """What is created, with another value of one input."""
-    return {**CREATED, key: TWO_OF_EACH[key][1]}
+    return {**CREATED, key: as_doubles(TWO_OF_EACH[key][1])}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_tests_have_values_of_all_inputs() -> None:
 
 
 def test_each_input_is_in_one_set() -> None:
-    """An input that is neither updated nor sent at creation replaces the instance."""
+    """An input in none of them would not be sent, and a change of it would replace the instance."""
     sets = (model.UPDATABLE, model.CREATE_ONLY, model.SWITCHED, model.UNSENT, ("your_mom", "adopt_id"))
     assert sorted(itertools.chain(*sets)) == sorted(model.INPUTS)
 
@@ -108,6 +108,18 @@ def test_what_can_be_updated_is_updated(key: str, api: Emulator, calls: EngineCa
     assert (drifted.outputs[key], drifted.inputs[key]) == (other(key)[key], other(key)[key])
 
 
+@pytest.mark.parametrize("key", model.UPDATABLE)
+def test_no_message_shows_a_secret_that_can_be_updated(
+    key: str, api: Emulator, calls: EngineCalls, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program says that it is secret, and the preview of an adoption then does not show it."""
+    there = str(api.add(**model.plain({each: CREATED[each] for each in ("your_mom", *model.UPDATABLE)})))
+    monitor = declare(lambda: Instance("x", **{**other(key), key: pulumi.Output.secret(other(key)[key])}))
+    assert monitor.inputs()[model.CONCEALED] == [key]
+    calls.check({}, {**other(key), "adopt_id": there, model.CONCEALED: [key]})
+    assert f"that changes its {key} from {model.plain(CREATED[key])!r} to [secret]" in caplog.text
+
+
 # A name is always given, but where an instance is adopted.
 @pytest.mark.parametrize("key", [key for key in model.UPDATABLE if key != "name"])
 def test_what_is_not_given_is_not_managed(key: str, api: Emulator, calls: EngineCalls) -> None:
@@ -151,7 +163,7 @@ def test_outputs_are_the_attributes_of_an_instance() -> None:
     assert [key for key in model.OUTPUTS if not isinstance(getattr(outs[0], key), pulumi.Output)] == []
 
 
-STORED = {**CREATED, "id": 4001, "token": "t0ken", "valid": True, "disabled": False}
+STORED = {**model.plain(CREATED), "id": 4001, "token": "t0ken", "valid": True, "disabled": False}
 """An instance as the emulator keeps it."""
 
 

@@ -23,17 +23,17 @@ class Absence:
         self,
         client: Client,
         listings: Listings,
-        account: str,
+        account_digest: str,
         another_is_proven: Callable[[str, Mapping[str, Any], Mapping[str, Found]], bool],
     ) -> None:
         """Send nothing.
 
-        ``account`` is that of `identity`; ``another_is_proven`` returns whether a listing or this run shows another
-        instance that was in the same account.
+        ``account_digest`` is `identity.account_of` the settings; ``another_is_proven`` returns whether a listing or
+        this run shows another instance that was in the same account.
         """
         self._client = client
         self._listings = listings
-        self._account = account
+        self._account_digest = account_digest
         self._another_is_proven = another_is_proven
 
     def demand(self, instance_id: str, outputs: Mapping[str, Any], what: str, missing: NotFound) -> None:
@@ -45,7 +45,7 @@ class Absence:
         if self._client.settings.confirm_gone:
             return
         if is_young(outputs, self._client.settings.create_timeout) and not missing.repeated:
-            is_elsewhere = outputs.get(ACCOUNT) != self._account
+            is_elsewhere = outputs.get(ACCOUNT) != self._account_digest
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but it was created less than "
                 f"{self._client.settings.create_timeout:.0f} s ago and may not be visible yet, so nothing is dropped",
@@ -63,7 +63,7 @@ class Absence:
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but the API lists it, so nothing is dropped", "run again later"
             )
-        if outputs.get(ACCOUNT) != self._account and not self._another_is_proven(instance_id, outputs, listed):
+        if outputs.get(ACCOUNT) != self._account_digest and not self._another_is_proven(instance_id, outputs, listed):
             raise UnexpectedAnswer(
                 f"{what}: {missing.status}, but {self._client.settings.base_url} with the secrets of "
                 f"{self._client.account_name} was not the account of this instance before, and shows no other "

@@ -1,7 +1,7 @@
 """The adoption of an existing instance by a resource: by `adopt_id`, or because an interrupted run has made it.
 
-An adopted instance gets name, tags and mark of the resource by one PUT at most. No instance is taken from another
-resource: neither from one of this run (`holders`), nor from one whose mark it carries (`core.marks`).
+An adopted instance gets what a PUT changes, and the mark of the resource, by one PUT at most. No instance is taken from
+another resource: neither from one of this run (`holders`), nor from one whose mark it carries (`core.marks`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Adoptions:
         if (problem := self._holders.plan_adoption(instance_id, line)) is not None:
             return problem, {}
         try:
-            found = (self._listings.before() or {}).get(instance_id) or self._client.get(instance_id)
+            found = (self._listings.first_listing() or {}).get(instance_id) or self._client.get(instance_id)
             return self._problem(found, your_mom, line), found
         except NotFound:
             return self._missing(instance_id), {}
@@ -81,7 +81,7 @@ class Adoptions:
         return AdoptionRefused(fault, f"{_TO_MOVE}; run `pulumi state delete` for this resource")
 
     def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
-        """Give an instance the name and tags of these inputs, and the mark of their resource, by one PUT at most.
+        """Give an instance what a PUT changes of these inputs, and the mark of their resource, by one PUT at most.
 
         With ``over`` it is taken over, and gets a new mark in any case: another resource or stack whose state holds it
         with the old mark does not delete it then.

@@ -46,7 +46,7 @@ class _Request(NamedTuple):
     path: str
     body: Json = None
     once: bool = False
-    """Whether it is not sent again where the API may have acted on it."""
+    """Whether it must not be acted on twice: it is sent again only where the API has surely not acted on it."""
     slow: bool = False
     """Whether it may take as long as a create, since the service itself calls another one."""
     may_send: Callable[[], bool] = lambda: True
@@ -102,7 +102,7 @@ class Client:
     def get(self, instance_id: str) -> Found:
         """Return what `GET /instances/{id}` shows. Raises NotFound."""
         request = _Request(f"read instance {instance_id}", "GET", _path(instance_id))
-        return self._instance_in(self._exchange(request), request, instance_id)
+        return self._mapped_instance(self._exchange(request), request, instance_id)
 
     def list_all(
         self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None
@@ -171,12 +171,12 @@ class Client:
         path = _path(instance_id) + ("?reAuthenticate=true" if logs_in else "")
         once = logs_in and holds_code(body.get("providerData"))
         request = _Request(f"update instance {instance_id}", "PUT", path, body, once=once, slow=logs_in)
-        return self._instance_in(self._exchange(request), request, instance_id)
+        return self._mapped_instance(self._exchange(request), request, instance_id)
 
     def patch(self, instance_id: str, body: Mapping[str, Json]) -> Found:
         """Send `PATCH /instances/{id}`, which merges. Only the live services have it (docs/live-services.md)."""
         request = _Request(f"update instance {instance_id}", "PATCH", _path(instance_id), body)
-        return self._instance_in(self._exchange(request), request, instance_id)
+        return self._mapped_instance(self._exchange(request), request, instance_id)
 
     def set_enabled(self, instance_id: str, enabled: bool) -> None:
         """Send `PUT` or `DELETE /instances/{id}/enabled`. Only the live services have it (docs/live-services.md)."""
@@ -200,7 +200,7 @@ class Client:
         """
         what = f"create instance {body['name']!r}"
         request = _Request(what, "POST", "/instances", body, once=True, slow=True, may_send=may_send)
-        answer = _object_in(self._exchange(request), request)
+        answer = _raw_instance(self._exchange(request), request)
         try:
             return model.from_wire(answer, self.settings.dialect)
         except UnexpectedAnswer:
@@ -208,11 +208,11 @@ class Client:
 
     # answers
 
-    def _instance_in(self, outcome: Outcome, request: _Request, instance_id: str) -> Found:
+    def _mapped_instance(self, outcome: Outcome, request: _Request, instance_id: str) -> Found:
         """Return what an answer shows of this instance: its id alone where a write has no body."""
         if request.method != "GET" and not outcome.body.strip():
             return {"id": normalise_id(instance_id)}
-        [found] = self._mapped([_object_in(outcome, request)], request.what)
+        [found] = self._mapped([_raw_instance(outcome, request)], request.what)
         if found["id"] != normalise_id(instance_id):  # a cache or a proxy may have mixed them up
             raise UnexpectedAnswer(f"{request.what}: the answer is about instance {found['id']}")
         return found
@@ -337,13 +337,13 @@ class Client:
 _MORE_TIME = "increase it, then run again"
 
 
-def _object_in(outcome: Outcome, request: _Request) -> dict[str, Any]:
+def _raw_instance(outcome: Outcome, request: _Request) -> dict[str, Any]:
     """Return the instance in an answer, as the API sends it.
 
     Raises AnswerLost where the request is to act once, and a good answer to it does not hold an instance.
     """
     try:
-        answer = outcome.instance(request.what)
+        answer = outcome.json_object(request.what, "an instance")
     except UnexpectedAnswer as error:
         if request.once:
             raise AnswerLost(error.cause, outcome) from None

@@ -72,14 +72,14 @@ class Creations:
         listings: Listings,
         holders: Holders,
         adoptions: Adoptions,
-        account: str,
+        account_digest: str,
     ) -> None:
-        """Send nothing yet. ``account`` is that of `identity`."""
+        """Send nothing yet. ``account_digest`` is `identity.account_of` the settings."""
         self._client = client
         self._listings = listings
         self._holders = holders
         self._adoptions = adoptions
-        self._account = account
+        self._account_digest = account_digest
         self._keeps_marks = True
         """Whether the service keeps the tag of a create, as far as it has answered."""
 
@@ -96,10 +96,11 @@ class Creations:
         line = line if isinstance(line, str) else None
         mark = marks.new_mark(line) if line is not None and self._client.settings.mark else None
         what = f"create instance {inputs['name']!r}"
-        create = _Create(inputs, what, line, mark, self._listings.before())
+        create = _Create(inputs, what, line, mark, self._listings.first_listing())
         wait = self._waiting(f"{what}: waiting for a process that is still creating it")
         try:
-            lock_name = None if line is None else f"{self._account} {line}"  # without a line, it may be any resource
+            # Without a line, it may be any resource.
+            lock_name = None if line is None else f"{self._account_digest} {line}"
             with locks.held(lock_name, wait, partial(_is_decided, create)) as turn:
                 listed = self._listing_after_earlier_create(create, turn)
                 found = self._take_over(create, turn, listed)
@@ -318,7 +319,7 @@ class Creations:
 
     def _hidden(self, create: _Create) -> dict[str, Any]:
         """Return what a state holds of a create besides what the API shows."""
-        known = {model.CREATED: int(time.time()), model.ACCOUNT: self._account}
+        known = {model.CREATED: int(time.time()), model.ACCOUNT: self._account_digest}
         return {**known, model.MARK: create.mark} if create.mark else known
 
     # looking for the result of a create

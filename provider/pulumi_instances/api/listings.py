@@ -169,7 +169,7 @@ class Listings:
 
     # all of them
 
-    def before(self) -> Mapping[str, Found] | None:
+    def first_listing(self) -> Mapping[str, Found] | None:
         """Return what there was before the first create, by id; None, with a warning, where we may not list.
 
         Creates go on without it, and take over only what carries their mark. Raises any other error of the listing; the

@@ -59,7 +59,13 @@ _DROPPED = "instance %s no longer exists: it is dropped from the state"
 class Operations:
     """CRUD of one account. One object serves all threads of the plugin process.
 
-    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said.
+    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said. Instances are found by
+
+    - `read`: that of a state, whose proof it includes, for the engine;
+    - `look_up`: one that no state holds, for `Instance.get` and an import;
+    - `get`: one by its id, for a command;
+    - `find_one`, `find_all`: by id, name, tags or connector, for look-ups of programs;
+    - `select`: by all conditions that a command has, `list_all`: all of them, without those that are malformed.
     """
 
     def __init__(
@@ -67,12 +73,12 @@ class Operations:
     ) -> None:
         """Send nothing yet. The arguments are those of `Client`."""
         self._client = Client(settings, account=account, clock=clock, words=words)
-        self._account = identity.account_of(settings)
+        self._account_digest = identity.account_of(settings)
         self._holders = Holders(words)
         self._listings = Listings(self._client)
         self._adoptions = Adoptions(self._client, self._listings, self._holders)
-        self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account)
-        self._absence = Absence(self._client, self._listings, self._account, self._another_is_proven)
+        self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account_digest)
+        self._absence = Absence(self._client, self._listings, self._account_digest, self._another_is_proven)
         self._lock = threading.Lock()
         self._proven: dict[str, Found] = {}
         self._tokens: dict[str, str] = {}
@@ -86,11 +92,11 @@ class Operations:
     # what the program declares
 
     def hide(self, bag: Mapping[str, Any]) -> None:
-        """Keep the secrets of these inputs or outputs out of every message."""
+        """Keep the secrets of these inputs or outputs out of every message (`core.errors`)."""
         self._client.hide(model.secret_values(bag))
 
     def conceal(self, inputs: Mapping[str, Any], keys: Any) -> None:
-        """Keep the texts of these inputs out of every message from now on: an Output may hold a secret."""
+        """Keep the texts of these inputs out of every message from now on: the program says that they are secret."""
         texts = [text for key in keys or () for text in model.texts(inputs.get(str(key)))]
         with self._lock:
             self._concealed.update(texts)
@@ -171,7 +177,7 @@ class Operations:
     def _written(self, found: Found, sent: Mapping[str, Any]) -> Found:
         """Note that an instance is the one of a resource. Return it with what the state holds of it besides."""
         self._note_proven(found["id"], found)
-        return {**found, model.ACCOUNT: self._account, model.MADE: self._made(found["id"], sent, found)}
+        return {**found, model.ACCOUNT: self._account_digest, model.MADE: self._made(found["id"], sent, found)}
 
     def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
         """Return the instance of the state with these outputs as it is now.
@@ -214,7 +220,7 @@ class Operations:
             )
         self._holders.note_refresh_read(checked)
         self._note_proven(checked, found)
-        return {**found, model.ACCOUNT: self._account}
+        return {**found, model.ACCOUNT: self._account_digest}
 
     def _pauses(self, outputs: Mapping[str, Any]) -> Iterator[float]:
         """Yield the seconds to wait before each further look at the instance of a state that a GET does not show.
@@ -241,7 +247,7 @@ class Operations:
         if imports and (problems := self.check_import(line)):
             raise InputError(problems[0].sentence(), problems[0].advice)
         mark = identity.own_mark(found, line)
-        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account}
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account_digest}
 
     def update(self, instance_id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], update: Update) -> Found:
         """Send one update to the instance of the state with these outputs. The answer to a PUT may lack tags.
@@ -279,7 +285,7 @@ class Operations:
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
-        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account, model.MADE: made}
+        return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account_digest, model.MADE: made}
 
     def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any], before: Found) -> Found:
         """Return the answer to a PUT with changed tags, which it may lack (API document): then a GET shows them.
@@ -469,7 +475,7 @@ class Operations:
         self._note_token(instance_id, outputs)
         with self._lock:
             proven = self._proven.get(instance_id)
-        if proven is None or identity.judge(outputs, proven, self._account) is Verdict.ANOTHER:
+        if proven is None or identity.judge(outputs, proven, self._account_digest) is Verdict.ANOTHER:
             proven = self._listings.read_for_proof(instance_id, _token(outputs))
             self._demand_ours(instance_id, outputs, proven, what)
             self._note_proven(instance_id, proven)
@@ -477,7 +483,7 @@ class Operations:
 
     def _demand_ours(self, instance_id: str, outputs: Mapping[str, Any], found: Found, what: str) -> None:
         """Raise AnotherInstance unless ``found`` is the instance of the state with these outputs."""
-        verdict = identity.judge(outputs, found, self._account)
+        verdict = identity.judge(outputs, found, self._account_digest)
         if verdict is Verdict.RENEWED:
             log.warning("instance %s has a new token, which the state takes over", instance_id)
         if verdict is not Verdict.ANOTHER:
@@ -590,15 +596,15 @@ class Operations:
     def _in_words(self, part: str, sent: Any, made: Any) -> str:
         """Return what was sent and what is stored, for a message, which shows neither where it may be a secret."""
         is_shown = part in model.UPDATABLE and not self._is_concealed(sent)
-        return f"the {part} {sent!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
+        return f"the {part} {model.plain(sent)!r} as {made!r}" if is_shown else f"{part} otherwise than it was sent"
 
     def _is_concealed(self, value: Any) -> bool:
-        """Return whether a name or tags may be secret, since the program has them from an Output."""
+        """Return whether a value of `model.QUOTED` is secret (`conceal`)."""
         with self._lock:
             return not self._concealed.isdisjoint(model.texts(value))
 
     def _shown(self, value: Any) -> str:
-        """Return a name or tags, of the program or the service, as a message shows them."""
+        """Return a value of `model.QUOTED`, of the program or the service, as a message shows it."""
         if self._is_concealed(value):
             return BLOT
         unknown = [value, *value] if isinstance(value, list) else [value]

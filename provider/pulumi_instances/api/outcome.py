@@ -109,11 +109,11 @@ class Outcome:
 
     # its contents
 
-    def instance(self, what: str) -> dict[str, Any]:
-        """Return the instance in an answer. Raises UnexpectedAnswer."""
+    def json_object(self, what: str, expected: str = "a JSON object") -> dict[str, Any]:
+        """Return the object in an answer. Raises UnexpectedAnswer, in which ``expected`` says what it should be."""
         answer = self._decoded(what)
         if not isinstance(answer, dict):
-            raise UnexpectedAnswer(f"{what}: the answer is not an instance")
+            raise UnexpectedAnswer(f"{what}: the answer is not {expected}")
         return answer
 
     def instances(self, what: str) -> list[dict[str, Any]]:

@@ -119,7 +119,7 @@ def _managed(held: Held) -> list[str]:
 
 
 def _made(held: Held) -> Mapping[str, Any]:
-    """Return what the service has made of name and tags of the program, if the state has it in plain."""
+    """Return what the service has made of what a PUT changes, if the state has it in plain."""
     made = held.outputs.get(model.MADE)
     return made if isinstance(made, Mapping) else {}
 

@@ -60,7 +60,7 @@ class Settings:
     configuration_drift: bool = False
     """Whether a refresh compares the values of ``configuration`` that the service shows."""
     update_in_place: bool | None = None
-    """Whether the service can change more than name and tags in place; None where its dialect decides."""
+    """Whether the service can change `dialect.IN_PLACE` as well; None where its dialect decides."""
 
 
 def is_loopback(host: str) -> bool:

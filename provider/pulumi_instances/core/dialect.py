@@ -21,7 +21,7 @@ class Dialect:
     empty_is_404: bool = False
     """Whether the service answers 404 to a listing without instances."""
     in_place: frozenset[str] = frozenset()
-    """Inputs besides name and tags that change in place, keeping id and token (`model.update`)."""
+    """Inputs besides `model.UPDATABLE` that change in place, keeping id and token (`model.update`)."""
     merges: bool = False
     """Whether a PATCH changes single keys of ``configuration``. Otherwise a PUT sends all of it."""
     tells_health: bool = False
@@ -38,7 +38,7 @@ class Dialect:
 
 
 IN_PLACE = frozenset({"configuration", "provider_data", "enabled"})
-"""The inputs that a service can change in place, if it can change more than name and tags."""
+"""The inputs that a service can change in place, if it can change more than `model.UPDATABLE`."""
 
 DIALECTS = {
     "default": Dialect(connector="your_mom"),

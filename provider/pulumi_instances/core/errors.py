@@ -21,7 +21,12 @@ InstancesError
     └── ServerError         500 and above
 
 The cause of each names the operation, the object and what happened; its advice says what to do next. Both together are
-one line without a secret.
+one line without a secret. Messages repeat `model.QUOTED` only, the inputs that are mostly no secrets:
+
+- Where the program says that one is secret, the front end names it (`model.CONCEALED`), and `Operations.conceal` notes
+  its texts. Our own messages then show `BLOT`; a name or connector that is formatted is a `Concealed`.
+- All else that may be secret (`model.secret_values`) is noted by `Operations.hide`. `without` replaces what was noted,
+  by either, in the words of a server.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ UNSENT = ("require_valid",)
 """Inputs that say what is expected of an instance. They are kept in the state, and never sent."""
 REPLACING = tuple(key for key in INPUTS if key not in (*UPDATABLE, *SWITCHED, *UNSENT, "adopt_id"))
 """Inputs of which a change can replace an instance (`changes`)."""
-QUOTED = ("your_mom", "name", "tags")
-"""Inputs that messages repeat, unless they may be secret."""
+QUOTED = ("your_mom", *UPDATABLE)
+"""Inputs that messages repeat, unless the program says that they are secret (`core.errors`)."""
 MAY_HOLD_SECRETS = ("configuration", "provider_data", "extra")
 """Inputs of which no message repeats a text or a number."""
 OUTPUT_ONLY = ("token", "valid", "disabled")
@@ -88,7 +88,7 @@ CREATED = "__created"
 MADE = "__made"
 """In the state, secret: the values that the service shows in place of those that we sent (`made`)."""
 ENABLED = "__enabled"
-"""In the state, only where the instance differs: ``enabled`` as the program has declared it."""
+"""In the state: ``enabled`` as the program has declared it. It is there only where the instance is otherwise."""
 HIDDEN = (DEFAULTS, MARK, ACCOUNT, CREATED, MADE)
 """Keys of the state that no program writes. The engine does not display keys that begin with two underscores."""
 SECRET_STATE = (*SECRET_OUTPUTS, ACCOUNT, MADE)
@@ -353,7 +353,7 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
 
     Tags that the outputs ``olds`` manage, and that the program no longer gives, are cleared.
     """
-    body = {key: inputs[key] for key in UPDATABLE if key in inputs}
+    body = {key: plain(inputs[key]) for key in UPDATABLE if key in inputs}
     if "tags" in body or (olds is not None and "tags" not in unmanaged(olds)):
         body["tags"] = list(inputs.get("tags", []))
     return body
@@ -379,8 +379,8 @@ def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -
 
     The service keeps keys that the program no longer gives in ``configuration`` (`dropped_keys`).
     """
-    name_and_tags = to_update(news, olds)
-    differing = {key: value for key, value in name_and_tags.items() if not is_met({key: value}, olds)}
+    managed = to_update(news, olds)
+    differing = {key: value for key, value in managed.items() if not is_met({key: value}, olds)}
     sent = {key: _sent(key, olds, news, dialect) for key in ("configuration", "provider_data")}
     body = {WIRE_NAMES[key]: value for key, value in sent.items() if value}
     if not differing and not body:
@@ -388,7 +388,7 @@ def update(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -
     logs_in = "providerData" in body
     if body and not logs_in and dialect.merges:
         return Update("PATCH", {**differing, **body})
-    return Update("PUT", {**name_and_tags, **body}, logs_in)
+    return Update("PUT", {**managed, **body}, logs_in)
 
 
 def _sent(key: str, olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -539,7 +539,7 @@ def made(sent: Mapping[str, Any], found: Mapping[str, Any], before: Mapping[str,
 
 
 def _parts(bag: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of a bag that are compared with an answer: name, tags, and each key of ``configuration``."""
+    """Return the parts of a bag that are compared with an answer: UPDATABLE, and each key of ``configuration``."""
     parts = {key: bag[key] for key in UPDATABLE if key in bag}
     configuration = bag.get("configuration")
     members = configuration if isinstance(configuration, Mapping) else {}
@@ -621,7 +621,7 @@ def is_lookup(props: Mapping[str, Any]) -> bool:
 # resource that moves brings its state along (docs/moving.md).
 
 IMPORTED = "__imported"
-"""In the state of the native package: True after an import, until a program says which of name and tags it manages.
+"""In the state of the native package: True after an import, until a program says which of UPDATABLE it manages.
 Where the import was refused, since another resource manages the instance: the name of that resource."""
 
 

@@ -409,8 +409,8 @@ def _kind_of_setting(old: Any, new: Any) -> Any:
 def _state(outputs: Mapping[str, Any], old_inputs: Mapping[str, Any], news: Mapping[str, Any] | None = None) -> Bag:
     """Return the outputs in a state, under our keys.
 
-    Those of an imported instance do not say which of name and tags are managed. The inputs of the state do; before the
-    first `up`, those of the program.
+    Those of an imported instance do not say which of `model.UPDATABLE` are managed. The inputs of the state do; before
+    the first `up`, those of the program.
     """
     return model.old_outputs(outputs, model.from_native(old_inputs) if IMPORTED not in old_inputs else news)
 

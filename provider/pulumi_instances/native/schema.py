@@ -171,13 +171,14 @@ def document() -> Spec:
         "license": "Apache-2.0",
         "meta": {"moduleFormat": "(.*)"},
         "language": {
-            # `pulumi_instances` is the package of the dynamic provider, and of this plugin.
+            # By default the name is `@pulumi/instances`, in a scope of npm that is not ours; and `pulumi_instances` is
+            # the package of the dynamic provider, and of this plugin.
             "python": {
                 "packageName": "pulumi_instances_native",
                 "pyproject": {"enabled": True},
                 "respectSchemaVersion": True,
             },
-            "nodejs": {"respectSchemaVersion": True},
+            "nodejs": {"packageName": "pulumi-instances", "respectSchemaVersion": True},
             "go": {"respectSchemaVersion": True, "generateResourceContainerTypes": True},
             "csharp": {"respectSchemaVersion": True},
         },

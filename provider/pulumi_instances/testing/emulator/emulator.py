@@ -157,9 +157,11 @@ class Emulator:
         tags: list[str] | None = None,
         configuration: dict[str, Any] | None = None,
         account: Account | None = None,
+        **others: Any,
     ) -> int:
         """Make an instance and return its id. Raises ValueError for what a POST would refuse.
 
+        ``others`` are further fields that a POST takes. Raises TypeError for one that is not kept under its name.
         An OAuth connector needs no code here.
         """
         bodies = self._variant.bodies
@@ -169,7 +171,10 @@ class Emulator:
             "tags": tags or [],
             "configuration": configuration or {},
         }
-        added: int = self._store.add(bodies.wanted_record(body), self._account_id(account))["id"]
+        record = bodies.wanted_record({**body, **others})
+        if unknown := [key for key, value in others.items() if record.get(key) != value]:
+            raise TypeError(f"cannot add {', '.join(sorted(unknown))}")
+        added: int = self._store.add(record, self._account_id(account))["id"]
         self._api.made.pop(added, None)  # of an instance that had this id before
         return added
 
