@@ -201,10 +201,10 @@ class Creations:
             )
         return LeftBehind(
             f"{create.what}: instance {ids[0]} carries the mark of this resource already: an interrupted run or a lost "
-            "state has left it, it was retained on delete, it has moved to another resource or stack, or it is to be "
-            f"replaced (--replace, taint, or an option of the resource). This run has found: {shown}",
-            f"if a run was interrupted or the state was lost, run `{variable}=yes pulumi up`, which takes over what is "
-            f"found; otherwise, to create another one, run `{variable}=no pulumi up` with the same options",
+            "state has left it, or it was retained on delete, has moved, or is to be replaced (--replace, taint). This "
+            f"run has found: {shown}",
+            f"after an interrupted run or a lost state, run `{variable}=yes pulumi up`, which takes it over; to "
+            f"create another one, run `{variable}=no pulumi up` with the same options",
             ids,
         )
 
