@@ -158,7 +158,9 @@ def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harne
     before = instances_api.instances()
     stack.program(text.replace('"first", your_mom="dropbox"', '"first", your_mom="box"'))
 
-    with pytest.raises(auto.CommandError, match="only once; nothing was deleted; remove delete_before_replace"):
+    with pytest.raises(
+        auto.CommandError, match=stack.say("only once; nothing was deleted; remove delete_before_replace")
+    ):
         stack.up()
 
     assert instances_api.instances() == before

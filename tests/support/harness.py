@@ -321,7 +321,8 @@ class NativeHarness(CliHarness):
         }
 
     def say(self, message: str) -> str:
-        return re.sub(rf"\b({'|'.join(model.NATIVE_NAMES)})\b(=?)", _as_native, message)
+        names = "|".join([*model.NATIVE_NAMES, "ignore_changes", "delete_before_replace"])
+        return re.sub(rf"\b({names})\b(=?)", _as_native, message)
 
 
 def _as_native(found: re.Match[str]) -> str:

@@ -278,7 +278,7 @@ class Operations:
         finally:
             self._listings.forget()
         if found.keys() == {"id"}:
-            seen, is_new = self._after_update(checked, update.body, there)
+            seen, is_new = self._after_update(checked, update.body, there, despite_errors=True)
             found = seen if is_new else found
         else:
             found = self._with_tags(found, update.body, outputs, there)
@@ -304,10 +304,12 @@ class Operations:
                 self._kept_tags.add(tuple(tags))
         return {**seen, **answer}
 
-    def _after_update(self, instance_id: str, sent: Mapping[str, Any], before: Found) -> tuple[Found, bool]:
+    def _after_update(
+        self, instance_id: str, sent: Mapping[str, Any], before: Found, *, despite_errors: bool = False
+    ) -> tuple[Found, bool]:
         """Return what a GET shows after an update, and whether that is new: a service may take seconds to show it.
 
-        The id alone is returned where the instance cannot be read.
+        The id alone is returned where the instance cannot be read: at once, or ``despite_errors`` after those seconds.
         """
         seen: Found = {"id": instance_id}
         keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
@@ -317,7 +319,9 @@ class Operations:
                 seen = self._client.get(instance_id)
             except InstancesError as error:
                 log.debug("instance %s: not seen after its update (%s)", instance_id, error)
-                continue
+                if despite_errors:
+                    continue
+                break
             if not any(model.same(key, before.get(key), seen.get(key)) for key in keys):
                 return seen, True
         return seen, False
