@@ -28,6 +28,7 @@ from tests.support.processes import until
 from .direct import DirectStack
 from .stacks import Stack, instances, new_stack, providers, token
 
+CREATE_TIMEOUT = 3
 MOST = int(os.environ.get("SOAK_MOST", "40"))
 """Instances of the larger stack; more of them make more requests in a step."""
 CONNECTORS = ("dropbox", "box", "sfdc")
@@ -96,7 +97,7 @@ class World:
         """At which POST from now on the provider is killed; 0 for none."""
         self._proxy = ExitStack()
         through_proxy = self._proxy.enter_context(cutting_proxy(api, self._cut))
-        env = {**api.env, **through_proxy, "INSTANCES_CREATE_TIMEOUT": "3", "INSTANCES_TIMEOUT": "3"}
+        env = {**api.env, **through_proxy, "INSTANCES_CREATE_TIMEOUT": f"{CREATE_TIMEOUT}", "INSTANCES_TIMEOUT": "3"}
         self._stack = new_stack(engine, directory, env)
         # Another backend knows nothing of the first one, and may have a stack of the same name.
         self._other = new_stack(engine, directory / "other", env)
@@ -382,6 +383,8 @@ class World:
                         time.sleep(self._lag)  # as long as it takes to read that
                         settings["confirm_gone"] = "true"
                         self.figures["confirmed gone"] += 1
+                    elif "may not be visible yet" in said:
+                        time.sleep(CREATE_TIMEOUT)  # the waits of `direct` are shorter, the age of an instance is not
                     elif self.logs_in_again and "give a new code" in said:
                         self._give_new_codes()
                     else:
