@@ -83,6 +83,13 @@ LAST_UP = (
             f"read: {URL} has another instance; instances:baseUrl is another one in the stack's configuration by now: "
             "add --run-program, or run `pulumi up` first",
         ),
+        (
+            AnotherInstance(f"read: {URL} has another instance", "check instances:baseUrl, or confirm"),
+            None,
+            {},
+            ["instances:batchReads"],
+            f"read: {URL} has another instance; check instances:baseUrl, or confirm",
+        ),
         (Cancelled("cancelled", "run again"), None, {}, None, "cancelled; run again"),
         (InputError("the id is bad", "write it"), None, {}, None, "the id is bad; write it"),
     ],

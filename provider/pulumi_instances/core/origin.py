@@ -81,9 +81,14 @@ class Origin:
         if f"{NAMESPACE}:" not in error.advice or changed == []:
             return
         if changed:
-            differ = "are others" if len(changed) > 1 else "is another one"
+            # Another setting has not caused it, and the advice stays as it is.
+            required = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.required}
+            causes = [key for key in changed if key in required or key in error.advice]
+            if not causes:
+                return
+            differ = "are others" if len(causes) > 1 else "is another one"
             error.advice = (
-                f"{', '.join(changed)} {differ} in the stack's configuration by now: add --run-program, or run "
+                f"{', '.join(causes)} {differ} in the stack's configuration by now: add --run-program, or run "
                 "`pulumi up` first"
             )
         elif missing := [setting for setting in SETTINGS if setting.required and setting.key not in self.variables]:
