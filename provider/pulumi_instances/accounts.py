@@ -55,11 +55,16 @@ def demand_plain_tags(opts: pulumi.ResourceOptions | None) -> None:
     """
     if not is_config_secret(config.DEFAULT_TAGS) or os.environ.get(_DEFAULT_TAGS_VARIABLE, "").strip():
         return
+    if provider_of(opts) is None:
+        raise pulumi.RunError(str(config.SECRET_TAGS))
+
+
+def provider_of(opts: pulumi.ResourceOptions | pulumi.InvokeOptions | None) -> pulumi.ProviderResource | None:
+    """Return the provider that these options, or their parent, give; None for that of the stack's account."""
     provider = opts.provider if opts else None
     if provider is None and opts and opts.parent:
-        provider = opts.parent.get_provider(INSTANCE_TYPE)
-    if provider is None:
-        raise pulumi.RunError(str(config.SECRET_TAGS))
+        return opts.parent.get_provider(INSTANCE_TYPE)
+    return provider
 
 
 _DEFAULT_TAGS_VARIABLE = next(

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pulumi
 from pulumi.runtime.config import get_config
 
-from .accounts import Account, holds_outputs, note_asked
+from .accounts import Account, holds_outputs, note_asked, provider_of
 from .core import config, identity, model, origin
 from .core.errors import InputError, InstancesError, LookupFailed
-from .core.state_format import INSTANCE_TYPE
 
 if TYPE_CHECKING:
     from .api.client import Found
@@ -223,9 +222,7 @@ async def _exist(resources: Iterable[pulumi.Resource]) -> bool:
 
 
 def _account(opts: pulumi.InvokeOptions | None) -> Account | None:
-    provider = opts.provider if opts else None
-    if provider is None and opts and opts.parent:
-        provider = opts.parent.get_provider(INSTANCE_TYPE)
+    provider = provider_of(opts)
     if provider is not None and not isinstance(provider, Account):
         raise InputError("look up: opts.provider is not an account", "make it with pulumi_instances.account(…)")
     return provider
