@@ -337,6 +337,15 @@ def test_an_update_without_an_answer_is_looked_at_until_it_shows(
 ANSWERED = {"id": 7, "name": "billing", "token": "t0ken"}
 
 
+def test_an_adoption_looks_at_the_tags_until_they_show() -> None:
+    """What was there before is not what the service makes of ours."""
+    clock = FakeClock()
+    script = (answer(200, BEFORE), answer(200, ANSWERED), answer(200, {**BEFORE, **ANSWERED}))
+    with ScriptedServer(*script, answer(200, {**ANSWERED, "tags": ["new"]})) as server:
+        found = scripted(server, clock).adopt({**checked(tags=["new"]), "adopt_id": "7"})
+    assert (found["tags"], found[model.MADE], clock.slept) == (["new"], {}, [0.0, 0.5])
+
+
 @pytest.mark.parametrize(
     ("last", "tags", "slept"),
     [({**ANSWERED, "tags": ["NEW"]}, ["NEW"], [0.0, 0.5]), ({**ANSWERED, "tags": ["old"]}, ["old"], [0.0, *PAUSES])],

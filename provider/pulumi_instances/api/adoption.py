@@ -7,7 +7,7 @@ another resource: neither from one of this run (`holders`), nor from one whose m
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..core import identity, marks, model
@@ -17,6 +17,9 @@ from .holders import Holders, Line
 from .listings import Listings
 
 log = logging.getLogger("pulumi_instances")
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait for what a service does not show yet, one after another."""
 
 _TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move`"
 
@@ -97,7 +100,10 @@ class Adoptions:
             sent = {**body, "tags": tags} if "tags" in body else body
             answer = self._client.put(found["id"], sent)
             # Without tags in the answer, those before it are no longer true.
-            found = {**found, **body, **_with_tags(answer, body, found, self._client.get)}
+            if "tags" in body and "tags" not in answer and not model.same("tags", found.get("tags"), body["tags"]):
+                seen, _ = seen_after(self._client, found["id"], {"tags": body["tags"]}, found)
+                answer = {**seen, **answer}
+            found = {**found, **body, **answer}
         return {**found, model.MARK: mark} if mark else found
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
@@ -133,15 +139,27 @@ class Adoptions:
         return Problem(name, fault, f"correct {name}, or remove it to create an instance")
 
 
-def _with_tags(answer: Found, sent: Mapping[str, Any], before: Mapping[str, Any], get: Callable[[str], Found]) -> Found:
-    """Return the answer to a PUT with its tags, which it may lack (API document): then a GET shows changed ones."""
-    if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), marks.without(sent["tags"])):
-        return answer
-    try:
-        return {**get(answer["id"]), **answer}
-    except InstancesError as error:
-        log.debug("instance %s: its tags are not known after the update (%s)", answer["id"], error)
-        return answer
+def seen_after(
+    client: Client, instance_id: str, sent: Mapping[str, Any], before: Found, *, despite_errors: bool = False
+) -> tuple[Found, bool]:
+    """Return what a GET shows after a write, and whether that is new: a service may take seconds to show it.
+
+    The id alone is returned where the instance cannot be read: at once, or ``despite_errors`` after those seconds.
+    """
+    seen: Found = {"id": instance_id}
+    keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
+    for pause in (0.0, *PAUSES):
+        client.clock.sleep(pause)
+        try:
+            seen = client.get(instance_id)
+        except InstancesError as error:
+            log.debug("instance %s: not seen after its update (%s)", instance_id, error)
+            if despite_errors:
+                continue
+            break
+        if not any(model.same(key, before.get(key), seen.get(key)) for key in keys):
+            return seen, True
+    return seen, False
 
 
 def _refused(problem: Problem) -> AdoptionRefused:

@@ -36,7 +36,7 @@ from ..core.model import Update
 from ..core.words import PYTHON, Words
 from . import retry, search
 from .absence import Absence, is_young
-from .adoption import Adoptions
+from .adoption import PAUSES, Adoptions, seen_after
 from .client import Client, Found, OnPage
 from .creation import Creations
 from .holders import Holders, Line
@@ -49,9 +49,6 @@ log = logging.getLogger("pulumi_instances")
 
 _LONGEST_PAUSE = 10.0
 """Seconds between two looks at a connection that is to become valid."""
-
-_PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds to wait before each further look at an instance whose create or update may not be visible yet."""
 
 _DROPPED = "instance %s no longer exists: it is dropped from the state"
 
@@ -229,7 +226,7 @@ class Operations:
         """
         clock, settings = self._client.clock, self._client.settings
         # Who confirms that an instance no longer exists need not mean those that were created a moment ago.
-        for pause in _PAUSES[:2] if settings.confirm_gone else _PAUSES:
+        for pause in PAUSES[:2] if settings.confirm_gone else PAUSES:
             if not is_young(outputs, settings.create_timeout) or retry.is_over(clock):
                 return
             yield pause
@@ -278,7 +275,7 @@ class Operations:
         finally:
             self._listings.forget()
         if found.keys() == {"id"}:
-            seen, is_new = self._after_update(checked, update.body, there, despite_errors=True)
+            seen, is_new = seen_after(self._client, checked, update.body, there, despite_errors=True)
             found = seen if is_new else found
         else:
             found = self._with_tags(found, update.body, outputs, there)
@@ -298,33 +295,11 @@ class Operations:
         with self._lock:
             if tuple(tags) in self._kept_tags:
                 return answer
-        seen, _ = self._after_update(answer["id"], {"tags": tags}, before)
+        seen, _ = seen_after(self._client, answer["id"], {"tags": tags}, before)
         if "tags" in seen and model.same("tags", seen["tags"], tags):
             with self._lock:
                 self._kept_tags.add(tuple(tags))
         return {**seen, **answer}
-
-    def _after_update(
-        self, instance_id: str, sent: Mapping[str, Any], before: Found, *, despite_errors: bool = False
-    ) -> tuple[Found, bool]:
-        """Return what a GET shows after an update, and whether that is new: a service may take seconds to show it.
-
-        The id alone is returned where the instance cannot be read: at once, or ``despite_errors`` after those seconds.
-        """
-        seen: Found = {"id": instance_id}
-        keys = [key for key in model.UPDATABLE if key in sent and not model.same(key, before.get(key), sent[key])]
-        for pause in (0.0, *_PAUSES):
-            self._client.clock.sleep(pause)
-            try:
-                seen = self._client.get(instance_id)
-            except InstancesError as error:
-                log.debug("instance %s: not seen after its update (%s)", instance_id, error)
-                if despite_errors:
-                    continue
-                break
-            if not any(model.same(key, before.get(key), seen.get(key)) for key in keys):
-                return seen, True
-        return seen, False
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
