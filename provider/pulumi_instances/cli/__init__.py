@@ -28,6 +28,7 @@ _COMMANDS = {
     "import-file": "importing:import_file",
     "import": "importing:import_",
     "doctor": "doctor:doctor",
+    "fleet": "fleet:fleet",
     "emulator": ".testing.emulator.command:emulator",
 }
 
