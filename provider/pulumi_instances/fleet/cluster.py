@@ -6,6 +6,7 @@ scheduler, and the second try of a claimed job only reports that the first was i
 
 from __future__ import annotations
 
+import secrets
 import time
 from concurrent.futures import Future
 from typing import Any
@@ -14,12 +15,11 @@ from distributed import Client, Event, get_worker
 
 from . import job
 from .job import Job
-from .report import FleetError, Outcome
+from .report import LOST, FleetError, Outcome
 from .workers import OnStep, Workers
 
 _GRACE = 15.0
 """Seconds without any worker after which the rest of a run counts as interrupted: a nanny starts a new worker."""
-_LOST = "its worker has gone: what it has done is not known; run `pulumi-instances fleet up --recover`"
 
 
 def connect(address: str) -> Client:
@@ -38,7 +38,7 @@ class Cluster(Workers):
         super().__init__(client.get_executor(), at_once or sum(client.nthreads().values()) or 1)
         self._client = client
         self._topics: set[str] = set()
-        self._claims: set[str] = set()
+        self._claims: dict[Job, str] = {}
         self._empty_since: float | None = None
 
     def demand_ready(self, project: str) -> None:
@@ -72,9 +72,12 @@ class Cluster(Workers):
         if task.run not in self._topics:
             self._topics.add(task.run)
             self._client.subscribe_topic(_topic(task.run), lambda event: on_step(*event[1]))
-        claim = f"{_topic(task.run)}/{len(self._claims)}"
-        self._claims.add(claim)
+        claim = self._claims[task] = f"{_topic(task.run)}/{secrets.token_hex(8)}"
         return self._executor.submit(_run_claimed, task, claim)
+
+    def forget(self, task: Job) -> None:
+        """Remove the claim of a job that has ended from the scheduler."""
+        Event(self._claims.pop(task), client=self._client).clear()
 
     def interrupt(self, run: str) -> None:
         """Ask the processes of a run to stop, on all workers."""
@@ -98,9 +101,7 @@ class Cluster(Workers):
         return time.monotonic() - self._empty_since > _GRACE
 
     def close(self) -> None:
-        """Forget the claims and topics of the runs."""
-        for claim in self._claims:
-            Event(claim, client=self._client).clear()
+        """Forget the topics of the runs."""
         for run in self._topics:
             self._client.unsubscribe_topic(_topic(run))
 
@@ -114,7 +115,7 @@ def _run_claimed(task: Job, claim: str) -> Outcome:
     worker = get_worker()
     started = Event(claim)
     if started.is_set():
-        return Outcome(task.stack, "interrupted", message=_LOST)
+        return Outcome(task.stack, "interrupted", message=LOST)
     started.set()
     name = str(worker.name)
     return job.run_job(task, lambda step: worker.log_event(_topic(task.run), (task.stack, name, step)), name)

@@ -59,7 +59,7 @@ class Job:
     at_once: int = 1
     preview_only: bool = False
     recover: bool = False
-    confirmations: Mapping[str, str] = field(default_factory=dict)
+    confirmations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Emit = Callable[[str], None]

@@ -19,6 +19,9 @@ Status = Literal["succeeded", "drifted", "failed", "locked", "interrupted", "not
 - ``not started``: nothing was done, since the fleet was stopped before.
 """
 
+LOST = "its worker is gone, and it is not known how far the stack has come; run the same with --recover"
+"""The message of a stack whose worker is gone."""
+
 _DONE = ("succeeded", "drifted")
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from ..cli.signals import handled
 from .job import Job
-from .report import OPERATIONS, FleetError, Operation, Outcome, Report
+from .report import LOST, OPERATIONS, FleetError, Operation, Outcome, Report
 from .workers import Workers, workers
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
-_LOST = "its worker has gone: what it has done is not known; run the same with --recover"
 _CONFIRMS = re.compile(r"INSTANCES_(\w+_)?(TAKE_OVER|CONFIRM_GONE)")
 """The variables that confirm something for one run. They hold no secret, so workers are sent them."""
 
@@ -137,6 +136,7 @@ class _Run:
         self._listener = listener
         self._recover = recover
         self._outcomes: dict[str, Outcome] = {}
+        self._machines: dict[str, str] = {}
         self._stops = 0
 
     def outcomes(self) -> dict[str, Outcome]:
@@ -186,20 +186,24 @@ class _Run:
                 return
             done, _ = wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED)
             for future in done:
-                self._note(_outcome(future, running.pop(future)))
+                task = running.pop(future)
+                self._workers.forget(task)
+                self._note(_outcome(future, task))
             if self._stops > 1 and not passed_on:
                 passed_on = True
                 self._workers.interrupt(self._jobs[0].run)
             if not done and self._workers.are_lost():
                 for task in running.values():
-                    self._note(Outcome(task.stack, "interrupted", message=_LOST))
+                    self._note(Outcome(task.stack, "interrupted", message=LOST))
                 self._stops += 1
                 return
 
     def _on_step(self, stack: str, machine: str, step: str) -> None:
+        self._machines[stack] = machine
         self._listener(Progress(stack, machine, step))
 
     def _note(self, outcome: Outcome) -> None:
+        outcome = replace(outcome, machine=outcome.machine or self._machines.get(outcome.stack, ""))
         self._outcomes[outcome.stack] = outcome
         self._listener(Progress(outcome.stack, outcome.machine, outcome=outcome))
 
@@ -209,4 +213,4 @@ def _outcome(future: Future[Outcome], task: Job) -> Outcome:
     try:
         return future.result()
     except (Exception, CancelledError):
-        return Outcome(task.stack, "interrupted", message=_LOST)
+        return Outcome(task.stack, "interrupted", message=LOST)

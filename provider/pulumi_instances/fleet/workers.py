@@ -49,6 +49,9 @@ class Workers:
             return self._executor.submit(job.run_job, task, lambda step: on_step(task.stack, "", step))
         return self._executor.submit(job.run_job, task)
 
+    def forget(self, task: Job) -> None:
+        """Forget a job that has ended."""
+
     def interrupt(self, run: str) -> None:
         """Ask the processes of a run to stop, as Ctrl-C does."""
         job.interrupt(run)
