@@ -89,14 +89,15 @@ class Adoptions:
         With ``over`` it is taken over, and gets a new mark in any case: another resource or stack whose state holds it
         with the old mark does not delete it then.
         """
+        line = inputs.get(model.LINE)
         mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
         changes = not model.is_met(body, found)
         if is_new:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
-            kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
-            tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
+            kept = identity.of_others(found, line) if over and is_new else identity.marks_on(found)
+            tags = [*body.get("tags", ()), *(each.tag for each in kept), *([mark] if is_new and mark else [])]
             sent = {**body, "tags": tags} if "tags" in body else body
             answer = self._client.put(found["id"], sent)
             # Without tags in the answer, those before it are no longer true.

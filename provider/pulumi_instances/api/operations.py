@@ -501,7 +501,9 @@ class Operations:
             body = {"tags": there["tags"], **body}
         if "tags" not in body:
             return body, mark
-        others = identity.of_others(there, old_line, line) if identity.carries(there, mark) else []
+        others = (
+            [each.tag for each in identity.of_others(there, old_line, line)] if identity.carries(there, mark) else []
+        )
         if line not in (None, old_line) and not others:
             mark = marks.renamed(mark, line) if isinstance(mark, str) else marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark

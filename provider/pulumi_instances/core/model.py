@@ -21,7 +21,7 @@ from pulumi.output import Unknown
 
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
-from .marks import is_mark
+from .marks import parse
 from .state_format import PROVIDER
 
 # The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
@@ -113,7 +113,7 @@ STEPS_LEFT = "__steps_left"
 SHOWN = "__shown"
 """In the result of `from_wire`: the ``configuration`` as the service shows it. It is never kept."""
 MARKS = "__marks"
-"""In the result of `from_wire`: those of its tags that are marks (`identity`). They are not among its ``tags``."""
+"""In the result of `from_wire`: those of its tags that are marks, parsed. They are not among its ``tags``."""
 CREATED_AT = "__created_at"
 """In the result of `from_wire`: when the instance was created, as a datetime. It is never kept."""
 
@@ -421,8 +421,9 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found["your_mom"] = _wire_member(connector, "key", str)
     if "tags" in answer:  # null stands for no tags, and for no tag
         texts = [_wire_tag(tag) for tag in _wire_member(answer, "tags", list) or () if tag is not None]
-        found[MARKS] = [text for text in texts if is_mark(text)]
-        found["tags"] = normalise_tags([text for text in texts if text not in found[MARKS]])
+        marks = {text: mark for text in texts if (mark := parse(text)) is not None}
+        found[MARKS] = [*marks.values()]
+        found["tags"] = normalise_tags([text for text in texts if text not in marks])
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
