@@ -41,6 +41,12 @@ def line_in(outputs: Mapping[str, Any]) -> str | None:
     return mark.rpartition(".")[0] if isinstance(mark, str) else None
 
 
+def token_in(outputs: Mapping[str, Any]) -> str:
+    """Return the token in a state; an empty one, which no answer shows, where there is none."""
+    token = outputs.get("token")
+    return token if isinstance(token, str) else ""
+
+
 def carries(found: Mapping[str, Any], mark: object) -> bool:
     """Return whether an instance carries exactly this mark."""
     return any(each.text == mark for each in marks_on(found))
@@ -129,8 +135,8 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
     (``account``) have to be the same, since stacks of one name in two accounts have equal marks. Where a token is
     masked, the mark of another resource in place of the state's shows that it is another instance.
     """
-    ours, theirs = outputs.get("token"), shown_token(found)
-    if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
+    ours, theirs = token_in(outputs), shown_token(found)
+    if ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
@@ -142,7 +148,7 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """Return the reasons why an instance is another one, for a message: they show nothing of that instance."""
-    ours, theirs = outputs.get("token"), shown_token(found)
+    ours, theirs = token_in(outputs), shown_token(found)
     reasons = ["no token to compare"] if not (ours and theirs) else ["another token"]
     reasons += [] if _is_same_connector(outputs, found) else ["another connector"]
     reasons += ["the mark of another resource"] if of_others(found, line_in(outputs)) else []
