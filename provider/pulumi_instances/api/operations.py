@@ -34,7 +34,7 @@ from ..core.errors import (
 from ..core.model import Update
 from ..core.words import PYTHON, Words
 from . import retry
-from .adoption import PAUSES, Adoptions, seen_after
+from .adoption import PAUSES, TO_MOVE, Adoptions, seen_after
 from .client import Client, Found
 from .creation import Creations
 from .holders import Holders, Line
@@ -74,8 +74,6 @@ class Operations(Search):
         self._lock = threading.Lock()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
-        self._kept_tags: set[tuple[str, ...]] = set()
-        """The sets of tags that the service has kept as an update has sent them."""
 
     # what the program declares
 
@@ -269,28 +267,11 @@ class Operations(Search):
             seen, is_new = seen_after(self._client, checked, update.body, there, despite_errors=True)
             found = seen if is_new else found
         else:
-            found = self._with_tags(found, update.body, outputs, there)
+            found = self._adoptions.with_tags(found, update.body, there)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account_digest, model.MADE: made}
-
-    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any], before: Found) -> Found:
-        """Return the answer to a PUT with changed tags, which it may lack (API document): then a GET shows them.
-
-        An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
-        """
-        tags = sent.get("tags", [])
-        if "tags" not in sent or "tags" in answer or model.same("tags", outputs.get("tags"), tags):
-            return answer
-        with self._lock:
-            if tuple(tags) in self._kept_tags:
-                return answer
-        seen, _ = seen_after(self._client, answer["id"], {"tags": tags}, before)
-        if "tags" in seen and model.same("tags", seen["tags"], tags):
-            with self._lock:
-                self._kept_tags.add(tuple(tags))
-        return {**seen, **answer}
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
@@ -405,7 +386,10 @@ class Operations(Search):
         """
         others = identity.displaced(there, outputs, line)
         if others and not identity.is_of_our_stack(others, outputs):
-            raise self._adoptions.refused_update(there, what)
+            raise AdoptionRefused(  # the engine keeps what was refused in an import
+                f"{what}: its tags say that {identity.managed_by(there)} manages it, so nothing was done",
+                f"{TO_MOVE}; run `pulumi state delete` for this resource",
+            )
 
     def _with_marks(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
