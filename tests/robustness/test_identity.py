@@ -1,6 +1,6 @@
 """No id is believed: an instance is ours by its token or its mark, in any account, on any machine.
 
-What an answer proves is in tests/unit: test_absence, test_creation, test_client, and test_transport for proxies.
+What an answer proves is in tests/unit: test_proof, test_creation, test_client, and test_transport for proxies.
 """
 
 from __future__ import annotations

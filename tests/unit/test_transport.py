@@ -298,7 +298,7 @@ def test_a_wrong_variable_is_named(what: str, call: str, monkeypatch: pytest.Mon
 
 REFUSALS = {
     407: "which answers 407; write user and password into https_proxy: http://user:password@127.0.0.1:{port}",
-    403: "which answers 403; ask for access to api.test through it, correct https_proxy, or name the host in NO_PROXY",
+    403: "which answers 403; ask for access to the API through it, correct https_proxy, or name the host in NO_PROXY",
 }
 
 

@@ -71,8 +71,8 @@ class Listings:
         self._next: Future[Mapping[str, Found]] | None = None
         self.twins: Mapping[str, list[str]] = {}
         """Of the latest whole listing: the ids of those instances whose mark differs in its number only, by line."""
-        self._next_read_is_a_get = True
-        self._next_proof_is_a_get = True
+        self._begins_with_get = {"read", "proof"}
+        """Which of them send a GET where there is no listing; the next one then lists."""
         self._for_reads: _Listing | None = None
         """The listing that serves reads of values, until a write."""
         self._for_proofs: _Listing | None = None
@@ -86,16 +86,14 @@ class Listings:
         A listing may lack the instance, or fail, or show it otherwise (`********` for a token): then a GET decides. A
         listing that shows another ``token`` than this one, of the state, is not believed; None is any.
         """
-        listing = self._listing_for_read()
-        if listing is not None:
-            found = listing.get(instance_id)
-            if found.keys() >= {*model.LISTED} and token in (None, identity.shown_token(found)):
-                return found
+        found = self._listed(instance_id, token, for_proof=False)
+        if found.keys() >= {*model.LISTED}:
+            return found
         try:
             return self._client.get(instance_id)
         finally:
             with self._lock:
-                self._next_read_is_a_get = True
+                self._begins_with_get.add("read")
 
     def read_for_proof(self, instance_id: str, token: str | None = None) -> Found:
         """Return what shows that an instance is the one of the state, as `read` does.
@@ -103,14 +101,7 @@ class Listings:
         A listing from before our own writes shows that as well. Proofs follow one another, in a destroy: so a listing
         serves all but the first.
         """
-        listing = self._listing_for_proof()
-        if listing is not None:
-            found = listing.get(instance_id)
-            if found and token in (None, identity.shown_token(found)):
-                return found
-            with self._lock:
-                self._next_proof_is_a_get = False
-        return self._client.get(instance_id)
+        return self._listed(instance_id, token, for_proof=True) or self._client.get(instance_id)
 
     def forget(self) -> None:
         """Note that something was written: no later `read` is served by a listing that began before now."""
@@ -122,35 +113,21 @@ class Listings:
         with self._lock:
             self._seen[instance_id] = next(self._order)
 
-    def _listing_for_read(self) -> _Listing | None:
-        """Return the listing that serves a read of values; None where the read is to send a GET."""
+    def _listed(self, instance_id: str, token: str | None, *, for_proof: bool) -> Found:
+        """Return what the listing for reads of values, or for proofs, shows; an empty dict where a GET is to decide."""
+        kind = "proof" if for_proof else "read"
         with self._lock:
-            if self._for_reads is not None:
-                return self._for_reads
-            if self._next_read_is_a_get:
-                self._next_read_is_a_get = False
-                return None
-            listing = self._begun_for_all()
-        self._fill(listing)
-        return listing
-
-    def _listing_for_proof(self) -> _Listing | None:
-        """Return the listing that serves a proof; None where the proof is to send a GET."""
-        with self._lock:
-            listing = self._for_reads or self._for_proofs
-            if listing is not None:
-                return listing
-            if self._next_proof_is_a_get:
-                self._next_proof_is_a_get = False
-                return None
-            listing = self._begun_for_all()
-        self._fill(listing)
-        return listing
-
-    def _begun_for_all(self) -> _Listing:
-        """Return a new listing that serves reads and proofs from now on. The caller holds the lock, and fills it."""
-        self._for_reads = self._for_proofs = _Listing(next(self._order))
-        return self._for_reads
+            listing = self._for_reads or (self._for_proofs if for_proof else None)
+            is_new = listing is None
+            if listing is None:
+                if kind in self._begins_with_get:
+                    self._begins_with_get.remove(kind)
+                    return {}
+                listing = self._for_reads = self._for_proofs = _Listing(next(self._order))
+        if is_new:
+            self._fill(listing)
+        found = listing.get(instance_id)
+        return found if token in (None, identity.shown_token(found)) else {}
 
     def _fill(self, listing: _Listing) -> None:
         """Fetch a listing for all reads that wait for it. Where it fails, each of them sends a GET."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.api.absence import is_young
+from pulumi_instances.api.proof import is_young
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.errors import AnotherInstance, InstancesError, NotFound, UnexpectedAnswer
 from pulumi_instances.testing.emulator import Emulator, Fault
