@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 Operation = Literal["preview", "up", "refresh", "destroy", "drift"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
@@ -26,6 +26,14 @@ class FleetError(Exception):
     """A run over many stacks that cannot start, with what to do about it. Nothing was done."""
 
 
+class Lock(NamedTuple):
+    """A lock of a stack: the name of its file, and the machine and the process that have made it."""
+
+    name: str
+    machine: str
+    process: int
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one stack.
@@ -42,8 +50,8 @@ class Outcome:
     changes: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
     log: str = ""
-    lock: tuple[str, int] | None = None
-    """The machine and the process that hold the lock of a stack, as the CLI has reported them."""
+    locks: Sequence[Lock] = ()
+    """The locks of the stack, where the CLI has reported them."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from . import job
 from .job import Job
-from .report import FleetError, Outcome
+from .report import FleetError, Lock, Outcome
 
 OnStep = Callable[[str, str, str], None]
 """Is given a stack, the machine that runs it, and its last step."""
+LOST = "its worker has gone: what it has done is not known; run the same with --recover"
 
 
 class Workers:
@@ -53,9 +54,9 @@ class Workers:
         """Ask the processes of a run to stop, as Ctrl-C does."""
         job.interrupt(run)
 
-    def is_running(self, lock: tuple[str, int]) -> bool:
+    def is_running(self, lock: Lock) -> bool:
         """Return whether the process that holds a lock is seen to run."""
-        return job.is_running(*lock)
+        return job.is_running(lock.machine, lock.process)
 
     def are_lost(self) -> bool:
         """Return whether no worker is left."""
