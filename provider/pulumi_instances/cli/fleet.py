@@ -211,9 +211,10 @@ class _LiveTable:
             ended = sum(self._statuses.values())
             statuses = ", ".join(f"{number} {status}" for status, number in self._statuses.items())
             changes = _changes(self._changes)
-        table = Table(box=None, pad_edge=False)
-        for column in ("stack", "machine", "seconds", "step"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, pad_edge=False, expand=True)
+        for column, longest in (("stack", 36), ("machine", 20), ("seconds", None)):
+            table.add_column(column, no_wrap=True, max_width=longest)
+        table.add_column("step", no_wrap=True, ratio=1)
         rows = max(_FEWEST_ROWS, self._height() - 4)
         for stack, (start, progress) in running[:rows]:
             seconds = f"{time.monotonic() - start:.0f}"

@@ -1,22 +1,24 @@
 """Internal: the workers of a Dask cluster.
 
-Dask runs a task again whose worker is gone. An `up` must not be: its CLI may still run. So each job is claimed on the
-scheduler, and the second try of a claimed job only reports that the first was interrupted.
+Dask runs a task again whose worker is gone. An `up` must not be: its CLI may still run. So the scheduler has a queue
+with one entry for each job. Whoever takes it runs the job; a second try finds it empty, and only reports that the first
+was interrupted.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
-from distributed import Client, Event, get_worker
+from distributed import Client, Queue, get_worker
 
 from . import job
 from .job import Job
-from .report import LOST, FleetError, Outcome
-from .workers import OnStep, Workers
+from .report import FleetError, Lock, Outcome
+from .workers import LOST, OnStep, Workers
 
 _GRACE = 15.0
 """Seconds without any worker after which the rest of a run counts as interrupted: a nanny starts a new worker."""
@@ -35,10 +37,10 @@ class Cluster(Workers):
 
     def __init__(self, client: Client, at_once: int | None = None) -> None:
         """Use the cluster of this client, which its owner closes."""
-        super().__init__(client.get_executor(), at_once or sum(client.nthreads().values()) or 1)
+        super().__init__(client.get_executor(pure=False), at_once or sum(client.nthreads().values()) or 1)
         self._client = client
         self._topics: set[str] = set()
-        self._claims: dict[Job, str] = {}
+        self._claims: list[Queue] = []
         self._empty_since: float | None = None
 
     def demand_ready(self, project: str) -> None:
@@ -72,27 +74,31 @@ class Cluster(Workers):
         if task.run not in self._topics:
             self._topics.add(task.run)
             self._client.subscribe_topic(_topic(task.run), lambda event: on_step(*event[1]))
-        claim = self._claims[task] = f"{_topic(task.run)}/{secrets.token_hex(8)}"
-        return self._executor.submit(_run_claimed, task, claim)
-
-    def forget(self, task: Job) -> None:
-        """Remove the claim of a job that has ended from the scheduler."""
-        Event(self._claims.pop(task), client=self._client).clear()
+        claim = Queue(f"{_topic(task.run)}-{len(self._claims)}", client=self._client)
+        claim.put(True)
+        self._claims.append(claim)
+        return self._executor.submit(_run_claimed, task, claim.name)
 
     def interrupt(self, run: str) -> None:
         """Ask the processes of a run to stop, on all workers."""
-        self._client.run(job.interrupt, run, on_error="ignore")
+        self._ask(job.interrupt, run)
 
-    def is_running(self, lock: tuple[str, int]) -> bool:
+    def is_running(self, lock: Lock) -> bool:
         """Return whether the process that holds a lock is seen to run, on this machine or that of a worker."""
-        found = self._client.run(job.is_running, *lock, on_error="ignore")
-        return super().is_running(lock) or any(answer is True for answer in found.values())
+        return super().is_running(lock) or any(self._ask(job.is_running, lock.machine, lock.process))
+
+    def _ask(self, function: Callable[..., Any], *arguments: object) -> list[Any]:
+        """Return the results of a function on all workers that answer."""
+        try:
+            return list(self._client.run(function, *arguments, on_error="ignore").values())
+        except (OSError, RuntimeError):  # the scheduler has gone
+            return []
 
     def are_lost(self) -> bool:
         """Return whether the cluster has had no worker for a while."""
         try:
             empty = not self._client.nthreads()
-        except OSError:
+        except (OSError, RuntimeError):
             empty = True
         if not empty:
             self._empty_since = None
@@ -101,9 +107,12 @@ class Cluster(Workers):
         return time.monotonic() - self._empty_since > _GRACE
 
     def close(self) -> None:
-        """Forget the topics of the runs."""
-        for run in self._topics:
-            self._client.unsubscribe_topic(_topic(run))
+        """Forget the claims and topics of the runs."""
+        with suppress(OSError, RuntimeError):  # the scheduler has gone
+            for claim in self._claims:
+                claim.close()
+            for run in self._topics:
+                self._client.unsubscribe_topic(_topic(run))
 
 
 def _topic(run: str) -> str:
@@ -113,9 +122,7 @@ def _topic(run: str) -> str:
 def _run_claimed(task: Job, claim: str) -> Outcome:
     """Run a job on the worker of this task, unless a worker has claimed it before."""
     worker = get_worker()
-    started = Event(claim)
-    if started.is_set():
+    if not Queue(claim).get(batch=True):
         return Outcome(task.stack, "interrupted", message=LOST)
-    started.set()
     name = str(worker.name)
     return job.run_job(task, lambda step: worker.log_event(_topic(task.run), (task.stack, name, step)), name)

@@ -28,11 +28,11 @@ from pulumi.automation.events import EngineEvent
 from ..api.retry import RUNS_AT_ONCE
 from ..cli import project
 from ..cli.redaction import redacted
-from .report import Operation, Outcome, Status
+from .report import Lock, Operation, Outcome, Status
 
 _ERROR = "error:"
-_LOCKED = "the stack is currently locked by"
-_OWNER = re.compile(r"created by \S*@(\S+) \(pid (\d+)\)")
+_LOCKED = ("the stack is currently locked by", "[409] Conflict: Another update is currently in progress")
+_LOCK = re.compile(r"([\w-]+)\.json\S*: created by .*@(\S+) \(pid (\d+)\)")
 _STEP = re.compile(r" [^\s\w]+ +(\S+ .+)")
 """A line of the CLI about one resource, such as `` +  instances:index:Instance crm created (0.05s)``."""
 _COLOR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
@@ -58,8 +58,8 @@ class Job:
     project: str
     at_once: int = 1
     preview_only: bool = False
-    recover: bool = False
-    confirmations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stale: frozenset[str] = frozenset()
+    confirmations: Mapping[str, str] = field(default_factory=dict)
 
 
 Emit = Callable[[str], None]
@@ -77,8 +77,9 @@ def run_job(job: Job, emit: Emit = lambda _: None, machine: str | None = None) -
         ended = _run(job, log, emit)
     except OSError as error:
         return Outcome(job.stack, "failed", name, time.monotonic() - start, {}, _of_system(error))
-    status, changes, message, owner = ended
-    return Outcome(job.stack, status, name, time.monotonic() - start, changes, message, str(log), owner)
+    return Outcome(
+        job.stack, ended.status, name, time.monotonic() - start, ended.changes, ended.message, str(log), ended.locks
+    )
 
 
 def _of_system(error: OSError) -> str:
@@ -91,20 +92,22 @@ class _Ended(NamedTuple):
     status: Status
     changes: Mapping[str, int]
     message: str = ""
-    lock: tuple[str, int] | None = None
+    locks: Sequence[Lock] = ()
 
 
 def _run(job: Job, log: Path, emit: Emit) -> _Ended:
     with tempfile.TemporaryDirectory() as scratch:
         events, answer = Path(scratch, "events"), Path(scratch, "answer")
         with _created(log) as output:
-            if job.recover:
-                _execute(job, ["pulumi", "cancel", "--yes", "--stack", job.stack, "--non-interactive"], output)
             if job.operation == "drift":
                 with _created(answer) as found:
                     code, errors = _execute(job, _drift(job), output, stdout=found)
                 return _of_drift(code, answer, errors)
             code, errors = _execute(job, _pulumi(job, events), output, emit=emit)
+            found = {lock.name for lock in _locks(errors)}
+            if found and found <= job.stale:  # `pulumi cancel` removes all locks, so also that of a run begun meanwhile
+                _execute(job, ["pulumi", "cancel", "--yes", "--stack", job.stack, "--non-interactive"], output)
+                code, errors = _execute(job, _pulumi(job, events), output, emit=emit)
         return _of_engine(job, code, _read(events), errors)
 
 
@@ -190,7 +193,7 @@ def interrupt(run: str) -> None:
 
 
 def _read(events: Path) -> Iterator[EngineEvent]:
-    with suppress(FileNotFoundError), events.open(encoding="utf-8") as lines:
+    with suppress(FileNotFoundError), events.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.strip():
                 with suppress(ValueError, KeyError):  # the last line of a process that was killed
@@ -208,24 +211,33 @@ def _of_engine(job: Job, code: int, events: Iterator[EngineEvent], errors: Seque
     if code == 0:
         return _Ended("succeeded", changes)
     message = _first_line([*of_resources[:1], *errors]) or f"pulumi has ended with {code}; see the log"
-    if any(_LOCKED in line for line in errors):
-        owner = next((match for line in errors if (match := _OWNER.search(line))), None)
-        return _Ended("locked", {}, message, owner and (owner[1], int(owner[2])))
+    if any(sign in line for line in errors for sign in _LOCKED):
+        return _Ended("locked", {}, message, _locks(errors))
     with _lock:
         stopped = job.run in _interrupted or code < 0
     return _Ended("interrupted" if stopped else "failed", changes, message)
 
 
+def _locks(errors: Sequence[str]) -> list[Lock]:
+    return [Lock(found[1], found[2], int(found[3])) for line in errors if (found := _LOCK.search(line))]
+
+
 def _first_line(texts: Sequence[str]) -> str:
-    lines = [line.strip() for text in texts for line in _COLOR.sub("", text).splitlines()]
-    found = next((line for line in lines if line), "")
-    return redacted(found[len(_ERROR) :].strip() if found.lower().startswith(_ERROR) else found)
+    """Return the first line that says something, without colors and the word in front of an error."""
+    for line in (line.strip() for text in texts for line in _COLOR.sub("", text).splitlines()):
+        said = line[len(_ERROR) :].strip() if line.lower().startswith(_ERROR) else line
+        if said:
+            return redacted(said)
+    return ""
 
 
 def _of_drift(code: int, answer: Path, errors: Sequence[str]) -> _Ended:
-    if code not in (0, _DRIFT_FOUND):
+    try:
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if found is None or code not in (0, _DRIFT_FOUND):  # a usage error ends with 2 too
         return _Ended("failed", {}, _first_line(errors) or f"drift has ended with {code}; see the log")
-    found = json.loads(answer.read_text(encoding="utf-8"))
     differ = len({each["urn"] for each in found["differences"]})
     changes = {"differ": differ, "same": found["compared"] - differ}
     return _Ended("drifted" if code == _DRIFT_FOUND else "succeeded", changes)
@@ -278,7 +290,7 @@ def facts_of(directory: str) -> dict[str, str]:
 
 
 def is_running(host: str, process: int) -> bool:
-    """Return whether this process runs on this machine, if that has the name ``host``."""
+    """Return whether this process is a CLI that runs on this machine, if that has the name ``host``."""
     if host != socket.gethostname():
         return False
     try:
@@ -286,13 +298,18 @@ def is_running(host: str, process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return not _is_zombie(process)
+        pass  # it is another user's
+    return _is_cli(process)
 
 
-def _is_zombie(process: int) -> bool:
-    """Return whether a process has ended and only its parent does not know it yet, as far as the system says so."""
+def _is_cli(process: int) -> bool:
+    """Return whether a process is a CLI that has not ended, as far as the system says so.
+
+    Another process may have its id by now: in a container that has started again, they begin at 1.
+    """
     try:
-        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
+        return True
+    name, _, rest = stat.rpartition(")")
+    return "pulumi" in name and rest.split()[0] != "Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from ..core.errors import InstancesError
 
@@ -21,14 +21,19 @@ Status = Literal["succeeded", "drifted", "failed", "locked", "interrupted", "not
 - ``not started``: nothing was done, since the fleet was stopped before.
 """
 
-LOST = "its worker is gone, and it is not known how far the stack has come; run the same with --recover"
-"""The message of a stack whose worker is gone."""
-
 _DONE = ("succeeded", "drifted")
 
 
 class FleetError(InstancesError):
     """A run over many stacks that cannot start, with what to do about it. Nothing was done."""
+
+
+class Lock(NamedTuple):
+    """A lock of a stack: the name of its file, and the machine and the process that have made it."""
+
+    name: str
+    machine: str
+    process: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Outcome:
     changes: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
     log: str = ""
-    lock: tuple[str, int] | None = None
-    """The machine and the process that hold the lock of a stack, as the CLI has reported them."""
+    locks: Sequence[Lock] = ()
+    """The locks of the stack, where the CLI has reported them."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ..cli.redaction import redacted
 from ..cli.signals import handled
 from .job import Job
-from .report import LOST, OPERATIONS, FleetError, Operation, Outcome, Report
-from .workers import Workers, workers
+from .report import OPERATIONS, FleetError, Operation, Outcome, Report
+from .workers import LOST, Workers, workers
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
@@ -58,7 +59,7 @@ def run(
 
     With ``recover``, a stack that an interrupted run has left is healed: its lock is removed unless the process that
     holds it is seen to run, and instances that the run has made are taken over. With ``preview_only``, nothing changes.
-    ``listener`` is called on several threads.
+    ``listener`` is called on several threads, by one of them at a time.
 
     Ctrl-C lets the running stacks end and starts no other; a second one is passed on to them.
 
@@ -137,6 +138,8 @@ class _Run:
         self._recover = recover
         self._outcomes: dict[str, Outcome] = {}
         self._machines: dict[str, str] = {}
+        self._under_way: set[str] = set()
+        self._lock = threading.RLock()
         self._stops = 0
 
     def outcomes(self) -> dict[str, Outcome]:
@@ -164,15 +167,17 @@ class _Run:
     def _is_held(self, task: Job) -> bool:
         """Return whether a lock that is to be removed belongs to a process that is seen to run, and report it."""
         outcome = self._outcomes[task.stack]
-        if not self._recover or outcome.lock is None or not self._workers.is_running(outcome.lock):
-            return False
-        host, process = outcome.lock
-        message = f"the run that has locked the stack is not over: process {process} on {host}; wait for it, or stop it"
-        self._note(replace(outcome, message=message))
-        return True
+        for lock in outcome.locks if self._recover else ():
+            if self._workers.is_running(lock):
+                owner = f"process {lock.process} on {lock.machine}"
+                message = f"the run that has locked the stack is not over: {owner}; wait for it, or stop it"
+                self._note(replace(outcome, message=message))
+                return True
+        return False
 
     def _again(self, task: Job) -> Job:
-        return replace(task, recover=self._recover)
+        locks = self._outcomes[task.stack].locks if self._recover else ()
+        return replace(task, stale=frozenset(lock.name for lock in locks))
 
     def _work(self, queue: list[Job]) -> None:
         running: dict[Future[Outcome], Job] = {}
@@ -180,15 +185,20 @@ class _Run:
         while queue or running:
             while queue and len(running) < self._workers.at_once and not self._stopping:
                 task = queue.pop(0)
-                running[self._workers.submit(task, self._on_step)] = task
-                self._listener(Progress(task.stack))
+                self._hear(Progress(task.stack))
+                try:
+                    future = self._workers.submit(task, self._on_step)
+                except (OSError, RuntimeError) as error:  # an executor that is broken or shut down, or no scheduler
+                    message = f"no worker takes it: {redacted(str(error))}"
+                    self._note(Outcome(task.stack, "not started", message=message))
+                    self._stops += 1
+                    break
+                running[future] = task
             if not running:
                 return
             done, _ = wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED)
             for future in done:
-                task = running.pop(future)
-                self._workers.forget(task)
-                self._note(_outcome(future, task))
+                self._note(_outcome(future, running.pop(future)))
             if self._stops > 1 and not passed_on:
                 passed_on = True
                 self._workers.interrupt(self._jobs[0].run)
@@ -199,13 +209,21 @@ class _Run:
                 return
 
     def _on_step(self, stack: str, machine: str, step: str) -> None:
-        self._machines[stack] = machine
-        self._listener(Progress(stack, machine, step))
+        with self._lock:
+            if stack in self._under_way:  # a cluster reports steps late
+                self._machines[stack] = machine
+                self._listener(Progress(stack, machine, step))
 
     def _note(self, outcome: Outcome) -> None:
         outcome = replace(outcome, machine=outcome.machine or self._machines.get(outcome.stack, ""))
         self._outcomes[outcome.stack] = outcome
-        self._listener(Progress(outcome.stack, outcome.machine, outcome=outcome))
+        self._hear(Progress(outcome.stack, outcome.machine, outcome=outcome))
+
+    def _hear(self, progress: Progress) -> None:
+        """Report that a stack has started or ended."""
+        with self._lock:
+            (self._under_way.add if progress.outcome is None else self._under_way.discard)(progress.stack)
+            self._listener(progress)
 
 
 def _outcome(future: Future[Outcome], task: Job) -> Outcome:

@@ -9,10 +9,12 @@ from typing import Any
 
 from . import job
 from .job import Job
-from .report import FleetError, Outcome
+from .report import FleetError, Lock, Outcome
 
 OnStep = Callable[[str, str, str], None]
 """Is given a stack, the machine that runs it, and its last step."""
+LOST = "its worker is gone, and it is not known how far the stack has come; run the same with --recover"
+"""The message about a stack whose worker is gone."""
 
 
 class Workers:
@@ -49,16 +51,13 @@ class Workers:
             return self._executor.submit(job.run_job, task, lambda step: on_step(task.stack, "", step))
         return self._executor.submit(job.run_job, task)
 
-    def forget(self, task: Job) -> None:
-        """Forget a job that has ended."""
-
     def interrupt(self, run: str) -> None:
         """Ask the processes of a run to stop, as Ctrl-C does."""
         job.interrupt(run)
 
-    def is_running(self, lock: tuple[str, int]) -> bool:
+    def is_running(self, lock: Lock) -> bool:
         """Return whether the process that holds a lock is seen to run."""
-        return job.is_running(*lock)
+        return job.is_running(lock.machine, lock.process)
 
     def are_lost(self) -> bool:
         """Return whether no worker is left."""
