@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -14,33 +13,14 @@ import pytest
 
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.model import ENABLED
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
 
-from .conftest import MARK, Done, Run
+from .conftest import MARK, PREFIX, PROVIDER, Done, PutOnPath, Run, Stack, resource, state
 
 OF_ANOTHER_STACK = mark_of(line_of(Place("shop", "prod", "", "crm")), 1)
-PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
-PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
-
-
-def resource(instance: dict[str, Any], **outputs: Any) -> dict[str, Any]:
-    """An instance of the API as a state holds it."""
-    told = {key: instance[key] for key in ("name", "your_mom", "tags")}
-    token = {**SECRET, "plaintext": json.dumps(instance["token"])}
-    return {
-        "urn": PREFIX + instance["name"],
-        "type": INSTANCE_TYPE,
-        "id": str(instance["id"]),
-        "provider": f"{PROVIDER}default::1",
-        "outputs": {**told, "token": token, **outputs},  # as exported with --show-secrets
-    }
-
-
-def state(*resources: dict[str, Any]) -> str:
-    return json.dumps({"version": 3, "deployment": {"resources": list(resources)}})
 
 
 @pytest.fixture
@@ -208,16 +188,13 @@ def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[di
 
 
 def test_who_may_not_decrypt_a_state_compares_the_rest(
-    run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, managed: list[dict[str, Any]], tmp_path: Path, put_on_path: PutOnPath
 ) -> None:
     """This happens in a CI without the passphrase, which must not take that for a pass."""
     managed[0]["outputs"]["token"] = ENCRYPTED
     (tmp_path / "state.json").write_text(state(*managed))
-    tool = tmp_path / "pulumi"
-    answers = f"config) echo '{{}}' ;; stack) case $* in *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;; esac ;;"
-    tool.write_text(f"#!/bin/sh\ncase $1 in {answers} esac\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    answers = f"config*) echo '{{}}' ;; *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;;"
+    put_on_path("pulumi", f"case $* in {answers} esac")
     done = run("drift", "--stack", "dev")
     assert done.code == 1
     assert done.err.startswith("2 compared, 0 differ\nError: token of 1 instance not compared")
@@ -407,19 +384,16 @@ def test_a_gate_that_knows_no_stack_does_not_pass(run: Run, api: Emulator) -> No
     assert done.err.startswith("Error: stdin holds no resources, so it does not name its stack; use --stack NAME")
 
 
-@pytest.mark.parametrize("stack", ["dev", "acme/shop/dev", "acme/dev"])
+@pytest.mark.parametrize("name", ["dev", "acme/shop/dev", "acme/dev"])
 def test_an_empty_stack_has_orphans_too(
-    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: str
+    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack, name: str
 ) -> None:
     """After a lost state, or a `destroy`, its name says which marks are its own."""
     left = api.add(name="left", tags=[MARK])
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    tool = tmp_path / "pulumi"
-    tool.write_text("#!/bin/sh\ncase $1 in config) echo '{}' ;; stack) echo '{\"deployment\": {}}' ;; esac\n")
-    tool.chmod(0o755)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
-    done = run("orphans", "--stack", stack, "--json")
+    stack('{"deployment": {}}')
+    done = run("orphans", "--stack", name, "--json")
     assert (done.code, [each["id"] for each in json.loads(done.out)]) == (2, [str(left)])
 
 
