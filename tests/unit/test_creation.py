@@ -49,7 +49,6 @@ from tests.support.account import (
     state_of,
 )
 from tests.support.clock import FakeClock
-from tests.support.lock_holder import holding
 from tests.support.marks import counting, mark_of
 from tests.support.scripted import Answer, ScriptedServer, answer
 from tests.support.values import inputs
@@ -579,14 +578,14 @@ def test_without_marks_what_a_cut_off_create_may_have_made_is_named(api: Emulato
 
 def test_a_process_that_is_still_creating_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """Its engine is dead. When it has ended, its instance is looked for, and no second POST is sent."""
-    with holding(lock_of(api), "undecided") as other:
+    other = locks.take(lock_of(api), lambda: False)
 
-        def end() -> None:
-            add(api, MARK)
-            other.let_go()
+    def end() -> None:
+        add(api, MARK)
+        other.end(decided=False)
 
-        clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
-        found = operations(api, clock, take_over="yes").create(checked())
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
+    found = operations(api, clock, take_over="yes").create(checked())
     assert "waiting for a process that is still creating it, for up to 60 s" in caplog.text
     assert ([found["id"]], posts(api)) == (ids(api), 0)
 
@@ -594,7 +593,8 @@ def test_a_process_that_is_still_creating_is_waited_for(api: Emulator, caplog: p
 def test_a_process_that_goes_on_creating_is_an_error(api: Emulator) -> None:
     """After `createTimeout`; nothing was sent."""
     clock, said = FakeClock(), "is still creating it; nothing was sent; run again later"
-    with holding(lock_of(api)), pytest.raises(CreateLost, match=said):
+    locks.take(lock_of(api), lambda: False)
+    with pytest.raises(CreateLost, match=said):
         operations(api, clock).create(checked())
     assert CREATE_TIMEOUT * 0.9 < sum(clock.slept) <= CREATE_TIMEOUT + 3
     assert posts(api) == 0
