@@ -60,7 +60,7 @@ def test_random_work_under_faults_loses_doubles_and_leaks_nothing(
             world.destroy()
             assert [instance["id"] for instance in api.instances()] == sorted(world.strangers)
         finally:
-            world.settle()
+            world.close()
             with capsys.disabled():
                 report(world.figures)
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import pytest
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.testing.emulator import Emulator, Fault
 from pulumi_instances.testing.emulator import api as emulated
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.processes import until
 
 from .direct import DirectStack
@@ -90,10 +91,13 @@ class World:
         self._homes = [str(directory / machine) for machine in ("laptop", "runner")]
         self._codes = itertools.count()
         self._names = itertools.count()
+        self._cuts = 0.0
         self._lag = 0.0
         self._posts_to_live = 0
         """At which POST from now on the provider is killed; 0 for none."""
-        env = {**api.env, "INSTANCES_CREATE_TIMEOUT": f"{CREATE_TIMEOUT}", "INSTANCES_TIMEOUT": "3"}
+        self._proxy = ExitStack()
+        through_proxy = self._proxy.enter_context(cutting_proxy(api, self._cut))
+        env = {**api.env, **through_proxy, "INSTANCES_CREATE_TIMEOUT": f"{CREATE_TIMEOUT}", "INSTANCES_TIMEOUT": "3"}
         self._stack = new_stack(engine, directory, env)
         # Another backend knows nothing of the first one, and may have a stack of the same name.
         self._other = new_stack(engine, directory / "other", env)
@@ -104,7 +108,7 @@ class World:
         api.add(self.random.choice(CONNECTORS), "same", account=account)
         self._wrong: list[tuple[dict[str, str], Callable[[], object]]] = [
             (elsewhere.env, elsewhere.instances),
-            (account.env, lambda: api.instances(account)),
+            ({**account.env, **through_proxy}, lambda: api.instances(account)),
         ]
         """The variables of other accounts, and what each has."""
         self._directory = directory
@@ -132,15 +136,25 @@ class World:
             self._run(stack.up, take_over="no")
         self.others_twins_before = self.others_twins()
 
+    def close(self) -> None:
+        """End the proxy, and what uses it."""
+        self._settle()
+        self._proxy.close()
+
+    def _cut(self, _method: str, _path: str) -> bool:
+        cut = random.random() < self._cuts  # noqa: S311  nothing secret comes from it
+        self.figures["cut by the proxy"] += cut
+        return cut
+
     def _move_machine(self) -> None:
         """The next operations run on one of two machines."""
         machines = [self.random.choice(self._homes) for _ in self._shells]
         if machines != [shell.get("PULUMI_HOME") for shell in self._shells]:
-            self.settle()
+            self._settle()
         for shell, machine in zip(self._shells, machines, strict=True):
             shell["PULUMI_HOME"] = machine
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Let the service end what killed runs have begun: only on the same machine something waits for that."""
         for stack in (self._stack, self._other):
             if isinstance(stack, DirectStack):
@@ -336,6 +350,7 @@ class World:
         self._lag = self.random.choice((0.0, 0.0, 0.2, 0.5))
         self.api.lag(self._lag)  # also for what was created a moment ago
         self._move_machine()
+        self._cuts = self.random.choice((0.0, 0.0, 0.1))
         for fault in FAULTS:
             seed = self.random.randrange(2**32)
             self.api.fail(None, None, fault, probability=RATE / len(FAULTS), seed=seed)
@@ -347,6 +362,7 @@ class World:
                 except auto.CommandError:
                     self.figures["operations that failed"] += 1
         self.api._faults.clear()
+        self._cuts = 0.0
         self.calm = True
 
     def up(self) -> None:
