@@ -20,6 +20,7 @@ from tests.support.scripted import ScriptedServer, answer
 
 from .conftest import MARK, PREFIX, PROVIDER, Done, PutOnPath, Run, Stack, resource, state
 
+Resources = list[dict[str, Any]]
 OF_ANOTHER_STACK = mark_of(line_of(Place("shop", "prod", "", "crm")), 1)
 
 
@@ -31,7 +32,7 @@ def api(api: Emulator) -> Emulator:
 
 
 @pytest.fixture
-def managed(api: Emulator) -> list[dict[str, Any]]:
+def managed(api: Emulator) -> Resources:
     """The resources of a state that holds all of the API."""
     return [resource(instance) for instance in api.instances()]
 
@@ -39,14 +40,14 @@ def managed(api: Emulator) -> list[dict[str, Any]]:
 # drift
 
 
-def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_no_drift_is_exit_code_0(run: Run, managed: Resources) -> None:
     """The order of tags does not matter."""
     managed[0]["outputs"]["tags"] = ["b", "a"]
     done = run("drift", "-", stdin=state(*managed))
     assert done == Done(0, "", "2 compared, 0 differ\n")
 
 
-def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, managed: Resources) -> None:
     """It carries the mark of the stack that is compared, so another command lists it. It is no difference."""
     api.add(tags=[OF_ANOTHER_STACK])
     api.add(tags=[mark_of(line_of(Place("p", "dev", "", "left")), 1)])
@@ -55,7 +56,7 @@ def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, m
     assert done == Done(0, "", f"2 compared, 0 differ\n{said}\n")
 
 
-def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: Resources) -> None:
     """Both values are shown, and exit code 2 can fail a CI job."""
     box, crm = (instance["id"] for instance in api.instances())
     api.change(box, name="renamed", tags=["c"], valid=False)
@@ -86,7 +87,7 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     assert table[-1].split()[-1] == "gone"
 
 
-def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: Resources) -> None:
     """Only with --health; each instance is read, and one that the program disables may be as it is."""
     box, crm = api.instances()
     api.change(box["id"], valid=False)
@@ -108,7 +109,7 @@ def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict
     assert run("drift", "-", "--health", stdin=state(*managed)).code == 2
 
 
-def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: Resources) -> None:
     """The next `up` deletes it anyway."""
     api.remove(managed[1]["id"])
     assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
@@ -116,7 +117,7 @@ def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed:
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_secret_that_differs_is_told_and_not_shown(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], options: list[str]
+    run: Run, api: Emulator, managed: Resources, options: list[str]
 ) -> None:
     """This covers the token, and everything that the program has marked as a secret."""
     box, crm = api.instances()
@@ -152,7 +153,7 @@ ENCRYPTED = {**SECRET, "ciphertext": "v1:…"}
 )
 def test_a_gate_that_cannot_compare_does_not_pass(
     run: Run,
-    managed: list[dict[str, Any]],
+    managed: Resources,
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     held: dict[str, Any] | None,
@@ -179,7 +180,7 @@ def test_a_gate_that_cannot_compare_does_not_pass(
 
 
 @pytest.mark.parametrize("form", ["plaintext", "ciphertext"])
-def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[dict[str, Any]], form: str) -> None:
+def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: Resources, form: str) -> None:
     """Where it is encrypted, nobody can tell: a gate must not pass then."""
     managed[0]["outputs"].update({"name": " Box", "__made": {**SECRET, form: json.dumps({"name": "box"})}})
     done = run("drift", "-", stdin=state(*managed))
@@ -188,7 +189,7 @@ def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[di
 
 
 def test_who_may_not_decrypt_a_state_compares_the_rest(
-    run: Run, managed: list[dict[str, Any]], tmp_path: Path, put_on_path: PutOnPath
+    run: Run, managed: Resources, tmp_path: Path, put_on_path: PutOnPath
 ) -> None:
     """This happens in a CI without the passphrase, which must not take that for a pass."""
     managed[0]["outputs"]["token"] = ENCRYPTED
@@ -201,7 +202,7 @@ def test_who_may_not_decrypt_a_state_compares_the_rest(
 
 
 def test_only_the_accounts_own_instances_are_compared(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    run: Run, api: Emulator, managed: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of another account would look gone; the message says how to compare them."""
     eu = api.add_account()
@@ -269,7 +270,7 @@ OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults", "__made")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.parametrize("place", [*MEMBERS, *(f"outputs/{key}" for key in OUTPUTS), "missing", "provider's inputs"])
 def test_an_odd_state_ends_in_rows_or_in_one_line(
-    run: Run, managed: list[dict[str, Any]], command: str, options: list[str], place: str
+    run: Run, managed: Resources, command: str, options: list[str], place: str
 ) -> None:
     """Whatever it contains, there is no traceback, and no secret is shown."""
     for junk in JUNK:
@@ -304,7 +305,7 @@ def test_a_file_of_another_kind_is_an_error(run: Run, content: str) -> None:
     assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1)
 
 
-def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_an_id_may_be_a_number(run: Run, managed: Resources) -> None:
     """Other tools write it so, and it is the same id."""
     number = int(managed[0]["id"])
     for spelled in (number, float(number), f"0{number}"):
@@ -312,7 +313,7 @@ def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
         assert run("orphans", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
 
 
-def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_an_instance_without_outputs_differs_in_each(run: Run, managed: Resources) -> None:
     """There is nothing to compare it with."""
     del managed[0]["outputs"]
     done = run("drift", "-", "--json", stdin=state(*managed))
@@ -323,7 +324,7 @@ def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dic
     ]
 
 
-def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: Resources) -> None:
     """It stays hidden even if the outputs of an old state contain it in plain text."""
     api.change(api.instances()[0]["id"], name="another name")
     managed[0]["inputs"] = {"name": SECRET_NAME}
@@ -334,9 +335,7 @@ def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: l
     assert "another name" not in done.out
 
 
-def test_what_the_program_leaves_to_the_api_is_not_compared(
-    run: Run, api: Emulator, managed: list[dict[str, Any]]
-) -> None:
+def test_what_the_program_leaves_to_the_api_is_not_compared(run: Run, api: Emulator, managed: Resources) -> None:
     """Nobody manages it, so that `up` would not change it back."""
     api.change(api.instances()[0]["id"], tags=["by hand"])
     assert run("drift", "-", stdin=state(*managed)).code == 2
@@ -344,7 +343,7 @@ def test_what_the_program_leaves_to_the_api_is_not_compared(
     assert run("drift", "-", stdin=state(*managed)).code == 0
 
 
-def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: Resources) -> None:
     """The program does not give it, and nobody has changed a tag."""
     made = api.add(name="made", tags=["a", MARK])
     assert run("drift", "-", stdin=state(*managed, resource(api.instance(made)))).code == 0
@@ -353,9 +352,7 @@ def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: list[dict[str, Any
 # orphans
 
 
-def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(
-    run: Run, api: Emulator, managed: list[dict[str, Any]]
-) -> None:
+def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(run: Run, api: Emulator, managed: Resources) -> None:
     """What others have made, or nobody marked, is counted and not listed."""
     held, left, other = (
         api.add(name=name, tags=[mark])
@@ -397,9 +394,7 @@ def test_an_empty_stack_has_orphans_too(
     assert (done.code, [each["id"] for each in json.loads(done.out)]) == (2, [str(left)])
 
 
-def test_all_that_no_state_holds_can_be_listed(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_all_that_no_state_holds_can_be_listed(run: Run, api: Emulator, managed: Resources, tmp_path: Path) -> None:
     """With --all, whoever made them. All given states are searched, and the exit code is 2."""
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     one.write_text(state(managed[0]))
@@ -417,7 +412,7 @@ def test_all_that_no_state_holds_can_be_listed(
     assert api.writes == []
 
 
-def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: Resources) -> None:
     """This holds in any account: an instance that somebody uses must not look free to delete."""
     theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
     assert run("orphans", "-", "--all", stdin=state(managed[0], theirs)) == Done(
@@ -425,7 +420,7 @@ def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, A
     )
 
 
-def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: Resources) -> None:
     """The state of another account, which has the same ids, hides nothing; where it cannot tell, the gate is red."""
     left = api.add(name="left", tags=[OF_ANOTHER_STACK])
     provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
@@ -439,7 +434,7 @@ def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: li
 
 
 def test_an_account_that_has_nothing_of_the_states_is_an_error(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    run: Run, api: Emulator, managed: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not that of the states: what it has looked free to delete, and without anything it looked fine."""
     other = api.add_account()

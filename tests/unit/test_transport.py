@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import socket
 import ssl
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,6 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 HOST = "api.test"
 """A name that only a proxy resolves."""
+Certificate = tuple[ssl.SSLContext, Path]
+Through = Callable[[str], None]
 CODE = {"providerData": {"code": "0nce"}}
 MISSING = answer(404, {"message": "not there"})
 
@@ -51,12 +52,12 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+def certificate(tmp_path: Path) -> Certificate:
     return self_signed(tmp_path, host=HOST)
 
 
 @pytest.fixture
-def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def through(monkeypatch: pytest.MonkeyPatch) -> Through:
     """Put the proxy at this address before every host."""
 
     def use(address: str) -> None:
@@ -68,15 +69,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return use
 
 
-@pytest.fixture
-def closed() -> Iterator[int]:
-    """A port on which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield unused.getsockname()[1]
-
-
-def settings(scheme: str, certificate: tuple[ssl.SSLContext, Path], **changed: Any) -> Settings:
+def settings(scheme: str, certificate: Certificate, **changed: Any) -> Settings:
     given = {"timeout": 5.0, "create_timeout": 5.0, "max_retries": 2, "ca_bundle": str(certificate[1]), **changed}
     return Settings(f"{scheme}://{HOST}/v2", "us3r-s3cret", "0rg-s3cret", **given)
 
@@ -87,7 +80,7 @@ def settings(scheme: str, certificate: tuple[ssl.SSLContext, Path], **changed: A
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("what", ["refused", "not resolved"])
 def test_a_proxy_that_is_not_there_has_sent_nothing(
-    what: str, scheme: str, closed: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+    what: str, scheme: str, closed: int, certificate: Certificate, through: Through
 ) -> None:
     """Neither where nobody listens, nor where its name is unknown."""
     through(f"http://127.0.0.1:{closed}" if what == "refused" else "http://proxy.invalid:3128")
@@ -115,7 +108,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("call", CALLS)
 def test_what_must_act_once_is_sent_once_behind_a_proxy(
-    call: str, scheme: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+    call: str, scheme: str, certificate: Certificate, through: Through
 ) -> None:
     """The connection was cut after it: the API may have acted."""
     tunnel = [TUNNEL] if scheme == "https" else []
@@ -127,9 +120,7 @@ def test_what_must_act_once_is_sent_once_behind_a_proxy(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_never_left_is_sent_again(
-    call: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
-) -> None:
+def test_what_never_left_is_sent_again(call: str, certificate: Certificate, through: Through) -> None:
     """The proxy has refused two tunnels."""
     script = (REFUSED, CUT_TUNNEL, TUNNEL, answer(200, {"id": 7}))
     with ScriptedServer(*script, tunnelled=certificate[0]) as proxy:
@@ -152,7 +143,7 @@ FIRST_TRIES: dict[str, tuple[str, list[Answer], bool]] = {
 
 @pytest.mark.parametrize("first", FIRST_TRIES)
 def test_a_delete_is_sent_again_and_says_whether_the_first_may_have_acted(
-    first: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+    first: str, certificate: Certificate, through: Through
 ) -> None:
     """The 404 to the second is then the answer to the first. (A 502 of a plain proxy says nothing of the API.)"""
     scheme, steps, repeated = FIRST_TRIES[first]
@@ -217,9 +208,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refusal_of_the_proxy_is_named(
-    status: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
-) -> None:
+def test_a_refusal_of_the_proxy_is_named(status: int, certificate: Certificate, through: Through) -> None:
     """It is an error at once, since it would be the same again."""
     with ScriptedServer(answer(status)) as proxy:
         port = proxy.address.rpartition(":")[2]
