@@ -22,6 +22,8 @@ ANSWERED: dict[str, tuple[Fault, int, dict[str, str], str, int]] = {
         "Not now",
         0,
     ),
+    "what the provider said": (Fault.status(400, "No", provider_message="WRONG"), 400, {}, "WRONG", 0),
+    "a size limit of the live services": (Fault.size_limit(), 429, {}, "8 MB", 0),
     "a page of a proxy": (
         Fault.status(404, body="<html>", headers={"content-type": "text/html"}),
         404,
