@@ -240,22 +240,22 @@ def test_a_state_must_be_named(run: Run, command: str) -> None:
     assert "no state; pass a file" in done.err
 
 
+NOT_STATES: dict[str, tuple[str | None, str]] = {
+    "missing": (None, ": No such file"),
+    "broken off": ("{", " is not JSON"),
+    "with a byte order mark": ("\ufeff{}", " is not JSON"),
+    "nested too deeply": ("[" * 100_000, " is not JSON"),
+    "another document": ("[]", " is not an exported state"),
+    "of the future": ('{"version": 5, "deployment": {"resources": []}}', " is a state of version 5, newer than this"),
+}
+
+
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("command", ["drift", "orphans"])
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, ": No such file"),
-        ("{", " is not JSON"),
-        ("\ufeff{}", " is not JSON"),
-        ("[" * 100_000, " is not JSON"),
-        ("[]", " is not an exported state"),
-        ('{"version": 5, "deployment": {"resources": []}}', " is a state of version 5, newer than this command"),
-    ],
-    ids=str,
-)
-def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, content: str | None, said: str) -> None:
+@pytest.mark.parametrize("what", NOT_STATES)
+def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, what: str) -> None:
     """One line names the file, and the exit code is neither 0 nor 2."""
+    content, said = NOT_STATES[what]
     file = tmp_path / "state.json"
     if content is not None:
         file.write_text(content)
