@@ -19,10 +19,6 @@ def thing(**properties: Any) -> Any:
     return program
 
 
-def nothing() -> None:
-    pass
-
-
 def test_the_provider_is_called_as_by_the_engine(new_stack: NewStack, cloud: Cloud) -> None:
     """Check gets the old inputs, {} for a new resource and for the second check of a replacement."""
     stack = new_stack(thing(name="a", kind="1"))
@@ -42,22 +38,6 @@ def test_the_provider_is_called_as_by_the_engine(new_stack: NewStack, cloud: Clo
     stack.up()
     assert [call["call"] for call in cloud.calls()] == ["configure", "check", "diff", "check", "create", "delete"]
     assert [call["olds"] for call in cloud.calls("check")] == [{**old, "name": "b"}, {}]
-
-
-def test_a_preview_only_checks_and_compares(new_stack: NewStack, cloud: Cloud) -> None:
-    """It creates, updates and deletes nothing, and leaves the state alone."""
-    stack = new_stack(thing(name="a", kind="1"))
-    stack.up()
-    before = stack.export_stack().deployment
-    assert before
-    cloud.forget_calls()
-
-    assert new_stack(thing(name="b", kind="1")).preview().change_summary == {"same": 1, "update": 1}
-    assert new_stack(thing(name="b", kind="2")).preview().change_summary == {"same": 1, "replace": 1}
-    assert new_stack(nothing).preview().change_summary == {"same": 1, "delete": 1}
-    assert {call["call"] for call in cloud.calls()} == {"configure", "check", "diff"}
-    after = stack.export_stack().deployment or {}
-    assert after["resources"] == before["resources"]
 
 
 def test_a_same_answer_still_stores_new_inputs(new_stack: NewStack) -> None:

@@ -313,16 +313,6 @@ def test_a_long_wait_is_said(status: int, said: str, caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [said]
 
 
-def test_requests_per_second_are_spaced() -> None:
-    """With `maxRequestsPerSecond` 2 the first request goes out at once and each other one half a second later."""
-    with ScriptedServer(answer(200, INSTANCE)) as server:
-        clock = FakeClock()
-        client = Client(settings(server.base_url, max_requests_per_second=2.0), clock=clock)
-        for _ in range(4):
-            client.get("7")
-    assert clock.slept == [0.5, 0.5, 0.5]
-
-
 # what is sent
 
 
