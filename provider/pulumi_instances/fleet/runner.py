@@ -200,7 +200,7 @@ class _Run:
                 try:
                     future = self._workers.submit(task, self._on_step)
                 except (OSError, RuntimeError) as error:  # an executor that is broken or shut down, or no scheduler
-                    message = f"no worker takes it: {redacted(str(error))}"
+                    message = redacted(f"no worker takes it: {error}")
                     self._note(Outcome(task.stack, "not started", message=message))
                     self._stops += 1
                     break
