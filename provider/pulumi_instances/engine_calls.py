@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
-from . import engine_log
+from . import process
 from .api.operations import Operations
 from .api.retry import Clock
 from .core import config, identity, model, origin, validation
@@ -219,12 +219,12 @@ class EngineCalls:
         api = self._api(revealed)
         sent = api.concealing(revealed)
         if inputs.get("adopt_id"):
-            with engine_log.waiting(f"adopt instance {inputs['adopt_id']}"):
+            with process.waiting(f"adopt instance {inputs['adopt_id']}"):
                 found: Mapping[str, Any] = api.adopt(sent)
             self._codes.note_used(inputs)
         else:
             what = f"create instance {sent['name']!r}"
-            with engine_log.waiting(what), self._codes.spending(what, sent):
+            with process.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
         self._notices.plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -252,7 +252,8 @@ class EngineCalls:
         be_disabled = not enabled
         if enabled is not None and is_disabled != be_disabled:
             try:
-                api.set_enabled(instance_id, enabled, outputs, inputs.get(model.LINE))
+                with process.waiting(f"{'enable' if enabled else 'disable'} instance {instance_id}"):
+                    api.set_enabled(instance_id, enabled, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": be_disabled}
             except InstancesError as error:
                 if not found:
@@ -261,7 +262,7 @@ class EngineCalls:
                 found = {**found, "disabled": enabled}
         if inputs.get("require_valid") and logged_in and enabled is not False:
             try:
-                with engine_log.waiting(f"connect instance {instance_id}"):
+                with process.waiting(f"connect instance {instance_id}"):
                     found = {**found, **api.wait_until_valid(instance_id)}
             except InstancesError as error:
                 log.warning("%s", error)
@@ -286,7 +287,7 @@ class EngineCalls:
                 # A resource that manages nothing, such as a reference by `.get`, is read by a GET: the engine compares
                 # all its outputs, and would show those that a listing lacks as a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
-                with engine_log.waiting(f"read instance {instance_id}"):
+                with process.waiting(f"read instance {instance_id}"):
                     found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
                 if _watches_health(props) or self._dialect.tells_health:
                     self._notices.dead(found, props)
@@ -321,7 +322,7 @@ class EngineCalls:
         if update is not None:
             try:
                 what = f"update instance {instance_id}"
-                with engine_log.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
+                with process.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
                     found = api.update(instance_id, olds, news, update)
             except NotFound as missing:
                 raise NotFound(missing.cause, missing.status, missing.request_id, _OF_THE_STATE) from None
@@ -341,7 +342,7 @@ class EngineCalls:
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Delete an instance. One that no longer exists counts as deleted."""
         self._codes.demand_deletable(instance_id, outputs)
-        with engine_log.waiting(f"delete instance {instance_id}"):
+        with process.waiting(f"delete instance {instance_id}"):
             self._api(outputs).delete(instance_id, outputs)
 
     # previews, look-ups and waits
