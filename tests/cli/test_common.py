@@ -56,7 +56,7 @@ def test_the_overall_help_lists_the_commands_and_exit_codes(run: Run) -> None:
     """It also says how to switch on completion."""
     shown = run("--help").out
     assert [command for command in _COMMANDS if f"\n  {command} " not in shown] == []
-    assert "2  drift, orphans or doctor found something" in shown
+    assert "2  drift, orphans, doctor or fleet drift found something" in shown
     assert "_PULUMI_INSTANCES_COMPLETE=bash_source" in shown
 
 

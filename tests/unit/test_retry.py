@@ -14,7 +14,7 @@ from contextlib import suppress
 import pytest
 
 from pulumi_instances.api.client import Client
-from pulumi_instances.api.retry import Clock, RateLimit, TooLate, duration
+from pulumi_instances.api.retry import Clock, RateLimit, TooLate, duration, runs_at_once
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import ConnectionFailed, InstancesError, NotFound, ServerError
 from pulumi_instances.testing.emulator import Emulator, Fault
@@ -43,6 +43,32 @@ def test_threads_never_share_a_turn() -> None:
     for thread in threads:
         thread.join()
     assert clock.now() == pytest.approx(15.0)
+
+
+@pytest.mark.parametrize(("per_second", "at_once", "each"), [(2.0, 4, 3), (10.0, 4, 1), (0.5, 2, 3), (3.0, 7, 2)])
+def test_runs_at_once_share_the_rate(
+    per_second: float, at_once: int, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fleet` starts so many processes, one after another in each place; together they stay within the rate."""
+    monkeypatch.setenv("PULUMI_INSTANCES_RUNS_AT_ONCE", str(at_once))
+    sent = []
+    for _ in range(at_once):
+        clock = FakeClock()
+        for _ in range(5):
+            sent += waits(RateLimit(clock, per_second, runs_at_once()), clock, each)
+    sent.sort()
+    for start in sent:
+        assert sum(start <= moment < start + 10 for moment in sent) <= 10 * per_second + at_once
+    assert waits(RateLimit(FakeClock(), per_second, 1), FakeClock(), 1) == [0.0]
+
+
+@pytest.mark.parametrize(("text", "runs"), [("", 1), ("4", 4), ("0", 1), ("-2", 1), ("many", 1), ("1e3", 1)])
+def test_how_many_runs_share_a_rate_is_read_from_the_environment(
+    text: str, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be read counts as one."""
+    monkeypatch.setenv("PULUMI_INSTANCES_RUNS_AT_ONCE", text)
+    assert runs_at_once() == runs
 
 
 def test_a_turn_after_the_deadline_is_not_waited_for() -> None:

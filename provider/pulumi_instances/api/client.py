@@ -25,7 +25,7 @@ from ..core.model import normalise_id
 from ..core.words import PYTHON, Words
 from . import retry
 from .outcome import AnswerLost, Json, Outcome
-from .retry import Breaker, Clock, RateLimit, TooLate, duration
+from .retry import Breaker, Clock, RateLimit, TooLate, duration, runs_at_once
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -71,7 +71,7 @@ class Client:
         self.words = words
         self.clock = clock or Clock()
         self._opened: Transport | None = None
-        self._rate = RateLimit(self.clock, settings.max_requests_per_second)
+        self._rate = RateLimit(self.clock, settings.max_requests_per_second, runs_at_once())
         self._breaker = Breaker()
         self._slots = threading.Semaphore(settings.parallelism)
         self._env = env_prefix(account)

@@ -2,7 +2,8 @@
 
 A refresh reads every instance of the stack, several at once (docs/engine.md, E22). The first read is one GET. From the
 second on, a single listing serves all reads until the next write, page by page, so that the engine can go on while the
-other pages are still being fetched.
+other pages are still being fetched. A listing of a large account has more pages than a small stack has instances: until
+there were as many reads as it has pages, each sends a GET. That is never more than twice the fewest requests.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from functools import partial
+from math import ceil
 
 from ..core import identity, model
 from ..core.errors import ConnectionFailed, Forbidden, InstancesError
 from . import retry
-from .client import Client, Found
+from .client import Client, Found, OnPage
 
 log = logging.getLogger("pulumi_instances")
 
@@ -52,6 +55,10 @@ class _Listing:
             return self.found.get(instance_id, {})
 
 
+class _TooLong(Exception):
+    """A listing has more pages than there are reads that it would serve."""
+
+
 class Listings:
     """The listings of one account in this process. Safe to share between threads."""
 
@@ -73,6 +80,10 @@ class Listings:
         """Of the latest whole listing: the ids of those instances whose mark differs in its number only, by line."""
         self._begins_with_get = {"read", "proof"}
         """Which of them send a GET where there is no listing; the next one then lists."""
+        self._asked = 0
+        """How many reads and proofs there were."""
+        self._pages = 0
+        """How many pages a listing has, as far as the API has said so."""
         self._for_reads: _Listing | None = None
         """The listing that serves reads of values, until a write."""
         self._for_proofs: _Listing | None = None
@@ -117,9 +128,12 @@ class Listings:
         """Return what the listing for reads of values, or for proofs, shows; an empty dict where a GET is to decide."""
         kind = "proof" if for_proof else "read"
         with self._lock:
+            self._asked += 1
             listing = self._for_reads or (self._for_proofs if for_proof else None)
             is_new = listing is None
             if listing is None:
+                if self._asked < self._pages:
+                    return {}
                 if kind in self._begins_with_get:
                     self._begins_with_get.remove(kind)
                     return {}
@@ -130,19 +144,28 @@ class Listings:
         return found if token in (None, identity.shown_token(found)) else {}
 
     def _fill(self, listing: _Listing) -> None:
-        """Fetch a listing for all reads that wait for it. Where it fails, each of them sends a GET."""
+        """Fetch a listing for all reads that wait for it. Where it fails or is too long, each of them sends a GET."""
         try:
-            self._fetch(listing)
+            self._fetch(listing, partial(self._demand_short, listing))
         except BaseException as error:
             with self._lock:
                 if self._for_reads is listing:
                     self._for_reads = None
                 if self._for_proofs is listing:
                     self._for_proofs = None
-            if not isinstance(error, InstancesError):
+            if not isinstance(error, (InstancesError, _TooLong)):
                 raise
         finally:
             listing.end()  # whatever happened, nobody may wait any longer
+
+    def _demand_short(self, listing: _Listing, shown: int, total: int | None) -> None:
+        """Raise _TooLong where the first page shows that a listing has more pages than there were reads."""
+        if listing.found or not shown or total is None:
+            return
+        with self._lock:
+            self._pages = ceil(total / shown)
+            if self._asked < self._pages:
+                raise _TooLong
 
     # all of them
 
@@ -200,9 +223,9 @@ class Listings:
             return listing.found
         return self.fresh()
 
-    def _fetch(self, listing: _Listing) -> None:
+    def _fetch(self, listing: _Listing, on_page: OnPage | None = None) -> None:
         """Fetch all pages of a listing, and keep it where it is the first or the latest."""
-        for page in self._client.pages(lenient=True):
+        for page in self._client.pages(on_page, lenient=True):
             listing.add(page)
         by_line: defaultdict[str, list[str]] = defaultdict(list)
         for found in listing.found.values():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import random
 import threading
 import time
@@ -24,6 +25,9 @@ LONG = 5.0
 """Seconds: the user gets a line about a longer wait."""
 _LONGEST_BACKOFF = 20.0
 """Seconds before a retry at most, unless the service asks for more."""
+
+RUNS_AT_ONCE = "PULUMI_INSTANCES_RUNS_AT_ONCE"
+"""The variable by which `fleet` reports how many stacks run at once. They share the rate of an account."""
 
 
 @dataclass
@@ -141,14 +145,18 @@ class RateLimit:
     _LATELY = 8.0
     """Seconds before the last 429 whose accepted requests still count."""
 
-    def __init__(self, clock: Clock, most: float | None) -> None:
-        """Start at the rate ``most``, `instances:maxRequestsPerSecond`; None is without a limit until the first 429."""
+    def __init__(self, clock: Clock, most: float | None, runs_at_once: int = 1) -> None:
+        """Start at the rate ``most``, `instances:maxRequestsPerSecond`; None is without a limit until the first 429.
+
+        Where other processes send requests to the account as well, each has its part of the rate, and waits before its
+        first request too: processes that follow one another would else send theirs at once.
+        """
         self._clock = clock
-        self._most = most
+        self._most = most = None if most is None else most / runs_at_once
         self._rate = most
         self._queue = threading.Lock()
         self._lock = threading.Lock()
-        self._next = 0.0
+        self._next = 0.0 if most is None or runs_at_once == 1 else clock.now() + 1 / most
         self._blocked_until = 0.0
         self._round = 0
         self._refusals = 0
@@ -212,6 +220,12 @@ class RateLimit:
         kept = min(0.8, self._LATELY / max(1.0, span))
         self._accepted *= kept
         self._since = now - span * kept
+
+
+def runs_at_once() -> int:
+    """Return how many runs send requests to an account at once, as far as `fleet` has started them."""
+    found = os.environ.get(RUNS_AT_ONCE, "")
+    return max(1, int(found)) if found.isdecimal() else 1
 
 
 class Breaker:

@@ -1,0 +1,1 @@
+"""Tests of `pulumi_instances.fleet` and of its command."""
