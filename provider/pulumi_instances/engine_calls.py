@@ -150,7 +150,8 @@ class EngineCalls:
             inputs[model.LINE] = line
         if not problems:
             inputs = self._codes.sealed(inputs, olds)
-            problems = self._problems_of_change(olds, inputs)
+            problems = validation.check_adopted(olds, inputs, self._dialect, self._words)
+            problems = problems or self._codes.check(olds, inputs, self._dialect)
         if self._operations is not None:
             self._operations.conceal(inputs, news.get(model.CONCEALED))
             if not olds:
@@ -190,24 +191,13 @@ class EngineCalls:
             if self._operations.pop_refresh_read(instance_id):
                 return found
             self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
-        self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
-        if not found.changed and model.unmet({**olds, **news}):
-            return Diffed(["require_valid"], [])  # the update asks the service again
-        return found
-
-    def _note_declared(
-        self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool
-    ) -> None:
-        """Note that the program declares the resource of this instance, and warn of changes that are not sent."""
-        self._codes.note_diff(instance_id, olds, news, replaces=replaces)
+        self._codes.note_diff(instance_id, olds, news, replaces=bool(found.replaces))
         for key in model.recorded_only(olds, news, self._dialect):
             self._notices.recorded(instance_id, key, news)
         self._notices.dropped(instance_id, model.dropped_keys(olds, news, self._dialect))
-
-    def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
-        dialect = self._dialect
-        adopted = validation.check_adopted(olds, inputs, dialect, self._words)
-        return adopted or self._codes.check(olds, inputs, dialect)
+        if not found.changed and model.unmet({**olds, **news}):
+            return Diffed(["require_valid"], [])  # the update asks the service again
+        return found
 
     @property
     def _dialect(self) -> Dialect:
@@ -287,8 +277,9 @@ class EngineCalls:
                 # A resource that manages nothing, such as a reference by `.get`, is read by a GET: the engine compares
                 # all its outputs, and would show those that a listing lacks as a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
+                by_get = manages_nothing or _watches_health(props) or self._compares(props)
                 with process.waiting(f"read instance {instance_id}"):
-                    found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
+                    found = api.read(instance_id, props, by_get=by_get)
                 if _watches_health(props) or self._dialect.tells_health:
                     self._notices.dead(found, props)
             except NotFound:
@@ -305,9 +296,6 @@ class EngineCalls:
 
     def _compares(self, props: Mapping[str, Any]) -> bool:
         return self.settings is not None and self.settings.configuration_drift and bool(props.get("configuration"))
-
-    def _needs_get(self, props: Mapping[str, Any]) -> bool:
-        return _watches_health(props) or self._compares(props)
 
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         """Change an instance with the outputs ``olds`` to the checked inputs ``news``, and return the new outputs.
