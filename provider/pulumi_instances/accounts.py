@@ -53,12 +53,8 @@ def demand_plain_tags(opts: pulumi.ResourceOptions | None) -> None:
 
     An account of the program has its own setting (`_plain`), and a variable of the environment wins.
     """
-    if (
-        not is_config_secret(config.DEFAULT_TAGS)
-        or os.environ.get(f"{config.env_prefix(None)}DEFAULT_TAGS", "").strip()
-    ):
-        return
-    if provider_of(opts) is None:
+    from_variable = os.environ.get(f"{config.env_prefix(None)}DEFAULT_TAGS", "").strip()
+    if is_config_secret(config.DEFAULT_TAGS) and not from_variable and provider_of(opts) is None:
         raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
