@@ -189,11 +189,10 @@ def test_who_manages_the_instances_is_counted(run: Run, api: Emulator, monkeypat
     assert findings(run)["mark"]["found"] == "off: a create whose answer is lost ends in an error"
 
 
-def test_a_listing_without_ids_is_passed_over(run: Run, api: Emulator, stack: Stack) -> None:
-    """What cannot be told apart is not one of the stack's instances."""
+def test_a_listing_without_ids_is_told(run: Run, api: Emulator) -> None:
+    """The other commands cannot read it either."""
     api.fail("GET", "/instances", Fault.status(200, body=b'[{"name": "odd"}]'))
-    stack(state())
-    assert findings(run, "--stack", "dev")["state"]["found"] == "no instances"
+    assert "the answer holds an instance without a numeric id" in findings(run)["API"]["found"]
 
 
 def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
