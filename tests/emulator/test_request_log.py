@@ -168,7 +168,7 @@ def test_sixteen_threads_get_unique_rising_ids(api: Emulator) -> None:
 
 
 def test_one_oauth_code_makes_one_instance_under_concurrency(api: Emulator) -> None:
-    """Exactly one of many simultaneous creates wins."""
+    """Exactly one of many simultaneous creates wins, and the others make nothing."""
 
     def post(_number: int) -> int:
         http = Http(api)
