@@ -55,6 +55,7 @@ def test_ignore_changes_tolerates_drift_and_edits(stack: Harness, instances_api:
     assert_ends_empty(stack, instances_api)
 
 
+@pytest.mark.document_dialect
 def test_a_rename_where_a_protected_resource_takes_the_token(stack: Harness, instances_api: Emulator) -> None:
     """The preview of an update does not know a dynamic resource's token, and refuses; the native package knows it."""
     user = (
