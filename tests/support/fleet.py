@@ -193,10 +193,13 @@ class Fleet(subprocess.Popen[str]):
         lines = dict(line.split(":", 1) for line in status.splitlines())
         return bool(int(lines["ShdPnd"], 16) & 1 << number - 1)
 
-    def ends(self, limit: float = 2 * LIMIT) -> tuple[int, str, str]:
+    def ends(self, limit: float = 5 * LIMIT) -> tuple[int, str, str]:
         """The exit code, and what was written to stdout and stderr."""
         with self:
-            out, err = self.communicate(timeout=limit)
+            try:
+                out, err = self.communicate(timeout=limit)
+            finally:
+                self.kill()
         assert "Traceback" not in out + err, out + err
         return self.returncode, out, err
 
