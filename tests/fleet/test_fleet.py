@@ -16,14 +16,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
 from urllib.error import HTTPError
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator, Fault, Request
-from tests.support.fleet import PASSWORD, DaskCluster, Fleet, Postgres, cluster, fleet
-from tests.support.harness import PLUGINS, cli_env
+from tests.support.fleet import (
+    CODE,
+    EACH,
+    PASSPHRASE,
+    PASSWORD,
+    DaskCluster,
+    Fleet,
+    Postgres,
+    Project,
+    cluster,
+    new_project,
+    workers_env,
+)
 from tests.support.processes import LIMIT, until
 
 pytestmark = [
@@ -35,49 +45,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc"),
 ]
 
-PASSPHRASE = "passphrase-of-all-stacks"
-CODE = "oauth-c0de-of-a-customer"
-PROGRAM = f"""\
-name: PROJECT
-runtime: yaml
-{PLUGINS}configuration:
-  code: {{type: string, secret: true}}
-resources:
-"""
-RESOURCE = """\
-  r{number}:
-    type: instances:Instance
-    properties: {{yourMom: dropbox, tags: [a], providerData: {{code: "${{code}}-${{pulumi.stack}}-{number}"}}}}
-"""
-EACH = 3
-"""Instances of a stack."""
-
-
-class Project(NamedTuple):
-    """A project whose stacks hold nothing yet, and the cluster that runs it."""
-
-    directory: Path
-    name: str
-    cluster: DaskCluster
-    env: dict[str, str]
-    """What workers have in their environment."""
-
-    def fleet(self, *arguments: str) -> tuple[int, str, str]:
-        """Run `fleet` on the cluster."""
-        return fleet(self.directory, *arguments, "--cluster", self.cluster.address)
-
-    def start(self, *arguments: str) -> Fleet:
-        """Start `fleet` on the cluster."""
-        return Fleet(self.directory, *arguments, "--cluster", self.cluster.address)
-
-    def statuses(self, file: str = "run.json") -> dict[str, str]:
-        """What became of each stack."""
-        return {each["stack"]: each["status"] for each in self.report(file)["stacks"]}
-
-    def report(self, file: str = "run.json") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.directory / file).read_text())
-        return found
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
@@ -87,10 +54,8 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def env(postgres: Postgres, _emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What workers have in their environment: all but what the stacks' configuration has."""
-    settings = {**cli_env(tmp_path_factory.mktemp("home")), **_emulator.env}
-    del settings["INSTANCES_ORGANIZATION_SECRET"]
-    return {**settings, "PULUMI_BACKEND_URL": postgres.url, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
+    """What workers have in their environment."""
+    return workers_env(_emulator, postgres.url, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
@@ -104,29 +69,9 @@ New = Callable[[Sequence[str]], Project]
 
 
 @pytest.fixture
-def new(
-    tmp_path: Path, postgres: Postgres, workers: DaskCluster, env: dict[str, str], api: Emulator
-) -> Callable[..., Project]:
-    """`new(names)` makes a project with these stacks. Each has its secrets in its configuration."""
-
-    def make(stacks: Sequence[str]) -> Project:
-        name = f"p{abs(hash(tmp_path)) % 10**9}"
-        directory = tmp_path / name
-        directory.mkdir()
-        resources = "".join(RESOURCE.format(number=number) for number in range(EACH))
-        (directory / "Pulumi.yaml").write_text(PROGRAM.replace("PROJECT", name) + resources)
-        first, *others = stacks
-        run = {"cwd": directory, "env": env, "check": True, "capture_output": True}
-        subprocess.run(["pulumi", "stack", "init", first], **run)  # type: ignore[call-overload]
-        secrets = {"code": CODE, "instances:organizationSecret": api.organization_secret}
-        words = [word for key, value in secrets.items() for word in ("--secret", f"{key}={value}")]
-        subprocess.run(["pulumi", "config", "set-all", "--stack", first, *words], **run)  # type: ignore[call-overload]
-        postgres.copy(name, first, others)
-        for other in others:
-            shutil.copy(directory / f"Pulumi.{first}.yaml", directory / f"Pulumi.{other}.yaml")
-        return Project(directory, name, workers, env)
-
-    return make
+def new(tmp_path: Path, postgres: Postgres, workers: DaskCluster, env: dict[str, str], api: Emulator) -> New:
+    """`new(names)` makes a project with these stacks."""
+    return lambda stacks: new_project(tmp_path / "project", stacks, api, postgres, workers, env)
 
 
 def tokens(api: Emulator) -> dict[int, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +13,32 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
+import requests
 
+from pulumi_instances.testing.emulator import Emulator
+from tests.support.harness import PLUGINS, cli_env
 from tests.support.processes import LIMIT, until
 
 PASSWORD = "pg-p4ssw0rd-of-workers"
+PASSPHRASE = "passphrase-of-all-stacks"
+CODE = "oauth-c0de-of-a-customer"
+PROGRAM = f"""\
+name: PROJECT
+runtime: yaml
+{PLUGINS}configuration:
+  code: {{type: string, secret: true}}
+resources:
+"""
+RESOURCE = """\
+  r{number}:
+    type: instances:Instance
+    properties: {{yourMom: dropbox, tags: [a], providerData: {{code: "${{code}}-${{pulumi.stack}}-{number}"}}}}
+"""
+EACH = 3
+"""Instances of a stack."""
 
 _SERVER = """
 import sys
@@ -69,6 +90,25 @@ class Postgres:
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
         self._process.stdout.readline()
+
+
+@contextmanager
+def bucket(directory: Path) -> Iterator[dict[str, str]]:
+    """An empty bucket of S3, on the `moto_server` on PATH, as variables by which the CLI finds it."""
+    log = directory / "moto.log"
+    with log.open("w") as written:
+        command = ["moto_server", "-H", "127.0.0.1", "-p", "0"]
+        server = subprocess.Popen(command, stdout=written, stderr=written, start_new_session=True)
+    try:
+        until(lambda: re.search(r"Running on (http://\S+)", log.read_text()))
+        [url] = re.findall(r"Running on (http://\S+)", log.read_text())
+        requests.put(f"{url}/states", timeout=LIMIT).raise_for_status()
+        where = f"endpoint={url}&s3ForcePathStyle=true&region=us-east-1"
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        yield {"PULUMI_BACKEND_URL": f"s3://states?{where}", **dict.fromkeys(names, PASSWORD)}
+    finally:
+        server.kill()
+        server.wait()
 
 
 class DaskCluster:
@@ -207,3 +247,64 @@ class Fleet(subprocess.Popen[str]):
 def fleet(project: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """Run the command to its end. Returns the exit code, and what was written to stdout and stderr."""
     return Fleet(project, *arguments, env=env).ends()
+
+
+class Project(NamedTuple):
+    """A project whose stacks hold nothing yet, and the cluster that runs it."""
+
+    directory: Path
+    name: str
+    cluster: DaskCluster
+    env: dict[str, str]
+    """What workers have in their environment."""
+
+    def fleet(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `fleet` on the cluster."""
+        return fleet(self.directory, *arguments, "--cluster", self.cluster.address)
+
+    def start(self, *arguments: str) -> Fleet:
+        """Start `fleet` on the cluster."""
+        return Fleet(self.directory, *arguments, "--cluster", self.cluster.address)
+
+    def statuses(self, file: str = "run.json") -> dict[str, str]:
+        """What became of each stack."""
+        return {each["stack"]: each["status"] for each in self.report(file)["stacks"]}
+
+    def report(self, file: str = "run.json") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.directory / file).read_text())
+        return found
+
+
+def workers_env(api: Emulator, backend: str, home: Path) -> dict[str, str]:
+    """What workers have in their environment: all but what the stacks' configuration has."""
+    settings = {**cli_env(home), **api.env}
+    del settings["INSTANCES_ORGANIZATION_SECRET"]
+    return {**settings, "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE}
+
+
+def new_project(
+    directory: Path,
+    stacks: Sequence[str],
+    api: Emulator,
+    postgres: Postgres | None,
+    workers: DaskCluster,
+    env: dict[str, str],
+) -> Project:
+    """Make a project with these stacks, which hold nothing. Each has its secrets in its configuration."""
+    name = f"p{abs(hash(directory)) % 10**9}"
+    directory.mkdir()
+    resources = "".join(RESOURCE.format(number=number) for number in range(EACH))
+    (directory / "Pulumi.yaml").write_text(PROGRAM.replace("PROJECT", name) + resources)
+    first, *others = stacks
+    secrets = {"code": CODE, "instances:organizationSecret": api.organization_secret}
+    words = [word for key, value in secrets.items() for word in ("--secret", f"{key}={value}")]
+    for command in (["stack", "init", first], ["config", "set-all", "--stack", first, *words]):
+        subprocess.run(["pulumi", *command], cwd=directory, env=env, check=True, capture_output=True)
+    if postgres is not None:
+        postgres.copy(name, first, others)
+    for other in others:
+        if postgres is None:
+            command = ["stack", "init", other]
+            subprocess.run(["pulumi", *command], cwd=directory, env=env, check=True, capture_output=True)
+        shutil.copy(directory / f"Pulumi.{first}.yaml", directory / f"Pulumi.{other}.yaml")
+    return Project(directory, name, workers, env)
