@@ -21,8 +21,7 @@ from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
 
-from .conftest import Run
-from .test_audit import resource, state
+from .conftest import Run, resource, state
 
 # What the shell that runs the tests has ignored (nohup), our processes ignore, too.
 STOPS = [
