@@ -274,7 +274,7 @@ class EngineCalls:
 
         ``line`` is that of the resource, where only the id is known. It is an import with ``imports``, and also where
         the next check is for that line. A refresh returns None where it is proven that the instance no longer exists
-        (`absence`): the engine then drops it from the state. `.get` raises NotFound.
+        (`proof`): the engine then drops it from the state. `.get` raises NotFound.
         """
         api = self._api(props)
         lookup = model.is_lookup(props)

@@ -21,8 +21,7 @@ from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
 
-from .conftest import Run
-from .test_audit import resource, state
+from .conftest import Run, resource, state
 
 # What the shell that runs the tests has ignored (nohup), our processes ignore, too.
 STOPS = [
@@ -56,7 +55,7 @@ def test_the_overall_help_lists_the_commands_and_exit_codes(run: Run) -> None:
     """It also says how to switch on completion."""
     shown = run("--help").out
     assert [command for command in _COMMANDS if f"\n  {command} " not in shown] == []
-    assert "2  drift, orphans or doctor found something" in shown
+    assert "2  drift, orphans, doctor or fleet drift found something" in shown
     assert "_PULUMI_INSTANCES_COMPLETE=bash_source" in shown
 
 

@@ -280,7 +280,7 @@ ENDPOINT = {
                 f"{P}api/operations.py",
                 "    def recipe(self, instance_id: str) -> int:\n"
                 '        """Return the number of steps."""\n'
-                '        return self._client.recipe(_valid_id(instance_id, "read the recipe of"))\n\n',
+                '        return self._client.recipe(valid_id(instance_id, "read the recipe of"))\n\n',
                 before="    def within(",
             ),
         ),

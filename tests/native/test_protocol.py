@@ -136,7 +136,7 @@ def test_the_variables_of_a_provider_carry_its_name(api: Emulator, home: dict[st
     [
         ({}, "NONE"),
         ({"baseUrl": "https://a/"}, "NONE"),
-        ({"baseUrl": "HTTPS://A:443"}, "NONE"),
+        ({"baseUrl": "https://a:443"}, "SOME"),
         ({"baseUrl": "https://a:444"}, "SOME"),
         ({"baseUrl": "https://a:port"}, "SOME"),
         ({"baseUrl": "https://b"}, "SOME"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.identity import Verdict
-from pulumi_instances.core.marks import Place, line_of
+from pulumi_instances.core.marks import Mark, Place, line_of, parse
 from tests.support.marks import mark_of
 
 LINE, THEIRS = line_of(Place("shop", "dev", "", "crm")), line_of(Place("shop", "prod", "", "crm"))
@@ -44,6 +45,11 @@ MARKS = {
 OUR_MARK = {"our mark", "our mark in other letters", "two marks", "our mark by another name"}
 
 
+def marked(tags: Sequence[str]) -> dict[str, list[Mark]]:
+    """What the API shows of an instance with these marks."""
+    return {model.MARKS: [mark for tag in tags if (mark := parse(tag)) is not None]}
+
+
 def expected(token: str, connector: str, marks: str, account: str) -> Verdict:
     """The rules in words: see `identity.judge`."""
     if token == "equal token":
@@ -59,7 +65,7 @@ def expected(token: str, connector: str, marks: str, account: str) -> Verdict:
 def test_what_proves_an_instance(token: str) -> None:
     """An equal token does anywhere; mark, connector and account do together; a mark of another denies it."""
     for connector, marks, account in itertools.product(CONNECTORS, MARKS, ("here", "elsewhere")):
-        found = {"id": "7", **TOKENS[token], **CONNECTORS[connector], model.MARKS: MARKS[marks]}
+        found = {"id": "7", **TOKENS[token], **CONNECTORS[connector], **marked(MARKS[marks])}
         verdict = identity.judge(STATE, found, account)
         assert verdict is expected(token, connector, marks, account), (connector, marks, account)
 
@@ -77,7 +83,7 @@ def test_a_state_that_says_nothing_of_the_account_needs_the_token(state: str) ->
     """Neither a mark nor what is missing proves anything then."""
     outputs = STATES[state]
     for token in TOKENS:
-        found = {"id": "7", "your_mom": "dropbox", model.MARKS: [MARK], **TOKENS[token]}
+        found = {"id": "7", "your_mom": "dropbox", **marked([MARK]), **TOKENS[token]}
         is_ours = token == "equal token" and outputs.get("token") == "t0ken"
         assert identity.judge(outputs, found, "here") is (Verdict.OURS if is_ours else Verdict.ANOTHER)
 
@@ -85,29 +91,27 @@ def test_a_state_that_says_nothing_of_the_account_needs_the_token(state: str) ->
 @pytest.mark.parametrize("token", ["other token", "masked token", "no token"])
 def test_a_message_about_another_instance_shows_nothing_of_it(token: str) -> None:
     """It says what differs, and neither token, connector nor tags of the stranger."""
-    found = {"id": "7", "name": "their name", **TOKENS[token], "your_mom": "box", model.MARKS: [mark_of(THEIRS, 1)]}
+    found = {"id": "7", "name": "their name", **TOKENS[token], "your_mom": "box", **marked([mark_of(THEIRS, 1)])}
     words = identity.differences(STATE, found)
     first = "another token" if token == "other token" else "no token to compare"
     assert words == f"{first}, another connector, the mark of another resource"
-    assert identity.differences(STATE, {"token": "x", "your_mom": "dropbox", model.MARKS: [MARK]}) == "another token"
+    assert identity.differences(STATE, {"token": "x", "your_mom": "dropbox", **marked([MARK])}) == "another token"
 
 
 def test_marks_of_others_are_those_of_no_given_line() -> None:
     """A state may hold one line, by an alias, and the program another one."""
     tags = [MARK, mark_of(LINE, 2), mark_of(THEIRS, 1).upper()]
-    found = {model.MARKS: tags}
-    assert identity.of_others(found, LINE) == [tags[2]]
+    found = marked(tags)
+    assert [mark.tag for mark in identity.of_others(found, LINE)] == [tags[2]]
     assert identity.of_others(found, LINE, THEIRS) == []
-    assert identity.of_others(found, None) == tags
+    assert [mark.tag for mark in identity.of_others(found, None)] == tags
     assert identity.of_others({}, LINE) == []
 
 
 def test_who_manages_an_instance() -> None:
     """All its marks count, each stack and resource once."""
-    assert identity.managed_by({model.MARKS: [mark_of(THEIRS, 1), MARK, mark_of(LINE, 2)]}) == (
-        "shop/dev/crm, shop/prod/crm"
-    )
-    assert identity.managed_by({model.MARKS: []}) is None
+    assert identity.managed_by(marked([mark_of(THEIRS, 1), MARK, mark_of(LINE, 2)])) == ("shop/dev/crm, shop/prod/crm")
+    assert identity.managed_by(marked([])) is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_instances.cli import import_document
-from pulumi_instances.cli.generated_program import program
+from pulumi_instances.cli.import_document import program
 from pulumi_instances.core import validation
 from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.lifecycle import InstanceProvider

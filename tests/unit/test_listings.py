@@ -185,6 +185,21 @@ def test_a_listing_that_alters_tokens_is_not_believed(api: Emulator, settings: S
     assert {answer["name"] for answer in found} == {f"n{number}" for number in range(6)}
 
 
+@pytest.mark.parametrize(("ours", "others", "most"), [(5, 2000, 6), (15, 2000, 25), (150, 0, 2), (1000, 0, 10)])
+def test_no_stack_sends_twice_the_fewest_requests(
+    api: Emulator, settings: Settings, ours: int, others: int, most: int
+) -> None:
+    """A small stack in a large account is read one by one, and a large one from a listing."""
+    states = seed(api, ours)
+    seed(api, others)
+    operations = Operations(settings)
+    assert [each["id"] for each in read_all(operations, states)] == [*states]
+    assert sum(requests(api).values()) <= most
+    for instance_id, outputs in states.items():
+        operations.update(instance_id, outputs, {}, RENAME)
+    assert sum(request.method == "GET" for request in api.requests) <= 2 * most
+
+
 # without a network: pages are what a test puts there
 
 
@@ -201,7 +216,7 @@ class Pages:
     def get(self, instance_id: str) -> Found:
         return {"id": instance_id}
 
-    def pages(self, *, lenient: bool) -> Iterator[list[Found]]:
+    def pages(self, _: object = None, *, lenient: bool) -> Iterator[list[Found]]:
         assert lenient, "one strange instance does not hide the others"
         self.count += 1
         listing = self._listings.pop(0) if len(self._listings) > 1 else self._listings[0]
@@ -299,7 +314,7 @@ def test_a_listing_that_is_not_whole_proves_nothing() -> None:
     """It breaks off after its first page."""
 
     class Broken(Pages):
-        def pages(self, *, lenient: bool) -> Iterator[list[Found]]:  # noqa: ARG002
+        def pages(self, _: object = None, *, lenient: bool) -> Iterator[list[Found]]:  # noqa: ARG002
             yield [listed(7)]
             raise ServerError("list instances: page 2: 500", 500)
 

@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi_instances import Instance, InstanceResult, get_instances
 from pulumi_instances.cli import audit, common, import_document
 from pulumi_instances.cli.exported_state import Held
-from pulumi_instances.cli.generated_program import program
+from pulumi_instances.cli.import_document import program
 from pulumi_instances.core import model
 from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.marks import Place, line_of

@@ -7,6 +7,7 @@ another resource: neither from one of this run (`holders`), nor from one whose m
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ log = logging.getLogger("pulumi_instances")
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds to wait for what a service does not show yet, one after another."""
 
-_TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move`"
+TO_MOVE = "to move it, use aliases, `pulumi state rename` or `pulumi state move`"
 
 
 class Adoptions:
@@ -33,6 +34,9 @@ class Adoptions:
         self._listings = listings
         self._holders = holders
         self._words = client.words
+        self._lock = threading.Lock()
+        self._kept_tags: set[tuple[str, ...]] = set()
+        """The sets of tags that the service has kept as a PUT has sent them."""
 
     def plan(self, instance_id: str, your_mom: Any, line: Line) -> tuple[Problem | None, Found]:
         """Note that a new resource is going to adopt this instance. Return the problem, if any, and the instance.
@@ -56,9 +60,9 @@ class Adoptions:
         what = f"of instance {found['id']} is refused: "
         if identity.of_others(found, line):
             manages = f"{identity.managed_by(found)} manages it, as its tags say"
-            return [Problem("the import", what + manages, f"{_TO_MOVE}; or remove that tag at the service")]
+            return [Problem("the import", what + manages, f"{TO_MOVE}; or remove that tag at the service")]
         if not self._holders.take(found["id"], line):
-            advice = f"{_TO_MOVE}; or run `pulumi state delete` for the other one first"
+            advice = f"{TO_MOVE}; or run `pulumi state delete` for the other one first"
             return [Problem("the import", f"{what}another resource of this stack manages it", advice)]
         return []
 
@@ -78,33 +82,42 @@ class Adoptions:
             raise _refused(self._holders.held_problem(instance_id))
         return self.bring_in_line(found, inputs)
 
-    def refused_update(self, found: Found, what: str) -> AdoptionRefused:
-        """Return the error of an update of an instance that another resource has: the engine keeps a refused import."""
-        fault = f"{what}: its tags say that {identity.managed_by(found)} manages it, so nothing was done"
-        return AdoptionRefused(fault, f"{_TO_MOVE}; run `pulumi state delete` for this resource")
-
     def bring_in_line(self, found: Found, inputs: Mapping[str, Any], *, over: bool = False) -> Found:
         """Give an instance what a PUT changes of these inputs, and the mark of their resource, by one PUT at most.
 
         With ``over`` it is taken over, and gets a new mark in any case: another resource or stack whose state holds it
         with the old mark does not delete it then.
         """
+        line = inputs.get(model.LINE)
         mark, is_new = self._mark_for(found, inputs, over=over)
         body = model.to_update(inputs)
         changes = not model.is_met(body, found)
         if is_new:
             body.setdefault("tags", found.get("tags", []))
         if changes or is_new:
-            kept = identity.of_others(found, inputs.get(model.LINE)) if over and is_new else found.get(model.MARKS, [])
-            tags = [*body.get("tags", ()), *kept, *([mark] if is_new and mark else [])]
+            kept = identity.of_others(found, line) if over and is_new else identity.marks_on(found)
+            tags = [*body.get("tags", ()), *(each.tag for each in kept), *([mark] if is_new and mark else [])]
             sent = {**body, "tags": tags} if "tags" in body else body
-            answer = self._client.put(found["id"], sent)
-            # Without tags in the answer, those before it are no longer true.
-            if "tags" in body and "tags" not in answer and not model.same("tags", found.get("tags"), body["tags"]):
-                seen, _ = seen_after(self._client, found["id"], {"tags": body["tags"]}, found)
-                answer = {**seen, **answer}
+            answer = self.with_tags(self._client.put(found["id"], sent), body, found)
             found = {**found, **body, **answer}
         return {**found, model.MARK: mark} if mark else found
+
+    def with_tags(self, answer: Found, sent: Mapping[str, Any], before: Found) -> Found:
+        """Return the answer to a PUT, which may lack the tags that it has changed (API document): a GET shows them.
+
+        An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
+        """
+        tags = sent.get("tags", [])
+        if "tags" not in sent or "tags" in answer or model.same("tags", before.get("tags"), tags):
+            return answer
+        with self._lock:
+            if tuple(tags) in self._kept_tags:
+                return answer
+        seen, _ = seen_after(self._client, answer["id"], {"tags": tags}, before)
+        if "tags" in seen and model.same("tags", seen["tags"], tags):
+            with self._lock:
+                self._kept_tags.add(tuple(tags))
+        return {**seen, **answer}
 
     def _mark_for(self, found: Found, inputs: Mapping[str, Any], *, over: bool) -> tuple[str | None, bool]:
         """Return the mark of the resource, if any, and whether it is new to the instance."""
@@ -128,7 +141,7 @@ class Adoptions:
             return Problem(
                 words.name("adopt_id"),
                 f"names instance {found['id']}, which {identity.managed_by(found)} manages, as its tags say",
-                f"{_TO_MOVE}; or remove that tag at the service",
+                f"{TO_MOVE}; or remove that tag at the service",
             )
         return None
 

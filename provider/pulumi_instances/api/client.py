@@ -20,7 +20,7 @@ from ..core import model
 from ..core.codes import holds_code
 from ..core.config import Settings, env_prefix
 from ..core.dialect import DIALECTS, spoken_in
-from ..core.errors import Cancelled, InputError, InstancesError, NotFound, UnexpectedAnswer
+from ..core.errors import Cancelled, ConnectionFailed, InputError, InstancesError, NotFound, UnexpectedAnswer
 from ..core.model import normalise_id
 from ..core.words import PYTHON, Words
 from . import retry
@@ -102,7 +102,7 @@ class Client:
     def get(self, instance_id: str) -> Found:
         """Return what `GET /instances/{id}` shows. Raises NotFound."""
         request = _Request(f"read instance {instance_id}", "GET", _path(instance_id))
-        return self._mapped_instance(self._exchange(request), request, instance_id)
+        return self._mapped(_raw_instance(self._exchange(request), request, instance_id), request.what)
 
     def list_all(
         self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None
@@ -145,7 +145,7 @@ class Client:
             if token is None and is_whole and len(ids) < min(totals, default=0):
                 fault = f"list instances: {min(totals)} instances are announced, and {len(ids)} shown"
                 raise UnexpectedAnswer(fault, "run again later")
-            yield [*self._mapped(page, what, lenient=lenient)]
+            yield [found for answer in page if (found := self._mapped(answer, what, lenient=lenient))]
             if token is None:
                 return
 
@@ -171,12 +171,12 @@ class Client:
         path = _path(instance_id) + ("?reAuthenticate=true" if logs_in else "")
         once = logs_in and holds_code(body.get("providerData"))
         request = _Request(f"update instance {instance_id}", "PUT", path, body, once=once, slow=logs_in)
-        return self._mapped_instance(self._exchange(request), request, instance_id)
+        return self._mapped(_raw_instance(self._exchange(request), request, instance_id), request.what)
 
     def patch(self, instance_id: str, body: Mapping[str, Json]) -> Found:
         """Send `PATCH /instances/{id}`, which merges. Only the live services have it (docs/live-services.md)."""
         request = _Request(f"update instance {instance_id}", "PATCH", _path(instance_id), body)
-        return self._mapped_instance(self._exchange(request), request, instance_id)
+        return self._mapped(_raw_instance(self._exchange(request), request, instance_id), request.what)
 
     def set_enabled(self, instance_id: str, enabled: bool) -> None:
         """Send `PUT` or `DELETE /instances/{id}/enabled`. Only the live services have it (docs/live-services.md)."""
@@ -206,45 +206,41 @@ class Client:
         except UnexpectedAnswer:
             return {"id": normalise_id(answer["id"])}
 
-    # answers
+    def _mapped(self, answer: Mapping[str, Any], what: str, *, lenient: bool = False) -> Found:
+        """Return the instance in an answer as `model.from_wire` maps it.
 
-    def _mapped_instance(self, outcome: Outcome, request: _Request, instance_id: str) -> Found:
-        """Return what an answer shows of this instance: its id alone where a write has no body."""
-        if request.method != "GET" and not outcome.body.strip():
-            return {"id": normalise_id(instance_id)}
-        [found] = self._mapped([_raw_instance(outcome, request)], request.what)
-        if found["id"] != normalise_id(instance_id):  # a cache or a proxy may have mixed them up
-            raise UnexpectedAnswer(f"{request.what}: the answer is about instance {found['id']}")
-        return found
-
-    def _mapped(self, answers: Iterable[Mapping[str, Any]], what: str, *, lenient: bool = False) -> Iterator[Found]:
-        """Yield the instances in these answers as `model.from_wire` maps them. Raises UnexpectedAnswer."""
+        Raises UnexpectedAnswer for a malformed one; with ``lenient``, the result is then empty.
+        """
         dialect = self.settings.dialect
-        for answer in answers:
-            if (other := spoken_in(answer, dialect)) is not None:
-                fault = f'{what}: the answer has "{DIALECTS[other].connector}" instead of "{dialect.connector}"'
-                raise UnexpectedAnswer(fault, f"set instances:dialect to {other}")
-            try:
-                yield model.from_wire(answer, dialect)
-            except UnexpectedAnswer as error:
-                if not lenient:
-                    raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None
+        if (other := spoken_in(answer, dialect)) is not None:
+            fault = f'{what}: the answer has "{DIALECTS[other].connector}" instead of "{dialect.connector}"'
+            raise UnexpectedAnswer(fault, f"set instances:dialect to {other}")
+        try:
+            return model.from_wire(answer, dialect)
+        except UnexpectedAnswer as error:
+            if lenient:
+                return {}
+            raise UnexpectedAnswer(f"{what}: the answer holds {error.cause}") from None
 
     # one request and its retries
 
     def _exchange(self, request: _Request) -> Outcome:
         """Send a request until it is answered or another try is pointless. Raises the error in which it ends."""
         longest = self._timeout(request) * (self.settings.max_retries + 1)
-        limit, answers_before = retry.limit(), self._breaker.answers
+        limit, answers_before, transport = retry.limit(), self._breaker.answers, self._transport()
         end = None if limit is None else limit.end
         retries, may_have_acted = 0, False
         outcome: Outcome | None = None
         try:
             for number in itertools.count(1):
                 sent_in = self._rate.wait(end, longest)
-                if end is None:
-                    end = self.clock.now() + longest
-                outcome = replace(self._send(request, number), repeated=may_have_acted)
+                end = self.clock.now() + longest if end is None else end
+                with self._slot(request) as timeout:
+                    started = time.monotonic()
+                    outcome = transport.request(request.method, request.path, request.body, timeout)
+                came, took = outcome.failure or outcome.status, (time.monotonic() - started) * 1000
+                log.debug("%s %s: %s in %.0f ms, attempt %d", request.method, request.path, came, took, number)
+                outcome = replace(outcome, repeated=may_have_acted)
                 if request.method == "DELETE" and outcome.sent and not outcome.is_rate_limit:
                     may_have_acted = True
                 self._note(outcome, sent_in)
@@ -261,6 +257,8 @@ class Client:
                 outcome = self._not_sent(late)
             elif limit is None:  # customTimeouts may be too short to say anything about the service
                 self._breaker.give_up(answers_before)
+        if outcome is not None and outcome.timed_out and limit is not None and retry.is_over(self.clock):
+            outcome = replace(outcome, failure=limit.why_ended, advice=_MORE_TIME)
         if outcome is None or not outcome.succeeded:
             raise (outcome or Outcome()).error(request.what, self._known_secrets(), self._env, once=request.once)
         return outcome
@@ -269,9 +267,14 @@ class Client:
         """Return the seconds that the settings give to one try of a request."""
         return self.settings.create_timeout if request.slow else self.settings.timeout
 
-    def _send(self, request: _Request, number: int) -> Outcome:
-        """Send a request once. One that is ``slow`` may take all the time that customTimeouts give."""
-        timeout, limit, transport = self._timeout(request), retry.limit(), self._transport()
+    @contextmanager
+    def _slot(self, request: _Request) -> Iterator[float]:
+        """Hold one of the slots of `instances:parallelism` while the block sends a request, and yield its timeout.
+
+        One that is ``slow`` may take all the time that customTimeouts give. Raises TooLate where none is left, and
+        ConnectionFailed where the request is not to be sent any more.
+        """
+        timeout, limit = self._timeout(request), retry.limit()
         with retry.held(self._slots, None if limit is None else limit.end, self.clock):
             if limit is not None:
                 left = limit.end - self.clock.now()
@@ -279,14 +282,8 @@ class Client:
             if timeout <= 0:
                 raise TooLate
             if not request.may_send():
-                return Outcome(failure="the engine has ended, so nothing was sent", sent=False, final=True)
-            started = time.monotonic()
-            outcome = transport.request(request.method, request.path, request.body, timeout)
-        if outcome.timed_out and limit is not None and retry.is_over(self.clock):
-            outcome = replace(outcome, failure=limit.why_ended, advice=_MORE_TIME, final=True)
-        came, took = outcome.failure or outcome.status, (time.monotonic() - started) * 1000
-        log.debug("%s %s: %s in %.0f ms, attempt %d", request.method, request.path, came, took, number)
-        return outcome
+                raise ConnectionFailed(f"{request.what}: the engine has ended, so nothing was sent")
+            yield timeout
 
     def _note(self, outcome: Outcome, sent_in: int) -> None:
         """Note what an outcome says about the service, for all calls of the account."""
@@ -337,19 +334,25 @@ class Client:
 _MORE_TIME = "increase it, then run again"
 
 
-def _raw_instance(outcome: Outcome, request: _Request) -> dict[str, Any]:
-    """Return the instance in an answer, as the API sends it.
+def _raw_instance(outcome: Outcome, request: _Request, instance_id: str | None = None) -> dict[str, Any]:
+    """Return the instance in an answer, as the API sends it: its id alone where a write has no body.
 
-    Raises AnswerLost where the request is to act once, and a good answer to it does not hold an instance.
+    Raises UnexpectedAnswer for another one than that of ``instance_id``, and AnswerLost where the request is to act
+    once, and a good answer to it does not hold an instance.
     """
+    if request.method != "GET" and instance_id is not None and not outcome.body.strip():
+        return {"id": instance_id}
     try:
         answer = outcome.json_object(request.what, "an instance")
     except UnexpectedAnswer as error:
         if request.once:
             raise AnswerLost(error.cause, outcome) from None
         raise
-    if request.once and _id_of(answer) is None:
+    found = _id_of(answer)
+    if request.once and found is None:
         raise AnswerLost(f"{request.what}: the answer is an instance without a numeric id", outcome)
+    if None not in (instance_id, found) and found != normalise_id(instance_id):  # a cache may have mixed them up
+        raise UnexpectedAnswer(f"{request.what}: the answer is about instance {found}")
     return answer
 
 

@@ -269,7 +269,9 @@ class Creations:
             found = {**found, **self._read(create, instance_id, deadline)}
             if not identity.carries(found, mark):
                 raise self._not_made(create, instance_id, "which does not carry the mark that was sent")
-        if identity.other_marks(found, mark) or not self._holders.take(instance_id, create.line):
+        if any(each.text != mark for each in identity.marks_on(found)) or not self._holders.take(
+            instance_id, create.line
+        ):
             raise self._not_made(create, instance_id, "which another resource manages")
         self._listings.note_seen(instance_id)
         if mark is not None and model.MARKS in found and not identity.carries(found, mark):

@@ -2,7 +2,8 @@
 
 A refresh reads every instance of the stack, several at once (docs/engine.md, E22). The first read is one GET. From the
 second on, a single listing serves all reads until the next write, page by page, so that the engine can go on while the
-other pages are still being fetched.
+other pages are still being fetched. A listing of a large account has more pages than a small stack has instances: until
+there were as many reads as it has pages, each sends a GET. That is never more than twice the fewest requests.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from functools import partial
+from math import ceil
 
 from ..core import identity, model
 from ..core.errors import ConnectionFailed, Forbidden, InstancesError
 from . import retry
-from .client import Client, Found
+from .client import Client, Found, OnPage
 
 log = logging.getLogger("pulumi_instances")
 
@@ -52,6 +55,10 @@ class _Listing:
             return self.found.get(instance_id, {})
 
 
+class _TooLong(Exception):
+    """A listing has more pages than there are reads that it would serve."""
+
+
 class Listings:
     """The listings of one account in this process. Safe to share between threads."""
 
@@ -71,8 +78,12 @@ class Listings:
         self._next: Future[Mapping[str, Found]] | None = None
         self.twins: Mapping[str, list[str]] = {}
         """Of the latest whole listing: the ids of those instances whose mark differs in its number only, by line."""
-        self._next_read_is_a_get = True
-        self._next_proof_is_a_get = True
+        self._begins_with_get = {"read", "proof"}
+        """Which of them send a GET where there is no listing; the next one then lists."""
+        self._asked = 0
+        """How many reads and proofs there were."""
+        self._pages = 0
+        """How many pages a listing has, as far as the API has said so."""
         self._for_reads: _Listing | None = None
         """The listing that serves reads of values, until a write."""
         self._for_proofs: _Listing | None = None
@@ -86,16 +97,14 @@ class Listings:
         A listing may lack the instance, or fail, or show it otherwise (`********` for a token): then a GET decides. A
         listing that shows another ``token`` than this one, of the state, is not believed; None is any.
         """
-        listing = self._listing_for_read()
-        if listing is not None:
-            found = listing.get(instance_id)
-            if found.keys() >= {*model.LISTED} and token in (None, identity.shown_token(found)):
-                return found
+        found = self._listed(instance_id, token, for_proof=False)
+        if found.keys() >= {*model.LISTED}:
+            return found
         try:
             return self._client.get(instance_id)
         finally:
             with self._lock:
-                self._next_read_is_a_get = True
+                self._begins_with_get.add("read")
 
     def read_for_proof(self, instance_id: str, token: str | None = None) -> Found:
         """Return what shows that an instance is the one of the state, as `read` does.
@@ -103,14 +112,7 @@ class Listings:
         A listing from before our own writes shows that as well. Proofs follow one another, in a destroy: so a listing
         serves all but the first.
         """
-        listing = self._listing_for_proof()
-        if listing is not None:
-            found = listing.get(instance_id)
-            if found and token in (None, identity.shown_token(found)):
-                return found
-            with self._lock:
-                self._next_proof_is_a_get = False
-        return self._client.get(instance_id)
+        return self._listed(instance_id, token, for_proof=True) or self._client.get(instance_id)
 
     def forget(self) -> None:
         """Note that something was written: no later `read` is served by a listing that began before now."""
@@ -122,50 +124,48 @@ class Listings:
         with self._lock:
             self._seen[instance_id] = next(self._order)
 
-    def _listing_for_read(self) -> _Listing | None:
-        """Return the listing that serves a read of values; None where the read is to send a GET."""
+    def _listed(self, instance_id: str, token: str | None, *, for_proof: bool) -> Found:
+        """Return what the listing for reads of values, or for proofs, shows; an empty dict where a GET is to decide."""
+        kind = "proof" if for_proof else "read"
         with self._lock:
-            if self._for_reads is not None:
-                return self._for_reads
-            if self._next_read_is_a_get:
-                self._next_read_is_a_get = False
-                return None
-            listing = self._begun_for_all()
-        self._fill(listing)
-        return listing
-
-    def _listing_for_proof(self) -> _Listing | None:
-        """Return the listing that serves a proof; None where the proof is to send a GET."""
-        with self._lock:
-            listing = self._for_reads or self._for_proofs
-            if listing is not None:
-                return listing
-            if self._next_proof_is_a_get:
-                self._next_proof_is_a_get = False
-                return None
-            listing = self._begun_for_all()
-        self._fill(listing)
-        return listing
-
-    def _begun_for_all(self) -> _Listing:
-        """Return a new listing that serves reads and proofs from now on. The caller holds the lock, and fills it."""
-        self._for_reads = self._for_proofs = _Listing(next(self._order))
-        return self._for_reads
+            self._asked += 1
+            listing = self._for_reads or (self._for_proofs if for_proof else None)
+            is_new = listing is None
+            if listing is None:
+                if self._asked < self._pages:
+                    return {}
+                if kind in self._begins_with_get:
+                    self._begins_with_get.remove(kind)
+                    return {}
+                listing = self._for_reads = self._for_proofs = _Listing(next(self._order))
+        if is_new:
+            self._fill(listing)
+        found = listing.get(instance_id)
+        return found if token in (None, identity.shown_token(found)) else {}
 
     def _fill(self, listing: _Listing) -> None:
-        """Fetch a listing for all reads that wait for it. Where it fails, each of them sends a GET."""
+        """Fetch a listing for all reads that wait for it. Where it fails or is too long, each of them sends a GET."""
         try:
-            self._fetch(listing)
+            self._fetch(listing, partial(self._demand_short, listing))
         except BaseException as error:
             with self._lock:
                 if self._for_reads is listing:
                     self._for_reads = None
                 if self._for_proofs is listing:
                     self._for_proofs = None
-            if not isinstance(error, InstancesError):
+            if not isinstance(error, (InstancesError, _TooLong)):
                 raise
         finally:
             listing.end()  # whatever happened, nobody may wait any longer
+
+    def _demand_short(self, listing: _Listing, shown: int, total: int | None) -> None:
+        """Raise _TooLong where the first page shows that a listing has more pages than there were reads."""
+        if listing.found or not shown or total is None:
+            return
+        with self._lock:
+            self._pages = ceil(total / shown)
+            if self._asked < self._pages:
+                raise _TooLong
 
     # all of them
 
@@ -223,9 +223,9 @@ class Listings:
             return listing.found
         return self.fresh()
 
-    def _fetch(self, listing: _Listing) -> None:
+    def _fetch(self, listing: _Listing, on_page: OnPage | None = None) -> None:
         """Fetch all pages of a listing, and keep it where it is the first or the latest."""
-        for page in self._client.pages(lenient=True):
+        for page in self._client.pages(on_page, lenient=True):
             listing.add(page)
         by_line: defaultdict[str, list[str]] = defaultdict(list)
         for found in listing.found.values():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -31,19 +31,18 @@ from ..core.errors import (
     Problem,
     UnexpectedAnswer,
 )
-from ..core.identity import Verdict
 from ..core.model import Update
 from ..core.words import PYTHON, Words
-from . import retry, search
-from .absence import Absence, is_young
-from .adoption import PAUSES, Adoptions, seen_after
-from .client import Client, Found, OnPage
+from . import retry
+from .adoption import PAUSES, TO_MOVE, Adoptions, seen_after
+from .client import Client, Found
 from .creation import Creations
 from .holders import Holders, Line
 from .listings import Listings
 from .outcome import AnswerLost
+from .proof import Proof, is_young
 from .retry import Clock
-from .search import Selection
+from .search import Search, valid_id
 
 log = logging.getLogger("pulumi_instances")
 
@@ -53,38 +52,28 @@ _LONGEST_PAUSE = 10.0
 _DROPPED = "instance %s no longer exists: it is dropped from the state"
 
 
-class Operations:
+class Operations(Search):
     """CRUD of one account. One object serves all threads of the plugin process.
 
-    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said. Instances are found by
-
-    - `read`: that of a state, whose proof it includes, for the engine;
-    - `look_up`: one that no state holds, for `Instance.get` and an import;
-    - `get`: one by its id, for a command;
-    - `find_one`, `find_all`: by id, name, tags or connector, for look-ups of programs;
-    - `select`: by all conditions that a command has, `list_all`: all of them, without those that are malformed.
+    Answers are dicts as `model.from_wire` makes them: always ``id``, and what else the API said. The instance of a
+    state is read by `read`, which includes its proof; one that no state holds by `look_up`, for `Instance.get` and an
+    import, or by the methods of `Search`.
     """
 
     def __init__(
         self, settings: Settings, *, account: str | None = None, clock: Clock | None = None, words: Words = PYTHON
     ) -> None:
         """Send nothing yet. The arguments are those of `Client`."""
-        self._client = Client(settings, account=account, clock=clock, words=words)
+        super().__init__(Client(settings, account=account, clock=clock, words=words))
         self._account_digest = identity.account_of(settings)
         self._holders = Holders(words)
         self._listings = Listings(self._client)
         self._adoptions = Adoptions(self._client, self._listings, self._holders)
         self._creations = Creations(self._client, self._listings, self._holders, self._adoptions, self._account_digest)
-        self._absence = Absence(self._client, self._listings, self._account_digest, self._another_is_proven)
+        self._proof = Proof(self._client, self._listings, self._holders, self._account_digest)
         self._lock = threading.Lock()
-        self._proven: dict[str, Found] = {}
-        self._tokens: dict[str, str] = {}
-        self._accounts: dict[str, object] = {}
-        self._warned_of: set[str] = set()
         self._concealed: set[str] = set()
         self._looked_up: dict[str, Found] = {}
-        self._kept_tags: set[tuple[str, ...]] = set()
-        """The sets of tags that the service has kept as an update has sent them."""
 
     # what the program declares
 
@@ -139,7 +128,7 @@ class Operations:
     def note_state(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Note that the state holds this instance with these outputs."""
         self._holders.note_state(instance_id, outputs)
-        self._note_token(instance_id, outputs)
+        self._proof.note_state(instance_id, outputs)
 
     def pop_refresh_read(self, instance_id: str) -> bool:
         """Take back one note of a refresh that has read the instance. Return whether there was one (`holders`)."""
@@ -173,30 +162,30 @@ class Operations:
 
     def _written(self, found: Found, sent: Mapping[str, Any]) -> Found:
         """Note that an instance is the one of a resource. Return it with what the state holds of it besides."""
-        self._note_proven(found["id"], found)
+        self._proof.note(found["id"], found)
         return {**found, model.ACCOUNT: self._account_digest, model.MADE: self._made(found["id"], sent, found)}
 
     def read(self, instance_id: str, outputs: Mapping[str, Any], *, by_get: bool = False) -> Found:
         """Return the instance of the state with these outputs as it is now.
 
-        Raises NotFound only where it no longer exists (`absence`), and AnotherInstance where the id is another's. The
+        Raises NotFound only where it no longer exists (`proof`), and AnotherInstance where the id is another's. The
         answer may come from a listing, which may lack `disabled`, but not with ``by_get``.
         """
-        checked, what = _valid_id(instance_id, "read"), f"read instance {instance_id}"
+        checked, what = valid_id(instance_id, "read"), f"read instance {instance_id}"
         self.note_state(checked, outputs)
         settings, pauses = self._client.settings, self._pauses(outputs)
         while True:
             try:
                 if settings.batch_reads:  # "" is never the token of a listing: then a GET decides
-                    found = self._listings.read(checked, "" if by_get else _token(outputs))
+                    found = self._listings.read(checked, "" if by_get else identity.token_in(outputs))
                 else:
                     found = self._client.get(checked)
-                self._demand_ours(checked, outputs, found, what)
+                self._proof.demand_ours(checked, outputs, found, what)
                 break
             except NotFound as missing:
                 pause = next(pauses, None)
                 if pause is None:
-                    self._absence.demand(checked, outputs, what, missing)
+                    self._proof.demand_gone(checked, outputs, what, missing)
                     self._holders.note_deleted(checked)
                     log.warning(_DROPPED, checked)
                     raise NotFound(missing.cause, 404) from None
@@ -216,7 +205,7 @@ class Operations:
                 identity.managed_by(found),
             )
         self._holders.note_refresh_read(checked)
-        self._note_proven(checked, found)
+        self._proof.note(checked, found)
         return {**found, model.ACCOUNT: self._account_digest}
 
     def _pauses(self, outputs: Mapping[str, Any]) -> Iterator[float]:
@@ -237,7 +226,7 @@ class Operations:
         The resource of this ``line`` may be going to import it, which `check_import` then checks. With ``imports`` it
         does so: raises InputError where it cannot.
         """
-        found = self._client.get(_valid_id(instance_id, "read"))
+        found = self._client.get(valid_id(instance_id, "read"))
         if line is not None:
             with self._lock:
                 self._looked_up[line] = found
@@ -253,8 +242,8 @@ class Operations:
         warning says so. Where an answer is lost or empty, the result is what a GET shows, or the id alone where it
         cannot be read: that is not an error, since the state has to hold what was sent.
         """
-        checked, what = _valid_id(instance_id, "update"), f"update instance {instance_id}"
-        there = self._proved(checked, outputs, what)
+        checked, what = valid_id(instance_id, "update"), f"update instance {instance_id}"
+        there = self._proof.proved(checked, outputs, what)
         self._demand_undisplaced(there, outputs, inputs.get(model.LINE), what)
         body, mark = self._with_marks(update.body, there, outputs, inputs)
         is_answered = True
@@ -278,28 +267,11 @@ class Operations:
             seen, is_new = seen_after(self._client, checked, update.body, there, despite_errors=True)
             found = seen if is_new else found
         else:
-            found = self._with_tags(found, update.body, outputs, there)
+            found = self._adoptions.with_tags(found, update.body, there)
         self._listings.note_seen(checked)
         # What a GET shows after a lost answer may be from before the update.
         made = self._made(checked, update.body, found if is_answered else {}, outputs)
         return {**found, **({model.MARK: mark} if mark else {}), model.ACCOUNT: self._account_digest, model.MADE: made}
-
-    def _with_tags(self, answer: Found, sent: Mapping[str, Any], outputs: Mapping[str, Any], before: Found) -> Found:
-        """Return the answer to a PUT with changed tags, which it may lack (API document): then a GET shows them.
-
-        An answer without tags stays so where this run has seen that the service keeps the same tags as they are sent.
-        """
-        tags = sent.get("tags", [])
-        if "tags" not in sent or "tags" in answer or model.same("tags", outputs.get("tags"), tags):
-            return answer
-        with self._lock:
-            if tuple(tags) in self._kept_tags:
-                return answer
-        seen, _ = seen_after(self._client, answer["id"], {"tags": tags}, before)
-        if "tags" in seen and model.same("tags", seen["tags"], tags):
-            with self._lock:
-                self._kept_tags.add(tuple(tags))
-        return {**seen, **answer}
 
     def set_enabled(
         self, instance_id: str, enabled: bool, outputs: Mapping[str, Any] | None = None, line: Line = None
@@ -308,9 +280,9 @@ class Operations:
 
         ``outputs`` are those of the state, if any, and ``line`` that of the resource.
         """
-        checked, what = _valid_id(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
+        checked, what = valid_id(instance_id, "update"), f"{'enable' if enabled else 'disable'} instance {instance_id}"
         if outputs is not None:
-            self._demand_undisplaced(self._proved(checked, outputs, what), outputs, line, what)
+            self._demand_undisplaced(self._proof.proved(checked, outputs, what), outputs, line, what)
         try:
             self._client.set_enabled(checked, enabled)
         except NotFound as missing:
@@ -346,14 +318,14 @@ class Operations:
 
         An instance that another resource manages stays, and a warning says so.
         """
-        checked, what = _valid_id(instance_id, "delete"), f"delete instance {instance_id}"
+        checked, what = valid_id(instance_id, "delete"), f"delete instance {instance_id}"
         self.note_state(checked, outputs)
         reason = self._holders.why_spared(checked, outputs)
         try:
             if reason is None:
                 reason = self._delete_unless_anothers(checked, outputs, what)
         except NotFound as missing:
-            self._absence.demand(checked, outputs, what, missing)
+            self._proof.demand_gone(checked, outputs, what, missing)
             if not missing.repeated:
                 log.warning(_DROPPED, checked)
         except AnotherInstance as stranger:
@@ -374,7 +346,7 @@ class Operations:
         pauses = self._pauses(outputs)
         while True:
             try:
-                there = self._proved(instance_id, outputs, what)
+                there = self._proof.proved(instance_id, outputs, what)
                 reason = self._why_anothers(there, outputs, what)
                 if reason is None:
                     self._client.delete(instance_id)
@@ -401,79 +373,11 @@ class Operations:
             )
         return f"its tags say that {identity.managed_by(there)} manages it" if others else None
 
-    # look-ups and waiting
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the account."""
-        return self._client.settings
-
-    def get(self, instance_id: str) -> Found:
-        """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
-        return search.get(self._client, instance_id)
-
-    def list_all(self, on_page: OnPage | None = None) -> list[Found]:
-        """Return what a listing shows of each instance, without those that are malformed."""
-        return self._client.list_all(on_page, lenient=True)
-
-    def select(self, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
-        """Return the instances that are meant, by ascending id (`search.select`)."""
-        return search.select(self._client, selection, on_page)
-
-    def find_one(
-        self,
-        instance_id: str | None = None,
-        name: str | None = None,
-        tags: Sequence[str] | None = None,
-        your_mom: str | None = None,
-    ) -> Found:
-        """Return the one instance that is meant (`search.one`)."""
-        return search.one(self._client, instance_id, name, tags, your_mom)
-
-    def find_all(
-        self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
-    ) -> list[Found]:
-        """Return all instances that are meant (`search.all_of`)."""
-        return search.all_of(self._client, name, tags, your_mom)
-
-    def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
-        """Return a context whose errors never repeat these secrets either (`Client.hiding`)."""
-        return self._client.hiding(secrets)
-
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Return a context that has to end after so many seconds (`retry.within`)."""
         return retry.within(seconds, self._client.clock)
 
-    # proof
-
-    def _proved(self, instance_id: str, outputs: Mapping[str, Any], what: str) -> Found:
-        """Return the instance of the state as it was when this run proved that it is the one, now or before.
-
-        Raises AnotherInstance where it is not, and NotFound where a GET says that there is none.
-        """
-        self._note_token(instance_id, outputs)
-        with self._lock:
-            proven = self._proven.get(instance_id)
-        if proven is None or identity.judge(outputs, proven, self._account_digest) is Verdict.ANOTHER:
-            proven = self._listings.read_for_proof(instance_id, _token(outputs))
-            self._demand_ours(instance_id, outputs, proven, what)
-            self._note_proven(instance_id, proven)
-        return proven
-
-    def _demand_ours(self, instance_id: str, outputs: Mapping[str, Any], found: Found, what: str) -> None:
-        """Raise AnotherInstance unless ``found`` is the instance of the state with these outputs."""
-        verdict = identity.judge(outputs, found, self._account_digest)
-        if verdict is Verdict.RENEWED:
-            log.warning("instance %s has a new token, which the state takes over", instance_id)
-        if verdict is not Verdict.ANOTHER:
-            return
-        variable = self._client.variable("CONFIRM_GONE")
-        raise AnotherInstance(
-            f"{what}: under this id {self._client.settings.base_url} with the secrets of {self._client.account_name} "
-            f"has another instance ({identity.differences(outputs, found)}), so nothing was done",
-            "check instances:baseUrl and the secrets; or, if ours no longer exists, run "
-            f"`{variable}=true pulumi refresh`, which drops it from the state and leaves the other alone",
-        )
+    # the marks of an update
 
     def _demand_undisplaced(self, there: Found, outputs: Mapping[str, Any], line: Line, what: str) -> None:
         """Raise AdoptionRefused where the mark of a resource of another stack says that it has the instance by now.
@@ -482,7 +386,10 @@ class Operations:
         """
         others = identity.displaced(there, outputs, line)
         if others and not identity.is_of_our_stack(others, outputs):
-            raise self._adoptions.refused_update(there, what)
+            raise AdoptionRefused(  # the engine keeps what was refused in an import
+                f"{what}: its tags say that {identity.managed_by(there)} manages it, so nothing was done",
+                f"{TO_MOVE}; run `pulumi state delete` for this resource",
+            )
 
     def _with_marks(
         self, body: Mapping[str, Any], there: Found, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
@@ -501,54 +408,12 @@ class Operations:
             body = {"tags": there["tags"], **body}
         if "tags" not in body:
             return body, mark
-        others = identity.of_others(there, old_line, line) if identity.carries(there, mark) else []
+        others = (
+            [each.tag for each in identity.of_others(there, old_line, line)] if identity.carries(there, mark) else []
+        )
         if line not in (None, old_line) and not others:
             mark = marks.renamed(mark, line) if isinstance(mark, str) else marks.new_mark(line)
         return {**body, "tags": [*body["tags"], *others, *([mark] if mark else [])]}, mark
-
-    def _note_proven(self, instance_id: str, found: Found) -> None:
-        """Note that this instance, as the API has just shown it, is the one of the state."""
-        self._listings.note_seen(instance_id)
-        with self._lock:
-            self._proven[instance_id] = found
-        self._warn_of_twins()
-
-    def _another_is_proven(self, instance_id: str, outputs: Mapping[str, Any], listed: Mapping[str, Found]) -> bool:
-        """Return whether this account has another instance of the state that was in the same account as this one.
-
-        Then that account has new secrets or a new host. The token proves the other instance. One that was in the
-        account of the settings before says nothing of where this one is.
-        """
-        with self._lock:
-            others = {
-                each
-                for each, account in self._accounts.items()
-                if each != instance_id and account == outputs.get(model.ACCOUNT)
-            }
-            if any(each in self._proven for each in others):
-                return True
-            return any(identity.shown_token(listed.get(each, {})) == self._tokens[each] for each in others)
-
-    def _note_token(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
-        """Note the token of an instance, and its account, as the state has them."""
-        with self._lock:
-            self._tokens[instance_id] = _token(outputs)
-            self._accounts[instance_id] = outputs.get(model.ACCOUNT)
-
-    def _warn_of_twins(self) -> None:
-        """Log once which instances carry the mark of a resource that has another instance."""
-        for line, ids in self._holders.twins(self._listings.twins).items():
-            with self._lock:
-                if line in self._warned_of:
-                    continue
-                self._warned_of.add(line)
-            log.warning(
-                "instance %s carries the mark of %s, which has another instance in this stack: it is still to be "
-                "deleted, or an interrupted run has made it, or another stack of this name, or it has moved to another "
-                "stack. If it is there after this run, find out which; if it was a run, delete it at the service",
-                ", ".join(ids),
-                marks.words_of(line),
-            )
 
     # what the service makes of what it is sent
 
@@ -588,17 +453,3 @@ class Operations:
             return BLOT
         unknown = [value, *value] if isinstance(value, list) else [value]
         return "what is not known yet" if any(isinstance(each, Unknown) for each in unknown) else repr(value)
-
-
-def _token(outputs: Mapping[str, Any]) -> str:
-    """Return the token in a state; an empty one, which no listing shows, where there is none."""
-    token = outputs.get("token")
-    return token if isinstance(token, str) else ""
-
-
-def _valid_id(instance_id: object, verb: str) -> str:
-    """Return an id that may go into a URL. Raises InputError: an empty id would address the whole collection."""
-    try:
-        return model.normalise_id(instance_id)
-    except InputError as error:
-        raise InputError(f"{verb} instance: the id {error.cause}; nothing was sent", error.advice) from None

@@ -6,10 +6,12 @@ An id is read by one GET. All else is searched in a listing here, since the API 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from ..core import model
+from ..core.config import Settings
 from ..core.errors import InputError, LookupFailed, first_of, quote
 from ..core.words import PYTHON, Words
 from .client import Client, Found, OnPage
@@ -36,6 +38,10 @@ class Selection:
             and self.your_mom in (None, found.get("your_mom"))
         )
 
+    def of(self, found: Iterable[Found]) -> list[Found]:
+        """Return those of the instances that meet all conditions, by ascending id."""
+        return sorted(filter(self.matches, found), key=lambda each: int(each["id"]))
+
     def described(self, words: Words) -> str:
         """Return the conditions as a message shows them: ``name="x", tag "a" and your_mom="box"``."""
         parts = [words.argument("name", f'"{quote(self.name)}"')] if self.name is not None else []
@@ -54,53 +60,74 @@ def tag_set(tags: Iterable[str] | None, words: Words = PYTHON) -> frozenset[str]
     return frozenset(tags or ())
 
 
-def select(client: Client, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
-    """Return the instances that are meant, by ascending id. A listing does not show ``disabled`` (API document).
+class Search:
+    """The look-ups in one account. Safe to share between threads."""
 
-    Where the dialect has filters, the service lists only those with the tag and the name. Where it then shows none, all
-    are listed: how the service searches is not documented.
-    """
-    dialect = client.settings.dialect
-    tag, text = min(selection.tags, default=None) or None, selection.name or None
-    if dialect.filters and (tag or text):
-        found = _matching(client.list_all(on_page, tag=tag, text=text), selection)
-        if found:
-            return found
-    return _matching(client.list_all(on_page), selection)
+    def __init__(self, client: Client) -> None:
+        """Send nothing yet."""
+        self._client = client
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of the account."""
+        return self._client.settings
 
-def _matching(found: Iterable[Found], selection: Selection) -> list[Found]:
-    """Return those that are meant, by ascending id."""
-    return sorted(filter(selection.matches, found), key=lambda each: int(each["id"]))
+    def get(self, instance_id: str) -> Found:
+        """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
+        return self._client.get(valid_id(instance_id, "read"))
 
+    def list_all(self, on_page: OnPage | None = None) -> list[Found]:
+        """Return what a listing shows of each instance, without those that are malformed."""
+        return self._client.list_all(on_page, lenient=True)
 
-def one(
-    client: Client, instance_id: str | None, name: str | None, tags: Sequence[str] | None, your_mom: str | None
-) -> Found:
-    """Return the one instance with this id, or with this exact name, all these tags and this connector.
+    def select(self, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
+        """Return the instances that are meant, by ascending id. A listing does not show ``disabled`` (API document).
 
-    Raises LookupFailed where no instance matches, or several (it names them).
-    """
-    words = client.words
-    what, connector = words.name("get_instance"), words.name("your_mom")
-    if instance_id is not None and (name is not None or tags or your_mom is not None):
-        fault = f"{what}: id is given together with name, tags or {connector}"
-        raise InputError(fault, "pass only one of the two")
-    if instance_id is not None:
-        return get(client, instance_id)
-    wanted = Selection(name=name, tags=tag_set(tags, words), your_mom=your_mom)
-    if wanted == Selection():
-        advice = f"pass id, or at least one of name, tags, {connector}"
-        raise InputError(f"{what}: nothing to look for is given", advice)
-    matches = select(client, wanted)
-    if len(matches) != 1:
-        raise _not_one(what, wanted.described(words), matches)
-    return get(client, matches[0]["id"])  # a listing leaves out `disabled`
+        Where the dialect has filters, the service lists only those with the tag and the name. Where it then shows none,
+        all are listed: how the service searches is not documented.
+        """
+        tag, text = min(selection.tags, default=None) or None, selection.name or None
+        found: list[Found] = []
+        if self._client.settings.dialect.filters and (tag or text):
+            found = selection.of(self._client.list_all(on_page, tag=tag, text=text))
+        return found or selection.of(self._client.list_all(on_page))
 
+    def find_one(
+        self,
+        instance_id: str | None = None,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        your_mom: str | None = None,
+    ) -> Found:
+        """Return the one instance with this id, or with this exact name, all these tags and this connector.
 
-def all_of(client: Client, name: str | None, tags: Sequence[str] | None, your_mom: str | None) -> list[Found]:
-    """Return all instances with this exact name, all these tags and this connector, by ascending id."""
-    return select(client, Selection(name=name, tags=tag_set(tags, client.words), your_mom=your_mom))
+        Raises LookupFailed where no instance matches, or several (it names them).
+        """
+        words = self._client.words
+        what, connector = words.name("get_instance"), words.name("your_mom")
+        if instance_id is not None and (name is not None or tags or your_mom is not None):
+            fault = f"{what}: id is given together with name, tags or {connector}"
+            raise InputError(fault, "pass only one of the two")
+        if instance_id is not None:
+            return self.get(instance_id)
+        wanted = Selection(name=name, tags=tag_set(tags, words), your_mom=your_mom)
+        if wanted == Selection():
+            advice = f"pass id, or at least one of name, tags, {connector}"
+            raise InputError(f"{what}: nothing to look for is given", advice)
+        matches = self.select(wanted)
+        if len(matches) != 1:
+            raise _not_one(what, wanted.described(words), matches)
+        return self.get(matches[0]["id"])  # a listing leaves out `disabled`
+
+    def find_all(
+        self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
+    ) -> list[Found]:
+        """Return all instances with this exact name, all these tags and this connector, by ascending id."""
+        return self.select(Selection(name=name, tags=tag_set(tags, self._client.words), your_mom=your_mom))
+
+    def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
+        """Return a context whose errors never repeat these secrets either (`Client.hiding`)."""
+        return self._client.hiding(secrets)
 
 
 def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
@@ -112,10 +139,9 @@ def _not_one(what: str, wanted: str, matches: Sequence[Found]) -> LookupFailed:
     return LookupFailed(cause, "pass the id of one", [found["id"] for found in matches])
 
 
-def get(client: Client, instance_id: str) -> Found:
-    """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
+def valid_id(instance_id: object, verb: str) -> str:
+    """Return an id that may go into a URL. Raises InputError: an empty id would address the whole collection."""
     try:
-        checked = model.normalise_id(instance_id)
+        return model.normalise_id(instance_id)
     except InputError as error:
-        raise InputError(f"read instance: the id {error.cause}", error.advice) from None
-    return client.get(checked)
+        raise InputError(f"{verb} instance: the id {error.cause}; nothing was sent", error.advice) from None

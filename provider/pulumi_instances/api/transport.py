@@ -32,7 +32,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from ..core.config import Settings, is_loopback
+from ..core.config import Settings, host_and_port, is_loopback
 from .outcome import Json, Outcome
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -172,6 +172,7 @@ class _Environment:
 
     def __init__(self, settings: Settings) -> None:
         """Read the variables."""
+        self._base_url = settings.base_url
         self._url = urlsplit(settings.base_url)
         # No proxy may see a request to loopback: it would get both secrets in plain text.
         proxies = {} if is_loopback(self._url.hostname or "") else get_environ_proxies(settings.base_url)
@@ -210,14 +211,8 @@ class _Environment:
     @cached_property
     def where(self) -> str:
         """Host and port of the API, and those of the proxy, for messages."""
-        default_port = 443 if self._url.scheme == "https" else 80
-        host = f"{self._host}:{self._url.port or default_port}"
+        host = host_and_port(self._base_url)
         return host if self.proxy is None else f"{host} through the proxy {_parsed(self.proxy)[1]}"
-
-    @property
-    def _host(self) -> str:
-        host = self._url.hostname or ""
-        return f"[{host}]" if ":" in host else host
 
     def how_to_reach(self) -> str | None:
         """Return what to do where a request was not sent; None where there is no proxy."""
@@ -229,7 +224,7 @@ class _Environment:
             return None
         if status == 407:
             return f"write user and password into {self.proxy_source}: http://user:password@{_parsed(self.proxy)[1]}"
-        return f"ask for access to {self._host} through it, correct {self.proxy_source}, or name the host in NO_PROXY"
+        return f"ask for access to the API through it, correct {self.proxy_source}, or name the host in NO_PROXY"
 
     def how_to_trust(self) -> str:
         """Return what to do where the certificate is not trusted."""

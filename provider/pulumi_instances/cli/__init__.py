@@ -1,6 +1,6 @@
 """Internal: the command line `pulumi-instances`, its commands and how it ends.
 
-A command is imported when it is asked for. No command writes to the API.
+A command is imported when it is asked for. None writes to the API but `fleet`, which runs the Pulumi CLI.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _HELP = """List and compare the existing instances of an account, and import the
 
 Settings come from the environment (INSTANCES_BASE_URL, INSTANCES_USER_SECRET, INSTANCES_ORGANIZATION_SECRET) and, with
 --stack, from the configuration of a stack; the environment wins. The command line takes no secrets, and tokens are
-shown only with --show-secrets. No command writes to the API.
+shown only with --show-secrets. No command writes to the API but `fleet`, which runs `pulumi` for many stacks.
 """
 
 _EPILOG = """\b
 Exit codes:
   0  success
   1  an error (including usage errors)
-  2  drift, orphans or doctor found something
+  2  drift, orphans, doctor or fleet drift found something
 
 \b
 Completion, for bash (or zsh_source, fish_source):

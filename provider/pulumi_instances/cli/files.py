@@ -19,13 +19,12 @@ import click
 # the whole machine. `/dev/shm` is an ordinary folder in memory.
 _SYSTEM_FOLDERS = ("/dev", "/proc", "/sys")
 _ORDINARY = "/dev/shm"  # noqa: S108  nothing is written there unasked
-_LONGEST_CHAIN = 40
 
 
 def demand_file(path: Path) -> None:
     """Raise ClickException for a path where no regular file can be written, before the API or the CLI is asked.
 
-    Symbolic links are followed: a link to a device is refused, as the device is.
+    A link to a device is refused, as the device is; `write` replaces any other link.
     """
     try:
         _demand_file(path)
@@ -35,19 +34,13 @@ def demand_file(path: Path) -> None:
 
 
 def _demand_file(path: Path) -> None:
-    meant = path
-    for _ in range(_LONGEST_CHAIN):
-        folder = Path(os.path.realpath(meant.parent))
-        if _is_system(folder):
-            raise click.ClickException(f"{path} is not a regular file; give a file path outside {_top(folder)}")
-        if not meant.is_symlink():
-            break
-        meant = folder / meant.readlink()
-    else:
-        raise click.ClickException(f"{path} is a symbolic link that leads in a circle; give a file path")
-    if meant.is_dir():
+    folder = Path(os.path.realpath(path.parent))
+    if any(map(folder.is_relative_to, _SYSTEM_FOLDERS)) and not folder.is_relative_to(_ORDINARY):
+        top = "/".join(folder.parts[:2]).replace("//", "/")
+        raise click.ClickException(f"{path} is not a regular file; give a file path outside {top}")
+    if path.is_dir():
         raise click.ClickException(f"{path} is a folder; give the path of a file in it")
-    if meant.exists() and not meant.is_file():
+    if path.exists() and not path.is_file():
         raise click.ClickException(f"{path} is not a regular file; give a file path")
 
 
@@ -58,14 +51,6 @@ def _demand_folder(folder: Path) -> None:
         raise click.ClickException(f"{folder} is not a folder; give another path")
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise click.ClickException(f"the folder {folder} is not writable; give another path")
-
-
-def _is_system(folder: Path) -> bool:
-    return any(map(folder.is_relative_to, _SYSTEM_FOLDERS)) and not folder.is_relative_to(_ORDINARY)
-
-
-def _top(folder: Path) -> str:
-    return "/".join(folder.parts[:2]).replace("//", "/")
 
 
 def demand_free(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..fleet.report import OPERATIONS, FleetError, Operation, Report
+from ..fleet.report import OPERATIONS, Operation, Report
 from ..fleet.runner import Fleet, Listener, Progress
 from ..fleet.workers import Workers
 from . import common
@@ -78,25 +78,22 @@ def fleet(
     if changes and not yes and not sys.stdin.isatty():
         raise click.UsageError(f"fleet {operation} asks before it changes something; pass --yes where nobody answers")
     failed_before = None if only_failed is None else _failed_in(only_failed)
-    try:
-        with closing(_workers(cluster, jobs)) as workers:
-            found = Fleet(workers, str(Path(project).resolve()))
-            stacks = found.select(patterns or ["*"])
-            if failed_before is not None:
-                stacks = [stack for stack in stacks if stack in failed_before]
-            if not stacks:
-                common.note(f"no stack of {only_failed} has failed")
-                return 0
-            if changes and not yes:
-                with _shown(stacks) as listener:
-                    preview = found.run(operation, stacks, stop_after, listener, preview_only=True)
-                _write(preview, None)
-                _demand_whole(preview)
-                click.confirm(f"{operation} {_stacks(len(stacks))}?", abort=True, err=True)
+    with closing(_workers(cluster, jobs)) as workers:
+        found = Fleet(workers, str(Path(project).resolve()))
+        stacks = found.select(patterns or ["*"])
+        if failed_before is not None:
+            stacks = [stack for stack in stacks if stack in failed_before]
+        if not stacks:
+            common.note(f"no stack of {only_failed} has failed")
+            return 0
+        if changes and not yes:
             with _shown(stacks) as listener:
-                report = found.run(operation, stacks, stop_after, listener, recover=recover)
-    except FleetError as error:
-        raise click.ClickException(str(error)) from None
+                preview = found.run(operation, stacks, stop_after, listener, preview_only=True)
+            _write(preview, None)
+            _demand_whole(preview)
+            click.confirm(f"{operation} {_stacks(len(stacks))}?", abort=True, err=True)
+        with _shown(stacks) as listener:
+            report = found.run(operation, stacks, stop_after, listener, recover=recover)
     _write(report, json_file)
     return report.exit_code
 

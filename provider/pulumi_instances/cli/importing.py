@@ -19,7 +19,6 @@ import click
 from ..core import identity
 from ..core.errors import quote
 from . import common, files, import_document, project, pulumi_cli
-from .generated_program import program as program_text
 
 if TYPE_CHECKING:
     from ..api.client import Found
@@ -199,7 +198,7 @@ def import_(
     files.demand_file(program)
     plan = _plan(stack, overrides, excluded, which)
     if plan.instances:
-        files.demand_free(program, program_text(plan.instances, plan.names))
+        files.demand_free(program, import_document.program(plan.instances, plan.names))
         if not yes:
             click.confirm(f"Import {common.counted(len(plan.instances))} into the stack {stack}?", abort=True)
         _import(stack, plan, program, quiet=as_json)
@@ -242,7 +241,7 @@ def _import(stack: str, plan: _Plan, program: Path, *, quiet: bool) -> None:
         program.unlink(missing_ok=True)
         advice = "correct the error above and run again" if code > 0 else "run again"
         raise click.ClickException(f"pulumi import {ended}, and nothing was imported; {advice}")
-    files.write(program, program_text(done, plan.names))
+    files.write(program, import_document.program(done, plan.names))
     if len(done) == len(plan.instances):
         raise click.ClickException(
             f"pulumi import {ended} after all {len(done)} were imported, and {program} declares them; "
@@ -337,6 +336,6 @@ def _demand_cli() -> None:
 
 
 def _write_program(path: Path, instances: Sequence[Found], names: dict[str, str]) -> None:
-    text = program_text(instances, names)
+    text = import_document.program(instances, names)
     files.demand_free(path, text)
     files.write(path, text)

@@ -73,6 +73,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_and_port(url: str) -> str:
+    """Return the host and the port of a base URL, as messages show them."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+
+
 def _base_url(value: Any) -> str:
     expected = "must be an http(s) URL such as https://api.example.com/your_moms/api-v2"
     if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,9 +24,10 @@ from .marks import Mark, parse
 from .model import ACCOUNT, MARK, MARKS, MASK
 
 
-def marks_on(found: Mapping[str, Any]) -> list[Mark]:
+def marks_on(found: Mapping[str, Any]) -> Sequence[Mark]:
     """Return the marks on an instance, given as the result of `model.from_wire`."""
-    return [mark for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None]
+    marks: Sequence[Mark] = found.get(MARKS, ())
+    return marks
 
 
 def managed_by(found: Mapping[str, Any]) -> str | None:
@@ -40,52 +41,50 @@ def line_in(outputs: Mapping[str, Any]) -> str | None:
     return mark.rpartition(".")[0] if isinstance(mark, str) else None
 
 
+def token_in(outputs: Mapping[str, Any]) -> str:
+    """Return the token in a state; an empty one, which no answer shows, where there is none."""
+    token = outputs.get("token")
+    return token if isinstance(token, str) else ""
+
+
 def carries(found: Mapping[str, Any], mark: object) -> bool:
     """Return whether an instance carries exactly this mark."""
-    return isinstance(mark, str) and mark in {tag.strip().lower() for tag in found.get(MARKS, ())}
+    return any(each.text == mark for each in marks_on(found))
 
 
-def of_others(found: Mapping[str, Any], *lines: str | None) -> list[str]:
-    """Return the marks on an instance that belong to none of these lines, as its tags have them."""
-    return [tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line not in lines]
+def of_others(found: Mapping[str, Any], *lines: str | None) -> list[Mark]:
+    """Return the marks on an instance that belong to none of these lines."""
+    return [mark for mark in marks_on(found) if mark.line not in lines]
 
 
-def other_marks(found: Mapping[str, Any], mark: str | None) -> list[str]:
-    """Return the marks on an instance but for this one, as its tags have them."""
-    return [tag for tag in found.get(MARKS, ()) if tag.strip().lower() != mark]
-
-
-def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[str]:
+def displaced(found: Mapping[str, Any], outputs: Mapping[str, Any], line: str | None = None) -> list[Mark]:
     """Return the marks on an instance that show that it no longer belongs to the state with these outputs.
 
     They are those of other lines. Where the state's mark is missing, one of its line counts, too: another machine has
     set it to take the instance over. ``line`` is that of the resource in the program, if there is one.
     """
-    mark = outputs.get(MARK)
-    others = of_others(found, line_in(outputs) if carries(found, mark) else None, line)
-    return [tag for tag in others if not _is_renamed(tag, mark)]
+    others = of_others(found, line_in(outputs) if carries(found, outputs.get(MARK)) else None, line)
+    return [mark for mark in others if not _is_renamed(mark, outputs)]
 
 
-def _is_renamed(tag: str, mark: object) -> bool:
-    """Return whether a tag is this mark with another line: an update sets it, and may then be cut off."""
-    ours, theirs = parse(str(mark)), parse(tag)
-    return ours is not None and theirs is not None and (ours.stack, ours.end) == (theirs.stack, theirs.end)
+def _is_renamed(mark: Mark, outputs: Mapping[str, Any]) -> bool:
+    """Return whether this is the state's mark with another line: an update sets it, and may then be cut off."""
+    ours = parse(str(outputs.get(MARK)))
+    return ours is not None and (ours.stack, ours.end) == (mark.stack, mark.end)
 
 
-def is_of_our_stack(tags: list[str], outputs: Mapping[str, Any]) -> bool:
+def is_of_our_stack(marks: Sequence[Mark], outputs: Mapping[str, Any]) -> bool:
     """Return whether all of these marks belong to other resources of the stack in the state's mark."""
     ours = parse(str(outputs.get(MARK)))
-    marks = [mark for tag in tags if (mark := parse(tag)) is not None]
     return ours is not None and all(mark.stack == ours.stack and mark.line != ours.line for mark in marks)
 
 
-def may_be_renamed(tags: list[str], outputs: Mapping[str, Any]) -> bool:
+def may_be_renamed(marks: Sequence[Mark], outputs: Mapping[str, Any]) -> bool:
     """Return whether a rename that was cut off may have put these marks on the instance of the state.
 
     All then belong to its stack, or to a resource of the same parents and name in a stack or project of another name.
     """
     ours = parse(str(outputs.get(MARK)))
-    marks = [mark for tag in tags if (mark := parse(tag)) is not None]
     return ours is not None and all(
         mark.line != ours.line and (mark.stack == ours.stack or _place_in_stack(mark) == _place_in_stack(ours))
         for mark in marks
@@ -98,8 +97,8 @@ def _place_in_stack(mark: Mark) -> str:
 
 
 def own_mark(found: Mapping[str, Any], line: str | None) -> str | None:
-    """Return the mark of this line on an instance, as its tags have it; None where it has none."""
-    return next((tag for tag in found.get(MARKS, ()) if (mark := parse(tag)) is not None and mark.line == line), None)
+    """Return the mark of this line on an instance; None where it has none."""
+    return next((mark.text for mark in marks_on(found) if mark.line == line), None)
 
 
 def account_of(settings: Settings) -> str:
@@ -136,13 +135,12 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
     (``account``) have to be the same, since stacks of one name in two accounts have equal marks. Where a token is
     masked, the mark of another resource in place of the state's shows that it is another instance.
     """
-    ours, theirs = outputs.get("token"), shown_token(found)
-    if isinstance(ours, str) and ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
+    ours, theirs = token_in(outputs), shown_token(found)
+    if ours and theirs and hmac.compare_digest(ours.encode(), theirs.encode()):
         return Verdict.OURS
     if not _is_same_connector(outputs, found) or outputs.get(ACCOUNT) != account:
         return Verdict.ANOTHER
-    mark = outputs.get(MARK)
-    if carries(found, mark) or any(_is_renamed(tag, mark) for tag in found.get(MARKS, ())):
+    if carries(found, outputs.get(MARK)) or any(_is_renamed(mark, outputs) for mark in marks_on(found)):
         return Verdict.RENEWED if ours and theirs else Verdict.OURS
     is_of_another = MARK in outputs and bool(marks_on(found))
     return Verdict.ANOTHER if (ours and theirs) or is_of_another else Verdict.OURS
@@ -150,7 +148,7 @@ def judge(outputs: Mapping[str, Any], found: Mapping[str, Any], account: str) ->
 
 def differences(outputs: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """Return the reasons why an instance is another one, for a message: they show nothing of that instance."""
-    ours, theirs = outputs.get("token"), shown_token(found)
+    ours, theirs = token_in(outputs), shown_token(found)
     reasons = ["no token to compare"] if not (ours and theirs) else ["another token"]
     reasons += [] if _is_same_connector(outputs, found) else ["another connector"]
     reasons += ["the mark of another resource"] if of_others(found, line_in(outputs)) else []

@@ -15,7 +15,6 @@ import json
 import random
 import re
 import string
-from collections.abc import Iterable
 from typing import NamedTuple
 
 _PREFIX = "pulumi:"
@@ -50,6 +49,8 @@ class Place(NamedTuple):
 class Mark(NamedTuple):
     """A mark, taken apart."""
 
+    tag: str
+    """The tag as it is, in whatever case a service shows it."""
     line: str
     """The mark without its end: the same for all instances that one resource has had, one after another."""
     managed_by: str
@@ -58,6 +59,11 @@ class Mark(NamedTuple):
     """The digest of the stack."""
     end: str
     """Four characters that differ between the instances of a line. A rename of the resource does not change them."""
+
+    @property
+    def text(self) -> str:
+        """The mark as a create sends it."""
+        return f"{self.line}.{self.end}"
 
 
 def line_of(place: Place) -> str:
@@ -105,14 +111,9 @@ def parse(tag: str) -> Mark | None:
     """Return the mark in a tag, in whatever case the service shows it; None for any other tag."""
     text = tag.strip().lower()
     match = _MARK.fullmatch(text)
-    return None if match is None else Mark(text.rpartition(".")[0], match[1], match[2], match[4])
+    return None if match is None else Mark(tag, text.rpartition(".")[0], match[1], match[2], match[4])
 
 
 def is_mark(tag: str) -> bool:
     """Return whether this tag is a mark."""
     return parse(tag) is not None
-
-
-def without(tags: Iterable[str]) -> list[str]:
-    """Return these tags but for the marks among them."""
-    return [tag for tag in tags if not is_mark(tag)]

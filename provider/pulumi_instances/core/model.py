@@ -21,7 +21,7 @@ from pulumi.output import Unknown
 
 from .dialect import Dialect
 from .errors import InputError, UnexpectedAnswer
-from .marks import is_mark
+from .marks import parse
 from .state_format import PROVIDER
 
 # The properties, once. A new one begins here (CONTRIBUTING.md, "How to add a property").
@@ -113,7 +113,7 @@ STEPS_LEFT = "__steps_left"
 SHOWN = "__shown"
 """In the result of `from_wire`: the ``configuration`` as the service shows it. It is never kept."""
 MARKS = "__marks"
-"""In the result of `from_wire`: those of its tags that are marks (`identity`). They are not among its ``tags``."""
+"""In the result of `from_wire`: those of its tags that are marks, parsed. They are not among its ``tags``."""
 CREATED_AT = "__created_at"
 """In the result of `from_wire`: when the instance was created, as a datetime. It is never kept."""
 
@@ -410,10 +410,15 @@ def dropped_keys(olds: Mapping[str, Any], news: Mapping[str, Any], dialect: Dial
 def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return the ``id`` and the outputs that an answer of the API holds, under our keys.
 
-    Tags come as ``{id, name}``, as text in any order, or not at all (API document: POST, GET, PUT).
+    Tags come as ``{id, name}``, as text in any order, or not at all (API document: POST, GET, PUT). Half a surrogate
+    pair, which JSON may have, becomes a question mark, since UTF-8 cannot hold it.
+
     Raises UnexpectedAnswer where a documented field has another type.
     """
-    found: dict[str, Any] = {"id": _wire_id(answer.get("id"))}
+    try:
+        found: dict[str, Any] = {"id": normalise_id(answer.get("id"))}
+    except InputError:
+        raise UnexpectedAnswer("an instance without a numeric id") from None
     for key, kind in _MEMBERS.items():
         if (value := _wire_member(answer, key, kind)) not in (None, ""):
             found[key] = value
@@ -421,8 +426,9 @@ def from_wire(answer: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         found["your_mom"] = _wire_member(connector, "key", str)
     if "tags" in answer:  # null stands for no tags, and for no tag
         texts = [_wire_tag(tag) for tag in _wire_member(answer, "tags", list) or () if tag is not None]
-        found[MARKS] = [text for text in texts if is_mark(text)]
-        found["tags"] = normalise_tags([text for text in texts if text not in found[MARKS]])
+        marks = {text: mark for text in texts if (mark := parse(text)) is not None}
+        found[MARKS] = [*marks.values()]
+        found["tags"] = sorted({*texts} - marks.keys())
     if isinstance(answer.get("provisionInteractions"), list) and answer["provisionInteractions"]:
         found[STEPS_LEFT] = True
     if isinstance(answer.get("configuration"), dict):
@@ -435,25 +441,18 @@ _MEMBERS = {"name": str, "token": str, "valid": bool, "disabled": bool}
 """Fields of an answer that are as in the state. Its connector and its tags are not."""
 
 
-def _wire_id(value: Any) -> str:
-    try:
-        return normalise_id(value)
-    except InputError:
-        raise UnexpectedAnswer("an instance without a numeric id") from None
-
-
 def _wire_member(answer: Mapping[str, Any], key: str, kind: type) -> Any:
     value = answer.get(key)
     if value is not None and not isinstance(value, kind):
         raise UnexpectedAnswer(f"an instance whose `{key}` is {kind_of(value)}")
-    return _whole(value) if isinstance(value, str) else value
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _wire_tag(tag: Any) -> str:
     name = tag.get("name") if isinstance(tag, Mapping) else tag
     if not isinstance(name, str):
         raise UnexpectedAnswer(f"an instance with a tag that is {kind_of(name)}")
-    return _whole(name)
+    return name.encode("utf-8", "replace").decode()
 
 
 def _wire_moment(value: Any) -> datetime | None:
@@ -467,11 +466,6 @@ def _wire_moment(value: Any) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         pass
     return None
-
-
-def _whole(text: str) -> str:
-    """Return text that UTF-8 can hold: JSON may have half a surrogate pair, which the engine's protocol refuses."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def outputs(found: Mapping[str, Any], known: Mapping[str, Any], not_managed: Sequence[str]) -> dict[str, Any]:

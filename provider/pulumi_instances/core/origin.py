@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting, env_prefix
+from .config import ACCOUNT_KEY, NAMESPACE, SETTINGS, Setting, env_prefix, host_and_port
 from .errors import (
     Cancelled,
     ConnectionFailed,
@@ -48,7 +47,7 @@ class Origin:
             given = "the last `pulumi up`"
         url, *secrets = [self.variables.get(setting.key, given) for setting in SETTINGS if setting.required]
         if isinstance(error, ConnectionFailed):
-            error.cause += f" ({_host_and_port(self.base_url)}, from {url})"
+            error.cause += f" ({host_and_port(self.base_url)}, from {url})"
             return
         whose = f"with the secrets of {self._name}"
         sources = " and ".join(dict.fromkeys(secrets))
@@ -137,9 +136,3 @@ def _value(setting: Setting, raw: Any) -> Any:
         return setting.parse(raw)
     except ValueError:
         return raw
-
-
-def _host_and_port(url: str) -> str:
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
+from ..core.errors import InstancesError
+
 Operation = Literal["preview", "up", "refresh", "destroy", "drift"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
@@ -22,7 +24,7 @@ Status = Literal["succeeded", "drifted", "failed", "locked", "interrupted", "not
 _DONE = ("succeeded", "drifted")
 
 
-class FleetError(Exception):
+class FleetError(InstancesError):
     """A run over many stacks that cannot start, with what to do about it. Nothing was done."""
 
 

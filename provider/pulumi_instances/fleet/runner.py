@@ -12,12 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from ..cli.redaction import redacted
 from ..cli.signals import handled
 from .job import Job
 from .report import OPERATIONS, FleetError, Operation, Outcome, Report
-from .workers import LOST, Workers, workers
+from .workers import LOST, Workers
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
@@ -67,13 +68,23 @@ def run(
     """
     if operation not in OPERATIONS:
         raise FleetError(f"there is no operation {operation!r}; use one of {', '.join(OPERATIONS)}")
-    found = workers(executor, jobs)
+    found = _workers(executor, jobs)
     try:
         fleet = Fleet(found, str(Path(project).resolve()))
         names = fleet.select(stacks)
         return fleet.run(operation, names, stop_after, listener, recover=recover, preview_only=preview_only)
     finally:
         found.close()
+
+
+def _workers(executor: Executor | None, at_once: int | None) -> Workers:
+    """Return the workers of an executor; without one, threads of this process."""
+    if executor is not None and type(executor).__module__.partition(".")[0] == "distributed":
+        from .cluster import Cluster
+
+        client: Any = executor
+        return Cluster(client._client, at_once)
+    return Workers(executor, at_once)
 
 
 class Fleet:
@@ -137,6 +148,7 @@ class _Run:
         self._listener = listener
         self._recover = recover
         self._outcomes: dict[str, Outcome] = {}
+        self._machines: dict[str, str] = {}
         self._under_way: set[str] = set()
         self._lock = threading.RLock()
         self._stops = 0
@@ -188,7 +200,7 @@ class _Run:
                 try:
                     future = self._workers.submit(task, self._on_step)
                 except (OSError, RuntimeError) as error:  # an executor that is broken or shut down, or no scheduler
-                    message = f"no worker takes it: {redacted(str(error))}"
+                    message = redacted(f"no worker takes it: {error}")
                     self._note(Outcome(task.stack, "not started", message=message))
                     self._stops += 1
                     break
@@ -210,9 +222,11 @@ class _Run:
     def _on_step(self, stack: str, machine: str, step: str) -> None:
         with self._lock:
             if stack in self._under_way:  # a cluster reports steps late
+                self._machines[stack] = machine
                 self._listener(Progress(stack, machine, step))
 
     def _note(self, outcome: Outcome) -> None:
+        outcome = replace(outcome, machine=outcome.machine or self._machines.get(outcome.stack, ""))
         self._outcomes[outcome.stack] = outcome
         self._hear(Progress(outcome.stack, outcome.machine, outcome=outcome))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
 
 from . import job
 from .job import Job
@@ -13,7 +12,8 @@ from .report import FleetError, Lock, Outcome
 
 OnStep = Callable[[str, str, str], None]
 """Is given a stack, the machine that runs it, and its last step."""
-LOST = "its worker has gone: what it has done is not known; run the same with --recover"
+LOST = "its worker is gone, and it is not known how far the stack has come; run the same with --recover"
+"""The message about a stack whose worker is gone."""
 
 
 class Workers:
@@ -66,13 +66,3 @@ class Workers:
         """End what this object has started, once no job runs."""
         if self._is_ours:
             self._executor.shutdown()
-
-
-def workers(executor: Executor | None, at_once: int | None) -> Workers:
-    """Return the workers of an executor; without one, threads of this process."""
-    if executor is not None and type(executor).__module__.partition(".")[0] == "distributed":
-        from .cluster import Cluster
-
-        client: Any = executor
-        return Cluster(client._client, at_once)
-    return Workers(executor, at_once)

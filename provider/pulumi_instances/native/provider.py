@@ -165,11 +165,8 @@ class InstancesServicer(ResourceProviderServicer):
         """
         olds = values.decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
         news = values.decode(request.news)
-        changed = [
-            setting.key
-            for setting in SETTINGS
-            if _comparable(setting, olds.get(setting.key)) != _comparable(setting, news.get(setting.key))
-        ]
+        stack = {f"{NAMESPACE}:{key}": value for key, value in news.items()}
+        changed = [key.removeprefix(f"{NAMESPACE}:") for key in origin.changed(_reader(olds, None), stack, {})]
         detailed = {
             key: provider_pb2.PropertyDiff(kind=_kind_of_setting(olds.get(key), news.get(key)), inputDiff=True)
             for key in changed
@@ -382,20 +379,6 @@ def _how_to_set(setting: Setting, account: Any) -> str:
     if account:
         return f'give {setting.key} to the provider "{account}"'
     return config.how_to_set_in_python(setting, None)  # the stack's configuration is the same
-
-
-def _comparable(setting: Setting, value: Any) -> Any:
-    """Return a setting to compare: "30" for 30, and one form of a URL for its capitals, default port and last slash."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if not isinstance(value, str):
-        return value
-    try:
-        return identity.canonical_url(value.strip()) if setting.key == "baseUrl" else value.strip()
-    except ValueError:  # the port is malformed: CheckConfig has refused it
-        return value
 
 
 def _kind_of_setting(old: Any, new: Any) -> Any:
