@@ -105,7 +105,7 @@ def failing(stacks: str, status: str = "failed") -> Ends:
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 9])
 def test_as_many_run_at_once_as_there_are_workers_in_the_order_of_names(at_once: int) -> None:
-    """Never more, and none twice. Each job knows how many run at once, which is no more than there are stacks."""
+    """There are never more, and none runs twice. Each job knows how many: no more than there are stacks."""
     workers = FakeWorkers(at_once)
     report = go(workers, "abcdefg")
     assert [job.stack for job in workers.started] == list("abcdefg")
