@@ -249,7 +249,7 @@ def test_the_rate_of_an_account_holds_for_all_that_run_at_once(new: New, api: Em
 
 
 def test_a_program_runs_it_on_the_executor_of_a_client(new: New, api: Emulator) -> None:
-    """As `fleet.run` says."""
+    """`fleet.run` on a cluster, without a warning of Dask."""
     project = new(["c0", "c1"])
     program = f"""
 from distributed import Client

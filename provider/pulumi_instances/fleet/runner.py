@@ -159,7 +159,7 @@ class _Run:
         signals = dict.fromkeys(("SIGINT", "SIGTERM", "SIGHUP") if in_main else (), self._stop)
         with handled(signals):
             self._work(list(self._jobs))
-            locked = [each for each in self._jobs if self._status(each) == "locked" and not self._stopping]
+            locked = [each for each in self._jobs if self._status(each) == "locked"]
             self._work([self._again(each) for each in locked if not self._is_held(each)])
         return {each.stack: self._outcomes.get(each.stack) or Outcome(each.stack, "not started") for each in self._jobs}
 
