@@ -6,8 +6,9 @@ Both end with exit code 2 where they find something, and with an error where the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +66,10 @@ def drift(
         raise click.UsageError("--watch writes lines and reads the states again; leave out --json, and give no -")
     if html is not None:
         files.demand_file(html)
-    api = common.open_account(**where)
+    opened = cache(partial(common.open_account, **where))  # after the states, and once for all rounds of --watch
 
     def compare() -> Comparison:
-        found = _compared(states, api, where["stack"], where["account"], health=health)
+        found = _compared(states, opened, where["stack"], where["account"], health=health)
         if html is not None:
             files.write(html, drift_report.page(found))
         return found
@@ -92,13 +93,14 @@ def drift(
 
 
 def _compared(
-    states: Sequence[str], api: Operations, stack: str | None, account: str | None, *, health: bool
+    states: Sequence[str], opened: Callable[[], Operations], stack: str | None, account: str | None, *, health: bool
 ) -> Comparison:
     """Compare the instances of the account in these states with the API."""
     documents = common.exported(states, stack, decrypt=True)
     found = common.held_in(documents)
     held = [each for each in found if not each.leaving]
     ours = [each for each in held if each.account == account]
+    api = opened()
     with common.progress("Listing instances") as on_page:
         listed = {found["id"]: found for found in api.select(Selection(), on_page)}
     there = common.read(api, [listed[each.id] for each in ours if each.id in listed], everything=health)
