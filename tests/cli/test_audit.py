@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -14,7 +17,7 @@ import pytest
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.model import ENABLED
 from pulumi_instances.core.state_format import SECRET
-from pulumi_instances.testing.emulator import Emulator
+from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
 
@@ -213,13 +216,13 @@ def test_only_the_accounts_own_instances_are_compared(
 
     done = run("drift", "-", stdin=written)
     assert done.code == 0
-    assert done.err == "1 instance of another account not compared; run again with --account eu\n2 compared, 0 differ\n"
+    assert done.err == "2 compared, 0 differ\n1 instance of another account not compared; run again with --account eu\n"
     for name, value in eu.env.items():
         monkeypatch.setenv(name.replace("INSTANCES_", "INSTANCES_EU_"), value)
     api.change(there, name="renamed")
     done = run("drift", "-", "--account", "eu", stdin=written)
     assert done.code == 2
-    assert "2 instances of another account not compared; run again without --account\n1 compared, 1 differ" in done.err
+    assert "1 compared, 1 differ\n2 instances of another account not compared; run again without --account" in done.err
 
 
 @pytest.mark.parametrize("command", ["drift", "orphans"])
@@ -348,6 +351,113 @@ def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: Resources) -> None
     """The program does not give it, and nobody has changed a tag."""
     made = api.add(name="made", tags=["a", MARK])
     assert run("drift", "-", stdin=state(*managed, resource(api.instance(made)))).code == 0
+
+
+# drift --html
+
+
+def test_html_is_one_file_for_people(run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path) -> None:
+    """It says what differs, when and where, and needs no other file. The output and the exit code stay as they are."""
+    box, crm = api.instances()
+    api.change(box["id"], name="<script>alert(1)</script>", token="another-token")
+    api.remove(crm["id"])
+    api.add(tags=[mark_of(line_of(Place("p", "dev", "", "left")), 1)])
+    file = tmp_path / "drift.html"
+    done = run("drift", "-", "--html", file, stdin=state(*managed))
+    assert done == run("drift", "-", stdin=state(*managed))
+    assert done.code == 2
+    page = file.read_text()
+    for text in (
+        "2 of 2 instances differ",
+        f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        api.base_url,
+        "the default account",
+        "stdin",
+        f"Instance <bdi>{box['id']}</bdi>, stack <bdi>p/dev</bdi>",
+        "<bdi>box</bdi></td><td><bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>",
+        "<bdi>[secret]</bdi></td><td><bdi>another [secret]</bdi>",
+        "The instance no longer exists at the service",
+        "see `pulumi-instances orphans`",
+    ):
+        assert text in page, text
+    secrets = (box["token"], "another-token", api.user_secret, api.organization_secret)
+    assert [secret for secret in secrets if secret in page] == []
+    assert "<script" not in page
+    [style], [policy] = re.findall("<style>(.*?)</style>", page, re.DOTALL), re.findall("style-src '(.*?)'", page)
+    assert policy == f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+    assert re.findall(r"src=|href=|url\(", page) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "code", "said"),
+    [({}, 0, "No difference in 1 instance"), ({"token": ENCRYPTED}, 1, "Not everything was compared")],
+)
+def test_html_is_written_without_a_difference_too(
+    run: Run, managed: list[dict[str, Any]], tmp_path: Path, held: dict[str, Any], code: int, said: str
+) -> None:
+    """It is no pass where something could not be compared."""
+    file = tmp_path / "drift.html"
+    managed[0]["outputs"].update(held)
+    assert run("drift", "-", "--html", file, stdin=state(managed[0])).code == code
+    assert said in file.read_text()
+    assert ("good" in re.findall('<p class="sum (.*?)">', file.read_text())) == (code == 0)
+
+
+def test_html_must_be_writable_before_anything_is_asked(run: Run, api: Emulator, tmp_path: Path) -> None:
+    done = run("drift", "-", "--html", tmp_path / "missing" / "drift.html", stdin=state())
+    assert (done.code, done.out) == (1, "")
+    assert "does not exist; create it" in done.err
+    assert api.requests == []
+
+
+# drift --watch
+
+
+def test_watch_shows_changes_until_ctrl_c(
+    run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round is one line, whatever happens. The exit code is that of the last one."""
+    (tmp_path / "state.json").write_text(state(*managed))
+    box, _ = api.instances()
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        steps[len(waited) - 1]()
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    steps = [
+        lambda: api.change(box["id"], name="renamed"),
+        lambda: api.change(box["id"], name="again"),
+        lambda: api.fail("GET", None, Fault.status(401)),
+        lambda: None,
+        stop,
+    ]
+    monkeypatch.setattr("pulumi_instances.cli.watching.sleep", wait)
+    done = run("drift", tmp_path / "state.json", "--watch", "5", "--html", tmp_path / "drift.html")
+    renamed, again = (f"box {box['id']} name: box => {name}" for name in ("renamed", "again"))
+    said = [line.partition(" ")[2] for line in done.out.splitlines()]
+    assert said[3].startswith("not compared: ")
+    assert [*said[:3], said[4]] == [
+        "2 compared, 0 differ",
+        f"2 compared, 1 differ; + {renamed}",
+        f"2 compared, 1 differ; + {again}; - {renamed}",
+        "2 compared, 1 differ",
+    ]
+    assert (done.code, done.err, waited) == (2, "", [5.0] * 5)
+    assert "again" in (tmp_path / "drift.html").read_text()
+
+
+def test_watch_ends_where_the_first_round_fails(run: Run, api: Emulator, tmp_path: Path) -> None:
+    """The settings are wrong then. States that cannot be read again are refused."""
+    (tmp_path / "state.json").write_text("{")
+    assert (run("drift", tmp_path / "state.json", "--watch").code, api.requests) == (1, [])
+    for options in (["-"], [tmp_path / "state.json", "--json"]):
+        done = run("drift", *options, "--watch", stdin=state())
+        assert (done.code, api.requests) == (1, [])
+        assert "--watch writes lines and reads the states again" in done.err
 
 
 # orphans

@@ -18,12 +18,13 @@ from tests.support.processes import COMMAND
 
 
 class Running:
-    def __init__(self, process: subprocess.Popen[str], settings: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], settings: int, *, with_page: bool) -> None:
         assert process.stdout
         self.process = process
         self.headline = process.stdout.readline()
         lines = [process.stdout.readline().strip() for _ in range(settings)]
         self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.page = re.findall(r"http://\S+/", process.stdout.readline()) if with_page else []
 
     def request(self, method: str, path: str, body: object = None) -> requests.Response:
         secrets = self.env["INSTANCES_USER_SECRET"], self.env["INSTANCES_ORGANIZATION_SECRET"]
@@ -45,18 +46,22 @@ def emulator(*arguments: str, settings: int = 3) -> Iterator[Running]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            yield Running(process, settings)
+            yield Running(process, settings, with_page="--host" not in arguments)
         finally:
             process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_the_settings_serves_and_stops_with_0(number: int) -> None:
-    """Each request is one line with method, path, status and milliseconds, and never a header or a body."""
+    """Each request is one line with method, path, status and milliseconds, and never a header or a body.
+
+    Views of the page are no such requests.
+    """
     with emulator() as running:
         assert running.env["INSTANCES_BASE_URL"] in running.headline
         made = running.request("POST", "/instances?x=hidden", {"your_mom": {"key": "box"}, "name": "hidden"}).json()
         running.request("GET", "/instances/nope")
+        assert "Emulator" in requests.get(*running.page, timeout=20).text
         code, errors = running.stop(number)
     assert code == 0
     first, second = errors.splitlines()
