@@ -11,6 +11,7 @@ import pytest
 
 from pulumi_instances.fleet import FleetError
 from pulumi_instances.fleet.cluster import Cluster
+from pulumi_instances.fleet.workers import LOST
 from tests.support.certificates import self_signed
 from tests.support.fleet import DaskCluster, Fleet, cluster, fleet
 from tests.support.processes import until
@@ -124,4 +125,4 @@ def test_a_cluster_with_tls_its_packages_and_the_end_of_its_scheduler(
     assert code == 1
     statuses = {each["stack"]: each["status"] for each in json.loads((project / "run.json").read_text())["stacks"]}
     assert statuses == {"a": "interrupted", "b": "interrupted", "c": "not started"}
-    assert "b: interrupted in 0.0 s: its worker has gone" in err
+    assert f"b: interrupted in 0.0 s: {LOST}" in err
