@@ -20,7 +20,7 @@ from .conftest import ROOT
 
 TARGETS = [
     *("help", "demo", "cli", "check", "test", "dialects", "emulator", "up", "destroy", "lint", "house"),
-    *("picture", "matrix", "oldest", "soak", "bench", "audit", "build", "release", "lock", "clean"),
+    *("picture", "docs", "matrix", "oldest", "soak", "bench", "audit", "build", "release", "lock", "clean"),
 ]
 
 
