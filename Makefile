@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint house picture matrix oldest soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint house picture docs matrix oldest soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ house: $(READY) ## how far a reader has to go, and how much there is, beside the
 picture: $(READY) ## draw the terminal of the README again, from a run of the CLI on PATH
 	@$(BIN)/python -m tools.picture
 
+docs: $(READY) ## the documentation as a website, into site/, and its tests (Python 3.11)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@$(BIN)/python -m tools.website site
+	@$(BIN)/pytest --quiet tests/docs/test_website.py --website site
+
 matrix: $(READY) ## the quick tests on the oldest and newest SDK and every Python found
 	@$(BIN)/nox
 
@@ -84,9 +89,10 @@ release: build ## what a release publishes: build, and the archives of the nativ
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
 	@$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
+	@$(subst 3.10,3.11,$(LOCK)) --group docs --constraint requirements/dev.txt --output-file requirements/docs.txt
 
 clean: ## remove everything that these commands made
-	@rm -rf .venv .demo .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .demo .cache dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@rm -f Pulumi.demo.yaml Pulumi.play.yaml
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -26,6 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--dialect elements` runs the tests of the engines against the live services' dialect."""
     parser.addoption("--dialect", default="default", help="what the emulated API speaks: default or elements")
+    parser.addoption("--website", help="the directory of the website that tests/docs/test_website.py looks at")
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)

@@ -20,7 +20,18 @@ def document(name: str) -> str:
 
 def blocks(name: str, language: str) -> list[str]:
     """The code blocks of a document in this language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", document(name), re.MULTILINE | re.DOTALL)
+    return [code for found, code in code_blocks(document(name)) if found == language]
+
+
+def code_blocks(text: str) -> list[tuple[str, str]]:
+    """Each code block of a text: its language and its code."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def tabs(name: str) -> dict[str, str]:
+    """The sections of a document that are tabs on the website, by title."""
+    [enclosed] = re.findall(r"^<!-- tabs -->\n(.*?)^<!-- /tabs -->$", document(name), re.MULTILINE | re.DOTALL)
+    return dict(re.findall(r"^### ([^\n]*)\n(.*?)(?=^### |\Z)", enclosed, re.MULTILINE | re.DOTALL))
 
 
 def table(name: str, first_column: str) -> list[dict[str, str]]:
@@ -37,8 +48,10 @@ def table(name: str, first_column: str) -> list[dict[str, str]]:
 
 
 def headings(text: str) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
+    """The anchors of a document: of its headings, as GitHub makes them, and those that it names."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    named = re.findall(r'<a id="([\w-]+)"></a>', text)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles} | set(named)
 
 
 def normalised(line: str) -> str:

@@ -24,7 +24,7 @@ from .markdown import DOCUMENTS, ROOT, blocks, document, headings, table
 
 PROGRAMS = [
     *blocks("README.md", "python"),
-    *blocks("docs/getting-started.md", "python"),
+    *blocks("docs/getting-started.md", "python")[:-1],  # the last one is for the native package
     *blocks("docs/resource.md", "python"),
     blocks("docs/moving.md", "python")[0],
 ]

@@ -10,13 +10,22 @@ import pytest
 from pulumi_instances.native.schema import version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from tests.acceptance.conftest import needs_cli
-from tests.docs.markdown import blocks, document
+from tests.docs.markdown import blocks, code_blocks, document, tabs
 from tests.support.shell import Shell
 
 from .test_examples import NOT_KEPT, copy
 from .test_routes import needs_yaml
 
 TYPESCRIPT = blocks("docs/native.md", "typescript")
+START = "docs/getting-started.md"
+RUNTIMES = {
+    "Python": "python",
+    "TypeScript": "nodejs",
+    "YAML": "yaml",
+    "Go": "go",
+    "Python, native package": "python",
+}
+"""The languages of docs/getting-started.md, and the host that runs each."""
 UP = "pulumi up --yes --skip-preview"
 
 pytestmark = needs_cli
@@ -92,6 +101,50 @@ def test_the_readme_alone_suffices_for_yaml(shell: Shell, api: Emulator, attempt
     shell.run(f"pulumi stack init dev\n{_settings(api)}\n{UP}")
     assert [instance["name"] for instance in api.instances()] == ["crm"]
     assert attempts == []
+
+
+@pytest.mark.parametrize("title", tabs(START), ids=str)
+def test_each_language_of_getting_started(title: str, shell: Shell, api: Emulator, attempts: list[str]) -> None:
+    """The commands and the program of its tab, in a new project, then the commands and the output for all languages."""
+    runtime = RUNTIMES[title]
+    if shutil.which(f"pulumi-language-{runtime}") is None:
+        pytest.skip(f"no `pulumi-language-{runtime}` on PATH: it comes with the releases of the Pulumi CLI")
+    (script, (_, program)), [file] = code_blocks(tabs(START)[title]), re.findall("^`(.*)`:$", tabs(START)[title], re.M)
+    if title in ("TypeScript", "Go"):  # `pulumi new` asks for the SDK of Pulumi
+        copy(title.lower(), shell.directory)
+        if title == "TypeScript" and shell.try_to("npm install").returncode:
+            pytest.skip("npm has nothing to install examples/typescript from: run `npm install` there once")
+    for variable in api.env:
+        del shell.env[variable]
+    typed = script[1]
+    if title == "Python, native package":  # `pulumi new` makes an environment
+        runtime = "{name: python, options: {virtualenv: venv}}"
+        (shell.directory / "requirements.txt").write_text("pulumi>=3.0.0,<4.0.0\n")
+        typed = f"python3 -m venv venv\n{typed}"
+    else:
+        shell.put_plugin_on_path()
+        typed = re.sub("^(python3 -m venv|source|pip install).*$", "", typed, flags=re.MULTILINE)
+    (shell.directory / "Pulumi.yaml").write_text(f"name: quickstart\nruntime: {runtime}\n")
+    (shell.directory / file).write_text(program)
+    common = _answered(blocks(START, "sh")[-2], api).replace("pulumi up", UP)
+    done = shell.try_to(f"pulumi stack init dev\n{typed}\n{common}")
+    if done.returncode and NOT_KEPT.search(done.stdout):
+        pytest.skip("Go has nothing to install examples/go from: do once what its README says")
+    assert done.returncode == 0, done.stdout
+    [made] = api.instances()
+    assert (made["name"], made["tags"]) == ("crm", ["quickstart"])
+    shown = blocks(START, "text")[1]
+    if title == "Python":
+        [name] = re.findall(r"In the first tab, the type is `(.*?)`", document(START))
+        shown = shown.replace("instances:index:Instance", name)
+    printed = [_timeless(line) for line in done.stdout.splitlines()]
+    assert [line for line in shown.splitlines() if _timeless(line) not in printed] == [], done.stdout
+    assert made["token"] not in done.stdout
+    assert attempts == []
+
+
+def _timeless(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)?s", "N", line.rstrip())
 
 
 def test_the_urls_are_those_of_this_version() -> None:
