@@ -31,11 +31,12 @@ def test_a_target_is_met_or_missed_by_so_much(measured: float, bound: float, lea
     assert Target("what", "where", measured, bound, least).verdict == verdict
 
 
-def test_the_benchmarks_lock_holds_what_it_needs() -> None:
-    """requirements/bench.txt is made from pyproject.toml: each requirement is pinned, in its bounds, with hashes."""
+@pytest.mark.parametrize("group", ["bench", "docs"])
+def test_the_lock_of_a_group_holds_what_it_needs(group: str) -> None:
+    """It is made from pyproject.toml: each requirement is pinned, in its bounds, with hashes."""
     project: dict[str, Any] = nox.project.load_toml(ROOT / "pyproject.toml")
-    lock = (ROOT / "requirements/bench.txt").read_text()
-    for requirement in map(Requirement, project["dependency-groups"]["bench"]):
+    lock = (ROOT / f"requirements/{group}.txt").read_text()
+    for requirement in map(Requirement, project["dependency-groups"][group]):
         versions = re.findall(rf"^{requirement.name}==(\S+)(?: ;.*)? \\\n    --hash=sha256:", lock, re.MULTILINE)
         assert versions
         assert all(version in requirement.specifier for version in versions)
