@@ -32,7 +32,7 @@ def test_the_options_are_those_of_the_command() -> None:
 
 
 def test_the_report_has_the_keys_of_the_table() -> None:
-    """And the statuses and operations."""
+    """Those of a stack, and the statuses and operations."""
     report = Report("up", [Outcome("acme", "failed")], 1.0).as_json()
     keys = [*report, *(f"stacks[].{key}" for key in report["stacks"][0])]
     rows = {row["key"]: row["value"] for row in table("docs/fleets.md", "key")}

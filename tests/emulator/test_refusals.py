@@ -167,7 +167,7 @@ def test_accounts_do_not_see_each_other(api: Emulator, http: Http) -> None:
     assert other.user_secret not in repr(other)
 
 
-@pytest.mark.parametrize("path", ["/your_moms/api-v2/instances", "/_emulator/instances"])
+@pytest.mark.parametrize("path", ["/your_moms/api-v2/instances", "/_emulator/instances", "/"])
 @pytest.mark.parametrize(
     ("host", "status"),
     [

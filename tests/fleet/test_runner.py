@@ -105,7 +105,7 @@ def failing(stacks: str, status: str = "failed") -> Ends:
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 9])
 def test_as_many_run_at_once_as_there_are_workers_in_the_order_of_names(at_once: int) -> None:
-    """Never more, and none twice. Each job knows how many run at once, which is no more than there are stacks."""
+    """There are never more, and none runs twice. Each job knows how many: no more than there are stacks."""
     workers = FakeWorkers(at_once)
     report = go(workers, "abcdefg")
     assert [job.stack for job in workers.started] == list("abcdefg")
@@ -148,7 +148,7 @@ def test_a_locked_stack_is_tried_once_more_after_the_others() -> None:
         locked = job.stack == "a" or (job.stack == "b" and tries["b"] == 1)
         return Outcome(job.stack, "locked" if locked else "succeeded", locks=[STALE] if locked else ())
 
-    workers = FakeWorkers(2, ends)
+    workers = FakeWorkers(2, ends, held=[STALE])
     report = go(workers)
     assert [job.stack for job in workers.started] == ["a", "b", "c", "d", "a", "b"]
     assert {job.stale for job in workers.started} == {frozenset()}
@@ -217,21 +217,40 @@ def test_a_job_that_raises_counts_as_interrupted(error: Exception) -> None:
 
 
 def test_without_workers_the_rest_is_interrupted_or_not_started() -> None:
-    """It does not wait for ever."""
-    workers = FakeWorkers(2)
+    """It does not wait for ever, nor try again what was locked."""
+    workers = FakeWorkers(2, failing("a", "locked"))
     workers.manual = workers.lost = True
+    workers.after_start = lambda: workers.end_all() if len(workers.started) == 2 else None
+    report = go(workers, "abcde")
+    assert statuses(report) == {
+        "a": "locked",
+        "b": "succeeded",
+        "c": "interrupted",
+        "d": "interrupted",
+        "e": "not started",
+    }
+    assert len(workers.started) == 4
+
+
+@pytest.mark.parametrize("error", [OSError("no more"), RuntimeError("cannot schedule new futures after shutdown")])
+def test_an_executor_that_takes_no_more_ends_the_run_with_a_report(error: Exception) -> None:
+    """What runs goes on to its end, and nothing else is tried."""
+    workers = FakeWorkers(2)
+    workers.manual = True
+    tried = []
+
+    def submit(task: Job, on_step: OnStep) -> Future[Outcome]:
+        tried.append(task.stack)
+        if task.stack == "a":
+            threading.Timer(0.05, workers.end_all).start()
+            return FakeWorkers.submit(workers, task, on_step)
+        raise error
+
+    workers.submit = submit  # type: ignore[method-assign]
     report = go(workers)
-    assert statuses(report) == {"a": "interrupted", "b": "interrupted", "c": "not started", "d": "not started"}
-
-
-def test_an_executor_that_takes_no_more_ends_the_run_with_a_report() -> None:
-    executor = ThreadPoolExecutor(1)
-    executor.shutdown()
-    workers = Workers(executor, 1)
-    workers.demand_ready = lambda project: None  # type: ignore[method-assign]  # noqa: ARG005
-    report = Fleet(workers, "/project").run("up", ["a", "b"], None, lambda _: None)
-    assert statuses(report) == {"a": "not started", "b": "not started"}
-    assert report.outcomes[0].message == "no worker takes it: cannot schedule new futures after shutdown"
+    assert statuses(report) == {"a": "succeeded", "b": "not started", "c": "not started", "d": "not started"}
+    assert report.outcomes[1].message == f"no worker takes it: {error}"
+    assert tried == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -254,13 +273,14 @@ def test_one_signal_lets_what_runs_end_and_starts_no_other(name: str) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_signal_is_passed_on_once_to_what_runs() -> None:
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_second_signal_is_passed_on_once_to_what_runs(times: int) -> None:
     workers = FakeWorkers(2, lambda job: Outcome(job.stack, "interrupted"))
     workers.manual = True
 
     def stop() -> None:
         if len(workers.started) == 2:
-            for _ in range(3):
+            for _ in range(times):
                 os.kill(os.getpid(), signal.SIGINT)
 
     workers.after_start = stop
@@ -292,7 +312,7 @@ def test_a_listener_hears_the_start_each_step_and_the_end() -> None:
     start, step, end, *others = heard
     assert (start.stack, start.step, start.outcome) == ("a", "", None)
     assert (step.machine, step.step) == ("a-machine", "a step")
-    assert end.outcome == Outcome("a", "succeeded", changes={"create": 1})
+    assert end.outcome == Outcome("a", "succeeded", "a-machine", changes={"create": 1})
     assert {progress.stack for progress in others} == {"b"}
 
 

@@ -78,7 +78,7 @@ def test_the_metadata_says_what_is_needed(metadata: Message) -> None:
     """There are few runtime dependencies; all others come with an extra."""
     required = [value for value in metadata.get_all("Requires-Dist", []) if "extra ==" not in value]
     assert {re.split(r"[<>=]", value)[0] for value in required} == {"pulumi", "requests", "urllib3"}
-    assert set(metadata.get_all("Provides-Extra", [])) == {"cli", "dev", "testing"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"cli", "dev", "fleet", "testing"}
     assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.10")
 
 

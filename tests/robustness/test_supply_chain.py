@@ -15,7 +15,7 @@ import pulumi_instances
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(pulumi_instances.__file__).parent
-EXTRAS_ONLY = ("testing", "cli")
+EXTRAS_ONLY = ("testing", "cli", "fleet")
 """Subpackages that need an extra, and say so when it is missing."""
 
 

@@ -6,17 +6,23 @@ Both end with exit code 2 where they find something, and with an error where the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..api.client import Found
 from ..api.search import Selection
 from ..core import identity, model
-from . import common
+from . import common, drift_report, files, watching
+from .drift_report import Comparison
 from .exported_state import HIDDEN, Held
+
+if TYPE_CHECKING:
+    from ..api.operations import Operations
 
 
 @click.command(
@@ -24,6 +30,8 @@ from .exported_state import HIDDEN, Held
     epilog=f"""\b
 Examples:
   pulumi-instances drift --stack prod
+  pulumi-instances drift --stack prod --html drift.html
+  pulumi-instances drift --stack prod --watch 300
   pulumi stack export --show-secrets | pulumi-instances drift - --json
 
 {common.GATE_EXIT_CODES}""",
@@ -33,8 +41,19 @@ Examples:
 @click.option(
     "--health", is_flag=True, help="Also read each instance, and report those whose connection does not work."
 )
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page for a browser.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=1),
+    is_flag=False,
+    flag_value=60,
+    metavar="[SECONDS]",
+    help="Compare again every 60 seconds, or SECONDS, until Ctrl-C.",
+)
 @common.as_json
-def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) -> int:
+def drift(
+    states: tuple[str, ...], health: bool, html: Path | None, watch: float | None, as_json: bool, **where: Any
+) -> int:
     """Compare states with the API: whether each instance exists, and its connector, name, tags and token.
 
     STATE is a file written by `pulumi stack export`, or - for stdin; --stack NAME gets the state from the Pulumi CLI.
@@ -43,41 +62,70 @@ def drift(states: tuple[str, ...], health: bool, as_json: bool, **where: Any) ->
     differences into the state.
     """
     _demand_states(states, where["stack"])
-    documents = common.exported(states, where["stack"], decrypt=True)
+    if watch is not None and (as_json or "-" in states):
+        raise click.UsageError("--watch writes lines and reads the states again; leave out --json, and give no -")
+    if html is not None:
+        files.demand_file(html)
+    opened = cache(partial(common.open_account, **where))  # after the states, and once for all rounds of --watch
+
+    def compare() -> Comparison:
+        found = _compared(states, opened, where["stack"], where["account"], health=health)
+        if html is not None:
+            files.write(html, drift_report.page(found))
+        return found
+
+    if watch is not None:
+        return watching.watch(compare, watch)
+    found = compare()
+    if as_json:
+        common.write_json({"compared": found.compared, "differences": found.differences})
+    elif found.differences:
+        columns = ["resource", "id", "field", "state", "api"]
+        rows = map(drift_report.row, found.differences)
+        common.write_table(columns, [[row[column] for column in columns] for row in rows])
+    for text in (found.summary, *found.notes):
+        common.note(text)
+    if found.gaps and not found.differences:
+        raise click.ClickException("; ".join(found.gaps))
+    for gap in found.gaps:
+        common.note(gap)
+    return common.DIFFERS if found.differences else 0
+
+
+def _compared(
+    states: Sequence[str], opened: Callable[[], Operations], stack: str | None, account: str | None, *, health: bool
+) -> Comparison:
+    """Compare the instances of the account in these states with the API."""
+    documents = common.exported(states, stack, decrypt=True)
     found = common.held_in(documents)
     held = [each for each in found if not each.leaving]
-    ours = [each for each in held if each.account == where["account"]]
-    api = common.open_account(**where)
+    ours = [each for each in held if each.account == account]
+    api = opened()
     with common.progress("Listing instances") as on_page:
         listed = {found["id"]: found for found in api.select(Selection(), on_page)}
     there = common.read(api, [listed[each.id] for each in ours if each.id in listed], everything=health)
     differences = [difference for each in ours for difference in _differences(each, there.get(each.id))]
     if health:
         differences += [fault for each in ours if each.id in there for fault in _faults(each, there[each.id])]
-    if as_json:
-        common.write_json({"compared": len(ours), "differences": differences})
-    elif differences:
-        columns = ["resource", "id", "field", "state", "api"]
-        rows = [{**each, "api": "gone"} if each["field"] == "id" else each for each in differences]
-        common.write_table(columns, [[row[column] for column in columns] for row in rows])
-    _note_others(held, where["account"])
-    common.note(f"{len(ours)} compared, {len({each['urn'] for each in differences})} differ")
-    if left := common.left_behind(documents, where["stack"], found, [*listed.values()], where["account"]):
+    notes = [*_of_others(held, account)]
+    if left := common.left_behind(documents, stack, found, [*listed.values()], account):
         verb = "is" if len(left) == 1 else "are"
-        common.note(f"{common.counted(len(left))} of these stacks {verb} in no state; see `pulumi-instances orphans`")
-    gaps = list(_gaps([(each, there.get(each.id)) for each in ours], health=health))
-    if differences:
-        if count := sum(each.outputs.get(model.MADE) is HIDDEN for each in ours):
-            common.note(
-                f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so "
-                "that it counts as a difference; use --stack NAME where you may decrypt it"
-            )
-        for gap in gaps:
-            common.note(gap)
-        return common.DIFFERS
-    if gaps:
-        raise click.ClickException("; ".join(gaps))
-    return 0
+        notes.append(f"{common.counted(len(left))} of these stacks {verb} in no state; see `pulumi-instances orphans`")
+    if differences and (count := sum(each.outputs.get(model.MADE) is HIDDEN for each in ours)):
+        notes.append(
+            f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so "
+            "that it counts as a difference; use --stack NAME where you may decrypt it"
+        )
+    return Comparison(
+        when=datetime.now(timezone.utc),
+        base_url=api.settings.base_url,
+        account=account,
+        states=[*documents],
+        compared=len(ours),
+        differences=differences,
+        notes=notes,
+        gaps=[*_gaps([(each, there.get(each.id)) for each in ours], health=health)],
+    )
 
 
 def _faults(held: Held, found: Found) -> Iterator[dict[str, Any]]:
@@ -153,11 +201,12 @@ def _gaps(pairs: Sequence[tuple[Held, Found | None]], *, health: bool) -> Iterat
         yield f"valid of {common.counted(count)} not compared, since the API does not show it"
 
 
-def _note_others(held: Sequence[Held], account: str | None) -> None:
+def _of_others(held: Sequence[Held], account: str | None) -> Iterator[str]:
+    """Yield how many instances of each other account were not compared."""
     for other in sorted({each.account for each in held} - {account}, key=str):
         count = sum(each.account == other for each in held)
         way = f"with --account {other}" if other else "without --account"
-        common.note(f"{common.counted(count)} of another account not compared; run again {way}")
+        yield f"{common.counted(count)} of another account not compared; run again {way}"
 
 
 @click.command(

@@ -354,8 +354,8 @@ def to_update(inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None) 
     Tags that the outputs ``olds`` manage, and that the program no longer gives, are cleared.
     """
     body = {key: plain(inputs[key]) for key in UPDATABLE if key in inputs}
-    if "tags" in body or (olds is not None and "tags" not in unmanaged(olds)):
-        body["tags"] = list(inputs.get("tags", []))
+    if "tags" not in body and olds is not None and "tags" not in unmanaged(olds):
+        body["tags"] = []
     return body
 
 

@@ -65,7 +65,7 @@ def emulator(
         signal.signal(number, lambda *_: stop.set())
     try:
         with Emulator(port, host, data, latency=latency / 1000, dialect=dialect) as api:
-            _announce(api, as_json=as_json)
+            _announce(api, as_json=as_json, with_page=_is_loopback(host))
             # Without a timeout, Ctrl-C would not be noticed on Windows.
             while not stop.wait(0.5):
                 pass
@@ -76,7 +76,7 @@ def emulator(
         raise click.ClickException(f"{data}: {error}; give a file that the emulator wrote, or a new one") from None
 
 
-def _announce(api: Emulator, *, as_json: bool) -> None:
+def _announce(api: Emulator, *, as_json: bool, with_page: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
@@ -87,6 +87,8 @@ def _announce(api: Emulator, *, as_json: bool) -> None:
     click.echo(f"The emulator of the Instances API listens on {api.base_url}")
     for name, value in api.env.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    if with_page:
+        click.echo(f"Open {api.page_url} in a browser to watch and change the instances")
 
 
 def _is_loopback(host: str) -> bool:

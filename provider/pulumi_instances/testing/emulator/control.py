@@ -21,7 +21,10 @@ from .faults import Fault
 if TYPE_CHECKING:
     from .emulator import Emulator
 
-__all__ = ["Control"]
+__all__ = ["WRONG", "Control", "demand_loopback", "refusal_of"]
+
+WRONG = (KeyError, TypeError, ValueError, OverflowError)
+"""What a method of `Emulator` raises for wrong arguments."""
 
 _PREFIX = "/_emulator"
 
@@ -82,18 +85,26 @@ class Control:
 
 def _local(handler: Callable[[Request], Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
     async def checked(request: Request) -> Response:
-        if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
-            raise Refused(403, "The emulator is controlled from loopback only")
+        demand_loopback(request)
         try:
             return answer(await handler(request))
-        except KeyError as problem:
-            raise Refused(404, f"Not found: {problem}") from None
-        except Refused:
-            raise
-        except (TypeError, ValueError, OverflowError) as problem:
-            raise Refused(400, str(problem)) from None
+        except WRONG as problem:
+            raise refusal_of(problem) from None
 
     return checked
+
+
+def demand_loopback(request: Request) -> None:
+    """Raise Refused for a request from another machine."""
+    if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
+        raise Refused(403, "The emulator is controlled from loopback only")
+
+
+def refusal_of(problem: Exception) -> Refused:
+    """Return the refusal for one of the errors in `WRONG`."""
+    if isinstance(problem, Refused):
+        return problem
+    return Refused(404, f"Not found: {problem}") if isinstance(problem, KeyError) else Refused(400, str(problem))
 
 
 async def _fields(request: Request) -> dict[str, Any]:

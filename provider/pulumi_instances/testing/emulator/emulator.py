@@ -15,6 +15,7 @@ from ...core.marks import is_mark, parse
 from .api import Api, application
 from .control import Control
 from .faults import Fault, Faults
+from .page import Page
 from .request_log import Request, RequestLog
 from .server import Server
 from .store import Account, Store
@@ -77,7 +78,7 @@ class Emulator:
         """Open the data and serve. Raises OSError where the address is taken."""
         self._store = Store(self._data, *self._secrets, self._variant.codes)
         self._api = Api(self._store, self._page_size, self._variant)
-        app = application([*self._api.routes(), *Control(self).routes()])
+        app = application([*self._api.routes(), *Control(self).routes(), *Page(self, self._faults).routes()])
         wrapped = Wrapper(app, self._variant.base_path, self._request_log, self._faults, self._latency)
         try:
             self._server = Server(wrapped, *self._address)
@@ -98,8 +99,13 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """The base URL of the API, without a slash at its end."""
+        return f"{self.page_url.removesuffix('/')}{self._variant.base_path}"
+
+    @property
+    def page_url(self) -> str:
+        """The URL of the page for a browser on this machine."""
         host = self._address[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}{self._variant.base_path}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}/"
 
     @property
     def user_secret(self) -> str:

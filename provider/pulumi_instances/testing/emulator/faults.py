@@ -120,6 +120,20 @@ class Fault:
         body = b'"' + b"x" * (size - 2) + b'"'
         return cls("answer", acts=True, headers={"content-type": "application/json"}, body=body)
 
+    @property
+    def words(self) -> str:
+        """What a client sees of it, for people."""
+        what = {
+            "normal": "the answer comes",
+            "answer": f"{self.code} is answered" + (" with a wrong body" if self.acts else ""),
+            "existing": f"instance {self.existing} is answered",
+            "drop": "the connection is reset",
+            "truncate": "the answer is cut",
+            "trickle": "the answer never ends",
+        }[self.kind]
+        late = f" {self.seconds:g} s late" if self.seconds else ""
+        return f"{what}{late}" if self.kind in ("normal", "existing") else f"{what}{late}, {_ACTS[self.acts]}"
+
     def delayed(self, seconds: float) -> Fault:
         """Return the same fault with a wait before it."""
         return replace(self, seconds=seconds)
@@ -137,6 +151,8 @@ class Fault:
         fault: Fault = getattr(cls, kind)(**arguments)
         return fault.delayed(float(wait)) if wait else fault
 
+
+_ACTS = {True: "the request was carried out", False: "nothing was done"}
 
 _CONSTRUCTORS = (
     "status",
@@ -157,17 +173,30 @@ _CONSTRUCTORS = (
 @dataclass
 class _Rule:
     method: str | None
-    path: re.Pattern[str] | None
+    path: str | None
     fault: Fault
     left: int | None
     probability: float
     random: random.Random
+    pattern: re.Pattern[str] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the path for `take`."""
+        self.pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(self.path))) if self.path else None
+
+    @property
+    def words(self) -> str:
+        """Which requests meet which fault, and how many of them, for people."""
+        requests = " ".join(filter(None, [self.method, self.path])) or "any request"
+        chance = "" if self.probability >= 1 else f", {self.probability:.0%} of them"
+        left = "" if self.left is None else f" ({self.left} left)"
+        return f"{requests}{chance}: {self.fault.words}{left}"
 
     def take(self, method: str, path: str) -> bool:
         """Return whether this request meets the fault, and count it."""
         if self.left == 0 or self.method not in (None, method):
             return False
-        if self.path and not self.path.fullmatch(path):
+        if self.pattern and not self.pattern.fullmatch(path):
             return False
         if self.random.random() >= self.probability:
             return False
@@ -182,6 +211,7 @@ class _Limit:
     def __init__(self, per_second: float, retry_after: str | None) -> None:
         headers = {} if retry_after is None else {"retry-after": retry_after}
         self.refusal = Fault.status(429, "Too many requests", headers)
+        self.words = f"more than {per_second:g} requests a second: {self.refusal.words}"
         self._per_second = per_second
         self._most = max(1.0, per_second)
         self._left = self._most
@@ -224,8 +254,7 @@ class Faults:
         """Add a fault, as `Emulator.fail` describes."""
         left = 1 if times is None and probability is None else times
         chance = 1.0 if probability is None else probability
-        pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) if path else None
-        rule = _Rule(method, pattern, fault, left, chance, random.Random(seed))  # noqa: S311 - no secret
+        rule = _Rule(method, path, fault, left, chance, random.Random(seed))  # noqa: S311 - no secret
         with self._lock:
             self._rules.append(rule)
 
@@ -235,6 +264,12 @@ class Faults:
             if self._limit is not None and not self._limit.take():
                 return self._limit.refusal
             return next((rule.fault for rule in self._rules if rule.take(method, path)), None)
+
+    def waiting(self) -> list[str]:
+        """Return which requests will meet which faults, for people."""
+        with self._lock:
+            limits = [] if self._limit is None else [self._limit.words]
+            return [*limits, *(rule.words for rule in self._rules if rule.left != 0)]
 
     def clear(self) -> None:
         """Forget all faults."""

@@ -19,7 +19,8 @@ class Request:
     """One request to the API. Its headers are not kept, so neither are the secrets of `Authorization`.
 
     ``path`` is relative to the base URL. ``body`` is the parsed JSON, None where there is none. ``status`` is None
-    while the request is in flight, and after the connection was dropped. Times are of `time.monotonic()`.
+    while the request is in flight, and after the connection was dropped. Times are of `time.monotonic()`. ``fault``
+    says in words which fault it met.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Request:
     started: float
     status: int | None = None
     finished: float | None = None
+    fault: str | None = None
 
 
 class RequestLog:
@@ -53,6 +55,12 @@ class RequestLog:
             self._peaks[None] = max(self._peaks[None], len(methods))
             self._peaks[request.method] = max(self._peaks[request.method], methods.count(request.method))
             return self._next
+
+    def meet(self, key: int, fault: str) -> None:
+        """Note the fault that a request meets, unless the log was cleared meanwhile."""
+        with self._lock:
+            if key in self._entries:
+                self._entries[key] = replace(self._entries[key], fault=fault)
 
     def finish(self, key: int, status: int | None) -> Request | None:
         """Note the outcome, once. Returns the request the first time, unless the log was cleared meanwhile."""

@@ -78,6 +78,8 @@ class Wrapper:
 
     async def _handle(self, exchange: _Exchange, request: Request, key: int) -> None:
         fault = self._faults.take(request.method, request.path)
+        if fault is not None:
+            self._request_log.meet(key, fault.words)
         wait = self._latency + (fault.seconds if fault else 0.0)
         if wait:
             await asyncio.sleep(wait)

@@ -89,7 +89,10 @@ def main(settings: dict[str, Any], source: str | bytes, path: list[str]) -> int:
     """Run a file, a directory, or a pickled function whose modules are on `path`. Returns the exit code."""
     import pulumi
     import pulumi.runtime
+    from pulumi.runtime import config
 
+    # As the CLI's script does: the SDK reads from the environment which values are secret only if it is asked to.
+    config.set_all_config(config.get_config_env(), config.get_config_secret_keys_env())
     pulumi.runtime.configure(pulumi.runtime.Settings(**settings))
     # The SDK leaves futures unobserved when a program fails; asyncio would complain about them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
