@@ -147,6 +147,22 @@ def test_the_command_table_lists_exactly_the_commands() -> None:
     ) == sorted(listed)
 
 
+def test_the_parts_of_how_it_works_are_modules() -> None:
+    """Those of the table, and those of the picture, whose boxes have the same names."""
+    rows = table("docs/how-it-works.md", "part")
+    named = set(
+        re.findall(r"\b[a-z]+(?:_[a-z]+)*\b", " ".join(row["part"] for row in rows if row["part"][0].islower()))
+    )
+    titles = set(re.findall(r'class="title">([a-z_]+)<', document("docs/how-it-works.svg")))
+    package = ROOT / "provider" / "pulumi_instances"
+    inside = set(re.findall(r"`([a-z]+)`", next(row["what it does"] for row in rows if row["part"] == "api")))
+    assert titles == named - {"core"}
+    assert {name for name in named if not (package / name).exists() and not (package / f"{name}.py").exists()} == {
+        "program"
+    }
+    assert [name for name in inside if not (package / "api" / f"{name}.py").exists()] == []
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
     """Links to files and headings, and paths in backticks that look like ones of this repository, exist."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shutil
+import subprocess
 from collections import defaultdict
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +30,28 @@ pytest.importorskip("furo", reason="`make docs` installs what builds the website
 
 SHOWN = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 """What a browser loads by itself to show a page: the tags, and the attribute that says from where."""
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+WIDE = {"measurements.html"}
+"""Pages with tables of numbers that a reader of a phone moves sideways."""
+LOOK = """<body><script>
+(async () => {
+  const cut = [];
+  for (const page of PAGES) {
+    const frame = document.createElement("iframe");
+    frame.style.width = "390px";
+    frame.src = page;
+    await new Promise((loaded) => { frame.onload = loaded; document.body.append(frame); });
+    const parts = frame.contentDocument.querySelectorAll("html, .table-wrapper, pre");
+    for (const part of parts) {
+      if (part.scrollWidth > part.clientWidth) cut.push(`${page}: ${part.textContent.trim().slice(0, 40)}`);
+    }
+    frame.remove();
+  }
+  document.body.textContent = JSON.stringify({ cut });
+})();
+</script></body>"""
+"""Opens each page as on a phone, and says where something is wider than its place."""
 
 
 class Page(HTMLParser):
@@ -149,3 +177,27 @@ def test_the_reference_has_every_public_name(found: dict[str, Page]) -> None:
     for kind in (*spec["resources"].values(), spec["provider"]):
         assert set(kind["inputProperties"]) <= words
     assert {row["property"] for row in table("docs/resource.md", "property")} <= set(found["resource.html"].words)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Prints nothing."""
+
+    def log_message(self, format: str, *_: object) -> None: ...
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+def test_nothing_is_cut_on_a_phone(site: Path, found: dict[str, Page], tmp_path: Path) -> None:
+    """In a real browser, at 390 pixels."""
+    copy = shutil.copytree(site, tmp_path / "site")
+    (copy / "look.html").write_text(LOOK.replace("PAGES", json.dumps(sorted(found.keys() - WIDE))))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(copy))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=60000"]
+        options += ["--dump-dom", f"--user-data-dir={tmp_path / 'profile'}"]
+        command = [str(BROWSER), *options, f"http://127.0.0.1:{server.server_port}/look.html"]
+        done = subprocess.run(command, text=True, capture_output=True, timeout=200, check=True)
+        server.shutdown()
+        thread.join()
+    [answer] = re.findall(r"<body>(\{.*\})</body>", done.stdout)
+    assert json.loads(html.unescape(answer))["cut"] == []

@@ -60,14 +60,14 @@ def test_the_last_lines_say_that_the_engine_was_not_there() -> None:
     assert re.fullmatch(r"\d+ passed, \d+ skipped in .*", done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("lock", ["dev", "bench"])
+@pytest.mark.parametrize("lock", ["dev", "bench", "docs"])
 def test_a_lock_holds_every_dependency(lock: str) -> None:
     """It is made from pyproject.toml: each requirement is pinned, within its bounds, with hashes."""
     table: dict[str, Any] = nox.project.load_toml(ROOT / "pyproject.toml")
     project = table["project"]
     needed = {
         "dev": [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())],
-        "bench": table["dependency-groups"]["bench"],
+        **table["dependency-groups"],
     }
     text = (ROOT / f"requirements/{lock}.txt").read_text()
     pinned: dict[str, list[str]] = {}
