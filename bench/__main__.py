@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pulumi.automation import CommandError
 
-from . import cells, costs, opentofu, report
+from . import cells, costs, fleets, opentofu, report
 from .api import Api
 from .cells import Cell
 from .plots import draw
@@ -38,10 +38,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="ten instances only, written to .cache/bench")
     parser.add_argument("--resume", action="store_true", help="keep the cells of the run before, and measure others")
     parser.add_argument("--minutes", type=float, default=45, help="begin no cell after this time (default: 45)")
+    parser.add_argument("--fleets", action="store_true", help="many small stacks instead, printed only")
     options = parser.parse_args()
     # A shell starts background jobs with SIGINT ignored, and so would be the plugins, which the engines end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     directory = report.SCRATCH if options.quick else report.RESULTS
+    if options.fleets:
+        return fleets.main()
     run = report.Run(datetime.now(timezone.utc).isoformat(timespec="seconds"), _cli_version())
     if options.resume:
         run = report.read(directory)

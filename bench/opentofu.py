@@ -17,7 +17,7 @@ _SETTINGS = """provider_installation {{
   direct {{}}
 }}
 """
-_PROGRAM = """terraform {
+PROGRAM = """terraform {
   required_providers { restapi = { source = "mastercard/restapi" } }
 }
 variable "base_url" {}
@@ -48,21 +48,27 @@ def is_here() -> bool:
     return all(map(shutil.which, TOOLS))
 
 
+def environment(directory: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """What `tofu` needs to find the provider and the API; its settings are written to the directory."""
+    directory.mkdir(exist_ok=True)
+    settings = directory / "settings.tfrc"
+    settings.write_text(_SETTINGS.format(folder=Path(shutil.which(TOOLS[1]) or "").parent))
+    secrets = [f"{kind} {env[f'INSTANCES_{kind.upper()}_SECRET']}" for kind in ("User", "Organization")]
+    return {
+        "TF_CLI_CONFIG_FILE": str(settings),
+        "TF_VAR_base_url": env["INSTANCES_BASE_URL"],
+        "TF_VAR_authorization": ", ".join(secrets),
+    }
+
+
 class OpenTofu(Engine):
     """The `tofu` on PATH with a state file."""
 
     def __init__(self, directory: Path, variant: str, env: Mapping[str, str]) -> None:
         """Write the program."""
         super().__init__(directory, variant, env)
-        (directory / "main.tf").write_text(_PROGRAM)
-        settings = directory / "settings.tfrc"
-        settings.write_text(_SETTINGS.format(folder=Path(shutil.which(TOOLS[1]) or "").parent))
-        secrets = [f"{kind} {env[f'INSTANCES_{kind.upper()}_SECRET']}" for kind in ("User", "Organization")]
-        self.env |= {
-            "TF_CLI_CONFIG_FILE": str(settings),
-            "TF_VAR_base_url": env["INSTANCES_BASE_URL"],
-            "TF_VAR_authorization": ", ".join(secrets),
-        }
+        (directory / "main.tf").write_text(PROGRAM)
+        self.env |= environment(directory, env)
 
     def run(self, operation: str) -> None:
         """See `Engine`."""

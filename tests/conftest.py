@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from pulumi_instances.testing.engine import lifeline
 from tests.support import engine_counts
-from tests.support.warm import Starter
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -42,23 +38,6 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 def instances_dialect(request: pytest.FixtureRequest) -> str:
     """The dialect of the emulated API."""
     return str(request.config.getoption("--dialect"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _warm() -> Iterator[None]:
-    """The local engine's processes start warm (tests/support/warm.py), in this process; scripts start their own."""
-    if sys.platform != "linux":
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch, Starter() as starter:
-        patch.setattr(lifeline, "subprocess", starter)
-        yield
-
-
-@pytest.fixture
-def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the local engine's processes as it does itself: for tests of how they start and what is seen of them."""
-    monkeypatch.setattr(lifeline, "subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")

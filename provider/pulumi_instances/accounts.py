@@ -53,9 +53,8 @@ def demand_plain_tags(opts: pulumi.ResourceOptions | None) -> None:
 
     An account of the program has its own setting (`_plain`), and a variable of the environment wins.
     """
-    if not is_config_secret(config.DEFAULT_TAGS) or os.environ.get(_DEFAULT_TAGS_VARIABLE, "").strip():
-        return
-    if provider_of(opts) is None:
+    from_variable = os.environ.get(f"{config.env_prefix(None)}DEFAULT_TAGS", "").strip()
+    if is_config_secret(config.DEFAULT_TAGS) and not from_variable and provider_of(opts) is None:
         raise pulumi.RunError(str(config.SECRET_TAGS))
 
 
@@ -67,9 +66,6 @@ def provider_of(opts: pulumi.ResourceOptions | pulumi.InvokeOptions | None) -> p
     return provider
 
 
-_DEFAULT_TAGS_VARIABLE = next(
-    setting.variable(None) for setting in SETTINGS if f"{NAMESPACE}:{setting.key}" == config.DEFAULT_TAGS
-)
 _SECRETS = {f"{NAMESPACE}:{setting.key}" for setting in SETTINGS if setting.secret}
 
 

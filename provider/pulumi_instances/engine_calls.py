@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pulumi.output import UNKNOWN, Unknown
 
-from . import engine_log
+from . import process
 from .api.operations import Operations
 from .api.retry import Clock
 from .core import config, identity, model, origin, validation
@@ -150,7 +150,8 @@ class EngineCalls:
             inputs[model.LINE] = line
         if not problems:
             inputs = self._codes.sealed(inputs, olds)
-            problems = self._problems_of_change(olds, inputs)
+            problems = validation.check_adopted(olds, inputs, self._dialect, self._words)
+            problems = problems or self._codes.check(olds, inputs, self._dialect)
         if self._operations is not None:
             self._operations.conceal(inputs, news.get(model.CONCEALED))
             if not olds:
@@ -190,24 +191,13 @@ class EngineCalls:
             if self._operations.pop_refresh_read(instance_id):
                 return found
             self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
-        self._note_declared(instance_id, olds, news, replaces=bool(found.replaces))
-        if not found.changed and model.unmet({**olds, **news}):
-            return Diffed(["require_valid"], [])  # the update asks the service again
-        return found
-
-    def _note_declared(
-        self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any], *, replaces: bool
-    ) -> None:
-        """Note that the program declares the resource of this instance, and warn of changes that are not sent."""
-        self._codes.note_diff(instance_id, olds, news, replaces=replaces)
+        self._codes.note_diff(instance_id, olds, news, replaces=bool(found.replaces))
         for key in model.recorded_only(olds, news, self._dialect):
             self._notices.recorded(instance_id, key, news)
         self._notices.dropped(instance_id, model.dropped_keys(olds, news, self._dialect))
-
-    def _problems_of_change(self, olds: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[Problem]:
-        dialect = self._dialect
-        adopted = validation.check_adopted(olds, inputs, dialect, self._words)
-        return adopted or self._codes.check(olds, inputs, dialect)
+        if not found.changed and model.unmet({**olds, **news}):
+            return Diffed(["require_valid"], [])  # the update asks the service again
+        return found
 
     @property
     def _dialect(self) -> Dialect:
@@ -219,12 +209,12 @@ class EngineCalls:
         api = self._api(revealed)
         sent = api.concealing(revealed)
         if inputs.get("adopt_id"):
-            with engine_log.waiting(f"adopt instance {inputs['adopt_id']}"):
+            with process.waiting(f"adopt instance {inputs['adopt_id']}"):
                 found: Mapping[str, Any] = api.adopt(sent)
             self._codes.note_used(inputs)
         else:
             what = f"create instance {sent['name']!r}"
-            with engine_log.waiting(what), self._codes.spending(what, sent):
+            with process.waiting(what), self._codes.spending(what, sent):
                 found = api.create(sent)
         self._notices.plain_secrets(found, sent)
         found = self._as_expected(api, found["id"], found, inputs, logged_in=not inputs.get("adopt_id"))
@@ -252,7 +242,8 @@ class EngineCalls:
         be_disabled = not enabled
         if enabled is not None and is_disabled != be_disabled:
             try:
-                api.set_enabled(instance_id, enabled, outputs, inputs.get(model.LINE))
+                with process.waiting(f"{'enable' if enabled else 'disable'} instance {instance_id}"):
+                    api.set_enabled(instance_id, enabled, outputs, inputs.get(model.LINE))
                 found = {**found, "disabled": be_disabled}
             except InstancesError as error:
                 if not found:
@@ -261,7 +252,7 @@ class EngineCalls:
                 found = {**found, "disabled": enabled}
         if inputs.get("require_valid") and logged_in and enabled is not False:
             try:
-                with engine_log.waiting(f"connect instance {instance_id}"):
+                with process.waiting(f"connect instance {instance_id}"):
                     found = {**found, **api.wait_until_valid(instance_id)}
             except InstancesError as error:
                 log.warning("%s", error)
@@ -286,8 +277,9 @@ class EngineCalls:
                 # A resource that manages nothing, such as a reference by `.get`, is read by a GET: the engine compares
                 # all its outputs, and would show those that a listing lacks as a difference.
                 manages_nothing = len(model.unmanaged(props)) == len(model.UPDATABLE)
-                with engine_log.waiting(f"read instance {instance_id}"):
-                    found = api.read(instance_id, props, by_get=manages_nothing or self._needs_get(props))
+                by_get = manages_nothing or _watches_health(props) or self._compares(props)
+                with process.waiting(f"read instance {instance_id}"):
+                    found = api.read(instance_id, props, by_get=by_get)
                 if _watches_health(props) or self._dialect.tells_health:
                     self._notices.dead(found, props)
             except NotFound:
@@ -305,9 +297,6 @@ class EngineCalls:
     def _compares(self, props: Mapping[str, Any]) -> bool:
         return self.settings is not None and self.settings.configuration_drift and bool(props.get("configuration"))
 
-    def _needs_get(self, props: Mapping[str, Any]) -> bool:
-        return _watches_health(props) or self._compares(props)
-
     def update(self, instance_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Bag:
         """Change an instance with the outputs ``olds`` to the checked inputs ``news``, and return the new outputs.
 
@@ -321,7 +310,7 @@ class EngineCalls:
         if update is not None:
             try:
                 what = f"update instance {instance_id}"
-                with engine_log.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
+                with process.waiting(what), self._codes.spending(what, revealed if update.logs_in else {}):
                     found = api.update(instance_id, olds, news, update)
             except NotFound as missing:
                 raise NotFound(missing.cause, missing.status, missing.request_id, _OF_THE_STATE) from None
@@ -341,7 +330,7 @@ class EngineCalls:
     def delete(self, instance_id: str, outputs: Mapping[str, Any]) -> None:
         """Delete an instance. One that no longer exists counts as deleted."""
         self._codes.demand_deletable(instance_id, outputs)
-        with engine_log.waiting(f"delete instance {instance_id}"):
+        with process.waiting(f"delete instance {instance_id}"):
             self._api(outputs).delete(instance_id, outputs)
 
     # previews, look-ups and waits

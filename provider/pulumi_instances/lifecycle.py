@@ -23,7 +23,7 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from . import engine_log, process
+from . import process
 from .core import model
 from .core.config import ACCOUNT_KEY
 from .core.errors import InstancesError
@@ -38,15 +38,14 @@ _Answer = TypeVar("_Answer")
 
 
 def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """Return the method with its calls counted (`process.call`), and with no traceback in its errors."""
+    """Return the method with no traceback in its errors."""
 
     @functools.wraps(method)
     def answer(self: InstanceProvider, *arguments: Any) -> _Answer:
-        with process.call():
-            try:
-                return method(self, *arguments)
-            except InstancesError as error:
-                raise self._calls.explained(error).with_traceback(None) from None
+        try:
+            return method(self, *arguments)
+        except InstancesError as error:
+            raise self._calls.explained(error).with_traceback(None) from None
 
     return answer
 
@@ -76,7 +75,7 @@ class InstanceProvider(ResourceProvider):
         self._configured = calls
         if process.is_dynamic_server():
             process.watch(sys.argv[-1], process.end_between_calls)
-            engine_log.connect(sys.argv[-1])
+            process.connect_log(sys.argv[-1])
 
     @_call
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

@@ -135,11 +135,9 @@ def _result(found: Found) -> InstanceResult:
 
 
 def _settings(opts: pulumi.InvokeOptions | None) -> Mapping[str, Any]:
-    """Return the settings of the account, for `config.load`. Raises InputError where they may not be known yet."""
+    """Return the settings of the account, for `config.load`, and note that a look-up uses it."""
     account = _account(opts)
     settings = _of_the_stack() if account is None else account.settings
-    if holds_outputs(settings):
-        raise InputError("look up: the settings of this account are outputs", "use the `_output` form of the function")
     note_asked(settings)
     return settings
 
@@ -148,9 +146,7 @@ def _when_known(
     search: Callable[[Operations, Sequence[Any]], Answer], arguments: list[Any], opts: pulumi.InvokeOptions | None
 ) -> pulumi.Output[Answer]:
     """Search on another thread as soon as the arguments are known and what they depend on exists."""
-    account = _account(opts)
-    settings = _of_the_stack() if account is None else account.settings
-    note_asked(settings)
+    settings = _settings(opts)
     given = pulumi.Output.from_input(arguments)
     asked = {
         "arguments": given,
@@ -234,7 +230,12 @@ def _of_the_stack() -> dict[str, Any]:
 
 
 def _ask(settings: Mapping[str, Any], search: Callable[[Operations], Answer]) -> Answer:
-    """Search in the account with these settings, and return what is found. Errors name the account."""
+    """Search in the account with these settings, and return what is found. Errors name the account.
+
+    Raises InputError where the settings may not be known yet.
+    """
+    if holds_outputs(settings):
+        raise InputError("look up: the settings of this account are outputs", "use the `_output` form of the function")
     loaded = config.load(settings.get)
     try:
         return search(_operations(loaded, settings.get(config.ACCOUNT_KEY)))

@@ -1,20 +1,25 @@
-"""The plugin process: its thread pool, whether the engine still runs and reads its answers, and its log.
+"""The plugin process and its engine: its threads, whether the engine still runs, and its log as the engine shows it.
 
-Both front ends use it. It knows the engine and the SDK (docs/engine.md), and nothing of instances.
+Both front ends use it, and say which resource a call is about (`about`, `waiting`); other modules only use `logging`.
+It knows the engine and the SDK (docs/engine.md), and nothing of instances.
 """
 
 from __future__ import annotations
 
+import contextvars
+import itertools
 import logging
 import os
 import select
 import socket
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from .core.errors import Cancelled
 
@@ -23,7 +28,8 @@ try:
 except ImportError:  # Windows: nothing there says whether the engine has ended
     fcntl = None  # type: ignore[assignment]
 
-log = logging.getLogger("pulumi_instances")
+_LOGGER = "pulumi_instances"
+log = logging.getLogger(_LOGGER)
 
 # How many calls at once. The SDK's dynamic server runs every call on a pool of four threads, whatever `--parallel` says
 # (docs/engine.md, E22). A create takes seconds, so a large stack would wait for threads, not for the API. The SDK
@@ -176,10 +182,64 @@ def _listens() -> bool:
     return True
 
 
-# The SDK's server of dynamic providers runs on when its engine has died: this ends it.
+# The calls of the API that are under way. Each that takes long has a status; one thread logs those of all.
 
-_calls = 0
-_between_calls = threading.Condition()
+_STATUS_EVERY = 10.0
+"""Seconds until a call has its first status, and between two."""
+_LOOK_EVERY = 1.0
+
+
+class _Call:
+    """A call that is under way."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.monotonic()
+        self._context = contextvars.copy_context()
+        self._last_status = 0.0
+
+    def show_status(self, now: float) -> None:
+        """Log a status where it is time for one, as the call itself would."""
+        seconds = now - self._began
+        if seconds - self._last_status >= _STATUS_EVERY:
+            self._last_status = seconds
+            self._context.run(log.info, "%s: waiting for the service, %.0f s so far", self._what, seconds)
+
+
+_calls: dict[int, _Call] = {}
+_numbers = itertools.count()
+_calls_changed = threading.Condition()
+_thread: threading.Thread | None = None
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Log for how long, every ten seconds while the block calls the API: ``create instance 'x'``."""
+    global _thread
+    number = next(_numbers)
+    with _calls_changed:
+        _calls[number] = _Call(what)
+        if _thread is None:
+            _thread = threading.Thread(target=_show_statuses, daemon=True)
+            _thread.start()
+        _calls_changed.notify_all()
+    try:
+        yield
+    finally:
+        with _calls_changed:
+            del _calls[number]
+            _calls_changed.notify_all()
+
+
+def _show_statuses() -> None:
+    while True:
+        with _calls_changed:
+            _calls_changed.wait_for(lambda: _calls)
+        time.sleep(_LOOK_EVERY)
+        with _calls_changed:
+            calls = [*_calls.values()]
+        for call in calls:
+            call.show_status(time.monotonic())
 
 
 def is_dynamic_server() -> bool:
@@ -187,42 +247,85 @@ def is_dynamic_server() -> bool:
     return getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None) == "pulumi.dynamic.__main__"
 
 
-@contextmanager
-def call() -> Iterator[None]:
-    """Count the block as a call of the engine, for which `end_between_calls` waits."""
-    global _calls
-    with _between_calls:
-        _calls += 1
-    try:
-        yield
-    finally:
-        with _between_calls:
-            _calls -= 1
-            _between_calls.notify_all()
-
-
 def end_between_calls() -> None:
-    """End this process as soon as no call runs, since a request that was sent may be making an instance."""
-    with _between_calls:
-        _between_calls.wait_for(lambda: _calls == 0)
+    """End this process as soon as no call of the API runs, since a request that was sent may be making an instance.
+
+    The SDK's server of dynamic providers would run on when its engine has died.
+    """
+    with _calls_changed:
+        _calls_changed.wait_for(lambda: not _calls)
         os._exit(1)  # the main thread waits for a signal; no call begins, as this holds the lock
 
 
-# The one switch for logging: `INSTANCES_LOG=debug`.
+# The log
 
-_LOGGER = "pulumi_instances"
+_TIMEOUT = 5.0
+"""Seconds for the engine to take one line."""
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def switch_logging_on() -> None:
     """Show the log on stderr, which the engine shows, where `INSTANCES_LOG` names a level. Calling twice is fine."""
     level = _LEVELS.get(os.environ.get("INSTANCES_LOG", "").strip().lower())
-    logger = logging.getLogger(_LOGGER)
-    if level is None or any(handler.name == _LOGGER for handler in logger.handlers):
+    if level is None or any(handler.name == _LOGGER for handler in log.handlers):
         return
     handler = logging.StreamHandler(sys.stderr)
     handler.name = _LOGGER
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    logger.propagate = False
+    log.addHandler(handler)
+    log.setLevel(level)
+    log.propagate = False
+
+
+_urn: ContextVar[str] = ContextVar("urn", default="")
+
+
+@contextmanager
+def about(urn: str) -> Iterator[None]:
+    """Have the engine show what is logged inside beside this resource."""
+    token = _urn.set(urn)
+    try:
+        yield
+    finally:
+        _urn.reset(token)
+
+
+class _Handler(logging.Handler):
+    """Sends statuses (INFO) to the engine, which shows each until the next, and warnings where ``warnings`` is set."""
+
+    def __init__(self, address: str, *, warnings: bool) -> None:
+        import grpc  # the command line does without
+        from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+        super().__init__(logging.INFO)
+        self._warnings = warnings
+        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+        self._request = engine_pb2.LogRequest
+        self._severities = {logging.INFO: engine_pb2.INFO, logging.ERROR: engine_pb2.ERROR}
+        self._warning, self._failure = engine_pb2.WARNING, grpc.RpcError
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_status, line = record.levelno == logging.INFO, record.getMessage()
+        if not (self._warnings or is_status):
+            print(line, file=sys.stderr)  # the engine shows it
+            return
+        severity = self._severities.get(record.levelno, self._warning)
+        try:
+            request = self._request(severity=severity, message=line, urn=_urn.get(), ephemeral=is_status)
+            self._stub.Log(request, timeout=_TIMEOUT)
+        except self._failure:
+            if not is_status:
+                print(f"warning: {line}", file=sys.stderr)  # the engine has ended, or is another program
+
+
+def connect_log(address: str, *, warnings: bool = False) -> None:
+    """Send the log to the engine at this address, unless `INSTANCES_LOG` shows it on stderr. Once suffices.
+
+    Without ``warnings``, those go to stderr, where the engine reads them.
+    """
+    switch_logging_on()
+    if address and not log.handlers:
+        log.addHandler(_Handler(address, warnings=warnings))
+        log.setLevel(logging.INFO)
+        log.propagate = False

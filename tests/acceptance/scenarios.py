@@ -184,6 +184,8 @@ SCENARIOS: dict[str, list[Do]] = {
                 "aliases=[pulumi.Alias(parent=team)]",
             ),
         ),
+        Do("up", MOVED.format("parent=team, retain_on_delete=True", "retain_on_delete=False")),
+        Do("destroy"),
     ],
     "of another type": [
         Do("up", 'Team("team")'),

@@ -10,75 +10,65 @@ from tests.support.checks import assert_settled
 from tests.support.harness import Harness
 
 PROGRAM = """
+    from pulumi_instances import get_instance_output
+
     secrets = pulumi.Config("eu")
     eu = account(
         "eu",
         base_url="{base_url}",
         user_secret=secrets.require("userSecret"),
-        organization_secret=secrets.require("organizationSecret"),
+        organization_secret=secrets.require_secret("organizationSecret"),
         settings={{"dialect": "{dialect}"}},
     )
     Instance("here", your_mom="dropbox")
     Instance("there", your_mom="sfdc", opts=pulumi.ResourceOptions(provider=eu))
     Instance.get("found", "{found}", opts=pulumi.ResourceOptions(provider=eu))
+    pulumi.export("found", get_instance_output(name="by hand", opts=pulumi.InvokeOptions(provider=eu)).id)
 """
 
 
-@pytest.fixture
-def eu(instances_api: Emulator) -> Account:
-    return instances_api.add_account()
+def names(api: Emulator, account: Account | None = None) -> list[str]:
+    return [instance["name"] for instance in api.instances(account)]
 
 
-@pytest.fixture
-def stack(stack: Harness, instances_api: Emulator, eu: Account) -> Harness:
+def test_each_account_has_its_own_instances(stack: Harness, instances_api: Emulator) -> None:
+    """Create, refresh, look-ups and destroy go to the account that the resource names, with its own variables.
+
+    Its secrets, of which the program passed one as a plain string, are secret in the state. To the SDK of the native
+    package all that is found is a secret.
+    """
+    eu = instances_api.add_account()
     found = instances_api.add(name="by hand", account=eu)
     dialect = instances_api.env.get("INSTANCES_DIALECT", "default")
     stack.program(PROGRAM.format(base_url=instances_api.base_url, found=found, dialect=dialect))
-    stack.configure(
-        {
-            "eu:userSecret": auto.ConfigValue(eu.user_secret, secret=True),
-            "eu:organizationSecret": auto.ConfigValue(eu.organization_secret, secret=True),
-        }
-    )
-    return stack
+    secrets = {"eu:userSecret": eu.user_secret, "eu:organizationSecret": eu.organization_secret}
+    stack.configure({key: auto.ConfigValue(value, secret=True) for key, value in secrets.items()})
 
-
-def test_each_account_has_its_own_instances(stack: Harness, instances_api: Emulator, eu: Account) -> None:
-    """Create, refresh and destroy go to the account that the resource names.
-
-    Its secrets, which the program passed as plain strings, are secret in the state.
-    """
     up = stack.up()
 
     assert up.summary.resource_changes == {"create": 4}, "the stack, the account and two instances"
-    assert [instance["name"] for instance in instances_api.instances()] == ["here"]
-    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
+    output = up.outputs["found"]
+    assert (output.value, output.secret) == (str(found), stack.engine == "cli-native")
+    assert (names(instances_api), names(instances_api, eu)) == (["here"], ["by hand", "there"])
     written = str(stack.checkpoint().deployment)
     assert f"{stack.provider_type}::eu" in written
     assert eu.user_secret not in written
     assert eu.organization_secret not in written
     assert_settled(stack, instances_api)
-    stack.destroy()
-    assert instances_api.instances() == []
-    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand"]
 
-
-def test_variables_of_the_environment_reach_their_own_account_only(
-    stack: Harness, instances_api: Emulator, eu: Account
-) -> None:
-    """`INSTANCES_USER_SECRET` is for the default account, `INSTANCES_EU_USER_SECRET` for "eu"."""
     stack.unconfigure(["instances:userSecret", "instances:organizationSecret"])
     stack.env.update(instances_api.env)
     stack.configure({"eu:userSecret": auto.ConfigValue("revoked", secret=True)})
+    with pytest.raises(auto.CommandError, match="401"):
+        stack.up()
     stack.env["INSTANCES_EU_USER_SECRET"] = eu.user_secret
-
     stack.up()
-
-    assert [instance["name"] for instance in instances_api.instances()] == ["here"]
-    assert [instance["name"] for instance in instances_api.instances(eu)] == ["by hand", "there"]
     del stack.env["INSTANCES_EU_USER_SECRET"]
     with pytest.raises(auto.CommandError, match=r"401.*has no such account any more, set .*INSTANCES_EU_USER_SECRET"):
         stack.refresh()
+    stack.env["INSTANCES_EU_USER_SECRET"] = eu.user_secret
+    stack.destroy()
+    assert (names(instances_api), names(instances_api, eu)) == ([], ["by hand"])
 
 
 def test_old_settings_are_told_from_a_wrong_secret(stack: Harness, instances_api: Emulator) -> None:

@@ -27,16 +27,8 @@ SAMPLE = """
         opts=pulumi.ResourceOptions(OPTS),
     )
 """
-ORDERS = {"create first": "", "delete first": "delete_before_replace=True"}
-IN_EITHER_ORDER = [
-    "create first",
-    pytest.param("delete first", marks=pytest.mark.needs_engine("delete_before_replace")),
-]
-EDITS = {
-    "configuration": ('"document.tagging": False', '"document.tagging": True'),
-    "your_mom": ('your_mom="dropbox"', 'your_mom="box"'),
-    "provider_data": ('"Code on the Return URL"}', '"Code on the Return URL", "state": "x"}'),
-}
+DELETE_FIRST, BY_AN_OPTION = "delete_before_replace=True", 'replace_on_changes=["tags"]'
+EDIT = '"document.tagging": False', '"document.tagging": True'
 
 
 def program(opts: str, *edit: str) -> str:
@@ -57,35 +49,30 @@ def assert_survives(stack: Harness, api: Emulator, problem: str) -> None:
 
 @pytest.mark.document_dialect
 def test_an_edit_that_would_send_a_used_code_is_refused(stack: Harness, instances_api: Emulator) -> None:
-    """The message names the property that replaces and says what to do. A new code replaces, in either order."""
+    """The message says what to do, whatever replaces, in either order. A new code replaces.
+
+    The state holds a digest of the code, even decrypted, and nobody is told of a difference.
+    """
     stack.program(program(""))
     stack.up()
-    assert_settled(stack, instances_api)
-
-    for key, edit in EDITS.items():
-        stack.program(program("", *edit))
-        assert_survives(stack, instances_api, f"{key} cannot change with the same code in provider_data")
-
-    opts = ORDERS["create first" if stack.engine == "local" else "delete first"]  # the local engine has no other order
-    stack.program(program(opts, *EDITS["configuration"]))
-    assert_survives(stack, instances_api, "configuration cannot change with the same code in provider_data")
-    stack.program(program(opts, *EDITS["configuration"]).replace("Code on the Return URL", "a-new-code-2236067"))
-    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
-    assert_settled(stack, instances_api)
-    assert_ends_empty(stack, instances_api)
-
-
-def test_the_state_forgets_the_code(stack: Harness, instances_api: Emulator) -> None:
-    """It holds a digest, even decrypted; the service got the code, and nobody is told of a difference."""
-    stack.program(program(""))
-    stack.up()
-
     assert instances_api.writes[-1].body is not None
     assert instances_api.writes[-1].body["providerData"] == {"code": "Code on the Return URL"}
     exported = json.dumps(stack.export().deployment)
     assert "Code on the Return URL" not in exported
     assert "used code sha256:" in exported
     assert "used code sha256:" not in json.dumps(stack.checkpoint().deployment)
+    assert_settled(stack, instances_api)
+
+    orders = [""] if stack.engine == "local" else ["", DELETE_FIRST]  # the local engine has no other order
+    for order in orders:
+        stack.program(program(order, *EDIT))
+        assert_survives(stack, instances_api, "configuration cannot change with the same code in provider_data")
+        # The engine decides to replace, and calls Check once more.
+        stack.program(program(", ".join(filter(None, [order, BY_AN_OPTION])), "my_first_tag", "another"))
+        assert_survives(stack, instances_api, "provider_data holds a code that was used already")
+
+    stack.program(program(orders[-1], *EDIT).replace("Code on the Return URL", "a-new-code-2236067"))
+    assert stack.up().summary.resource_changes == {"same": 1, "replace": 1}
     assert_settled(stack, instances_api)
     assert_ends_empty(stack, instances_api)
 
@@ -101,8 +88,6 @@ def test_a_code_that_is_ignored_serves_the_replacement(stack: Harness, instances
     """
     stack.program(text)
     stack.up()
-    assert_settled(stack, instances_api)
-
     stack.program(text.replace("2645751", "3316624"))
     assert_settled(stack, instances_api)
     stack.program(text.replace("one", "two").replace("2645751", "3316624"))
@@ -115,22 +100,10 @@ def test_a_code_that_is_ignored_serves_the_replacement(stack: Harness, instances
     assert_ends_empty(stack, instances_api)
 
 
-@pytest.mark.parametrize("order", IN_EITHER_ORDER)
-def test_a_replacement_that_an_option_asks_for_is_refused(stack: Harness, instances_api: Emulator, order: str) -> None:
-    """With `replace_on_changes` the engine decides to replace, and calls Check once more."""
-    opts = ", ".join(filter(None, [ORDERS[order], 'replace_on_changes=["tags"]']))
-    stack.program(program(opts))
-    stack.up()
-    stack.program(program(opts, "my_first_tag", "another"))
-
-    assert_survives(stack, instances_api, "provider_data holds a code that was used already")
-
-
 @pytest.mark.needs_engine("--replace")
-@pytest.mark.parametrize("order", IN_EITHER_ORDER)
-def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_api: Emulator, order: str) -> None:
+def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_api: Emulator) -> None:
     """`up --replace` does not pass the old instance to the provider, so no preview refuses it; but nothing is lost."""
-    stack.program(program(ORDERS[order]))
+    stack.program(program(DELETE_FIRST))
     stack.up()
     [urn] = [resource["urn"] for resource in stack.resources() if resource["urn"].endswith("my_first_instance")]
 
@@ -140,7 +113,7 @@ def test_a_forced_replacement_does_not_delete_first(stack: Harness, instances_ap
 
     assert len(instances_api.instances()) == 1
     assert not [call for call in calls(instances_api) if call.startswith("DELETE")]
-    stack.program(program(ORDERS[order], "Code on the Return URL", "a-new-code-2236067"))
+    stack.program(program(DELETE_FIRST, "Code on the Return URL", "a-new-code-2236067"))
     stack.up()
     assert len(instances_api.instances()) == 1
 
@@ -172,46 +145,51 @@ def test_what_depends_on_a_replaced_resource_is_not_deleted_with_it(stack: Harne
 
 
 @pytest.mark.document_dialect
-def test_what_is_recorded_and_not_sent_is_said(stack: Harness, instances_api: Emulator) -> None:
-    """The preview and the update name the property and the instance, and say how to make the value take effect."""
+def test_configuration_that_appears_or_goes_is_recorded_and_not_sent(stack: Harness, instances_api: Emulator) -> None:
+    """The API never shows it again, so there is nothing to compare, and nothing is replaced.
+
+    The preview and the update name the property and the instance, and say how to make the value take effect.
+    """
     text = 'Instance("box", your_mom="dropbox"{})'
     stack.program(text.format(""))
     stack.up()
     [made] = instances_api.instances()
-    stack.program(text.format(', configuration={"a": "b"}'))
-    line = f"instance {made['id']}: configuration is recorded in the state, and not sent"
-    assert line in stack.preview().stdout
-    said = stack.up().stdout
-    assert line in said
-    assert "to make it take effect, replace the instance" in said
-
-    stack.program(text.format(""))
-    assert f"instance {made['id']}: configuration is dropped from the state, and not sent" in stack.preview().stdout
-    stack.up()
-    assert "not sent" not in stack.preview().stdout
+    for given, what in ((', configuration={"a": "b"}', "recorded in"), ("", "dropped from")):
+        stack.program(text.format(given))
+        line = f"instance {made['id']}: configuration is {what} the state, and not sent"
+        assert line in stack.preview().stdout
+        up = stack.up()
+        assert up.summary.resource_changes == {"same": 1, "update": 1}
+        assert line in up.stdout
+        assert "to make it take effect, replace the instance" in up.stdout
+        assert ("configuration" in stack.instances()["box"]["inputs"]) is bool(given)
+    preview = stack.preview()
+    assert (set(preview.change_summary), "not sent" in preview.stdout) == ({"same"}, False)
     assert calls(instances_api) == ["POST /instances"]
 
 
-@pytest.mark.parametrize("adopted", [False, True])
-def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_api: Emulator, adopted: bool) -> None:
+def test_an_instance_that_does_not_work_yet_is_said(stack: Harness, instances_api: Emulator) -> None:
     """It is in the state, but the service asks for a login or rejects the one that it got."""
-    made = instances_api.add(your_mom="dropbox")
-    token = instances_api.instance(made)["token"]
-    body = {"id": made, "name": "box", "token": token, "tags": [], "valid": False, "disabled": False}
-    body = {**body, "provisionInteractions": [{"type": "login"}]}
-    if adopted:
-        instances_api.change(made, valid=False)
-    else:
-        instances_api.remove(made)
-    method, path = ("GET", f"/instances/{made}") if adopted else ("POST", "/instances")
-    instances_api.fail(method, path, Fault.status(200, body=json.dumps(body).encode()))
-    given = f', adopt_id="{made}"' if adopted else ""
-    stack.program(f'Instance("box", your_mom="dropbox"{given})')
+    made, adopted = instances_api.add(your_mom="dropbox"), instances_api.add(your_mom="dropbox")
+    for each, name, method, path in (
+        (made, "made", "POST", "/instances"),
+        (adopted, "adopted", "GET", f"/instances/{adopted}"),
+    ):
+        body = {"id": each, "name": name, "token": instances_api.instance(each)["token"], "tags": [], "valid": False}
+        body = {**body, "disabled": False, "provisionInteractions": [{"type": "login"}]}
+        instances_api.fail(method, path, Fault.status(200, body=json.dumps(body).encode()))
+    instances_api.remove(made)
+    instances_api.change(adopted, valid=False)
+    stack.program(f"""
+        Instance("made", your_mom="dropbox")
+        Instance("adopted", your_mom="dropbox", adopt_id="{adopted}")
+    """)
 
     said = stack.up().stdout
 
     faults = "reports valid: false and waits for further steps (provisionInteractions)"
-    assert f"instance {made} does not work yet: the service {faults}; " in said
-    assert f"`pulumi-instances show {made}`" in said
-    assert list(stack.instances()) == ["box"]
-    assert not any("steps" in key for key in stack.instances()["box"]["outputs"])
+    for each in (made, adopted):
+        assert f"instance {each} does not work yet: the service {faults}; " in said
+        assert f"`pulumi-instances show {each}`" in said
+    assert set(stack.instances()) == {"made", "adopted"}
+    assert not any("steps" in key for each in stack.instances().values() for key in each["outputs"])

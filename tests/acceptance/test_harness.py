@@ -33,21 +33,6 @@ def test_what_is_read_from_files_is_what_the_cli_prints(stack: CliHarness) -> No
     assert {"version": exported.version, "deployment": exported.deployment} == asked("export", "--show-secrets")
 
 
-@pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
-def test_outputs_are_looked_at_before_the_next_operation(stack: CliHarness) -> None:
-    """They are asked for on demand: later they might be those of another update."""
-    stack.program('pulumi.export("open", 1)\npulumi.export("hidden", pulumi.Output.secret(2))')
-    seen, late = stack.up().outputs, stack.up().outputs
-    with pytest.raises(AssertionError, match="before the next operation"):
-        len(seen)
-    assert {key: (output.value, output.secret) for key, output in late.items()} == {
-        "open": (1, False),
-        "hidden": (2, True),
-    }
-    stack.refresh()
-    assert late["open"].value == 1
-
-
 @pytest.mark.parametrize(
     "question", [["--version"], ["-m", "pip", "--version"], ["-c", "import sys; print(sys.argv)", "x"]]
 )

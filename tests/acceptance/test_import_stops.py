@@ -198,10 +198,6 @@ def _interrupt(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGINT)
 
 
-def _terminate(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-
-
 def _hang_up(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGHUP)
 
@@ -211,11 +207,11 @@ ignoring_hang_ups = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("stop", [_interrupt, _terminate, pytest.param(_hang_up, marks=ignoring_hang_ups)])
+@pytest.mark.parametrize("stop", [_interrupt, pytest.param(_hang_up, marks=ignoring_hang_ups)])
 def test_an_import_that_is_stopped_agrees_with_its_program(
     importing: Import, stop: Callable[[subprocess.Popen[str]], None]
 ) -> None:
-    """On Ctrl-C, SIGTERM or SIGHUP the CLI finishes and saves; the program declares what is in the state."""
+    """On Ctrl-C or SIGHUP the CLI finishes and saves; the program declares what is in the state."""
     with importing.stalled() as process:
         stop(process)
         until(importing.has_heard)

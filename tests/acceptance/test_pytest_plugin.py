@@ -49,11 +49,7 @@ def test_the_example_tests_its_program(engine: str, tmp_path: Path) -> None:
     assert "5 passed" in run.stdout, run.stdout + run.stderr
 
 
-@engines
-def test_each_test_has_an_api_and_a_stack_of_its_own(engine: str, tmp_path: Path) -> None:
-    """Nothing of one test reaches another, nor do settings that the developer has in the environment."""
-    (tmp_path / "test_it.py").write_text(
-        """
+ALONE = """
 import pytest
 
 def program():
@@ -72,20 +68,6 @@ def test_two_stacks(stack, instances_api):
     assert stack(program, name="one").up().summary.resource_changes == {"same": 2}
     assert len(instances_api.instances()) == 2
 """
-    )
-
-    run = _pytest(
-        tmp_path,
-        engine,
-        INSTANCES_USER_SECRET="of-the-real-service",
-        INSTANCES_DIALECT="elements",
-        PULUMI_BACKEND_URL="https://api.example.com",
-        PULUMI_ACCESS_TOKEN="of-the-real-pulumi",
-    )
-
-    assert "3 passed" in run.stdout, run.stdout + run.stderr
-
-
 ELSEWHERE = """
 import pytest
 from pulumi.automation import CommandError, ConfigValue
@@ -114,48 +96,52 @@ def test_lead_to_the_emulator(stack, instances_api, monkeypatch):
     assert up.outputs["before"].value == 0
     assert (len(instances_api.instances()), len(instances_api.instances(other))) == (0, 1)
 """
-
-
-@engines
-def test_no_account_and_no_look_up_leaves_the_emulator(engine: str, tmp_path: Path) -> None:
-    """What a program says of an account is refused, unless the test leads it to the emulator."""
-    (tmp_path / "test_it.py").write_text(ELSEWHERE)
-
-    run = _pytest(tmp_path, engine, INSTANCES_EU_USER_SECRET="of-the-real-service")
-
-    assert "3 passed" in run.stdout, run.stdout + run.stderr
-
-
-@engines
-def test_configuration_is_that_of_the_call(engine: str, tmp_path: Path) -> None:
-    """It comes on top of Pulumi.<stack>.yaml, and does not reach the next stack of that name."""
-    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  shop:one: of the file\n")
-    (tmp_path / "__main__.py").write_text(
-        "import pulumi\n"
-        "for key in ('one', 'two', 'hidden'):\n"
-        "    pulumi.export(key, pulumi.Config().get_secret(key) if key == 'hidden' else pulumi.Config().get(key))\n"
-    )
-    (tmp_path / "test_it.py").write_text(
-        """
+CONFIGURED = """
 from pulumi.automation import ConfigValue
 
 def outputs(stack):
     return {key: (output.value, output.secret) for key, output in stack.up().outputs.items()}
 
 def test_it(stack):
-    given = stack(".", config={"two": "2", "shop:hidden": ConfigValue("h", secret=True)})
+    given = stack("shop", config={"two": "2", "shop:hidden": ConfigValue("h", secret=True)})
     assert outputs(given) == {"one": ("of the file", False), "two": ("2", False), "hidden": ("h", True)}
     assert given.get_config("two").value == "2"
-    assert outputs(stack("."))["one"] == ("of the file", False)
-    assert outputs(stack(".", config={"one": "1"})) == {"one": ("1", False)}
-    assert stack(".").export_stack().deployment["resources"]
+    assert outputs(stack("shop"))["one"] == ("of the file", False)
+    assert outputs(stack("shop", config={"one": "1"})) == {"one": ("1", False)}
+    assert stack("shop").export_stack().deployment["resources"]
 """
+OF_THE_DEVELOPER = {
+    "INSTANCES_USER_SECRET": "of-the-real-service",
+    "INSTANCES_EU_USER_SECRET": "of-the-real-service",
+    "INSTANCES_DIALECT": "elements",
+    "PULUMI_BACKEND_URL": "https://api.example.com",
+    "PULUMI_ACCESS_TOKEN": "of-the-real-pulumi",
+}
+
+
+@engines
+def test_each_test_has_an_api_and_a_stack_of_its_own(engine: str, tmp_path: Path) -> None:
+    """Nothing of one test reaches another, nor do settings that the developer has in the environment.
+
+    What a program says of an account is refused, unless the test leads it to the emulator. Configuration comes on top
+    of Pulumi.<stack>.yaml, and does not reach the next stack of that name.
+    """
+    (tmp_path / "test_alone.py").write_text(ALONE)
+    (tmp_path / "test_elsewhere.py").write_text(ELSEWHERE)
+    (tmp_path / "test_configured.py").write_text(CONFIGURED)
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (shop / "Pulumi.dev.yaml").write_text("config:\n  shop:one: of the file\n")
+    (shop / "__main__.py").write_text(
+        "import pulumi\n"
+        "for key in ('one', 'two', 'hidden'):\n"
+        "    pulumi.export(key, pulumi.Config().get_secret(key) if key == 'hidden' else pulumi.Config().get(key))\n"
     )
 
-    run = _pytest(tmp_path, engine)
+    run = _pytest(tmp_path, engine, **OF_THE_DEVELOPER)
 
-    assert "1 passed" in run.stdout, run.stdout + run.stderr
+    assert "7 passed" in run.stdout, run.stdout + run.stderr
 
 
 def test_without_a_cli_the_engine_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What must continue to work: newer provider code, a program that is gone, rotated secrets, old states."""
+"""What must continue to work: newer provider code, rotated secrets, old states."""
 
 from __future__ import annotations
 
@@ -50,15 +50,6 @@ def _upgraded_package(folder: Path) -> None:
     lifecycle.write_text(after)
     with (package / "api" / "transport.py").open("a") as file:
         file.write("\n_agent = user_agent\ndef user_agent(settings):\n    return _agent(settings) + ' upgraded'\n")
-
-
-def test_destroy_needs_no_program(stack: Harness, instances_api: Emulator) -> None:
-    """The state contains everything that it needs."""
-    stack.program(BOX)
-    stack.up()
-    (stack.directory / "__main__.py").unlink()
-
-    assert_ends_empty(stack, instances_api)
 
 
 def test_rotated_secrets_come_from_the_environment(stack: Harness, tmp_path: Path) -> None:

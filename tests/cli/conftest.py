@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from pulumi_instances import cli
 from pulumi_instances.core.marks import Place, line_of
+from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.marks import mark_of
 
@@ -22,6 +25,26 @@ LEFT_OUT = (
     "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program\n"
 )
 """What `import` and `import-file` say of it."""
+PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
+PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
+
+
+def resource(instance: dict[str, Any], **outputs: Any) -> dict[str, Any]:
+    """An instance of the API as a state holds it."""
+    told = {key: instance[key] for key in ("name", "your_mom", "tags")}
+    token = {**SECRET, "plaintext": json.dumps(instance["token"])}
+    return {
+        "urn": PREFIX + instance["name"],
+        "type": INSTANCE_TYPE,
+        "id": str(instance["id"]),
+        "provider": f"{PROVIDER}default::1",
+        "outputs": {**told, "token": token, **outputs},  # as exported with --show-secrets
+    }
+
+
+def state(*resources: dict[str, Any]) -> str:
+    """The exported state with these resources."""
+    return json.dumps({"version": 3, "deployment": {"resources": list(resources)}})
 
 
 class Done(NamedTuple):
@@ -33,6 +56,8 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+PutOnPath = Callable[..., None]
+Stack = Callable[..., None]
 
 
 @pytest.fixture
@@ -49,6 +74,32 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Done(int(ended.value.code or 0), written.out, written.err)
 
     return call
+
+
+@pytest.fixture
+def put_on_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> PutOnPath:
+    """`put_on_path("pulumi", "echo v3.260.0")` makes a tool of these lines of shell, which is found first."""
+    folder = tmp_path_factory.mktemp("tools")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(folder), os.environ["PATH"]]))
+
+    def put(name: str, script: str, interpreter: str = "/bin/sh") -> None:
+        (folder / name).write_text(f"#!{interpreter}\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    return put
+
+
+@pytest.fixture
+def stack(put_on_path: PutOnPath, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """`stack(state, config)` is what the Pulumi CLI says of each stack."""
+    folder = tmp_path_factory.mktemp("stack")
+
+    def say(exported: str, config: str = "{}") -> None:
+        (folder / "state").write_text(exported)
+        (folder / "config").write_text(config)
+        put_on_path("pulumi", f"case $* in *export*) cat {folder}/state ;; *) cat {folder}/config ;; esac")
+
+    return say
 
 
 @pytest.fixture

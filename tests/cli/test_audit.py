@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,33 +16,15 @@ import pytest
 
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.core.model import ENABLED
-from pulumi_instances.core.state_format import INSTANCE_TYPE, SECRET
+from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
 
-from .conftest import MARK, Done, Run
+from .conftest import MARK, PREFIX, PROVIDER, Done, PutOnPath, Run, Stack, resource, state
 
+Resources = list[dict[str, Any]]
 OF_ANOTHER_STACK = mark_of(line_of(Place("shop", "prod", "", "crm")), 1)
-PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
-PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
-
-
-def resource(instance: dict[str, Any], **outputs: Any) -> dict[str, Any]:
-    """An instance of the API as a state holds it."""
-    told = {key: instance[key] for key in ("name", "your_mom", "tags")}
-    token = {**SECRET, "plaintext": json.dumps(instance["token"])}
-    return {
-        "urn": PREFIX + instance["name"],
-        "type": INSTANCE_TYPE,
-        "id": str(instance["id"]),
-        "provider": f"{PROVIDER}default::1",
-        "outputs": {**told, "token": token, **outputs},  # as exported with --show-secrets
-    }
-
-
-def state(*resources: dict[str, Any]) -> str:
-    return json.dumps({"version": 3, "deployment": {"resources": list(resources)}})
 
 
 @pytest.fixture
@@ -54,7 +35,7 @@ def api(api: Emulator) -> Emulator:
 
 
 @pytest.fixture
-def managed(api: Emulator) -> list[dict[str, Any]]:
+def managed(api: Emulator) -> Resources:
     """The resources of a state that holds all of the API."""
     return [resource(instance) for instance in api.instances()]
 
@@ -62,14 +43,14 @@ def managed(api: Emulator) -> list[dict[str, Any]]:
 # drift
 
 
-def test_no_drift_is_exit_code_0(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_no_drift_is_exit_code_0(run: Run, managed: Resources) -> None:
     """The order of tags does not matter."""
     managed[0]["outputs"]["tags"] = ["b", "a"]
     done = run("drift", "-", stdin=state(*managed))
     assert done == Done(0, "", "2 compared, 0 differ\n")
 
 
-def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, managed: Resources) -> None:
     """It carries the mark of the stack that is compared, so another command lists it. It is no difference."""
     api.add(tags=[OF_ANOTHER_STACK])
     api.add(tags=[mark_of(line_of(Place("p", "dev", "", "left")), 1)])
@@ -78,7 +59,7 @@ def test_what_is_in_no_state_is_told_beside_the_drift(run: Run, api: Emulator, m
     assert done == Done(0, "", f"2 compared, 0 differ\n{said}\n")
 
 
-def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: Resources) -> None:
     """Both values are shown, and exit code 2 can fail a CI job."""
     box, crm = (instance["id"] for instance in api.instances())
     api.change(box, name="renamed", tags=["c"], valid=False)
@@ -109,7 +90,7 @@ def test_each_field_that_differs_is_told(run: Run, api: Emulator, managed: list[
     assert table[-1].split()[-1] == "gone"
 
 
-def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: Resources) -> None:
     """Only with --health; each instance is read, and one that the program disables may be as it is."""
     box, crm = api.instances()
     api.change(box["id"], valid=False)
@@ -131,7 +112,7 @@ def test_health_is_a_gate_of_its_own(run: Run, api: Emulator, managed: list[dict
     assert run("drift", "-", "--health", stdin=state(*managed)).code == 2
 
 
-def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed: Resources) -> None:
     """The next `up` deletes it anyway."""
     api.remove(managed[1]["id"])
     assert run("drift", "-", stdin=state(managed[0], {**managed[1], "delete": True})).code == 0
@@ -139,7 +120,7 @@ def test_what_is_to_be_deleted_is_not_compared(run: Run, api: Emulator, managed:
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_secret_that_differs_is_told_and_not_shown(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], options: list[str]
+    run: Run, api: Emulator, managed: Resources, options: list[str]
 ) -> None:
     """This covers the token, and everything that the program has marked as a secret."""
     box, crm = api.instances()
@@ -175,7 +156,7 @@ ENCRYPTED = {**SECRET, "ciphertext": "v1:…"}
 )
 def test_a_gate_that_cannot_compare_does_not_pass(
     run: Run,
-    managed: list[dict[str, Any]],
+    managed: Resources,
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     held: dict[str, Any] | None,
@@ -202,7 +183,7 @@ def test_a_gate_that_cannot_compare_does_not_pass(
 
 
 @pytest.mark.parametrize("form", ["plaintext", "ciphertext"])
-def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[dict[str, Any]], form: str) -> None:
+def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: Resources, form: str) -> None:
     """Where it is encrypted, nobody can tell: a gate must not pass then."""
     managed[0]["outputs"].update({"name": " Box", "__made": {**SECRET, form: json.dumps({"name": "box"})}})
     done = run("drift", "-", stdin=state(*managed))
@@ -211,23 +192,20 @@ def test_what_the_service_makes_of_a_name_is_no_drift(run: Run, managed: list[di
 
 
 def test_who_may_not_decrypt_a_state_compares_the_rest(
-    run: Run, managed: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, managed: Resources, tmp_path: Path, put_on_path: PutOnPath
 ) -> None:
     """This happens in a CI without the passphrase, which must not take that for a pass."""
     managed[0]["outputs"]["token"] = ENCRYPTED
     (tmp_path / "state.json").write_text(state(*managed))
-    tool = tmp_path / "pulumi"
-    answers = f"config) echo '{{}}' ;; stack) case $* in *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;; esac ;;"
-    tool.write_text(f"#!/bin/sh\ncase $1 in {answers} esac\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    answers = f"config*) echo '{{}}' ;; *secrets*) exit 1 ;; *) cat {tmp_path}/state.json ;;"
+    put_on_path("pulumi", f"case $* in {answers} esac")
     done = run("drift", "--stack", "dev")
     assert done.code == 1
     assert done.err.startswith("2 compared, 0 differ\nError: token of 1 instance not compared")
 
 
 def test_only_the_accounts_own_instances_are_compared(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    run: Run, api: Emulator, managed: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of another account would look gone; the message says how to compare them."""
     eu = api.add_account()
@@ -265,13 +243,22 @@ def test_a_state_must_be_named(run: Run, command: str) -> None:
     assert "no state; pass a file" in done.err
 
 
+NOT_STATES: dict[str, tuple[str | None, str]] = {
+    "missing": (None, ": No such file"),
+    "broken off": ("{", " is not JSON"),
+    "with a byte order mark": ("\ufeff{}", " is not JSON"),
+    "nested too deeply": ("[" * 100_000, " is not JSON"),
+    "another document": ("[]", " is not an exported state"),
+    "of the future": ('{"version": 5, "deployment": {"resources": []}}', " is a state of version 5, newer than this"),
+}
+
+
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("command", ["drift", "orphans"])
-@pytest.mark.parametrize(
-    ("content", "said"), [(None, ": No such file"), ("{", " is not JSON"), ("[]", " is not an exported state")]
-)
-def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, content: str | None, said: str) -> None:
+@pytest.mark.parametrize("what", NOT_STATES)
+def test_what_is_no_state_is_an_error(run: Run, tmp_path: Path, command: str, what: str) -> None:
     """One line names the file, and the exit code is neither 0 nor 2."""
+    content, said = NOT_STATES[what]
     file = tmp_path / "state.json"
     if content is not None:
         file.write_text(content)
@@ -295,7 +282,7 @@ OUTPUTS = ("your_mom", "name", "tags", "token", "__defaults", "__made")
 @pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.parametrize("place", [*MEMBERS, *(f"outputs/{key}" for key in OUTPUTS), "missing", "provider's inputs"])
 def test_an_odd_state_ends_in_rows_or_in_one_line(
-    run: Run, managed: list[dict[str, Any]], command: str, options: list[str], place: str
+    run: Run, managed: Resources, command: str, options: list[str], place: str
 ) -> None:
     """Whatever it contains, there is no traceback, and no secret is shown."""
     for junk in JUNK:
@@ -322,15 +309,7 @@ def test_an_odd_state_ends_in_rows_or_in_one_line(
             json.loads(done.out)
 
 
-@pytest.mark.usefixtures("api")
-@pytest.mark.parametrize("content", ["\ufeff{}", "[" * 100_000, '{"version": 5, "deployment": {"resources": []}}'])
-def test_a_file_of_another_kind_is_an_error(run: Run, content: str) -> None:
-    """The cases are a byte order mark, a file that is nested too deeply, and a version of the future."""
-    done = run("drift", "-", stdin=content)
-    assert (done.code, done.out, len(done.err.splitlines())) == (1, "", 1)
-
-
-def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_an_id_may_be_a_number(run: Run, managed: Resources) -> None:
     """Other tools write it so, and it is the same id."""
     number = int(managed[0]["id"])
     for spelled in (number, float(number), f"0{number}"):
@@ -338,7 +317,7 @@ def test_an_id_may_be_a_number(run: Run, managed: list[dict[str, Any]]) -> None:
         assert run("orphans", "-", stdin=state({**managed[0], "id": spelled}, managed[1])).code == 0
 
 
-def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_an_instance_without_outputs_differs_in_each(run: Run, managed: Resources) -> None:
     """There is nothing to compare it with."""
     del managed[0]["outputs"]
     done = run("drift", "-", "--json", stdin=state(*managed))
@@ -349,7 +328,7 @@ def test_an_instance_without_outputs_differs_in_each(run: Run, managed: list[dic
     ]
 
 
-def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: Resources) -> None:
     """It stays hidden even if the outputs of an old state contain it in plain text."""
     api.change(api.instances()[0]["id"], name="another name")
     managed[0]["inputs"] = {"name": SECRET_NAME}
@@ -360,9 +339,7 @@ def test_a_secret_in_the_inputs_is_not_shown(run: Run, api: Emulator, managed: l
     assert "another name" not in done.out
 
 
-def test_what_the_program_leaves_to_the_api_is_not_compared(
-    run: Run, api: Emulator, managed: list[dict[str, Any]]
-) -> None:
+def test_what_the_program_leaves_to_the_api_is_not_compared(run: Run, api: Emulator, managed: Resources) -> None:
     """Nobody manages it, so that `up` would not change it back."""
     api.change(api.instances()[0]["id"], tags=["by hand"])
     assert run("drift", "-", stdin=state(*managed)).code == 2
@@ -370,7 +347,7 @@ def test_what_the_program_leaves_to_the_api_is_not_compared(
     assert run("drift", "-", stdin=state(*managed)).code == 0
 
 
-def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_a_mark_is_no_drift(run: Run, api: Emulator, managed: Resources) -> None:
     """The program does not give it, and nobody has changed a tag."""
     made = api.add(name="made", tags=["a", MARK])
     assert run("drift", "-", stdin=state(*managed, resource(api.instance(made)))).code == 0
@@ -486,9 +463,7 @@ def test_watch_ends_where_the_first_round_fails(run: Run, api: Emulator, tmp_pat
 # orphans
 
 
-def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(
-    run: Run, api: Emulator, managed: list[dict[str, Any]]
-) -> None:
+def test_what_a_stack_has_made_and_does_not_hold_is_an_orphan(run: Run, api: Emulator, managed: Resources) -> None:
     """What others have made, or nobody marked, is counted and not listed."""
     held, left, other = (
         api.add(name=name, tags=[mark])
@@ -517,25 +492,20 @@ def test_a_gate_that_knows_no_stack_does_not_pass(run: Run, api: Emulator) -> No
     assert done.err.startswith("Error: stdin holds no resources, so it does not name its stack; use --stack NAME")
 
 
-@pytest.mark.parametrize("stack", ["dev", "acme/shop/dev", "acme/dev"])
+@pytest.mark.parametrize("name", ["dev", "acme/shop/dev", "acme/dev"])
 def test_an_empty_stack_has_orphans_too(
-    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: str
+    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack, name: str
 ) -> None:
     """After a lost state, or a `destroy`, its name says which marks are its own."""
     left = api.add(name="left", tags=[MARK])
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    tool = tmp_path / "pulumi"
-    tool.write_text("#!/bin/sh\ncase $1 in config) echo '{}' ;; stack) echo '{\"deployment\": {}}' ;; esac\n")
-    tool.chmod(0o755)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
-    done = run("orphans", "--stack", stack, "--json")
+    stack('{"deployment": {}}')
+    done = run("orphans", "--stack", name, "--json")
     assert (done.code, [each["id"] for each in json.loads(done.out)]) == (2, [str(left)])
 
 
-def test_all_that_no_state_holds_can_be_listed(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_all_that_no_state_holds_can_be_listed(run: Run, api: Emulator, managed: Resources, tmp_path: Path) -> None:
     """With --all, whoever made them. All given states are searched, and the exit code is 2."""
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     one.write_text(state(managed[0]))
@@ -553,7 +523,7 @@ def test_all_that_no_state_holds_can_be_listed(
     assert api.writes == []
 
 
-def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, Any]]) -> None:
+def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: Resources) -> None:
     """This holds in any account: an instance that somebody uses must not look free to delete."""
     theirs = {**managed[1], "external": True, "provider": f"{PROVIDER}eu::2"}
     assert run("orphans", "-", "--all", stdin=state(managed[0], theirs)) == Done(
@@ -561,7 +531,7 @@ def test_what_a_state_refers_to_is_no_orphan(run: Run, managed: list[dict[str, A
     )
 
 
-def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: list[dict[str, Any]]) -> None:
+def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: Resources) -> None:
     """The state of another account, which has the same ids, hides nothing; where it cannot tell, the gate is red."""
     left = api.add(name="left", tags=[OF_ANOTHER_STACK])
     provider = {"urn": f"{PROVIDER}eu", "type": "pulumi:providers:pulumi-python", "inputs": {"instances:account": "eu"}}
@@ -575,7 +545,7 @@ def test_ids_of_two_accounts_are_told_apart(run: Run, api: Emulator, managed: li
 
 
 def test_an_account_that_has_nothing_of_the_states_is_an_error(
-    run: Run, api: Emulator, managed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    run: Run, api: Emulator, managed: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not that of the states: what it has looked free to delete, and without anything it looked fine."""
     other = api.add_account()

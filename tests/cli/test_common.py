@@ -21,8 +21,7 @@ from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
 from tests.support.scripted import Answer, ScriptedServer
 
-from .conftest import Run
-from .test_audit import resource, state
+from .conftest import Run, resource, state
 
 # What the shell that runs the tests has ignored (nohup), our processes ignore, too.
 STOPS = [
@@ -68,25 +67,22 @@ def test_wrong_usage_is_exit_code_1(run: Run, arguments: list[str]) -> None:
     assert "Usage: pulumi-instances" in done.err
 
 
-def test_missing_settings_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each line says how to set it, and that a stack's configuration is read only with ``--stack``."""
+MISSING = {
+    "outside of a project": 'is missing; run "pulumi config set instances:baseUrl <value>" and pass --stack',
+    "in a project": "instances:baseUrl is missing; pass --stack NAME to read the configuration of a stack, or",
+}
+
+
+@pytest.mark.parametrize("where", MISSING)
+def test_missing_settings_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Each line says how to set it. In a project they may be set in a stack that was not named."""
+    if where == "in a project":
+        (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: yaml\n")
     monkeypatch.chdir(tmp_path)
     done = run("list")
     assert done.code == 1
-    assert 'instances:baseUrl is missing; run "pulumi config set' in done.err
-    assert 'instances:baseUrl <value>" and pass --stack' in done.err
+    assert MISSING[where] in done.err
     assert "INSTANCES_USER_SECRET" in done.err
-
-
-def test_in_a_project_missing_settings_are_those_of_no_stack(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They may be set in a stack that was not named."""
-    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: yaml\n")
-    monkeypatch.chdir(tmp_path)
-    done = run("list")
-    assert done.code == 1
-    assert "instances:baseUrl is missing; pass --stack NAME to read the configuration of a stack, or" in done.err
 
 
 @pytest.mark.usefixtures("api")

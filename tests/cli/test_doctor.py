@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from importlib.metadata import requires
 from pathlib import Path
@@ -16,7 +17,7 @@ from pulumi_instances.core.state_format import SECRET
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 
-from .conftest import MARK, Run
+from .conftest import MARK, PutOnPath, Run, Stack, resource, state
 
 BIN = str(Path(sys.executable).parent)
 
@@ -39,14 +40,6 @@ def findings(run: Run, *options: str) -> dict[str, dict[str, str]]:
     return {each["subject"]: each for each in found}
 
 
-def script(monkeypatch: pytest.MonkeyPatch, tool: Path, line: str) -> None:
-    """Put this tool, a line of shell, first on PATH."""
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\n{line}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tool.parent), os.environ["PATH"]]))
-
-
 def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
     """Secrets are shown only as set or missing."""
     api.add()
@@ -58,13 +51,11 @@ def test_settings_are_told_with_their_source(run: Run, api: Emulator) -> None:
     assert api.organization_secret not in run("doctor").out
 
 
-def test_a_setting_of_a_misspelt_namespace_is_told(
-    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_setting_of_a_misspelt_namespace_is_told(run: Run, api: Emulator, stack: Stack, tmp_path: Path) -> None:
     """Neither it nor its value reaches the native package, so no other command says it. The project has keys itself."""
     config = {f"{namespace}:timeout": {"value": "60"} for namespace in ("instance", "shop", "my-instances")}
     (tmp_path / "Pulumi.yaml").write_text("name: my-instances\nruntime: yaml\n")
-    script(monkeypatch, tmp_path / "bin" / "pulumi", f"echo '{json.dumps(config)}'")
+    stack(state(), json.dumps(config))
     found = findings(run, "--stack", "dev")
     assert found["instance:timeout"]["todo"] == "write instances:timeout"
     assert not {"shop:timeout", "my-instances:timeout"} & {*found}
@@ -87,7 +78,7 @@ def test_a_wrong_path_is_not_fine(
 
 
 def test_what_the_stack_keeps_secret_is_not_shown(
-    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, stack: Stack
 ) -> None:
     """This holds even for a setting that is not secret by itself."""
     config = {
@@ -98,11 +89,8 @@ def test_what_the_stack_keeps_secret_is_not_shown(
     }
     for variable in api.env:
         monkeypatch.delenv(variable)
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    script(monkeypatch, tmp_path / "bin" / "pulumi", f"cat {tmp_path}/config.json")
-
+    stack(state(), json.dumps(config))
     done = run("doctor", "--stack", "dev", "--json")
-
     found = {each["subject"]: each["found"] for each in json.loads(done.out)}
     assert found["instances:baseUrl"] == f"{api.base_url}, from the stack"
     assert found["instances:userAgentSuffix"] == "set, from the stack"
@@ -110,76 +98,55 @@ def test_what_the_stack_keeps_secret_is_not_shown(
     assert [value for value in ("hunter2", api.user_secret) if value in done.out + done.err] == []
 
 
-@pytest.mark.parametrize(
-    ("held", "found", "todo"),
-    [
-        ([], "no instances", ""),
-        ([0, 1], "2 instances, all of them at the API", ""),
-        ([0, -1], "2 instances, 1 of them without a token or mark to compare", "make sure that you may"),
-        ([0, 7, 8], "3 instances, 2 of them not at the API", "run `pulumi-instances drift --stack dev`"),
-        (
-            [7, 8],
-            "2 instances, none of them at the API",
-            "check that instances:baseUrl and the secrets are of the account",
-        ),
-        (None, "stack dev is not an exported state", "check --stack"),
-    ],
-)
-def test_a_state_of_another_account_is_recognised(
-    run: Run,
-    api: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    held: list[int] | None,
-    found: str,
-    todo: str,
-) -> None:
+ABSENT = {"name": "gone", "your_mom": "box", "tags": [], "token": "t0ken"}
+STATES: dict[str, tuple[list[str], str, str]] = {
+    "nothing": ([], "no instances", ""),
+    "what there is": (["there", "there"], "2 instances, all of them at the API", ""),
+    "no token": (["there", "unproven"], "2 instances, 1 of them without a token or mark to compare", "make sure that"),
+    "one is missing": (["there", "gone"], "2 instances, 1 of them not at the API", "run `pulumi-instances drift --sta"),
+    "all are missing": (["gone", "gone"], "2 instances, none of them at the API", "check that instances:baseUrl and"),
+}
+
+
+@pytest.mark.parametrize("held", STATES)
+def test_a_state_of_another_account_is_recognised(run: Run, api: Emulator, stack: Stack, held: str) -> None:
     """With the secrets of another account every request succeeds, but none of the instances is there."""
-    first = api.add()
-    second = api.add()
-    tokens = {str(id): {"token": api.instance(id)["token"]} for id in (first, second)}
-    urn = "urn:pulumi:dev::x::pulumi-python:dynamic/instances:Instance::box"
-    resources = [
-        {
-            "urn": f"{urn}{number}",
-            "type": urn.split("::")[2],
-            "id": str(first + abs(number)),
-            "outputs": tokens.get(str(first + number), {}),
-        }
-        for number in held or ()
-    ]
-    state = {"version": 3, "deployment": {"resources": resources}} if held is not None else {}
-    (tmp_path / "state.json").write_text(json.dumps(state))
-    answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
-    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
-
-    state_found = findings(run, "--stack", "dev")["state"]
-
-    assert state_found["found"].startswith(found)
-    assert state_found["todo"].startswith(todo)
-    assert bool(state_found["todo"]) == bool(todo)
+    resources = []
+    for number, what in enumerate(STATES[held][0]):
+        found = resource({**ABSENT, "id": number} if what == "gone" else api.instance(api.add()))
+        resources.append({**found, "outputs": {}} if what == "unproven" else found)
+    stack(state(*resources))
+    finding = findings(run, "--stack", "dev")["state"]
+    _, said, todo = STATES[held]
+    assert finding["found"].startswith(said)
+    assert finding["todo"].startswith(todo)
+    assert bool(finding["todo"]) == bool(todo)
 
 
-def test_an_instance_of_the_same_id_is_not_that_of_the_state(
-    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("api")
+def test_what_is_no_state_is_told(run: Run, stack: Stack) -> None:
+    stack("{}")
+    finding = findings(run, "--stack", "dev")["state"]
+    assert finding["found"].startswith("stack dev is not an exported state")
+    assert finding["todo"].startswith("check --stack")
+
+
+def test_an_instance_of_the_same_id_is_not_that_of_the_state(run: Run, api: Emulator, stack: Stack) -> None:
     """Ids of another account are the same numbers; token and mark are not."""
     by_token, by_mark, stranger = (api.add(name=name) for name in ("crm", "files", "other"))
-    api.change(by_mark, token="a-new-one")
     api.change(by_mark, tags=["eu", MARK])
-    outputs = {by_token: {"token": api.instance(by_token)["token"]}, by_mark: {"token": "old", "__mark": MARK}}
-    outputs[stranger] = {"token": "another", "__mark": f"{MARK[:-1]}2"}
-    urn = "urn:pulumi:dev::shop::pulumi-python:dynamic/instances:Instance::box"
-    resources = [
-        {"urn": f"{urn}{id}", "type": urn.split("::")[2], "id": str(id), "outputs": outs}
-        for id, outs in outputs.items()
-    ]
-    (tmp_path / "state.json").write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
-    answer = f'case "$*" in *export*) cat {tmp_path}/state.json;; *) echo "{{}}";; esac'
-    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+    others = {by_mark: MARK, stranger: f"{MARK[:-1]}2"}
+    held = [resource({**api.instance(each), "token": "another"}, __mark=mark) for each, mark in others.items()]
+    stack(state(resource(api.instance(by_token)), *held))
     assert findings(run, "--stack", "dev")["state"]["found"] == "3 instances, 1 of them not at the API"
+
+
+def test_what_the_stack_has_left_behind_is_told(run: Run, api: Emulator, stack: Stack) -> None:
+    """It carries a mark of the stack, and is not in its state."""
+    held, mine = api.add(), mark_of(line_of(Place("p", "dev", "", "crm")), 1)
+    stack(state(resource(api.instance(held))))
     assert "left behind" not in findings(run, "--stack", "dev")
-    left = api.add(tags=[mark_of(line_of(Place("shop", "dev", "", "crm")), 1)])
+    left = api.add(tags=[mine])
     finding = findings(run, "--stack", "dev")["left behind"]
     assert finding["found"] == f"1 instance of this stack not in its state: {left}"
     assert "`INSTANCES_TAKE_OVER=yes pulumi up`" in finding["todo"]
@@ -187,7 +154,7 @@ def test_an_instance_of_the_same_id_is_not_that_of_the_state(
 
 @pytest.mark.parametrize("native", [False, True])
 def test_settings_that_have_changed_since_the_last_up_are_told(
-    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, native: bool
+    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, stack: Stack, native: bool
 ) -> None:
     """refresh and destroy use those of the state. What a variable gives is the same for all."""
     kind, prefix = ("instances", "") if native else ("pulumi-python", "instances:")
@@ -195,10 +162,7 @@ def test_settings_that_have_changed_since_the_last_up_are_told(
     inputs[f"{prefix}userSecret"] = {**SECRET, "plaintext": '"old-secret"'}
     provider: dict[str, object] = {"urn": f"urn:pulumi:dev::x::pulumi:providers:{kind}::default_1", "inputs": inputs}
     provider["type"] = f"pulumi:providers:{kind}"
-    (tmp_path / "state.json").write_text(json.dumps({"version": 3, "deployment": {"resources": [provider]}}))
-    config = {"instances:timeout": {"value": "90"}}
-    answer = f"case \"$*\" in *export*) cat {tmp_path}/state.json;; *) echo '{json.dumps(config)}';; esac"
-    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
+    stack(state(provider), json.dumps({"instances:timeout": {"value": "90"}}))
     found = findings(run, "--stack", "dev")["last `pulumi up`"]
     assert found["found"] == "had another instances:timeout"
     monkeypatch.delenv("INSTANCES_BASE_URL")
@@ -225,16 +189,10 @@ def test_who_manages_the_instances_is_counted(run: Run, api: Emulator, monkeypat
     assert findings(run)["mark"]["found"] == "off: a create whose answer is lost ends in an error"
 
 
-def test_a_listing_without_ids_is_passed_over(
-    run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """What cannot be told apart is not one of the stack's instances."""
+def test_a_listing_without_ids_is_told(run: Run, api: Emulator) -> None:
+    """The other commands cannot read it either."""
     api.fail("GET", "/instances", Fault.status(200, body=b'[{"name": "odd"}]'))
-    state = '{"version": 3, "deployment": {"resources": []}}'
-    answer = f"case \"$*\" in *export*) echo '{state}';; *) echo '{{}}';; esac"
-    script(monkeypatch, tmp_path / "bin" / "pulumi", answer)
-
-    assert findings(run, "--stack", "dev")["state"]["found"] == "no instances"
+    assert "the answer holds an instance without a numeric id" in findings(run)["API"]["found"]
 
 
 def test_a_malformed_setting_is_told_and_not_shown(run: Run, api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,19 +254,17 @@ def test_no_cli_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize(("version", "todo"), [("v3.253.1", "update it"), ("v3.254.0", ""), ("v4.0.0-dev.1", "")])
-def test_a_cli_that_is_too_old_is_told(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, todo: str
-) -> None:
+def test_a_cli_that_is_too_old_is_told(run: Run, put_on_path: PutOnPath, version: str, todo: str) -> None:
     """The file of `import-file` needs 3.254."""
-    script(monkeypatch, tmp_path / "bin" / "pulumi", f"echo {version}")
+    put_on_path("pulumi", f"echo {version}")
     assert findings(run)["Pulumi CLI"]["todo"].startswith(todo)
     assert bool(findings(run)["Pulumi CLI"]["todo"]) == bool(todo)
 
 
 @pytest.mark.usefixtures("api")
-def test_an_sdk_that_is_too_old_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_sdk_that_is_too_old_is_told(run: Run, put_on_path: PutOnPath) -> None:
     """The SDK in the environment of the provider counts, which may be another environment."""
-    script(monkeypatch, tmp_path / "bin" / "python3", "printf '/x/python3\\n0.1.0\\n3.267.1\\n'")
+    put_on_path("python3", "printf '/x/python3\\n0.1.0\\n3.267.1\\n'")
     told = findings(run)["python3 on PATH"]
     assert told["found"] == "/x/python3 has pulumi_instances 0.1.0 and the SDK 3.267.1"
     assert told["todo"] == "update it: pip install 'pulumi>=3.268'"
@@ -375,16 +331,16 @@ def test_traps_of_the_environment_are_told(
 def test_a_project_of_the_native_package_needs_no_python(
     run: Run,
     project: Path,
-    tmp_path: Path,
+    put_on_path: PutOnPath,
     monkeypatch: pytest.MonkeyPatch,
     project_file: str,
     found: str,
     todo: str,
 ) -> None:
     """The plugin counts, wherever Pulumi.yaml or PATH has it."""
-    script(monkeypatch, tmp_path / "plugins" / "pulumi-resource-instances", "exit 1")
+    put_on_path("pulumi-resource-instances", "exit 1")
     monkeypatch.setenv("PULUMI_PYTHON_CMD", "/nowhere/python3")
-    plugins = str(tmp_path / "plugins")
+    plugins = os.environ["PATH"].partition(os.pathsep)[0]
     (project / "Pulumi.yaml").write_text(f"{project_file.replace('PLUGINS', plugins)}\n")
     told = findings(run)
     expected = found.replace("PLUGINS", plugins).replace("PROJECT/./", f"{project}/")
@@ -415,11 +371,12 @@ def test_a_virtual_environment_that_holds_the_package_is_fine(run: Run, project:
 
 
 @pytest.mark.usefixtures("api")
-def test_a_python_without_the_package_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_python_without_the_package_is_told(
+    run: Run, put_on_path: PutOnPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """This happens when the environment is not activated."""
-    other = tmp_path / "python"
-    other.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
-    other.chmod(0o755)
+    put_on_path("another-python", f'exec "{sys.executable}" -I -S "$@"')
+    other = shutil.which("another-python")
     monkeypatch.setenv("PULUMI_PYTHON_CMD", str(other))
     told = findings(run)["python3 on PATH"]
     assert told["found"] == f"{other} has no pulumi_instances"

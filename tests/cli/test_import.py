@@ -17,32 +17,27 @@ from pulumi_instances.core.state_format import INSTANCE_TYPE
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND
 
-from .conftest import LEFT_OUT, MARK, Run
+from .conftest import LEFT_OUT, MARK, PutOnPath, Run
 
-CLI = """\
-#!/bin/sh
+
+def script(version: str = "v3.260.0", code: int = 0) -> str:
+    """A CLI of this version, whose import has this exit code."""
+    return f"""\
 case $1 in
 version) echo {version} ;;
 config) echo '{{}}' ;;
 stack) if [ -e ran ]; then echo "error: the backend is away" >&2; exit 1; fi; echo '{{"deployment": {{}}}}' ;;
 import) echo "$5" > ran; ls -lL "$5" >> ran; cat "$5" >> ran; exit {code} ;;
-esac
-"""
+esac"""
 
 
 @pytest.fixture
-def directory(api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, which is first on PATH; the API has an instance."""
+def directory(api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put_on_path: PutOnPath) -> Path:
+    """The working directory; the API has an instance, and the script is the Pulumi CLI."""
     api.add(name="x")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    put_on_path("pulumi", script())
     return tmp_path
-
-
-def put_cli(directory: Path, *, version: str = "v3.260.0", code: int = 0) -> None:
-    tool = directory / "pulumi"
-    tool.write_text(CLI.format(version=version, code=code))
-    tool.chmod(0o755)
 
 
 @pytest.mark.parametrize("platform", [sys.platform, "other"])
@@ -50,7 +45,6 @@ def test_only_its_owner_can_read_the_tokens(
     run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
     """The file exists only while the CLI reads it. On Linux the tokens are never in a file system."""
-    put_cli(directory)
     monkeypatch.setattr("pulumi_instances.cli.files.sys.platform", platform)
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, done.err) == (0, "")
@@ -62,9 +56,9 @@ def test_only_its_owner_can_read_the_tokens(
     assert not Path(file).exists()
 
 
-def test_what_an_import_has_left_may_be_unknown(run: Run, directory: Path) -> None:
+def test_what_an_import_has_left_may_be_unknown(run: Run, directory: Path, put_on_path: PutOnPath) -> None:
     """Then the program stays, and the message says what to do first."""
-    put_cli(directory, code=1)
+    put_on_path("pulumi", script(code=1))
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert done.code == 1
     assert done.err.startswith("Error: pulumi import failed, and it is unknown what it has imported (pulumi stack: ")
@@ -76,7 +70,6 @@ def test_a_stop_before_the_cli_begins_leaves_no_program(
     run: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next `up` would create what it declares."""
-    put_cli(directory)
 
     def stop(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
@@ -100,11 +93,17 @@ def test_a_stop_that_comes_before_the_cli_is_handed_on() -> None:
     ("version", "said"), [("v3.253.1", "is 3.253.1; update it to 3.254.0"), (None, "`pulumi` is not on PATH")]
 )
 def test_the_cli_is_looked_at_first(
-    run: Run, api: Emulator, directory: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, said: str
+    run: Run,
+    api: Emulator,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    put_on_path: PutOnPath,
+    version: str | None,
+    said: str,
 ) -> None:
     """The check comes before anything is asked or written."""
     if version:
-        put_cli(directory, version=version)
+        put_on_path("pulumi", script(version))
     else:
         monkeypatch.setenv("PATH", str(directory))
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
@@ -123,7 +122,6 @@ def test_a_project_in_another_language_is_refused(
     run: Run, api: Emulator, directory: Path, command: str, file: str, content: str
 ) -> None:
     """The next `up` would delete what was imported. The message says what works there."""
-    put_cli(directory)
     (directory / file).write_text(content)
     done = run(*command.split(), "--stack", "dev", "--program", "x.py")
     assert (done.code, done.out) == (1, "")
@@ -139,7 +137,6 @@ def test_an_end_after_all_were_imported_is_told(
     run: Run, directory: Path, code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a Ctrl-C in the last moment the program stays, and there is no rest to import."""
-    put_cli(directory)
     monkeypatch.setattr(pulumi_cli, "import_resources", lambda *_, **__: code)
     states = [[], [Held(f"urn:pulumi:dev::p::{INSTANCE_TYPE}::x", "1", {}, frozenset(), None, False, False)]]
     monkeypatch.setattr(common, "read_states", lambda *_, **__: states.pop(0))
@@ -153,7 +150,6 @@ def test_an_end_after_all_were_imported_is_told(
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
 def test_it_asks_on_a_terminal(api: Emulator, directory: Path, answer: str, code: int) -> None:
     """It does nothing unless the answer is yes."""
-    put_cli(directory)
     ours, theirs = pty.openpty()
     command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
     with subprocess.Popen(
@@ -172,10 +168,10 @@ def test_it_asks_on_a_terminal(api: Emulator, directory: Path, answer: str, code
     assert err.strip() == ("" if code == 0 else "Stopped.")
 
 
+@pytest.mark.usefixtures("directory")
 @pytest.mark.parametrize("stdin", [subprocess.DEVNULL, subprocess.PIPE, None])
-def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: int | None) -> None:
+def test_without_a_terminal_it_needs_yes(api: Emulator, stdin: int | None) -> None:
     """In CI it prints one line before it asks the API or the CLI. A closed stdin is not a terminal either."""
-    put_cli(directory)
     command = [*COMMAND, "import", "--stack", "dev", "--program", "__main__.py"]
     if stdin is None:
         command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
@@ -195,7 +191,6 @@ def test_without_a_terminal_it_needs_yes(api: Emulator, directory: Path, stdin: 
 
 def test_what_a_program_manages_is_left_out(run: Run, api: Emulator, directory: Path) -> None:
     """Its mark says so. After a lost state, the program takes it over."""
-    put_cli(directory)
     api.add(name="y", tags=[MARK])
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, done.err) == (0, LEFT_OUT)
@@ -206,7 +201,6 @@ def test_what_a_program_manages_is_left_out(run: Run, api: Emulator, directory: 
 
 def test_a_program_that_somebody_has_written_stops_it(run: Run, directory: Path) -> None:
     """It stops before the CLI imports anything."""
-    put_cli(directory)
     (directory / "__main__.py").write_text("# mine\n")
     done = run("import", "--stack", "dev", "--program", "__main__.py", "--yes")
     assert (done.code, (directory / "ran").exists()) == (1, False)

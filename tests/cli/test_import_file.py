@@ -19,8 +19,7 @@ from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.processes import COMMAND
 from tests.support.scripted import ScriptedServer, answer
 
-from .conftest import LEFT_OUT, MARK, Done, Run
-from .test_audit import resource, state
+from .conftest import LEFT_OUT, MARK, Done, Run, resource, state
 
 
 @pytest.fixture

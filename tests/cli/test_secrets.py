@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from pulumi_instances.cli import redaction
 from pulumi_instances.core.errors import BLOT
 from pulumi_instances.testing.emulator import Emulator, Fault
 
-from .conftest import Run
+from .conftest import PutOnPath, Run, Stack
 
 SECRET = "hunter2hunter2"
 
@@ -23,12 +23,11 @@ def _forget() -> None:
     redaction._known.clear()
 
 
-def put_cli(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """A `pulumi` that runs this Python, with `words` as its arguments."""
-    tool = directory / "pulumi"
-    tool.write_text(f"#!{sys.executable}\nimport json, os, sys\nwords = sys.argv[1:]\n{script}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(directory), os.environ["PATH"]]))
+@pytest.fixture
+def put_cli(put_on_path: PutOnPath) -> Callable[[str], None]:
+    """Make a `pulumi` of these lines of Python, with ``words`` as its arguments."""
+    head = "import json, os, sys\nwords = sys.argv[1:]"
+    return lambda script: put_on_path("pulumi", f"{head}\n{script}", sys.executable)
 
 
 # What the CLI says of a stack that it cannot open, and what it is made to say here.
@@ -46,15 +45,16 @@ COMPLAINTS = [
 @pytest.mark.parametrize("command", [["list"], ["drift"], ["orphans"], ["doctor"], ["doctor", "--json"], ["import"]])
 @pytest.mark.usefixtures("api")
 def test_what_the_cli_says_is_redacted(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], complaint: str
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    put_cli: Callable[[str], None],
+    command: list[str],
+    complaint: str,
 ) -> None:
     """The rest of its message is shown, because it says what is wrong."""
     monkeypatch.chdir(tmp_path)
-    put_cli(
-        tmp_path,
-        monkeypatch,
-        f"if words[0] == 'version': print('v3.260.0'); sys.exit(0)\nsys.exit('error: ' + {complaint!r})",
-    )
+    put_cli(f"if words[0] == 'version': print('v3.260.0'); sys.exit(0)\nsys.exit('error: ' + {complaint!r})")
     more = ["--program", "p.py", "--yes"] if command == ["import"] else []
     done = run(*command, "--stack", "dev", *more)
     assert done.code != 0
@@ -66,11 +66,11 @@ def test_what_the_cli_says_is_redacted(
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("variable", ["PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "AWS_SECRET_ACCESS_KEY"])
 def test_secrets_of_the_environment_are_redacted(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, put_cli: Callable[[str], None], variable: str
 ) -> None:
     """It does not matter who repeats them."""
     monkeypatch.setenv(variable, SECRET)
-    put_cli(tmp_path, monkeypatch, f"sys.exit('error: invalid value ' + os.environ['{variable}'] + ' was given')")
+    put_cli(f"sys.exit('error: invalid value ' + os.environ['{variable}'] + ' was given')")
     done = run("list", "--stack", "dev")
     assert (done.code, done.err) == (1, "Error: pulumi config: invalid value [secret] was given\n")
 
@@ -79,12 +79,11 @@ def test_secrets_of_the_environment_are_redacted(
 @pytest.mark.parametrize("answer", ["{", "[]", '{"a": 3}', f"{SECRET}", "[" * 100_000])
 @pytest.mark.parametrize("command", [["list"], ["drift"], ["doctor"]])
 def test_an_answer_of_the_cli_that_is_not_json_is_one_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], answer: str
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack, command: list[str], answer: str
 ) -> None:
     """The line does not repeat the answer."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "answer").write_text(answer)
-    put_cli(tmp_path, monkeypatch, f"print(open({str(tmp_path / 'answer')!r}).read())")
+    stack(answer, answer)
     done = run(*command, "--stack", "dev")
     assert done.code != 0
     said = "is not an exported state" if command == ["drift"] else "pulumi config: its output is not the expected JSON"
@@ -94,14 +93,13 @@ def test_an_answer_of_the_cli_that_is_not_json_is_one_line(
 
 
 @pytest.mark.usefixtures("api")
-def test_a_cli_that_does_not_run_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cli_that_does_not_run_is_one_line(run: Run, put_on_path: PutOnPath, put_cli: Callable[[str], None]) -> None:
     """It may be made for another processor, or write something that is not text."""
-    put_cli(tmp_path, monkeypatch, "")
-    (tmp_path / "pulumi").write_text("\x7fELF")
+    put_on_path("pulumi", "", "/nowhere")
     done = run("list", "--stack", "dev")
     assert (done.code, len(done.err.splitlines())) == (1, 1)
     assert "reinstall the Pulumi CLI" in done.err
-    put_cli(tmp_path, monkeypatch, r"sys.stderr.buffer.write(b'error: \xff\x1b[2J here'); sys.exit(1)")
+    put_cli(r"sys.stderr.buffer.write(b'error: \xff\x1b[2J here'); sys.exit(1)")
     assert run("list", "--stack", "dev").err == "Error: pulumi config: \ufffd [2J here\n"
 
 
@@ -135,15 +133,13 @@ def test_arguments_are_not_repeated(run: Run, command: list[str], arguments: lis
 
 
 @pytest.mark.parametrize(("command", "code"), [("list", 1), ("doctor", 2)])
-def test_what_a_stack_keeps_secret_is_redacted(
-    run: Run, api: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: int
-) -> None:
+def test_what_a_stack_keeps_secret_is_redacted(run: Run, api: Emulator, stack: Stack, command: str, code: int) -> None:
     """This holds even if the API repeats it."""
     entries = {
         "other:webhook": {"value": SECRET, "secret": True},
         "other:plain": {"value": "plain-text", "secret": False},
     }
-    put_cli(tmp_path, monkeypatch, f"print({json.dumps(entries)!r})")
+    stack("{}", json.dumps(entries))
     api.fail("GET", "/instances", Fault.status(403, message=f"{SECRET} and plain-text"), times=None, probability=1.0)
     done = run(command, "--stack", "dev")
     assert done.code == code

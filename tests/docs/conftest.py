@@ -10,11 +10,12 @@ from typing import Protocol
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
+from tests.acceptance.conftest import needs_cli
 from tools import engines
 
 from .markdown import ROOT
 
-needs_cli = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+__all__ = ["needs_cli"]
 
 
 class Open(Protocol):

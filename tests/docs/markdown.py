@@ -41,5 +41,10 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
 
 
+def normalised(line: str) -> str:
+    """A line that the CLI prints, without its times and ids."""
+    return re.sub(r"\d+(\.\d+)?s|\"\d+\"", "N", line.rstrip())
+
+
 def _cells(line: str) -> list[str]:
     return [cell.strip().strip("`") for cell in line.strip("|").split("|")]

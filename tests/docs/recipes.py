@@ -293,7 +293,7 @@ ENDPOINT = {
                 f"{P}engine_calls.py",
                 "    def recipe(self, instance_id: str) -> int:\n"
                 '        """Return the number of steps."""\n'
-                '        with engine_log.waiting(f"read the recipe of instance {instance_id}"):\n'
+                '        with process.waiting(f"read the recipe of instance {instance_id}"):\n'
                 "            return self._api().recipe(instance_id)\n\n",
                 before="    def within(",
             ),

@@ -12,7 +12,7 @@ from pulumi_instances.testing import StackDouble
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import Open
-from .markdown import ROOT, blocks, document
+from .markdown import ROOT, blocks, document, normalised
 
 DOCUMENT = "docs/getting-started.md"
 
@@ -29,9 +29,9 @@ def test_a_copy_deploys_and_leaves_nothing(tmp_path: Path, open_stack: Open, ins
     copy = shutil.copytree(ROOT / "examples/quickstart", tmp_path / "elsewhere")
     with open_stack(copy) as stack:
         result = stack.up(color="never")
-        printed = [_normalised(line) for line in result.stdout.splitlines()]
+        printed = [normalised(line) for line in result.stdout.splitlines()]
         shown = blocks(DOCUMENT, "text")[0].splitlines()
-        assert isinstance(stack, StackDouble) or [line for line in shown if _normalised(line) not in printed] == []
+        assert isinstance(stack, StackDouble) or [line for line in shown if normalised(line) not in printed] == []
         outputs = result.outputs
         held = {instance["your_mom"]: instance for instance in instances_api.instances()}
         assert held.keys() == {"dropbox", "sfdc"}
@@ -60,7 +60,3 @@ def test_both_project_files_name_the_same_project() -> None:
 def _settings(file: Path) -> dict[str, str]:
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
     return dict(line.split(": ", 1) for line in lines)
-
-
-def _normalised(line: str) -> str:
-    return re.sub(r"\d+(\.\d+)?s|\"\d+\"", "N", line.rstrip())

@@ -142,12 +142,3 @@ def test_configuration_and_provider_data_are_kept_and_never_answered(api: Emulat
     assert instance["configuration"] == {"oauth.api.secret": "hidden-1"}
     assert instance["provider_data"] == {"code": "hidden-2"}
     assert not any("hidden" in answer.text for answer in answers)
-
-
-def test_an_oauth_code_works_once(api: Emulator, http: Http) -> None:
-    """The second create with the same code is refused, and makes nothing."""
-    first = http.post(providerData={"code": "once"})
-    second = http.post(providerData={"code": "once"})
-    assert (first.status_code, second.status_code) == (200, 400)
-    assert "once" in second.json()["message"]
-    assert len(api.instances()) == 1

@@ -49,6 +49,7 @@ def test_the_log_can_be_read_and_reset(api: Emulator, http: Http) -> None:
         ({"kind": "delay", "seconds": 2}, Fault.delay(2)),
         ({"kind": "drop_before"}, Fault.drop_before()),
         ({"kind": "drop_after", "delayed": 0.5}, Fault.drop_after().delayed(0.5)),
+        ({"kind": "size_limit"}, Fault.size_limit()),
         ({"kind": "garbage"}, Fault.garbage()),
         ({"kind": "truncated"}, Fault.truncated()),
         ({"kind": "trickle", "interval": 0.1}, Fault.trickle(0.1)),

@@ -95,17 +95,6 @@ def test_a_port_that_is_taken_is_an_os_error() -> None:
         Emulator(port=taken.getsockname()[1]).__enter__()
 
 
-def test_the_port_is_free_again_afterwards() -> None:
-    """An emulator can be started again at once where one was."""
-    with Emulator() as api:
-        http = Http(api)
-        with http.session:
-            http("GET")
-        port = int(api.base_url.split(":")[2].split("/")[0])
-    with Emulator(port=port) as api:
-        assert f":{port}/" in api.base_url
-
-
 def test_texts_are_altered(api: Emulator, http: Http) -> None:
     """Those that requests send, until that ends."""
     api.alter(str.upper)

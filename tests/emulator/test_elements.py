@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from pulumi_instances.testing.emulator import Emulator, Fault
+from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import Http
 
@@ -453,24 +453,7 @@ def test_deletion_is_soft(api: Emulator, http: ElementsHttp) -> None:
     refusal(http("GET", path, params={"includeDeleted": "true"}), 404)
 
 
-# faults, in this dialect as in the other: section 4
-
-
-def test_what_is_too_large_is_429_without_a_time_to_wait(api: Emulator, http: ElementsHttp) -> None:
-    """Section 4: "429 is documented for **size/time limits**, i.e. not retryable"."""
-    api.fail("POST", "/instances", Fault.size_limit())
-    response = http.make()
-    assert "8 MB" in refusal(response, 429)["message"]
-    assert "retry-after" not in response.headers
-    assert api.instances() == []
-    assert Fault.parse({"kind": "size_limit"}) == Fault.size_limit()
-
-
-def test_a_fault_can_say_what_the_provider_said(api: Emulator, http: ElementsHttp) -> None:
-    """Section 4: "provider credentials rejected → provider's error with `providerMessage`"."""
-    api.fail("PATCH", "/instances/{id}", Fault.status(400, "Refused", provider_message="INVALID_LOGIN"))
-    answer = refusal(http("PATCH", f"/instances/{http.made()['id']}", json={"configuration": {"password": "x"}}), 400)
-    assert (answer["message"], answer["providerMessage"]) == ("Refused", "INVALID_LOGIN")
+# control
 
 
 def test_objects_are_controlled_over_http(api: Emulator, http: ElementsHttp) -> None:

@@ -13,30 +13,42 @@ from pulumi_instances.testing.emulator import Emulator, Fault
 
 from .conftest import Http
 
+ELSEWHERE = "http://127.0.0.1:1/elsewhere"
+ANSWERED: dict[str, tuple[Fault, int, dict[str, str], str, int]] = {
+    "an error of the API": (
+        Fault.status(409, "Not now", headers={"Retry-After": "7"}),
+        409,
+        {"retry-after": "7", "content-type": "application/json"},
+        "Not now",
+        0,
+    ),
+    "what the provider said": (Fault.status(400, "No", provider_message="WRONG"), 400, {}, "WRONG", 0),
+    "a size limit of the live services": (Fault.size_limit(), 429, {}, "8 MB", 0),
+    "a page of a proxy": (
+        Fault.status(404, body="<html>", headers={"content-type": "text/html"}),
+        404,
+        {"content-type": "text/html"},
+        "<html>",
+        0,
+    ),
+    "a proxy that has waited too long": (Fault.status_after(502), 502, {"content-type": "text/html"}, "", 1),
+    "typographic quotes, as in the document": (Fault.garbage(), 200, {}, "\u201c", 1),
+    "a redirect": (Fault.redirect(ELSEWHERE), 302, {"location": ELSEWHERE}, "", 0),
+    "more than a client may want": (Fault.big(3_000_000), 200, {"content-length": "3000000"}, '"', 1),
+}
+"""A fault, the status, headers and a part of the body that it answers, and how many instances the POST has made."""
 
-@pytest.mark.parametrize("code", [400, 401, 404, 409, 429, 500, 503])
-def test_status_does_not_act_and_answers_an_error_body(api: Emulator, http: Http, code: int) -> None:
-    """The body is the API's, with the message given."""
-    api.fail("POST", "/instances", Fault.status(code, "Not now", headers={"Retry-After": "7"}))
+
+@pytest.mark.parametrize("what", ANSWERED)
+def test_a_fault_answers_as_it_says(api: Emulator, http: Http, what: str) -> None:
+    """Whether the POST takes effect depends on it."""
+    fault, status, headers, words, made = ANSWERED[what]
+    api.fail("POST", "/instances", fault)
     response = http.post()
-    assert (response.status_code, response.headers["retry-after"]) == (code, "7")
-    assert response.json()["message"] == "Not now"
-    assert api.instances() == []
-
-
-def test_status_answers_the_body_it_is_given(api: Emulator, http: Http) -> None:
-    """The body need not be JSON."""
-    api.fail("GET", "/instances", Fault.status(404, body="<html>", headers={"content-type": "text/html"}))
-    response = http("GET")
-    assert (response.status_code, response.text, response.headers["content-type"]) == (404, "<html>", "text/html")
-
-
-def test_status_after_acts_and_answers_as_a_proxy(api: Emulator, http: Http) -> None:
-    """The instance is made although the answer is 502 with HTML."""
-    api.fail("POST", "/instances", Fault.status_after(502))
-    response = http.post()
-    assert (response.status_code, response.headers["content-type"]) == (502, "text/html")
-    assert len(api.instances()) == 1
+    assert response.status_code == status
+    assert {name: response.headers[name] for name in headers} == headers
+    assert words in response.text
+    assert len(api.instances()) == made
 
 
 @pytest.mark.parametrize(("fault", "made"), [(Fault.drop_before(), 0), (Fault.drop_after(), 1)])
@@ -104,16 +116,6 @@ def test_ids_can_start_again(api: Emulator) -> None:
     api.restart_ids()
     assert api.add() == first
     api.remove(first)
-
-
-def test_garbage_acts_and_answers_200_without_json(api: Emulator, http: Http) -> None:
-    """Its quotes are typographic, as in the document's list sample."""
-    api.fail("POST", "/instances", Fault.garbage())
-    response = http.post()
-    assert response.status_code == 200
-    with pytest.raises(ValueError, match="Expecting"):
-        response.json()
-    assert len(api.instances()) == 1
 
 
 def test_truncated_acts_and_sends_half_of_the_body(api: Emulator, http: Http) -> None:
@@ -185,22 +187,6 @@ def test_trickle_keeps_the_body_coming_for_ever(api: Emulator, http: Http) -> No
         chunks = response.iter_content(1)
         assert [next(chunks) for _ in range(20)] == [b" "] * 20
     assert len(api.instances()) == 1
-
-
-def test_redirect_points_elsewhere_and_does_not_act(api: Emulator, http: Http) -> None:
-    """The client decides whether it follows."""
-    api.fail("POST", "/instances", Fault.redirect("http://127.0.0.1:1/elsewhere"))
-    response = http.post()
-    assert (response.status_code, response.headers["location"]) == (302, "http://127.0.0.1:1/elsewhere")
-    assert api.instances() == []
-
-
-def test_big_answers_as_many_bytes_as_asked_for(api: Emulator, http: Http) -> None:
-    """They are valid JSON that is not an instance."""
-    api.fail("GET", None, Fault.big(3_000_000))
-    response = http("GET")
-    assert len(response.content) == 3_000_000
-    assert isinstance(response.json(), str)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 from pulumi_instances.testing.engine.values import (
     UNKNOWN,
     Secret,
-    UnsupportedFeatureError,
     copy_secretness,
     equal,
     from_struct,
@@ -38,13 +37,6 @@ def test_a_bag_survives_the_wire() -> None:
     assert isinstance(back["number"], int)
     assert isinstance(back["list"][2]["deep"], Secret)
     assert back["unknown"] is UNKNOWN
-
-
-def test_assets_are_refused_by_name() -> None:
-    """An asset would lose its content; the message says that it is not supported."""
-    asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
-    with pytest.raises(UnsupportedFeatureError, match="assets and archives; run this program with the Pulumi CLI"):
-        from_struct(to_struct({"file": asset}, keep_secrets=True))
 
 
 @pytest.mark.parametrize(

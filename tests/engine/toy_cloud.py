@@ -57,7 +57,7 @@ def _visible(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 class ThingProvider(ResourceProvider):
-    """Replaces on `kind`, fills `filled`, refuses `bad`; the input `diff_says` decides what diff answers."""
+    """Replaces on `kind`, fills `filled`, refuses `bad`; the input `diff_says` may be `none`."""
 
     serialize_as_secret_always = False
 
@@ -74,10 +74,7 @@ class ThingProvider(ResourceProvider):
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         self.cloud.note("diff", id=id_, olds=_visible(olds), news=_visible(news))
         replaces = ["kind"] if olds.get("kind") != news.get("kind") else []
-        says = news.get("diff_says")
-        if says == "some":
-            return DiffResult(changes=True)
-        if says == "none":
+        if news.get("diff_says") == "none":
             return DiffResult(changes=False, replaces=["kind"])
         if _visible(olds) == _visible(news):
             return DiffResult(changes=False)

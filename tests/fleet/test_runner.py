@@ -292,7 +292,7 @@ def test_a_listener_hears_the_start_each_step_and_the_end() -> None:
     start, step, end, *others = heard
     assert (start.stack, start.step, start.outcome) == ("a", "", None)
     assert (step.machine, step.step) == ("a-machine", "a step")
-    assert end.outcome == Outcome("a", "succeeded", changes={"create": 1})
+    assert end.outcome == Outcome("a", "succeeded", "a-machine", changes={"create": 1})
     assert {progress.stack for progress in others} == {"b"}
 
 

@@ -9,15 +9,17 @@ import pytest
 
 from pulumi_instances.native.schema import version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
+from tests.acceptance.conftest import needs_cli
 from tests.docs.markdown import blocks, document
 from tests.support.shell import Shell
 
 from .test_examples import NOT_KEPT, copy
+from .test_routes import needs_yaml
 
 TYPESCRIPT = blocks("docs/native.md", "typescript")
 UP = "pulumi up --yes --skip-preview"
 
-pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+pytestmark = needs_cli
 
 
 @pytest.fixture
@@ -79,10 +81,7 @@ def test_the_readme_alone_suffices_for_typescript(typescript: Shell, api: Emulat
     assert attempts == []
 
 
-@pytest.mark.skipif(
-    shutil.which("pulumi-language-yaml") is None,
-    reason="no `pulumi-language-yaml` on PATH: it comes with the releases of the Pulumi CLI",
-)
+@needs_yaml
 def test_the_readme_alone_suffices_for_yaml(shell: Shell, api: Emulator, attempts: list[str]) -> None:
     """The resource that it shows, in a project in YAML."""
     _, _, resource = _of_readme()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.testing.emulator import Emulator
-from tests.docs.markdown import ROOT, blocks
+from tests.acceptance.conftest import needs_cli
+from tests.docs.markdown import ROOT, blocks, normalised
 from tests.support.shell import Shell
 
 HOSTS = {"yaml": "yaml", "typescript": "nodejs", "go": "go", "native-python": "python"}
@@ -17,7 +18,7 @@ CREATED = {"yaml": {"crm"}, "typescript": {"sales-crm", "sales-desk"}, "go": {"c
 NOT_KEPT = re.compile("ENOTCACHED|module lookup disabled by GOPROXY=off|verifying module")
 """What npm and Go say of a package that is not on this machine."""
 
-pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+pytestmark = needs_cli
 
 
 @pytest.fixture(params=HOSTS)
@@ -42,8 +43,8 @@ def test_what_the_readme_says_to_type(example: str, shell: Shell, api: Emulator,
         pytest.skip(f"npm or Go have nothing to install examples/{example} from: do once what its README says")
     assert done.returncode == 0, done.stdout
     [shown] = blocks(f"examples/{example}/README.md", "text")
-    printed = [_normalised(line) for line in done.stdout.splitlines()]
-    assert [line for line in shown.splitlines() if _normalised(line) not in printed] == [], done.stdout
+    printed = [normalised(line) for line in done.stdout.splitlines()]
+    assert [line for line in shown.splitlines() if normalised(line) not in printed] == [], done.stdout
     made = {instance["name"]: instance for instance in api.instances()}
     assert made.keys() == {"Team files", *CREATED[example]}
     assert all(instance["token"] not in done.stdout for instance in made.values())
@@ -59,7 +60,3 @@ def copy(example: str, directory: Path) -> None:
     """Copy an example, without what its commands have made there."""
     made = shutil.ignore_patterns("node_modules", "sdks", ".venv", "package-lock.json", "Pulumi.*.yaml")
     shutil.copytree(ROOT / "examples" / example, directory, ignore=made, dirs_exist_ok=True)
-
-
-def _normalised(line: str) -> str:
-    return re.sub(r"\d+(\.\d+)?s|\"\d+\"", "N", line.rstrip())

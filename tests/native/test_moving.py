@@ -171,7 +171,10 @@ def stack(empty: MovingStack, instances_api: Emulator) -> MovingStack:
 
 
 def test_a_stack_moves_there_and_back_without_a_write(stack: MovingStack, instances_api: Emulator) -> None:
-    """There nothing is shown either. On the way back the state is rewritten; nothing is ever replaced."""
+    """There nothing is shown either. On the way back the state is rewritten; nothing is ever replaced.
+
+    A move and a change at once are one PUT, and no other write.
+    """
     ids, writes, token = stack.ids(), len(instances_api.writes), stack.up().outputs["token"].value
 
     stack.write_yaml()
@@ -187,15 +190,6 @@ def test_a_stack_moves_there_and_back_without_a_write(stack: MovingStack, instan
     assert_settled(stack, instances_api)
     assert len(instances_api.writes) == writes
 
-    stack.write_python(protect=False)
-    stack.up()
-    stack.destroy()
-    assert stack.resources() == []
-    assert instances_api.instances() == []
-
-
-def test_what_changes_on_the_way_is_changed_in_place(stack: MovingStack, instances_api: Emulator) -> None:
-    """A move and a change at once: one PUT, and no other write."""
     for write, file, old in (
         (stack.write_yaml, "Pulumi.yaml", "name: kept"),
         (stack.write_python, "__main__.py", 'name="kept"'),
@@ -207,6 +201,13 @@ def test_what_changes_on_the_way_is_changed_in_place(stack: MovingStack, instanc
         stack.up()
         assert [request.method for request in instances_api.writes[before:]] == ["PUT"]
         assert_settled(stack, instances_api)
+    assert stack.ids() == ids
+
+    stack.write_python(protect=False)
+    stack.up()
+    stack.destroy()
+    assert stack.resources() == []
+    assert instances_api.instances() == []
 
 
 def test_a_program_in_python_moves_by_its_import_line(stack: MovingStack, instances_api: Emulator, sdk: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from pulumi_instances.native.schema import version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
+from tests.acceptance.conftest import needs_cli
 from tests.docs.markdown import ROOT, blocks, document
 from tests.support.certificates import self_signed
 from tests.support.shell import PLUGIN, Handler, Server, Shell, Tunnel
 from tools import release
 
-pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+pytestmark = needs_cli
 needs_yaml = pytest.mark.skipif(
     shutil.which("pulumi-language-yaml") is None,
     reason="no `pulumi-language-yaml` on PATH: it comes with the releases of the Pulumi CLI",
@@ -70,16 +71,6 @@ def test_a_plugin_on_path(python: Shell, api: Emulator, attempts: list[str]) -> 
     python.take_plugin_from_path()
     assert "failed to download plugin: instances-" in python.try_to(UP).stdout
     assert set(attempts) == {"git.example.com:443"}
-
-
-@needs_yaml
-def test_a_program_in_yaml_needs_no_sdk(shell: Shell, api: Emulator, attempts: list[str]) -> None:
-    """Only the plugin on PATH."""
-    (shell.directory / "Pulumi.yaml").write_text(YAML)
-    shell.put_plugin_on_path()
-    assert ON_PATH in shell.run(f"pulumi stack init dev && {UP}")
-    assert [instance["name"] for instance in api.instances()] == ["crm"]
-    assert attempts == []
 
 
 @needs_yaml

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from pulumi_instances.native import schema
+from tests.acceptance.conftest import needs_cli
 from tests.support.shell import Handler, Server, Shell
 
 LANGUAGES = {
@@ -18,7 +19,7 @@ LANGUAGES = {
     "java": "src/main/java/com/pulumi/instances/Instance.java",
 }
 
-pytestmark = pytest.mark.skipif(shutil.which("pulumi") is None, reason="no `pulumi` on PATH: install the Pulumi CLI")
+pytestmark = needs_cli
 
 
 class Logo(Handler):

@@ -105,19 +105,18 @@ def other(instances_dialect: str) -> Iterator[Emulator]:
 
 
 @on_the_cli
-@pytest.mark.parametrize(("theirs", "ours"), [("equal ids", 3), ("none", 1)])
 def test_in_another_account_nothing_is_changed_stored_or_deleted(
-    stack: Harness, instances_api: Emulator, other: Emulator, theirs: str, ours: int
+    stack: Harness, instances_api: Emulator, other: Emulator
 ) -> None:
     """The variables of another service are in the shell; with those of ours everything is as it was."""
     instances_api.restart_ids()
-    for number in range(3 if theirs != "none" else 0):
+    for number in range(3):
         other.add(name=f"box-{number}", tags=["theirs"])
-    stack.program(boxes(ours))
+    stack.program(boxes(3))
     stack.up()
     before, strangers = held(stack), other.instances()
-    assert (ids(instances_api) == ids(other)) == (theirs == "equal ids")
-    stack.program(boxes(ours, '["changed"]'))
+    assert ids(instances_api) == ids(other)
+    stack.program(boxes(3, '["changed"]'))
     operations: list[Callable[[], object]] = [
         stack.refresh,
         stack.up,
@@ -134,7 +133,7 @@ def test_in_another_account_nothing_is_changed_stored_or_deleted(
 
     stack.up()
     assert held(stack) == before
-    assert [instance["tags"] for instance in instances_api.instances()] == [["changed"]] * ours
+    assert [instance["tags"] for instance in instances_api.instances()] == [["changed"]] * 3
     assert_ends_empty(stack, instances_api)
 
 
@@ -187,23 +186,21 @@ BESIDE = '    Instance("other", your_mom="dropbox", name="first", opts=pulumi.Re
 
 
 @on_the_native_cli
-@pytest.mark.parametrize(("mark", "order"), [("true", "before"), ("false", "before"), ("false", "after")])
-def test_what_another_resource_holds_is_not_imported(
-    stack: Harness, instances_api: Emulator, mark: str, order: str
-) -> None:
+@pytest.mark.parametrize("mark", ["true", "false"])
+def test_what_another_resource_holds_is_not_imported(stack: Harness, instances_api: Emulator, mark: str) -> None:
     """Whatever is left in the state of the attempt, the end of the import deletes nothing."""
     stack.env["INSTANCES_MARK"] = mark
     stack.program(TWO)
     stack.up()
     wanted = ids(instances_api)
     imported = BESIDE.format(id=stack.instances()["first"]["id"])
-    stack.program(imported + TWO if order == "before" else TWO + imported)
+    for program in (imported + TWO, TWO + imported):
+        stack.program(program)
+        fails(stack, stack.up, "manages it|held by two resources")
 
-    fails(stack, stack.up, "manages it|held by two resources")
-
-    stack.program(TWO)
-    stack.up()
-    assert (ids(instances_api), held_ids(stack)) == (wanted, wanted)
+        stack.program(TWO)
+        stack.up()
+        assert (ids(instances_api), held_ids(stack)) == (wanted, wanted)
     assert_ends_empty(stack, instances_api)
 
 
@@ -229,24 +226,6 @@ def test_pulumi_import_leaves_what_another_resource_holds(stack: Harness, instan
     stack.up()
     assert instances_api.instance(by_hand)["managed_by"] == "acceptance/dev/other", "by its first update"
     assert_ends_empty(stack, instances_api)
-
-
-@pytest.mark.parametrize("engine", [pytest.param("cli", marks=needs_cli)], indirect=True)
-def test_our_import_leaves_out_what_says_whose_it_is(new_stack: NewStack, instances_api: Emulator) -> None:
-    """Two stacks of an account: the second takes in what nobody manages."""
-    first, second = new_stack(), new_stack()
-    for stack in (first, second):
-        stack.configure(settings(instances_api))
-    first.program(ONE.format(tags=[]))
-    first.up()
-    by_hand = instances_api.add(name="by hand")
-    (second.directory / "__main__.py").unlink()
-
-    said = run(second, *COMMAND, "import", "--stack", "dev", "--program", "__main__.py", "--yes")
-
-    assert held_ids(second) == [str(by_hand)], said
-    first.refresh()
-    assert_ends_empty_but(first, instances_api, [str(by_hand)])
 
 
 def assert_ends_empty_but(stack: Harness, api: Emulator, left: list[str]) -> None:
@@ -314,19 +293,17 @@ def test_a_rename_that_was_cut_off_loses_nothing(stack: Harness, instances_api: 
 
 
 @on_the_cli
-@pytest.mark.parametrize("listed", [True, False])
-def test_an_instance_that_existed_is_no_answer_to_a_post(stack: Harness, instances_api: Emulator, listed: bool) -> None:
+def test_an_instance_that_existed_is_no_answer_to_a_post(stack: Harness, instances_api: Emulator) -> None:
     """The service allows a name once, or a cache answers; where the account cannot be listed, the mark is missing."""
     there = instances_api.add(name="crm", tags=["theirs"])
     before = instances_api.instance(there)
     stack.program(ONE.format(tags=[]))
-    if not listed:
-        instances_api.fail("GET", "/instances", Fault.status(403), times=9)
-    instances_api.fail("POST", "/instances", Fault.answer_existing(there))
-
-    fails(stack, stack.up, f"the API answered with instance {there}")
-
-    assert held(stack) == {}
+    for listed in (True, False):
+        if not listed:
+            instances_api.fail("GET", "/instances", Fault.status(403), times=9)
+        instances_api.fail("POST", "/instances", Fault.answer_existing(there))
+        fails(stack, stack.up, f"the API answered with instance {there}")
+        assert held(stack) == {}
     stack.destroy()
     assert instances_api.instances() == [before]
 
@@ -373,7 +350,7 @@ def test_ids_that_start_again_are_those_of_strangers(stack: Harness, instances_a
     assert held_ids(stack) == [str(each) for each in strangers]
 
     with stack.later():
-        for operation in (stack.refresh, lambda: stack.up(refresh=True), stack.destroy):
+        for operation in (stack.refresh, stack.destroy):
             fails(stack, operation, "has another instance")
             assert (held(stack), instances_api.instances(), instances_api.writes) == (before, shown, [])
 
@@ -417,38 +394,34 @@ WITHOUT = TWO.replace("first = ", "").replace('    Instance("first", your_mom="d
 BEFORE = _replaced("delete_before_replace=True", "box")
 
 Play = Callable[[Harness], object]
-PLAYS: dict[str, tuple[list[str], Play, set[str], int]] = {
-    # the programs that are `up` first, the operation, the names that are left, and how many of them are new
-    "destroy --run-program": ([TWO], lambda stack: stack.destroy(run_program=True), set(), 0),
-    "destroy --run-program --target": (
-        [TWO],
-        lambda stack: stack.destroy(run_program=True, target=[urn(stack, "first")]),
-        {"second"},
-        0,
-    ),
-    "up --exclude": ([TWO, WITHOUT], lambda stack: stack.up(exclude=[urn(stack, "second")]), {"second"}, 0),
-    "up --refresh that drops one": ([TWO, WITHOUT], lambda stack: stack.up(refresh=True), {"second"}, 0),
-    "delete before replace": ([TWO, BEFORE], lambda stack: stack.up(), {"first", "second"}, 1),
-    "replacement trigger": (
-        [_replaced("replacement_trigger='a'"), _replaced("replacement_trigger='b'")],
-        lambda stack: stack.up(),
-        {"first", "second"},
-        1,
-    ),
-    "--replace": ([TWO], lambda stack: stack.up(replace=[urn(stack, "first")]), {"first", "second"}, 1),
-    "taint": ([TWO], _up_tainted, {"first", "second"}, 1),
-    "taint, deleted before": (
-        [_replaced("delete_before_replace=True")],
-        _up_tainted,
-        {"first", "second"},
-        1,
-    ),
+BOTH = {"first", "second"}
+PLAYS: dict[str, tuple[str, Play, set[str], int]] = {
+    # the program, the operation, the names that are left, and how many of them are new
+    "up": (TWO, lambda stack: stack.up(), BOTH, 2),
+    "--replace": (TWO, lambda stack: stack.up(replace=[urn(stack, "first")]), BOTH, 1),
+    "taint": (TWO, _up_tainted, BOTH, 1),
+    "up with an option": (_replaced("delete_before_replace=True"), lambda stack: stack.up(), BOTH, 0),
+    "taint, deleted before": (_replaced("delete_before_replace=True"), _up_tainted, BOTH, 1),
+    "delete before replace": (BEFORE, lambda stack: stack.up(), BOTH, 1),
+    "another connector": (_replaced("replacement_trigger='a'"), lambda stack: stack.up(), BOTH, 1),
+    "replacement trigger": (_replaced("replacement_trigger='b'"), lambda stack: stack.up(), BOTH, 1),
     "alias": (
-        [TWO, _replaced("aliases=[pulumi.Alias(name='first')]").replace('Instance("first"', 'Instance("third"')],
+        _replaced("aliases=[pulumi.Alias(name='first')]").replace('Instance("first"', 'Instance("third"'),
         lambda stack: stack.up(),
         {"second", "third"},
         0,
     ),
+    "up --exclude": (WITHOUT, lambda stack: stack.up(exclude=[urn(stack, "second")]), {"second"}, 0),
+    "up again": (TWO, lambda stack: stack.up(), BOTH, 1),
+    "up --refresh that drops one": (WITHOUT, lambda stack: stack.up(refresh=True), {"second"}, 0),
+    "up once more": (TWO, lambda stack: stack.up(), BOTH, 1),
+    "destroy --run-program --target": (
+        TWO,
+        lambda stack: stack.destroy(run_program=True, target=[urn(stack, "first")]),
+        {"second"},
+        0,
+    ),
+    "destroy --run-program": (TWO, lambda stack: stack.destroy(run_program=True), set(), 0),
 }
 
 
@@ -457,27 +430,20 @@ PLAYS: dict[str, tuple[list[str], Play, set[str], int]] = {
     [pytest.param("cli", "false", marks=needs_cli), pytest.param("cli-native", "true", marks=needs_cli)],
     indirect=["engine"],
 )
-@pytest.mark.parametrize("play", PLAYS)
-def test_nothing_is_orphaned_and_nothing_of_others_deleted(
-    stack: Harness, instances_api: Emulator, play: str, mark: str
-) -> None:
-    """State and API hold the same after each, and the instance of somebody else is as it was."""
+def test_nothing_is_orphaned_and_nothing_of_others_deleted(stack: Harness, instances_api: Emulator, mark: str) -> None:
+    """State and API hold the same after each operation, and the instance of somebody else is as it was."""
     stranger = instances_api.add(name="first")
     before = instances_api.instance(stranger)
     stack.env.update(INSTANCES_MARK=mark, **NO)
-    programs, operation, left, new = PLAYS[play]
-    stack.program(programs[0])
-    stack.up()
-    made = ids(instances_api)
-    stack.program(programs[-1])
-
-    operation(stack)
-
-    assert set(stack.instances()) == left
-    assert sorted([*held_ids(stack), str(stranger)], key=int) == ids(instances_api)
-    assert len({*held_ids(stack)} - {*made}) == new
-    assert_ends_empty_but(stack, instances_api, [str(stranger)])
-    assert instances_api.instance(stranger) == before
+    made: list[str] = []
+    for play, (program, operation, left, new) in PLAYS.items():
+        stack.program(program)
+        operation(stack)
+        assert set(stack.instances()) == left, play
+        assert sorted([*held_ids(stack), str(stranger)], key=int) == ids(instances_api), play
+        assert len({*held_ids(stack)} - {*made}) == new, play
+        assert instances_api.instance(stranger) == before, play
+        made = held_ids(stack)
 
 
 @on_the_cli
@@ -497,8 +463,11 @@ def test_a_replacement_that_takes_over_deletes_nothing(stack: Harness, instances
     assert_ends_empty(stack, instances_api)
 
 
-@on_the_cli
-@pytest.mark.parametrize("mark", ["true", "false"])
+@pytest.mark.parametrize(
+    ("engine", "mark"),
+    [pytest.param("cli", "false", marks=needs_cli), pytest.param("cli-native", "true", marks=needs_cli)],
+    indirect=["engine"],
+)
 def test_adopt_id_takes_nothing_from_another_resource(stack: Harness, instances_api: Emulator, mark: str) -> None:
     """It is so in a run that looks at the new resource only, and when the old one leaves the program in the same run.
 
@@ -530,8 +499,11 @@ def test_adopt_id_takes_nothing_from_another_resource(stack: Harness, instances_
 
 
 @kills
-@on_the_cli
-@pytest.mark.parametrize("waiting", ["queued", "429"])
+@pytest.mark.parametrize(
+    ("engine", "waiting"),
+    [pytest.param("cli", "queued", marks=needs_cli), pytest.param("cli-native", "429", marks=needs_cli)],
+    indirect=["engine"],
+)
 def test_a_dead_run_sends_nothing_more(stack: Harness, instances_api: Emulator, waiting: str) -> None:
     """Creates that wait for their turn, or for the end of a 429, are given up with the engine; the next run has all."""
     stack.env.update(instances_api.env)
@@ -565,8 +537,11 @@ def test_a_dead_run_sends_nothing_more(stack: Harness, instances_api: Emulator, 
 
 
 @kills
-@on_the_cli
-@pytest.mark.parametrize("mark", ["true", "false"])
+@pytest.mark.parametrize(
+    ("engine", "mark"),
+    [pytest.param("cli", "true", marks=needs_cli), pytest.param("cli-native", "false", marks=needs_cli)],
+    indirect=["engine"],
+)
 def test_a_search_takes_nothing_that_somebody_else_makes_meanwhile(
     stack: Harness, instances_api: Emulator, mark: str
 ) -> None:
@@ -593,23 +568,6 @@ def test_a_search_takes_nothing_that_somebody_else_makes_meanwhile(
 # 7. what a killed create has left
 
 
-def _all_is_different(stack: Harness, api: Emulator) -> None:
-    """Another name, tags and code in the program, another machine, and a service that has altered what it was sent."""
-    program = ONE.format(tags=["other"]).replace('name="crm"', 'name="other"')
-    stack.program(program.replace("tags=", 'provider_data={"code": "c0de-2"}, tags='))
-    stack.env["PULUMI_HOME"] = str(stack.directory / "another-home")
-    api.change(ids(api)[0], name="<CRM>", tags=["A", "of the service"])
-
-
-def _dropped_for_a_while(stack: Harness, api: Emulator) -> None:
-    """Without the resource, `up` has nothing to say, and `orphans` finds what it has left."""
-    stack.program("")
-    stack.up()
-    said = stack.command(*COMMAND, "orphans", "--stack", "dev").stdout
-    assert ids(api)[0] in said, said
-    stack.program(ONE.format(tags=["a"]))
-
-
 def _killed_in_create(stack: Harness, api: Emulator) -> str:
     """Kill the `up` of the program while its one create is under way; return the id of what that makes."""
     api.fail("POST", "/instances", Fault.delay(1.5))
@@ -626,15 +584,22 @@ def _killed_in_create(stack: Harness, api: Emulator) -> str:
 
 @kills
 @on_the_cli
-@pytest.mark.parametrize("change", [_all_is_different, _dropped_for_a_while])
-def test_what_a_killed_create_has_left_is_taken_over(
-    stack: Harness, instances_api: Emulator, change: Callable[[Harness, Emulator], None]
-) -> None:
-    """First it is an error that names it and the command; with `yes` it is ours, and no second one is made."""
+def test_what_a_killed_create_has_left_is_taken_over(stack: Harness, instances_api: Emulator) -> None:
+    """First it is an error that names it and the command; with `yes` it is ours, and no second one is made.
+
+    Without the resource, `up` has nothing to say, and `orphans` finds what it has left. Later all is different: name,
+    tags and code in the program, the machine, and what the service has made of what it was sent.
+    """
     stack.env.update(instances_api.env)
     stack.program(ONE.format(tags=["a"]).replace("tags=", 'provider_data={"code": "c0de-1"}, tags='))
     made = _killed_in_create(stack, instances_api)
-    change(stack, instances_api)
+    stack.program("")
+    stack.up()
+    assert made in stack.command(*COMMAND, "orphans", "--stack", "dev").stdout
+    program = ONE.format(tags=["other"]).replace('name="crm"', 'name="other"')
+    stack.program(program.replace("tags=", 'provider_data={"code": "c0de-2"}, tags='))
+    stack.env["PULUMI_HOME"] = str(stack.directory / "another-home")
+    instances_api.change(made, name="<CRM>", tags=["A", "of the service"])
 
     said = fails(stack, stack.up, f"instance {made} carries the mark of this resource already")
     assert "INSTANCES_TAKE_OVER=yes pulumi up" in said
@@ -677,7 +642,7 @@ def test_what_is_not_visible_yet_is_neither_dropped_nor_made_twice(stack: Harnes
     assert held_ids(stack) == ids(instances_api)
 
     instances_api.lag(1000.0)
-    for operation in (stack.refresh, lambda: stack.up(refresh=True), stack.destroy):
+    for operation in (stack.refresh, stack.destroy):
         fails(stack, operation, "may not be visible yet")
         assert held(stack) == before
 

@@ -36,3 +36,9 @@ def without_mark(body: Mapping[str, Any] | None) -> dict[str, Any]:
 def calls(api: Emulator) -> list[str]:
     """The writes so far, such as ``PUT /instances/4001``."""
     return [f"{request.method} {request.path}" for request in api.writes]
+
+
+def held(api: Emulator, instance_id: object) -> tuple[str, list[str]]:
+    """The name and the tags of an instance at the API."""
+    instance = api.instance(str(instance_id))
+    return instance["name"], sorted(instance["tags"])

@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
 import pulumi.automation as auto
 from pulumi.automation._stack import StackInitMode
@@ -127,13 +128,8 @@ class Harness(ABC):
     @contextmanager
     def later(self) -> Iterator[None]:
         """In the block it is as if `createTimeout` had passed since the last create."""
-        variable = "INSTANCES_CREATE_TIMEOUT"
-        before = self.env.get(variable)
-        self.env[variable] = "0.001"
-        yield
-        del self.env[variable]
-        if before is not None:
-            self.env[variable] = before
+        with patch.dict(self.env, INSTANCES_CREATE_TIMEOUT="0.001"):
+            yield
 
     def say(self, message: str) -> str:
         """A message, or a pattern of it, written as for Python programs, as the door of this engine says it."""
@@ -209,9 +205,6 @@ class _Outputs(Mapping[str, auto.OutputValue]):
 
     def __len__(self) -> int:
         return len(self._found)
-
-    def __repr__(self) -> str:
-        return repr(self._found)
 
 
 class _ThriftyStack(auto.Stack):

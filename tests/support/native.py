@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import grpc
@@ -99,10 +98,8 @@ class Native(ProviderProcess):
         self.call("Handshake", provider_pb2.ProviderHandshakeRequest(engine_address=address))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
         self._server.stop(None).wait()
 
     def configure(self) -> Native:

@@ -16,9 +16,6 @@ from pulumi_instances.lifecycle import InstanceProvider
 from tests.support.provider_process import ProviderProcess
 from tests.support.values import plain
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""An unknown value on the wire (sdk/go/common/resource/plugin/rpc.go)."""
-
 PICKLE: str = serialize_provider(InstanceProvider())
 
 Bag = dict[str, Any]

@@ -10,7 +10,6 @@ import struct
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Literal
 
 
@@ -18,11 +17,12 @@ from typing import Any, Literal
 class Answer:
     """What the server does with one request: ``data`` on the wire, and how it goes on.
 
-    ``raw`` bypasses TLS; ``drip`` sends a byte each hundredth of a second until the client leaves.
+    ``raw`` bypasses TLS; ``drip`` sends a byte each hundredth of a second until the client leaves; ``tunnel`` answers
+    the next request inside TLS, as a proxy leads to a server; ``reset tunnel`` resets it at the first byte in it.
     """
 
     data: bytes = b""
-    then: Literal["keep", "close", "reset", "hang", "drip"] = "keep"
+    then: Literal["keep", "close", "reset", "hang", "drip", "tunnel", "reset tunnel"] = "keep"
     raw: bool = False
 
 
@@ -47,11 +47,17 @@ class Received:
 
 
 class ScriptedServer:
-    """Takes the answers in turn and goes on with the last one. Connections stay open between requests."""
+    """Takes the answers in turn and goes on with the last one. Connections stay open between requests.
 
-    def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
+    ``tls`` is that of the server itself, and ``tunnelled`` that of the server behind it, where it is a proxy.
+    """
+
+    def __init__(
+        self, *script: Answer, tls: ssl.SSLContext | None = None, tunnelled: ssl.SSLContext | None = None
+    ) -> None:
         self._script = list(script)
         self._tls = tls
+        self._tunnelled = tunnelled
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._open: list[socket.socket] = []
@@ -80,9 +86,7 @@ class ScriptedServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._stop.set()
         self._server.shutdown()
         self._thread.join()
@@ -117,10 +121,18 @@ class ScriptedServer:
             os.write(connection.fileno(), step.data)
         else:
             handler.wfile.write(step.data)
-        handler.close_connection = step.then != "keep"
-        if step.then == "hang":
+        handler.close_connection = step.then not in ("keep", "tunnel")
+        if step.then == "tunnel":
+            assert self._tunnelled is not None
+            handler.connection = self._tunnelled.wrap_socket(connection, server_side=True)
+            handler.rfile, handler.wfile = handler.connection.makefile("rb"), handler.connection.makefile("wb", 0)
+            with self._lock:
+                self._open.append(handler.connection)
+        elif step.then == "hang":
             self._stop.wait()
-        elif step.then == "reset":
+        elif step.then in ("reset", "reset tunnel"):
+            if step.then == "reset tunnel":
+                connection.recv(1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif step.then == "drip":
             while not self._stop.wait(0.01):
@@ -128,6 +140,8 @@ class ScriptedServer:
                     handler.wfile.write(b" ")
                 except OSError:
                     return
+        if handler.close_connection and connection is not handler.request:
+            connection.close()  # the server closes what it was accepted as
 
 
 class _Server(ThreadingHTTPServer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pulumi_instances import account
-from pulumi_instances.core import config
 from tests.support.mocks import declare
 
 
@@ -46,16 +45,6 @@ def test_a_name_whose_variables_are_not_its_own_is_refused(said: str) -> None:
     for name in REFUSED[said]:
         with pytest.raises(ValueError, match=said):
             declared(name)
-
-
-def test_the_refusal_is_computed_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting to come may make other names collide."""
-    more = config.Setting("longTimeout", str)
-    monkeypatch.setattr(config, "SETTINGS", (*config.SETTINGS, more))
-    with pytest.raises(ValueError, match="INSTANCES_EU_LONG_TIMEOUT would also belong to an account 'eu'"):
-        declared("eu-long")
-    with pytest.raises(ValueError, match="INSTANCES_LONG_TIMEOUT would also belong to the default account"):
-        declared("long")
 
 
 def test_a_setting_that_does_not_exist_is_refused() -> None:

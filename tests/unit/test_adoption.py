@@ -10,7 +10,7 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from pulumi_instances.api.operations import Operations
-from pulumi_instances.core import marks, model
+from pulumi_instances.core import model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import AdoptionRefused, InputError
 from pulumi_instances.core.marks import Place, line_of
@@ -18,17 +18,14 @@ from pulumi_instances.core.model import Update
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.account import BILLING, MARK, OTHER, add, checked, ids, operations, sent, state_of
 from tests.support.clock import FakeClock
-from tests.support.marks import counting, mark_of
+from tests.support.marks import mark_of
 from tests.support.scripted import ScriptedServer, answer
+
+pytestmark = pytest.mark.usefixtures("counted_marks")
 
 THIRD, OF_PROD = line_of(Place("shop", "dev", "", "third")), line_of(Place("shop", "prod", "", "billing"))
 OF_OLD_STACK = line_of(Place("old-shop", "prod", "", "billing"))
 RENAME = Update("PUT", {"name": "billing", "tags": ["new"]})
-
-
-@pytest.fixture(autouse=True)
-def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "new_mark", counting())
 
 
 def marked(api: Emulator, instance_id: str, mark: str) -> dict[str, Any]:

@@ -54,8 +54,14 @@ def variable(key: str) -> str:
 
 
 def test_the_three_required_settings_are_enough() -> None:
-    """Everything else has a default."""
-    assert loaded({}) == Settings("https://api.example.com/your_moms/api-v2", USER, ORGANIZATION)
+    """Everything else has a default. The environment alone will do: then nothing secret gets into the state."""
+    environ = {
+        "INSTANCES_BASE_URL": COMPLETE["instances:baseUrl"],
+        "INSTANCES_USER_SECRET": USER,
+        "INSTANCES_ORGANIZATION_SECRET": ORGANIZATION,
+    }
+    expected = Settings("https://api.example.com/your_moms/api-v2", USER, ORGANIZATION)
+    assert load(COMPLETE.get, {}) == load(nothing, environ) == expected
 
 
 VALUES: dict[str, list[tuple[object, object]]] = {
@@ -77,6 +83,7 @@ VALUES: dict[str, list[tuple[object, object]]] = {
         *((word, True) for word in ("true", "True", "1", "yes")),
         *((word, False) for word in ("false", "0", "no")),
     ],
+    "caBundle": [(__file__, __file__)],
     "userAgentSuffix": [("acme-deploys/1.4 (ci)", "acme-deploys/1.4 (ci)"), ("x" * 200, "x" * 200)],
     "dialect": [(name, DIALECTS[name]) for name in ("default", "elements")],
     "confirmGone": [("true", True)],
@@ -98,19 +105,10 @@ def test_a_setting_comes_from_the_configuration_or_the_environment(key: str) -> 
             assert getattr(loaded({}, {variable(key): text}), attribute(key)) == expected
 
 
-def test_the_ca_bundle_is_a_file(tmp_path: Path) -> None:
-    """Its path is taken as it is."""
-    bundle = tmp_path / "ca.pem"
-    bundle.touch()
-    assert loaded({"instances:caBundle": str(bundle)}).ca_bundle == str(bundle)
-    assert loaded({}, {"INSTANCES_CA_BUNDLE": str(bundle)}).ca_bundle == str(bundle)
-
-
 def test_every_setting_is_in_the_table_above() -> None:
     """A new setting needs a row."""
-    assert {*VALUES, "caBundle"} == {setting.key for setting in SETTINGS}, forgotten(
-        "core/config.py", "tests/unit/test_config.py"
-    )
+    expected = {setting.key for setting in SETTINGS}
+    assert {*VALUES} == expected, forgotten("core/config.py", "tests/unit/test_config.py")
 
 
 def test_every_setting_is_read() -> None:
@@ -126,16 +124,6 @@ def test_the_environment_wins(empty: str) -> None:
     emptied = {"INSTANCES_ORGANIZATION_SECRET": empty, "INSTANCES_TIMEOUT": empty}
     rotated = loaded({}, {"INSTANCES_USER_SECRET": "rotated-user", **emptied})
     assert rotated == loaded({"instances:userSecret": "rotated-user"})
-
-
-def test_the_environment_alone_is_enough() -> None:
-    """Without any configuration nothing secret gets into the state."""
-    environ = {
-        "INSTANCES_BASE_URL": "https://h",
-        "INSTANCES_USER_SECRET": USER,
-        "INSTANCES_ORGANIZATION_SECRET": ORGANIZATION,
-    }
-    assert load(nothing, environ) == Settings("https://h", USER, ORGANIZATION)
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

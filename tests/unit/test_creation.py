@@ -18,7 +18,7 @@ from pulumi_instances.api import locks
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.operations import Operations
 from pulumi_instances.api.retry import Clock
-from pulumi_instances.core import identity, marks, model
+from pulumi_instances.core import identity, model
 from pulumi_instances.core.config import Settings
 from pulumi_instances.core.errors import (
     Cancelled,
@@ -49,10 +49,11 @@ from tests.support.account import (
     state_of,
 )
 from tests.support.clock import FakeClock
-from tests.support.lock_holder import holding
-from tests.support.marks import counting, mark_of
+from tests.support.marks import mark_of
 from tests.support.scripted import Answer, ScriptedServer, answer
 from tests.support.values import inputs
+
+pytestmark = pytest.mark.usefixtures("counted_marks")
 
 MADE = {"id": 9, "name": "billing", "token": "t0ken", "tags": ["eu"], "your_mom": {"key": "dropbox"}, "disabled": False}
 
@@ -68,16 +69,14 @@ def posts(api: Emulator) -> int:
     return sum(request.method == "POST" for request in api.requests)
 
 
-@pytest.fixture(autouse=True)
-def _counted_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "new_mark", counting())
+def folder() -> Path:
+    """Where the locks of this machine are."""
+    return Path(os.environ["PULUMI_HOME"]) / "pulumi-instances"
 
 
-@pytest.fixture
-def locked() -> Callable[[], int]:
-    """Count the locks that are left."""
-    folder = Path(os.environ["PULUMI_HOME"]) / "pulumi-instances"
-    return lambda: len([*folder.iterdir()]) if folder.is_dir() else 0
+def locked() -> int:
+    """How many locks are left."""
+    return len([*folder().iterdir()]) if folder().is_dir() else 0
 
 
 def lock_of(api: Emulator) -> str:
@@ -88,7 +87,7 @@ def lock_of(api: Emulator) -> str:
 def cut_off(api: Emulator, seconds: float = 0.0) -> None:
     """What a create leaves on this machine that was killed so many seconds ago."""
     locks.take(lock_of(api), lambda: False).end(decided=False)
-    [file] = (Path(os.environ["PULUMI_HOME"]) / "pulumi-instances").iterdir()
+    [file] = folder().iterdir()
     moment = file.stat().st_mtime - seconds
     os.utime(file, (moment, moment))
 
@@ -96,7 +95,7 @@ def cut_off(api: Emulator, seconds: float = 0.0) -> None:
 # an ordinary create
 
 
-def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator, locked: Callable[[], int]) -> None:
+def test_an_ordinary_create_sends_one_request_beside_the_listing(api: Emulator) -> None:
     """Later creates do not list again. Each sends a mark of its line; the state gets it, and nothing stays on disk."""
     every = operations(api)
     found = [every.create(checked(name)) for name in ("billing", "other")]
@@ -148,9 +147,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_a_lost_answer_ends_in_the_one_instance_that_was_made(
-    api: Emulator, lost: str, locked: Callable[[], int]
-) -> None:
+def test_a_lost_answer_ends_in_the_one_instance_that_was_made(api: Emulator, lost: str) -> None:
     """It is found by its mark, together with its token, and nothing is sent twice."""
     api.fail("POST", "/instances", LOST[lost])
     clock = Clock(sleep=lambda _: None) if lost == "too slow to end" else FakeClock()
@@ -192,7 +189,7 @@ NOT_MADE = {**AT_WORK, "500": Fault.status(500), "503": Fault.status(503)}
 
 @pytest.mark.parametrize("mark", [True, False])
 @pytest.mark.parametrize("fault", NOT_MADE)
-def test_a_create_that_made_nothing_is_lost(api: Emulator, fault: str, mark: bool, locked: Callable[[], int]) -> None:
+def test_a_create_that_made_nothing_is_lost(api: Emulator, fault: str, mark: bool) -> None:
     """However well an instance from before fits. The next run looks again, so the lock's file stays."""
     add(api, "eu")
     api.fail("POST", "/instances", NOT_MADE[fault])
@@ -239,9 +236,7 @@ def test_two_instances_with_one_mark_cannot_be_decided(api: Emulator) -> None:
 
 
 @pytest.mark.parametrize("lost", [Fault.drop_after(), Fault.status_after(500)])
-def test_without_marks_a_lost_answer_names_the_candidates(
-    api: Emulator, lost: Fault, locked: Callable[[], int]
-) -> None:
+def test_without_marks_a_lost_answer_names_the_candidates(api: Emulator, lost: Fault) -> None:
     """Nothing is adopted: new instances of the connector that carry no mark and that nobody here holds may be it."""
 
     def meanwhile() -> None:
@@ -302,9 +297,7 @@ def test_a_list_that_failed_is_read_again(api: Emulator, times: int) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"), [(Fault.status(500), ServerError), (Fault.drop_before(), ConnectionFailed)]
 )
-def test_nothing_is_sent_before_there_is_a_listing(
-    api: Emulator, fault: Fault, error: type[InstancesError], locked: Callable[[], int]
-) -> None:
+def test_nothing_is_sent_before_there_is_a_listing(api: Emulator, fault: Fault, error: type[InstancesError]) -> None:
     """It shows what an interrupted run has left, and what existed before. The next create asks for it again."""
     api.fail("GET", "/instances", fault)
     every = operations(api, max_retries=0)
@@ -336,9 +329,7 @@ def test_without_a_listing_the_mark_is_one_that_no_instance_has(api: Emulator) -
 
 
 @pytest.mark.parametrize("heard", [0, 1, 2])
-def test_nothing_is_sent_once_the_engine_has_ended(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, heard: int, locked: Callable[[], int]
-) -> None:
+def test_nothing_is_sent_once_the_engine_has_ended(api: Emulator, monkeypatch: pytest.MonkeyPatch, heard: int) -> None:
     """It is looked before each attempt: before the first one, and after each wait for a 429."""
     answers = iter([True] * heard + [False] * 9)
     monkeypatch.setattr(process, "is_heard", lambda: next(answers))
@@ -351,9 +342,7 @@ def test_nothing_is_sent_once_the_engine_has_ended(
 @pytest.mark.parametrize(
     ("status", "error"), [(400, StatusError), (401, StatusError), (409, StatusError), (429, RateLimited)]
 )
-def test_a_refusal_is_not_a_lost_answer(
-    api: Emulator, status: int, error: type[InstancesError], locked: Callable[[], int]
-) -> None:
+def test_a_refusal_is_not_a_lost_answer(api: Emulator, status: int, error: type[InstancesError]) -> None:
     """The API has refused, so nothing is searched for, now or by the next run."""
     api.fail("POST", "/instances", Fault.status(status), times=99)
     with pytest.raises(error, match=str(status)):
@@ -441,7 +430,7 @@ def test_what_an_answer_lacks_is_read_from_the_instance(lacking: str) -> None:
 @pytest.mark.parametrize(
     ("last", "least"), [(answer(500), 0), (NOT_FOUND, CREATE_TIMEOUT * 0.9), (answer(200, {"id": 8, "token": "t"}), 0)]
 )
-def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, least: float, locked: Callable[[], int]) -> None:
+def test_an_instance_whose_token_cannot_be_read_is_named(last: Answer, least: float) -> None:
     """It exists, so the error has its id and the line to adopt it. A listing may not show it yet: the file stays."""
     clock = FakeClock()
     with (
@@ -468,7 +457,7 @@ def test_an_error_that_is_not_ours_orphans_nothing(api: Emulator, monkeypatch: p
 # what an interrupted run has left
 
 
-def test_an_instance_of_the_line_is_asked_about(api: Emulator, locked: Callable[[], int]) -> None:
+def test_an_instance_of_the_line_is_asked_about(api: Emulator) -> None:
     """It may be one that has moved, or that `--replace` replaces. The error names all causes, and both commands."""
     left, of_other = add(api, MARK), add(api, mark_of(OTHER, 3))
     add(api, mark_of(line_of(Place("shop", "prod", "", "billing")), 1))
@@ -555,7 +544,7 @@ def test_a_create_that_was_cut_off_is_waited_for(
     ids=["just now", "45 s ago", "long ago", "takeOver: no"],
 )
 def test_a_create_that_was_cut_off_is_waited_for_until_its_own_time_is_over(
-    api: Emulator, ago: float, given: dict[str, Any], least: float, most: float, locked: Callable[[], int]
+    api: Emulator, ago: float, given: dict[str, Any], least: float, most: float
 ) -> None:
     """Then it has made nothing, and the create goes on."""
     cut_off(api, seconds=ago)
@@ -565,7 +554,7 @@ def test_a_create_that_was_cut_off_is_waited_for_until_its_own_time_is_over(
     assert (posts(api), locked()) == (1, 0)
 
 
-def test_without_marks_what_a_cut_off_create_may_have_made_is_named(api: Emulator, locked: Callable[[], int]) -> None:
+def test_without_marks_what_a_cut_off_create_may_have_made_is_named(api: Emulator) -> None:
     """The user decides, and until then the file stays; `takeOver: no` creates another one."""
     cut_off(api)
     left = add(api, "eu")
@@ -579,14 +568,14 @@ def test_without_marks_what_a_cut_off_create_may_have_made_is_named(api: Emulato
 
 def test_a_process_that_is_still_creating_is_waited_for(api: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """Its engine is dead. When it has ended, its instance is looked for, and no second POST is sent."""
-    with holding(lock_of(api), "undecided") as other:
+    other = locks.take(lock_of(api), lambda: False)
 
-        def end() -> None:
-            add(api, MARK)
-            other.let_go()
+    def end() -> None:
+        add(api, MARK)
+        other.end(decided=False)
 
-        clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
-        found = operations(api, clock, take_over="yes").create(checked())
+    clock = FakeClock(meanwhile={CREATE_TIMEOUT / 2: end})
+    found = operations(api, clock, take_over="yes").create(checked())
     assert "waiting for a process that is still creating it, for up to 60 s" in caplog.text
     assert ([found["id"]], posts(api)) == (ids(api), 0)
 
@@ -594,7 +583,8 @@ def test_a_process_that_is_still_creating_is_waited_for(api: Emulator, caplog: p
 def test_a_process_that_goes_on_creating_is_an_error(api: Emulator) -> None:
     """After `createTimeout`; nothing was sent."""
     clock, said = FakeClock(), "is still creating it; nothing was sent; run again later"
-    with holding(lock_of(api)), pytest.raises(CreateLost, match=said):
+    locks.take(lock_of(api), lambda: False)
+    with pytest.raises(CreateLost, match=said):
         operations(api, clock).create(checked())
     assert CREATE_TIMEOUT * 0.9 < sum(clock.slept) <= CREATE_TIMEOUT + 3
     assert posts(api) == 0
@@ -603,7 +593,7 @@ def test_a_process_that_goes_on_creating_is_an_error(api: Emulator) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Cancelled("the engine has ended", "run again")])
 @pytest.mark.parametrize("is_sent", [True, False])
 def test_an_interrupt_leaves_the_file_once_a_request_may_have_been_sent(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int], error: BaseException, is_sent: bool
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, error: BaseException, is_sent: bool
 ) -> None:
     """Before that, nothing was made."""
 
@@ -620,7 +610,7 @@ def test_an_interrupt_leaves_the_file_once_a_request_may_have_been_sent(
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_create_of_which_nobody_hears_leaves_the_file(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int], heard: bool
+    api: Emulator, monkeypatch: pytest.MonkeyPatch, heard: bool
 ) -> None:
     """The engine was killed during the POST: no state holds the instance, and a listing may not show it yet."""
     post = Client.post
@@ -635,9 +625,7 @@ def test_a_create_of_which_nobody_hears_leaves_the_file(
     assert locked() == int(not heard)
 
 
-def test_a_file_stays_until_what_was_cut_off_is_known(
-    api: Emulator, monkeypatch: pytest.MonkeyPatch, locked: Callable[[], int]
-) -> None:
+def test_a_file_stays_until_what_was_cut_off_is_known(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that was to look for it could not list the account, or its engine has ended."""
     cut_off(api)
     for fault in (Fault.delay(0), Fault.status(500)):  # the listing to compare with, and the one to look into

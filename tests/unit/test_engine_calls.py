@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import Any, cast
 
 import pytest
-import requests
-from pulumi.dynamic import Config, ConfigureRequest
-from pulumi.runtime.rpc import is_rpc_secret
 
 from pulumi_instances import engine_calls
 from pulumi_instances.core import config, identity, model
 from pulumi_instances.core.errors import NotFound, SettingError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.engine_calls import EngineCalls
-from pulumi_instances.lifecycle import InstanceProvider
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.account import configured
 from tests.support.values import inputs, outputs
-
-
-def test_a_read_takes_at_most_nine_calls_of_ours(api: Emulator) -> None:
-    """A reader has to follow that many functions from the provider's `read` to the one that sends.
-
-    What is secret in a state is marked so in the answer: a state made by `pulumi import` does not ask for it.
-    """
-    found = api.instance(api.add(your_mom="dropbox", name="billing", tags=["eu"]))
-    provider = InstanceProvider()
-    config = {
-        "instances:baseUrl": api.base_url,
-        "instances:userSecret": api.user_secret,
-        "instances:organizationSecret": api.organization_secret,
-        "instances:batchReads": "false",
-    }
-    provider.configure(ConfigureRequest(Config(config, "test")))
-    paths: list[list[str]] = []
-
-    def note_path(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code is _SEND:
-            paths.append(_ours(frame))
-
-    sys.setprofile(note_path)
-    try:
-        read = provider.read(str(found["id"]), outputs(token=found["token"]))
-    finally:
-        sys.setprofile(None)
-    assert {key for key, value in (read.outs or {}).items() if is_rpc_secret(value)} == {"token", model.ACCOUNT}
-    [whole] = paths
-    path = whole[whole.index("read") :]  # without what ends its tracebacks
-    assert len(path) <= 9, path
-
-
-_SEND: CodeType = cast("Any", requests.Session.send).__code__
-
-
-def _ours(frame: FrameType | None) -> list[str]:
-    """The functions of this package that a frame is in, the outermost first."""
-    names = []
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith("pulumi_instances."):
-            names.append(frame.f_code.co_name)
-        frame = frame.f_back
-    return names[::-1]
 
 
 def test_it_knows_nothing_of_dynamic_providers() -> None:

@@ -1,4 +1,7 @@
-"""One create of a resource at a time on this machine, with real processes and a real folder."""
+"""One create of a resource at a time on this machine.
+
+A lock is of an open file: one that this process has keeps itself out, as another process does.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from pulumi_instances.api import locks
-from tests.support.lock_holder import holding
 
 
 def never() -> bool:
@@ -30,41 +32,39 @@ def folder() -> Path:
     return Path(os.environ["PULUMI_HOME"]) / "pulumi-instances"
 
 
-def test_what_another_process_has_is_waited_for(folder: Path) -> None:
+def test_what_another_has_is_waited_for(folder: Path) -> None:
     """Until it ends its turn; then nothing is left of it."""
-    with holding("line") as other:
-        looks: list[int] = []
+    other = locks.take("line", never)
+    looks: list[int] = []
 
-        def wait() -> bool:
-            looks.append(len(looks))
-            if len(looks) == 3:
-                other.let_go()
-            return True
+    def wait() -> bool:
+        looks.append(len(looks))
+        if len(looks) == 3:
+            other.end(decided=True)
+        return True
 
-        turn = locks.take("line", wait)
+    turn = locks.take("line", wait)
     assert looks == [0, 1, 2]
-    assert turn.cut_off is None
+    assert (turn.cut_off, turn.waited) == (None, True)
     turn.end(decided=True)
     assert list(folder.iterdir()) == []
 
 
 def test_nobody_waits_any_longer_than_agreed() -> None:
     """What is still busy then is an error of the caller's."""
-    with holding("line"), pytest.raises(locks.Busy):
+    with locks.held("line", never, always), pytest.raises(locks.Busy):
         locks.take("line", never)
 
 
 def test_another_line_is_not_waited_for() -> None:
     """A lock is for one resource of one account."""
-    with holding("line"):
+    with locks.held("line", never, always):
         locks.take("another line", never).end(decided=True)
 
 
-@pytest.mark.parametrize("how", ["killed", "undecided"])
-def test_a_create_that_was_cut_off_leaves_its_file(how: str) -> None:
+def test_a_create_that_was_cut_off_leaves_its_file() -> None:
     """The next one gets the lock, and is told how long ago that was; once decided, nobody is told again."""
-    with holding("line", "undecided") as other:
-        other.kill() if how == "killed" else other.let_go()
+    locks.take("line", never).end(decided=False)
     first = locks.take("line", never)
     assert first.cut_off is not None
     assert 0 <= first.cut_off < 60

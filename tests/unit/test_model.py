@@ -581,3 +581,31 @@ def test_anything_but_true_is_no_working_connection(outs: dict[str, Any], said: 
 def test_the_time_of_creation_is_known_where_the_api_tells(value: object, moment: datetime | None) -> None:
     """The field is spelled as on live services."""
     assert model.from_wire({"id": 1, "createdDate": value}, DIALECT).get(model.CREATED_AT) == moment
+
+
+# the keys of a state, which are those of the front end that wrote it
+
+_ALIKE = {"name": "crm", "tags": ["a"], "token": "t", "__defaults": ["name"]}
+NATIVE: Inputs = {"yourMom": "box", "providerData": {"aB": 1}, **_ALIKE}
+OURS: Inputs = {"your_mom": "box", "provider_data": {"aB": 1}, **_ALIKE}
+
+
+@pytest.mark.parametrize("bag", [NATIVE, OURS, {**NATIVE, "__provider": "p"}, {**OURS, "__provider": "p"}])
+def test_the_keys_of_both_are_read(bag: dict[str, Any]) -> None:
+    """The members of a property stay as they are."""
+    assert model.from_native(bag) == model.old_inputs(bag) == model.old_outputs(bag, None) == OURS
+
+
+def test_those_of_the_native_package_are_recognised() -> None:
+    """Names of one word are the same in both."""
+    assert model.is_native(NATIVE)
+    assert not model.is_native(OURS)
+    assert not model.is_native({"name": "crm", "__provider": "p"})
+
+
+def test_what_was_imported_is_managed_as_the_program_says() -> None:
+    """The import itself says nothing of it."""
+    imported = {**NATIVE, "__imported": True}
+    assert model.old_inputs(imported) == {key: OURS[key] for key in OURS if key not in ("name", "tags")}
+    assert model.old_outputs(imported, {"your_mom": "box", "tags": []}) == {**OURS, "__defaults": ["name"]}
+    assert model.old_outputs(imported, None) == {**OURS, "__defaults": ["name", "tags"]}

@@ -119,7 +119,7 @@ from pulumi_instances import process
 from pulumi_instances.core.errors import Cancelled
 begun = threading.Event()
 def call():
-    with process.call():
+    with process.waiting("create"):
         begun.set()
         try:
             process.sleep(60)

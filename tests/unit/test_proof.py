@@ -16,6 +16,8 @@ from tests.support import account
 from tests.support.account import operations, settings_of
 from tests.support.clock import FakeClock
 
+Known = tuple[str, dict[str, Any]]
+"""The id of an instance, and what a state holds of it."""
 DROPPED, KEPT = NotFound, UnexpectedAnswer
 
 
@@ -26,7 +28,7 @@ def state(api: Emulator, instance_id: str, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def missing(api: Emulator) -> tuple[str, dict[str, Any]]:
+def missing(api: Emulator) -> Known:
     """An instance that no longer exists, and its state."""
     instance_id = str(api.add(name="billing"))
     outputs = state(api, instance_id)
@@ -64,9 +66,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], Fault | None, type[Instanc
 
 @pytest.mark.parametrize("operation", ["read", "delete"])
 @pytest.mark.parametrize("row", ROWS)
-def test_what_it_takes_to_drop_an_instance(
-    api: Emulator, missing: tuple[str, dict[str, Any]], row: str, operation: str
-) -> None:
+def test_what_it_takes_to_drop_an_instance(api: Emulator, missing: Known, row: str, operation: str) -> None:
     """Account, age and a listing besides the API's own 404; or the user's confirmation."""
     changed, given, fault, expected, words = ROWS[row]
     instance_id, outputs = missing
@@ -99,7 +99,7 @@ def test_an_instance_that_is_listed_exists(api: Emulator) -> None:
 @pytest.mark.parametrize("account_of_other", ["of older secrets", "this one"])
 @pytest.mark.parametrize("proven", ["read", "listed", "created", "by nobody"])
 def test_another_instance_of_the_state_proves_the_account(
-    api: Emulator, missing: tuple[str, dict[str, Any]], proven: str, account_of_other: str
+    api: Emulator, missing: Known, proven: str, account_of_other: str
 ) -> None:
     """Its token is shown, by a read of this run or by the listing: the secrets were rotated, no more.
 
@@ -146,7 +146,7 @@ def test_a_listing_from_before_an_instance_was_seen_proves_nothing(api: Emulator
         every.read(instance_id, state(api, instance_id))
 
 
-def test_an_old_instance_is_not_waited_for(api: Emulator, missing: tuple[str, dict[str, Any]]) -> None:
+def test_an_old_instance_is_not_waited_for(api: Emulator, missing: Known) -> None:
     """One GET and one listing prove it."""
     clock = FakeClock()
     with pytest.raises(NotFound):
@@ -177,15 +177,13 @@ def test_the_age_of_an_instance(created: object, young: bool) -> None:
 
 
 @pytest.fixture
-def stranger(api: Emulator) -> tuple[str, dict[str, Any]]:
+def stranger(api: Emulator) -> Known:
     """An instance of this account, and the state of one that had its id in another account."""
     instance_id = str(api.add(name="theirs", tags=["th3ir-tag"]))
     return instance_id, state(api, instance_id, token="of-ours", **{model.ACCOUNT: "elsewhere"})
 
 
-def test_nothing_is_done_to_another_instance(
-    api: Emulator, stranger: tuple[str, dict[str, Any]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nothing_is_done_to_another_instance(api: Emulator, stranger: Known, caplog: pytest.LogCaptureFixture) -> None:
     """It is neither read into the state, nor changed, nor deleted; no value of it is shown."""
     instance_id, outputs = stranger
     every = operations(api)

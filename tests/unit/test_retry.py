@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -243,15 +242,13 @@ def test_once_a_call_has_given_up_the_others_try_once(api: Emulator, status: int
     assert len(api.requests) == 13
 
 
-def test_connections_that_are_refused_count_too() -> None:
+def test_connections_that_are_refused_count_too(closed: int) -> None:
     """Then the service is not there at all."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, but not listening
-        clock = FakeClock()
-        client = Client(Settings(f"http://127.0.0.1:{unused.getsockname()[1]}", "u", "o"), clock=clock)
-        for _ in range(3):
-            with pytest.raises(ConnectionFailed):
-                client.get("7")
+    clock = FakeClock()
+    client = Client(Settings(f"http://127.0.0.1:{closed}", "u", "o"), clock=clock)
+    for _ in range(3):
+        with pytest.raises(ConnectionFailed):
+            client.get("7")
     assert clock.slept == [0.5, 1.0, 2.0, 4.0]
 
 

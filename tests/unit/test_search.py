@@ -8,7 +8,8 @@ import pytest
 
 from pulumi_instances.api.client import Client
 from pulumi_instances.api.search import Search, Selection
-from pulumi_instances.core.config import load
+from pulumi_instances.core.config import Settings, load
+from pulumi_instances.core.dialect import DIALECTS
 from pulumi_instances.core.errors import UnexpectedAnswer
 from pulumi_instances.core.words import NATIVE
 from pulumi_instances.testing.emulator import Emulator
@@ -79,15 +80,13 @@ def test_a_service_that_ignores_filters_is_filtered_here() -> None:
     page = [{"id": 1, "name": "a", "token": "t", "element": {"key": "box"}, "tags": []}]
     page += [{**page[0], "id": 2, "name": "ab"}]
     with ScriptedServer(answer(200, page)) as server:
-        secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o", "INSTANCES_DIALECT": "elements"}
-        client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
+        client = Client(Settings(server.base_url, "u", "o", dialect=DIALECTS["elements"]))
         assert [each["id"] for each in Search(client).select(Selection(name="a"))] == ["1"]
 
 
 def test_a_malformed_instance_is_an_error() -> None:
     """It is never silently left out."""
     with ScriptedServer(answer(200, [{"id": 1, "name": 3}])) as server:
-        secrets = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o"}
-        client = Client(load(lambda _: None, {"INSTANCES_BASE_URL": server.base_url, **secrets}))
+        client = Client(Settings(server.base_url, "u", "o"))
         with pytest.raises(UnexpectedAnswer, match="check that instances:baseUrl"):
             Search(client).select(Selection())

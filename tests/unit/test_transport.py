@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import gc
-import re
-import socket
 import ssl
-import struct
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,99 +26,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 HOST = "api.test"
 """A name that only a proxy resolves."""
+Certificate = tuple[ssl.SSLContext, Path]
+Through = Callable[[str], None]
 CODE = {"providerData": {"code": "0nce"}}
-MISSING = b'HTTP/1.1 404 Not Found\r\nContent-Length: 23\r\n\r\n{"message":"not there"}'
+MISSING = answer(404, {"message": "not there"})
 
 
-class Proxy:
-    """A proxy that serves each connection by one step of its script, and then goes on with the last one.
-
-    ``refuse`` answers 502 to what it is asked first (CONNECT, or the request itself), ``cut`` resets the connection
-    when it has read the request, ``tunnel, then cut`` does so when it has accepted a tunnel and seen any byte in it,
-    ``accept`` closes the connection unread. Bytes are what it answers to a request. ``requests`` counts what got
-    through to where the API would have acted on it.
-    """
-
-    def __init__(self, *script: str | bytes, tls: ssl.SSLContext | None = None) -> None:
-        self._script = list(script)
-        self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.requests: list[bytes] = []
-        self.asked: list[bytes] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self) -> Proxy:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
-            with closing(connection):
-                try:
-                    self._answer(connection, step)
-                except OSError:
-                    continue
-
-    def _answer(self, connection: socket.socket, step: str | bytes) -> None:
-        if step == "accept":
-            return
-        head = _request(connection)
-        self.asked.append(head.split(b"\r\n")[0])
-        if self._tls is None and isinstance(step, bytes):
-            connection.sendall(step)
-            return
-        if step == "refuse":
-            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            return
-        if head.startswith(b"CONNECT"):
-            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            if step == "tunnel, then cut":
-                connection.recv(1)
-                _reset(connection)
-                return
-            assert self._tls is not None
-            connection = self._tls.wrap_socket(connection, server_side=True)
-            head = _request(connection)
-        self.requests.append(head.split(b"\r\n")[0])
-        if step == "cut":
-            _reset(connection)
-        else:
-            assert isinstance(step, bytes)
-            connection.sendall(step)
-            connection.close()
+ACCEPTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+TUNNEL, CUT_TUNNEL = Answer(ACCEPTED, "tunnel"), Answer(ACCEPTED, "reset tunnel")
+CUT, CLOSED, REFUSED = Answer(then="reset"), Answer(then="close"), answer(502)
 
 
-def _request(connection: socket.socket) -> bytes:
-    """A whole request: what is closed with something unread is reset."""
-    read = b""
-    while not _is_whole(read):
-        part = connection.recv(65536)
-        if not part:
-            raise ConnectionError
-        read += part
-    return read
-
-
-def _is_whole(read: bytes) -> bool:
-    head, end, body = read.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
-    return bool(end) and len(body) >= (0 if length is None else int(length[1]))
-
-
-def _reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+def acted_on(proxy: ScriptedServer) -> list[str]:
+    """The methods of the requests that got through to where the API would have acted on them."""
+    return [request.method for request in proxy.received if request.method != "CONNECT"]
 
 
 @pytest.fixture(autouse=True)
@@ -136,12 +52,12 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+def certificate(tmp_path: Path) -> Certificate:
     return self_signed(tmp_path, host=HOST)
 
 
 @pytest.fixture
-def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def through(monkeypatch: pytest.MonkeyPatch) -> Through:
     """Put the proxy at this address before every host."""
 
     def use(address: str) -> None:
@@ -153,15 +69,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return use
 
 
-@pytest.fixture
-def closed() -> Iterator[int]:
-    """A port on which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield unused.getsockname()[1]
-
-
-def settings(scheme: str, certificate: tuple[ssl.SSLContext, Path], **changed: Any) -> Settings:
+def settings(scheme: str, certificate: Certificate, **changed: Any) -> Settings:
     given = {"timeout": 5.0, "create_timeout": 5.0, "max_retries": 2, "ca_bundle": str(certificate[1]), **changed}
     return Settings(f"{scheme}://{HOST}/v2", "us3r-s3cret", "0rg-s3cret", **given)
 
@@ -172,7 +80,7 @@ def settings(scheme: str, certificate: tuple[ssl.SSLContext, Path], **changed: A
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("what", ["refused", "not resolved"])
 def test_a_proxy_that_is_not_there_has_sent_nothing(
-    what: str, scheme: str, closed: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+    what: str, scheme: str, closed: int, certificate: Certificate, through: Through
 ) -> None:
     """Neither where nobody listens, nor where its name is unknown."""
     through(f"http://127.0.0.1:{closed}" if what == "refused" else "http://proxy.invalid:3128")
@@ -182,8 +90,8 @@ def test_a_proxy_that_is_not_there_has_sent_nothing(
 
 def test_what_this_thread_has_sent_before_does_not_count(closed: int) -> None:
     """It says nothing about the next request."""
-    with Proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as server:
-        reached = Transport(Settings(f"{server.address}/v2", "us3r-s3cret", "0rg-s3cret"))
+    with ScriptedServer(answer(200, {})) as server:
+        reached = Transport(Settings(server.base_url, "us3r-s3cret", "0rg-s3cret"))
         assert reached.request("GET", "/instances", None, 5.0).sent
         nowhere = Transport(Settings(f"http://127.0.0.1:{closed}/v2", "us3r-s3cret", "0rg-s3cret"))
         assert not nowhere.request("GET", "/instances", None, 5.0).sent
@@ -200,50 +108,47 @@ CALLS: dict[str, Callable[[Client], Any]] = {
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("call", CALLS)
 def test_what_must_act_once_is_sent_once_behind_a_proxy(
-    call: str, scheme: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
+    call: str, scheme: str, certificate: Certificate, through: Through
 ) -> None:
     """The connection was cut after it: the API may have acted."""
-    with Proxy("cut", tls=certificate[0]) as proxy:
+    tunnel = [TUNNEL] if scheme == "https" else []
+    with ScriptedServer(*tunnel, CUT, *tunnel, CUT, tunnelled=certificate[0]) as proxy:
         through(proxy.address)
         with pytest.raises(AnswerLost):
             CALLS[call](Client(settings(scheme, certificate), clock=FakeClock()))
-        assert len(proxy.requests) == 1
+        assert acted_on(proxy) == [call.split()[0]]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_never_left_is_sent_again(
-    call: str, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
-) -> None:
+def test_what_never_left_is_sent_again(call: str, certificate: Certificate, through: Through) -> None:
     """The proxy has refused two tunnels."""
-    good = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"id":7}'
-    with Proxy("refuse", "tunnel, then cut", good, tls=certificate[0]) as proxy:
+    script = (REFUSED, CUT_TUNNEL, TUNNEL, answer(200, {"id": 7}))
+    with ScriptedServer(*script, tunnelled=certificate[0]) as proxy:
         through(proxy.address)
         assert CALLS[call](Client(settings("https", certificate), clock=FakeClock())) == {"id": "7"}
-        assert len(proxy.asked) == 3
-        assert len(proxy.requests) == 1
+        assert len(proxy.received) == 4
+        assert acted_on(proxy) == [call.split()[0]]
 
 
-@pytest.mark.parametrize(
-    ("scheme", "first", "repeated"),
-    [
-        ("http", "cut", True),
-        ("http", "accept", True),
-        ("http", "refuse", True),
-        ("https", "cut", True),
-        ("https", "tunnel, then cut", False),
-        ("https", "refuse", False),
-        ("https", "accept", False),
-    ],
-)
+FIRST_TRIES: dict[str, tuple[str, list[Answer], bool]] = {
+    "http: cut": ("http", [CUT], True),
+    "http: closed": ("http", [CLOSED], True),
+    "http: refused": ("http", [REFUSED], True),
+    "https: cut": ("https", [TUNNEL, CUT], True),
+    "https: cut in the handshake": ("https", [CUT_TUNNEL], False),
+    "https: refused": ("https", [REFUSED], False),
+    "https: closed": ("https", [CLOSED], False),
+}
+
+
+@pytest.mark.parametrize("first", FIRST_TRIES)
 def test_a_delete_is_sent_again_and_says_whether_the_first_may_have_acted(
-    scheme: str,
-    first: str,
-    repeated: bool,
-    certificate: tuple[ssl.SSLContext, Path],
-    through: Callable[[str], None],
+    first: str, certificate: Certificate, through: Through
 ) -> None:
     """The 404 to the second is then the answer to the first. (A 502 of a plain proxy says nothing of the API.)"""
-    with Proxy(first, MISSING, tls=certificate[0]) as proxy:
+    scheme, steps, repeated = FIRST_TRIES[first]
+    second = [TUNNEL, MISSING] if scheme == "https" else [MISSING]
+    with ScriptedServer(*steps, *second, tunnelled=certificate[0]) as proxy:
         through(proxy.address)
         with pytest.raises(NotFound) as caught:
             Client(settings(scheme, certificate), clock=FakeClock()).delete("7")
@@ -303,18 +208,16 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refusal_of_the_proxy_is_named(
-    status: int, certificate: tuple[ssl.SSLContext, Path], through: Callable[[str], None]
-) -> None:
+def test_a_refusal_of_the_proxy_is_named(status: int, certificate: Certificate, through: Through) -> None:
     """It is an error at once, since it would be the same again."""
-    with Proxy(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status) as proxy:
+    with ScriptedServer(answer(status)) as proxy:
         port = proxy.address.rpartition(":")[2]
         through(f"http://someone:p4ss@127.0.0.1:{port}")
         with pytest.raises(ConnectionFailed) as caught:
             CALLS["POST"](Client(settings("https", certificate), clock=FakeClock()))
         with pytest.raises(InstancesError) as plain:
             CALLS["POST"](Client(settings("http", certificate), clock=FakeClock()))
-        assert len(proxy.asked) == 2
+        assert len(proxy.received) == 2
     said = REFUSALS[status].format(port=port)
     assert f"api.test:443 through the proxy 127.0.0.1:{port}, {said}" in str(caught.value)
     assert status != 407 or "write user and password into http_proxy" in str(plain.value)

@@ -105,10 +105,10 @@ class Client:
         return self._mapped(_raw_instance(self._exchange(request), request, instance_id), request.what)
 
     def list_all(
-        self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None
+        self, on_page: OnPage | None = None, *, tag: str | None = None, text: str | None = None
     ) -> list[Found]:
         """Return what `GET /instances` shows on all its pages. The arguments are those of `pages`."""
-        return [found for page in self.pages(on_page, lenient=lenient, tag=tag, text=text) for found in page]
+        return [found for page in self.pages(on_page, tag=tag, text=text) for found in page]
 
     def pages(
         self, on_page: OnPage | None = None, *, lenient: bool = False, tag: str | None = None, text: str | None = None

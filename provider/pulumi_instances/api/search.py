@@ -76,10 +76,6 @@ class Search:
         """Return all that the API says of one instance. Raises NotFound, and InputError for what is not an id."""
         return self._client.get(valid_id(instance_id, "read"))
 
-    def list_all(self, on_page: OnPage | None = None) -> list[Found]:
-        """Return what a listing shows of each instance, without those that are malformed."""
-        return self._client.list_all(on_page, lenient=True)
-
     def select(self, selection: Selection, on_page: OnPage | None = None) -> list[Found]:
         """Return the instances that are meant, by ascending id. A listing does not show ``disabled`` (API document).
 

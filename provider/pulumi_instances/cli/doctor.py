@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from ..api.search import Selection
 from ..core import config, identity, origin
 from ..core.errors import ConnectionFailed, InstancesError, Unauthorized
 from . import common, exported_state, import_document, project, pulumi_cli
@@ -103,7 +104,7 @@ def _settings(stack: str | None, account: str | None, overrides: tuple[str, ...]
         return
     try:
         with common.progress("Listing instances") as on_page:
-            listed = api.list_all(on_page)
+            listed = api.select(Selection(), on_page)
     except InstancesError as error:
         reached = "not reached" if isinstance(error, ConnectionFailed) else "reached"
         outcome = "reached, refused" if isinstance(error, Unauthorized) else reached

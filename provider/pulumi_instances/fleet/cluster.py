@@ -7,6 +7,7 @@ was interrupted.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,12 +15,15 @@ from contextlib import suppress
 from typing import Any
 
 from distributed import Client, Queue, get_worker
+from distributed.security import Security
 
 from . import job
 from .job import Job
 from .report import FleetError, Lock, Outcome
 from .workers import LOST, OnStep, Workers
 
+_MISSING = re.compile(r"No module named '(\w+)")
+"""In an error of a worker: Dask reports one that a worker had before it knew the function by its text only."""
 _GRACE = 15.0
 """Seconds without any worker after which the rest of a run counts as interrupted: a nanny starts a new worker."""
 
@@ -27,8 +31,13 @@ _GRACE = 15.0
 def connect(address: str) -> Client:
     """Return a client of the scheduler at an address. For ``tls://``, Dask's own configuration has the certificates."""
     try:
+        if address.startswith("tls:") and Security().get_connection_args("client").get("ssl_context") is None:
+            raise FleetError(
+                f"--cluster {address} needs certificates; name them in DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+                "…__CLIENT__CERT and …__CLIENT__KEY"
+            )
         return Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise FleetError(f"--cluster {address}: {error}; give the address that `dask scheduler` prints") from None
 
 
@@ -49,9 +58,9 @@ class Cluster(Workers):
         if not found:
             raise FleetError("the cluster has no worker; start one with `dask worker`")
         for worker, facts in found.items():
-            if isinstance(facts, ModuleNotFoundError):
-                raise FleetError(f"worker {worker} has no {facts.name}; install pulumi-instances[fleet] there")
             if isinstance(facts, BaseException):
+                if missing := _MISSING.search(str(facts)):
+                    raise FleetError(f"worker {worker} has no {missing[1]}; install pulumi-instances[fleet] there")
                 raise FleetError(f"worker {worker}: {facts}")
             if "problem" in facts:
                 raise FleetError(f"worker {worker} {facts['problem']}")

@@ -48,8 +48,8 @@ class Job:
     """One operation on one stack.
 
     ``run`` is the id of the run over all stacks, ``project`` the directory of the project, ``at_once`` how many stacks
-    run at once, and ``confirmations`` variables that confirm something for one run. With ``recover``, the lock that a
-    run has left is removed first.
+    run at once, and ``confirmations`` variables that confirm something for one run. ``stale`` names the locks of runs
+    that are over: they are removed if the stack has no other.
     """
 
     run: str

@@ -12,12 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from ..cli.redaction import redacted
 from ..cli.signals import handled
 from .job import Job
 from .report import OPERATIONS, FleetError, Operation, Outcome, Report
-from .workers import LOST, Workers, workers
+from .workers import LOST, Workers
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
@@ -67,13 +68,23 @@ def run(
     """
     if operation not in OPERATIONS:
         raise FleetError(f"there is no operation {operation!r}; use one of {', '.join(OPERATIONS)}")
-    found = workers(executor, jobs)
+    found = _workers(executor, jobs)
     try:
         fleet = Fleet(found, str(Path(project).resolve()))
         names = fleet.select(stacks)
         return fleet.run(operation, names, stop_after, listener, recover=recover, preview_only=preview_only)
     finally:
         found.close()
+
+
+def _workers(executor: Executor | None, at_once: int | None) -> Workers:
+    """Return the workers of an executor; without one, threads of this process."""
+    if executor is not None and type(executor).__module__.partition(".")[0] == "distributed":
+        from .cluster import Cluster
+
+        client: Any = executor
+        return Cluster(client._client, at_once)
+    return Workers(executor, at_once)
 
 
 class Fleet:
@@ -189,7 +200,7 @@ class _Run:
                 try:
                     future = self._workers.submit(task, self._on_step)
                 except (OSError, RuntimeError) as error:  # an executor that is broken or shut down, or no scheduler
-                    message = f"no worker takes it: {redacted(str(error))}"
+                    message = redacted(f"no worker takes it: {error}")
                     self._note(Outcome(task.stack, "not started", message=message))
                     self._stops += 1
                     break

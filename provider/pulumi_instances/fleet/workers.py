@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
 
 from . import job
 from .job import Job
@@ -67,13 +66,3 @@ class Workers:
         """End what this object has started, once no job runs."""
         if self._is_ours:
             self._executor.shutdown()
-
-
-def workers(executor: Executor | None, at_once: int | None) -> Workers:
-    """Return the workers of an executor; without one, threads of this process."""
-    if executor is not None and type(executor).__module__.partition(".")[0] == "distributed":
-        from .cluster import Cluster
-
-        client: Any = executor
-        return Cluster(client._client, at_once)
-    return Workers(executor, at_once)

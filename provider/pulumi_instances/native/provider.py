@@ -22,7 +22,7 @@ from pulumi.output import UNKNOWN, Unknown
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from .. import engine_log
+from .. import process
 from ..api.retry import Clock
 from ..core import config, identity, model, origin
 from ..core.config import NAMESPACE, SETTINGS, Setting
@@ -68,7 +68,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
 
     @functools.wraps(method)
     def answer(self: Any, request: Any, context: Any) -> Any:
-        with engine_log.about(getattr(request, "urn", "")):
+        with process.about(getattr(request, "urn", "")):
             try:
                 return method(self, request)
             except Incomplete as error:
@@ -107,13 +107,13 @@ class InstancesServicer(ResourceProviderServicer):
     @_rpc
     def Handshake(self, request: Any) -> Any:
         """Connect the log to the engine, which calls this first."""
-        engine_log.connect(request.engine_address, warnings=True)
+        process.connect_log(request.engine_address, warnings=True)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @_rpc
     def Attach(self, request: Any) -> Any:
         """Connect the log to an engine that has not started this process."""
-        engine_log.connect(request.address, warnings=True)
+        process.connect_log(request.address, warnings=True)
         return empty_pb2.Empty()
 
     @_rpc

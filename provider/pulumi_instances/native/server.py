@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from .. import engine_log, process
+from .. import process
 from ..core.config import MOST_PARALLEL
 from . import schema
 from .provider import InstancesServicer
@@ -51,7 +51,7 @@ def main() -> None:
         signal.signal(number, lambda *_: end.set())
     logging.getLogger("grpc").addHandler(logging.NullHandler())
     address = sys.argv[-1] if len(sys.argv) > 1 else ""
-    engine_log.connect(address, warnings=True)
+    process.connect_log(address, warnings=True)
     pool = ThreadPoolExecutor(_WORKERS)
     options = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
