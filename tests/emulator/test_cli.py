@@ -46,7 +46,7 @@ def emulator(*arguments: str, settings: int = 3) -> Iterator[Running]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            yield Running(process, settings, with_page="--host" not in arguments)
+            yield Running(process, settings, with_page={"--host", "--json"}.isdisjoint(arguments))
         finally:
             process.kill()
 
