@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.console import Console, Group
@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..fleet.report import OPERATIONS, Operation, Report
+from ..fleet.report import OPERATIONS, Operation, Report, Status
 from ..fleet.runner import Fleet, Listener, Progress
 from ..fleet.workers import Workers
 from . import common
@@ -134,6 +134,11 @@ def _stacks(number: int) -> str:
     return f"{number} stack{'' if number == 1 else 's'}"
 
 
+def _statuses(counts: Counter[Status]) -> str:
+    """Return how many stacks ended how, such as ``2 succeeded, 1 failed``."""
+    return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
+
+
 def _changes(changes: Mapping[str, int]) -> str:
     """Return changes as a text, such as ``+3 create, ~1 update``."""
     shown = [(kind, number) for kind, number in changes.items() if number and kind not in _QUIET]
@@ -153,8 +158,7 @@ def _write(report: Report, json_file: str | None) -> None:
         if report.failed:
             columns = ("stack", "status", "machine", "message", "log")
             common.write_table(columns, [[getattr(each, column) for column in columns] for each in report.failed])
-    counts = Counter(outcome.status for outcome in report.outcomes)
-    statuses = ", ".join(f"{number} {status}" for status, number in counts.items())
+    statuses = _statuses(Counter(outcome.status for outcome in report.outcomes))
     changes = _changes(report.changes) or "no changes"
     common.note(f"{_stacks(len(report.outcomes))}: {statuses}; {changes}; {report.seconds:.0f} s")
 
@@ -190,7 +194,7 @@ class _LiveTable:
         self._height = height
         self._lock = threading.Lock()
         self._running: dict[str, tuple[float, Progress]] = {}
-        self._statuses: Counter[str] = Counter()
+        self._statuses: Counter[Status] = Counter()
         self._changes: Counter[str] = Counter()
 
     def note(self, progress: Progress) -> None:
@@ -209,7 +213,7 @@ class _LiveTable:
         with self._lock:
             running = list(self._running.items())
             ended = sum(self._statuses.values())
-            statuses = ", ".join(f"{number} {status}" for status, number in self._statuses.items())
+            statuses = _statuses(self._statuses)
             changes = _changes(self._changes)
         table = Table(box=None, pad_edge=False, expand=True)
         for column, longest in (("stack", 36), ("machine", 20), ("seconds", None)):
