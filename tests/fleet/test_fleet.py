@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -184,7 +185,7 @@ def test_a_worker_killed_in_mid_up_is_healed_on_another(new: New, api: Emulator)
 
 
 def test_two_runs_at_once_and_a_live_lock_never_write_one_stack_together(new: New, api: Emulator) -> None:
-    """Each stack succeeds in one of the runs at least, and is locked or unchanged in the other.
+    """Each stack succeeds or is locked, in both if they ask for the lock at the same moment.
 
     Nor does `--recover` take the stack of a CLI that still runs.
     """
@@ -198,7 +199,9 @@ def test_two_runs_at_once_and_a_live_lock_never_write_one_stack_together(new: Ne
     errors = [running.ends()[2] for running in runs]
     statuses = [project.statuses(f"{number}.json") for number in range(2)]
     for name in names:
-        assert "succeeded" in {found[name] for found in statuses} <= {"succeeded", "locked"}, errors
+        assert {found[name] for found in statuses} <= {"succeeded", "locked"}, errors
+    code, _, err = project.fleet("up", "--yes", "--stacks", "c*")
+    assert code == 0, err
     demand_each_once(api, 4)
 
     api.reset()
@@ -206,7 +209,9 @@ def test_two_runs_at_once_and_a_live_lock_never_write_one_stack_together(new: Ne
     words = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "alone"]
     with subprocess.Popen(words, cwd=project.directory, env=project.env, stdout=subprocess.DEVNULL) as cli:
         until(lambda: len(posts(api)) == EACH)
+        cli.send_signal(signal.SIGSTOP)  # for as long as the fleet takes, on a busy machine too
         code, _, err = project.fleet("up", "--yes", "--recover", "--stacks", "alone")
+        cli.send_signal(signal.SIGCONT)
         assert code == 1
         assert "alone: locked on w" in err
         assert f"the run that has locked the stack is not over: process {cli.pid} on " in err
