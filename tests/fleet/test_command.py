@@ -245,13 +245,59 @@ def pending(process: int) -> bool:
     return bool(int(lines["ShdPnd"], 16) & 1 << signal.SIGINT - 1)
 
 
-def test_json_that_cannot_be_written_is_a_warning(run: Run, fake: Fake) -> None:  # noqa: F811
-    """What was done is still shown."""
+@pytest.mark.parametrize(
+    ("file", "problem"), [("missing/run.json", "No such file or directory"), (".", "Is a directory")]
+)
+def test_json_that_cannot_be_written_is_refused_before_anything_starts(
+    file: str,
+    problem: str,
+    run: Run,  # noqa: F811
+    fake: Fake,
+    project: Path,
+) -> None:
     fake(CHANGES)
-    done = run("fleet", "up", "--yes", "--json", "missing/run.json")
-    assert done.code == 0
-    assert "Warning: --json missing/run.json: No such file or directory; the report is not written" in done.err
+    done = run("fleet", "up", "--yes", "--json", file)
+    assert (done.code, done.err) == (1, f"Error: --json {file}: {problem}; nothing was started\n")
+    assert not (project / "calls").exists()
+
+
+def test_json_that_cannot_be_written_at_the_end_is_a_warning(run: Run, fake: Fake, project: Path) -> None:  # noqa: F811
+    """What was done is still shown."""
+    fake(CHANGES + "rm -f run.json; mkdir -p run.json")
+    done = run("fleet", "up", "--yes", "--json", "run.json")
+    assert "Warning: --json run.json: Is a directory; the report is not written" in done.err
     assert "3 stacks: 3 succeeded" in done.err
+    assert len(calls(project)) == 3
+
+
+def test_while_it_runs_the_json_has_what_is_true_if_it_is_killed(run: Run, fake: Fake, project: Path) -> None:  # noqa: F811
+    """Or else a file of an earlier run, where all went well, would say that nothing is to be recovered."""
+    fake(CHANGES + "cp run.json seen")
+    (project / "run.json").write_text('{"stacks": [{"stack": "a", "status": "succeeded"}]}')
+    assert run("fleet", "up", "--yes", "--json", "run.json").code == 0
+    seen = json.loads((project / "seen").read_text())["stacks"]
+    assert [(each["stack"], each["status"]) for each in seen] == [(name, "interrupted") for name in "abc"]
+    assert all("--recover" in each["message"] for each in seen)
+
+
+def test_without_a_reader_of_its_lines_the_run_goes_on_and_the_json_is_written(fake: Fake, project: Path) -> None:
+    """As with `2>&1 | head -1`."""
+    fake(CHANGES)
+    command = [*COMMAND, "fleet", "up", "--yes", "--jobs", "1", "--json", "run.json"]
+    read, write = os.pipe()
+    os.close(read)
+    subprocess.run(command, stdout=write, stderr=write, timeout=LIMIT, check=False)
+    os.close(write)
+    written = json.loads((project / "run.json").read_text())
+    assert [each["status"] for each in written["stacks"]] == ["succeeded"] * 3
+
+
+def test_failed_stacks_that_no_longer_exist_are_no_success(run: Run, fake: Fake, project: Path) -> None:  # noqa: F811
+    fake(CHANGES)
+    (project / "run.json").write_text('{"stacks": [{"stack": "gone", "status": "failed"}]}')
+    done = run("fleet", "up", "--yes", "--only-failed", "run.json")
+    assert done.code == 1
+    assert done.err.startswith("Error: none of the stacks that have failed in run.json exists or matches --stacks; ")
 
 
 def test_help_fits(run: Run) -> None:  # noqa: F811

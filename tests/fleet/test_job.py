@@ -132,6 +132,21 @@ def test_steps_are_emitted_and_no_secret_is_written(project: Path, fake: Fake, m
     assert outcome.message.startswith("postgres://")
 
 
+def test_what_fails_while_the_output_is_read_does_not_end_the_cli(project: Path, fake: Fake, tmp_path: Path) -> None:
+    """A full disk and a scheduler that is gone: a CLI whose output nobody reads is killed at its next line."""
+    (tmp_path / "pulumi-instances-fleet-r1").mkdir()
+    (tmp_path / "pulumi-instances-fleet-r1" / "a.log").symlink_to("/dev/full")
+    line = "echo ' +  instances:index:Instance crm created (0.05s)'; sleep 0.1; "
+    fake(line * 3 + "echo the end > ended; echo 'error: x'; exit 1")
+
+    def emit(_: str) -> None:
+        raise RuntimeError("the scheduler has gone")
+
+    outcome = job.run_job(Job("r1", "up", "a", str(project)), emit)
+    assert (outcome.status, outcome.message) == ("failed", "x")
+    assert (project / "ended").exists()
+
+
 def test_without_a_cli_it_fails_with_what_to_do(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     outcome = job.run_job(Job("r1", "up", "a", str(project)))

@@ -198,9 +198,9 @@ def test_confirmations_are_sent_and_nothing_else_of_the_environment(monkeypatch:
     assert "secret-1" not in repr(workers.started)
 
 
-@pytest.mark.parametrize("error", [CancelledError(), RuntimeError("secret-1"), KeyError("x")])
-def test_a_job_that_raises_counts_as_interrupted(error: Exception) -> None:
-    """It is not started again, and the others run."""
+@pytest.mark.parametrize("error", [CancelledError(), RuntimeError("secret-1"), KeyError("x"), KeyboardInterrupt()])
+def test_a_job_that_raises_counts_as_interrupted(error: BaseException) -> None:
+    """It is not started again, and the others run. The workers of a pool of processes get Ctrl-C themselves."""
 
     def ends(job: Job) -> Outcome:
         if job.stack == "b":
@@ -314,6 +314,14 @@ def test_a_listener_hears_the_start_each_step_and_the_end() -> None:
     assert (step.machine, step.step) == ("a-machine", "a step")
     assert end.outcome == Outcome("a", "succeeded", "a-machine", changes={"create": 1})
     assert {progress.stack for progress in others} == {"b"}
+
+
+def test_an_error_of_the_listener_stops_no_stack(caplog: pytest.LogCaptureFixture) -> None:
+    def listen(_: Progress) -> None:
+        raise ValueError("of the listener")
+
+    assert go(FakeWorkers(1), "ab", listener=listen).exit_code == 0
+    assert "of the listener" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..fleet.report import OPERATIONS, Operation, Report, Status
+from ..fleet.report import OPERATIONS, Operation, Outcome, Report, Status
 from ..fleet.runner import Fleet, Listener, Progress
 from ..fleet.workers import Workers
 from . import common
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "differ": "~"}
 _QUIET = ("same",)
 _FEWEST_ROWS = 3
+_KILLED = "the run was killed before it could write this report; run the same with --recover"
 
 
 @click.command(
@@ -78,23 +79,33 @@ def fleet(
     if changes and not yes and not sys.stdin.isatty():
         raise click.UsageError(f"fleet {operation} asks before it changes something; pass --yes where nobody answers")
     failed_before = None if only_failed is None else _failed_in(only_failed)
+    if failed_before is not None and not failed_before:
+        common.note(f"no stack of {only_failed} has failed")
+        return 0
     with closing(_workers(cluster, jobs)) as workers:
         found = Fleet(workers, str(Path(project).resolve()))
         stacks = found.select(patterns or ["*"])
         if failed_before is not None:
             stacks = [stack for stack in stacks if stack in failed_before]
         if not stacks:
-            common.note(f"no stack of {only_failed} has failed")
-            return 0
+            raise click.ClickException(
+                f"none of the stacks that have failed in {only_failed} exists or matches --stacks; `pulumi stack ls` "
+                "lists those that exist"
+            )
         if changes and not yes:
             with _shown(stacks) as listener:
                 preview = found.run(operation, stacks, stop_after, listener, preview_only=True)
-            _write(preview, None)
+            _write(preview, as_json=False)
             _demand_whole(preview)
             click.confirm(f"{operation} {_stacks(len(stacks))}?", abort=True, err=True)
+        file = None if json_file in (None, "-") else json_file
+        if file is not None:
+            _demand_writable(file, operation, stacks)
         with _shown(stacks) as listener:
             report = found.run(operation, stacks, stop_after, listener, recover=recover)
-    _write(report, json_file)
+            if file is not None:  # first of all: the terminal may be gone
+                _save(report, file)
+    _write(report, as_json=json_file == "-")
     return report.exit_code
 
 
@@ -121,6 +132,15 @@ def _failed_in(file: str) -> set[str]:
         ) from None
 
 
+def _demand_writable(file: str, operation: Operation, stacks: Sequence[str]) -> None:
+    """Write to the file what is true if this run is killed. Raises ClickException where that cannot be written."""
+    killed = [Outcome(stack, "interrupted", message=_KILLED) for stack in stacks]
+    try:
+        _dump(Report(operation, killed, 0.0), file)
+    except OSError as error:
+        raise click.ClickException(f"--json {file}: {error.strerror}; nothing was started") from None
+
+
 def _demand_whole(preview: Report) -> None:
     """Raise ClickException where a preview was stopped: the sum of the others would mislead."""
     if any(outcome.status in ("interrupted", "not started") for outcome in preview.outcomes):
@@ -145,19 +165,24 @@ def _changes(changes: Mapping[str, int]) -> str:
     return ", ".join(f"{_SIGNS.get(kind, '')}{number} {kind}" for kind, number in shown)
 
 
-def _write(report: Report, json_file: str | None) -> None:
-    """Write the failures as a table, the sum as a line, and all of it as JSON to the file."""
-    if json_file == "-":
+def _dump(report: Report, file: str) -> None:
+    Path(file).write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def _save(report: Report, file: str) -> None:
+    try:
+        _dump(report, file)
+    except OSError as error:
+        common.note(f"Warning: --json {file}: {error.strerror}; the report is not written")
+
+
+def _write(report: Report, *, as_json: bool) -> None:
+    """Write the failures as a table, or all of it as JSON, and the sum as a line."""
+    if as_json:
         common.write_json(report.as_json())
-    else:
-        if json_file is not None:
-            try:
-                Path(json_file).write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-            except OSError as error:
-                common.note(f"Warning: --json {json_file}: {error.strerror}; the report is not written")
-        if report.failed:
-            columns = ("stack", "status", "machine", "message", "log")
-            common.write_table(columns, [[getattr(each, column) for column in columns] for each in report.failed])
+    elif report.failed:
+        columns = ("stack", "status", "machine", "message", "log")
+        common.write_table(columns, [[getattr(each, column) for column in columns] for each in report.failed])
     statuses = _statuses(Counter(outcome.status for outcome in report.outcomes))
     changes = _changes(report.changes) or "no changes"
     common.note(f"{_stacks(len(report.outcomes))}: {statuses}; {changes}; {report.seconds:.0f} s")

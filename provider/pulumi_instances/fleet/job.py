@@ -112,8 +112,8 @@ def _run(job: Job, log: Path, emit: Emit) -> _Ended:
 
 
 def _created(file: Path) -> Any:
-    """Open a new file that only this user can read."""
-    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+    """Open a new file of bytes that only this user can read. It keeps nothing back, so closing it cannot fail."""
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0)
 
 
 def _pulumi(job: Job, events: Path) -> list[str]:
@@ -137,7 +137,8 @@ def _execute(
     """Run a command in the project, and write its output, without secrets, to the log ``output``.
 
     Return its exit code and the lines of its errors. The process has a session of its own, so that Ctrl-C in a terminal
-    does not reach it: `interrupt` does.
+    does not reach it: `interrupt` does. Its output is read to the end, whatever fails here: without a reader, the CLI
+    would be killed in the middle (SIGPIPE).
     """
     environment = {
         **os.environ,
@@ -163,12 +164,13 @@ def _execute(
         try:
             for line in process.stdout or process.stderr or ():
                 text = redacted(line.rstrip("\n"))
-                output.write(text + "\n")
-                output.flush()
+                with suppress(OSError):  # the disk is full
+                    output.write(f"{text}\n".encode())
                 if errors or text.lower().startswith(_ERROR):
                     errors.append(text)
                 if step := _STEP.fullmatch(text):
-                    emit(step[1].strip())
+                    with suppress(Exception):  # the scheduler has gone
+                        emit(step[1].strip())
             code = process.wait()
         finally:
             with _lock:

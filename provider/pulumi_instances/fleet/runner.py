@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -19,6 +20,8 @@ from ..cli.signals import handled
 from .job import Job
 from .report import OPERATIONS, FleetError, Operation, Outcome, Report
 from .workers import LOST, Workers
+
+log = logging.getLogger("pulumi_instances")
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
@@ -60,7 +63,7 @@ def run(
 
     With ``recover``, a stack that an interrupted run has left is healed: its lock is removed unless the process that
     holds it is seen to run, and instances that the run has made are taken over. With ``preview_only``, nothing changes.
-    ``listener`` is called on several threads, by one of them at a time.
+    ``listener`` is called on several threads, by one of them at a time; an exception that it raises is only logged.
 
     Ctrl-C lets the running stacks end and starts no other; a second one is passed on to them.
 
@@ -223,7 +226,7 @@ class _Run:
         with self._lock:
             if stack in self._under_way:  # a cluster reports steps late
                 self._machines[stack] = machine
-                self._listener(Progress(stack, machine, step))
+                self._tell(Progress(stack, machine, step))
 
     def _note(self, outcome: Outcome) -> None:
         outcome = replace(outcome, machine=outcome.machine or self._machines.get(outcome.stack, ""))
@@ -234,12 +237,22 @@ class _Run:
         """Report that a stack has started or ended."""
         with self._lock:
             (self._under_way.add if progress.outcome is None else self._under_way.discard)(progress.stack)
+            self._tell(progress)
+
+    def _tell(self, progress: Progress) -> None:
+        """Call the listener. Its error is logged, and stops no stack."""
+        try:
             self._listener(progress)
+        except Exception:
+            log.exception("the listener of the fleet has failed")
 
 
 def _outcome(future: Future[Outcome], task: Job) -> Outcome:
-    """Return the outcome of a job that has ended. A worker that is gone leaves an error of the executor instead."""
+    """Return the outcome of a job that has ended. A worker that is gone leaves an error of the executor instead.
+
+    In a pool of processes, Ctrl-C of a terminal reaches the workers too: the error is then KeyboardInterrupt.
+    """
     try:
         return future.result()
-    except (Exception, CancelledError):
+    except (Exception, CancelledError, KeyboardInterrupt):
         return Outcome(task.stack, "interrupted", message=LOST)
