@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint house picture docs matrix oldest soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint recipes house picture docs matrix oldest soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ lint: $(READY) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache
+
+recipes: $(READY) ## lint the recipes of docs/ci.md; needs Go
+	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 examples/ci/github.yml
+	@$(BIN)/uvx --quiet check-jsonschema==0.39.0 --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml
 
 house: $(READY) ## how far a reader has to go, and how much there is, beside the targets
 	@$(BIN)/python -m tools.house

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAVIGATION = {
     "Start": ("getting-started", "native", "examples", "comparison", "how-it-works"),
     "Write programs": ("resource", "settings", "live-services", "testing", "emulator"),
-    "Operate": ("command-line", "moving", "large-stacks", "fleets", "speed", "measurements"),
+    "Operate": ("command-line", "moving", "ci", "large-stacks", "fleets", "speed", "measurements"),
     "Trust": ("promises", "failures", "troubleshooting", "security"),
     "Reference": ("reference-python", "reference-native", "engine", "contributing", "changelog"),
 }
