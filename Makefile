@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+RELEASED := .cache/released
 # The version of `make cli`: the newest unless CLI names one. A `pulumi` on PATH is used before it.
 OLDEST := $(basename $(notdir $(wildcard tools/cli/3.*.mod)))
 CLI ?= $(shell sed -n 's|.*/pulumi/pkg/v3 v\([0-9.]*\).*|\1|p' tools/cli/go.mod)
@@ -15,7 +16,7 @@ export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint house picture docs matrix oldest soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint recipes house picture docs matrix oldest soak bench audit build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,10 @@ lint: $(READY) ## ruff, mypy, and which room may import which
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache
 
+recipes: $(READY) ## lint the recipes of docs/ci.md and the release workflow; needs Go
+	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 examples/ci/github.yml .github/workflows/*.yml
+	@$(BIN)/uvx --quiet check-jsonschema==0.39.0 --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml
+
 house: $(READY) ## how far a reader has to go, and how much there is, beside the targets
 	@$(BIN)/python -m tools.house
 
@@ -81,10 +86,19 @@ audit: $(READY) ## known vulnerabilities in what the lock pins; asks the advisor
 	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
 build: $(READY) ## wheel and sdist, into dist/
+	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation
 
-release: build ## what a release publishes: build, and the archives of the native package
+release: build ## what a release publishes, checked: build, archives of the native package, SBOM, quickstart
 	@$(BIN)/python -m tools.release dist
+	@$(BIN)/uvx --quiet twine==7.0.0 check --strict dist/pulumi_instances-*
+	@$(BIN)/pytest --quiet tests/packaging/test_distributions.py tests/packaging/test_release.py
+	@$(BIN)/uv venv --quiet --clear $(RELEASED)
+	@$(BIN)/uv pip install --quiet --python $(RELEASED) dist/*.whl
+	@$(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-file dist/pulumi-instances.cdx.json $(RELEASED)
+	@$(BIN)/uv pip install --quiet --python $(RELEASED) "$$(echo dist/*.whl)[testing]" pip
+	@$(RELEASED)/bin/python -m tools.demo
 
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml

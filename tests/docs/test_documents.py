@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -161,6 +162,27 @@ def test_the_parts_of_how_it_works_are_modules() -> None:
         "program"
     }
     assert [name for name in inside if not (package / "api" / f"{name}.py").exists()] == []
+
+
+def test_the_shells_complete() -> None:
+    """The line for each shell loads what that shell understands; a bash that has loaded it completes commands."""
+    commands = Path(sys.executable).parent
+    env = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+
+    def printed(script: str) -> str:
+        command = ["bash", "--norc", "-c", script]
+        return subprocess.run(command, env=env, text=True, capture_output=True, check=True).stdout
+
+    lines = {row["shell"].split()[0]: row["line"].strip("`") for row in table("docs/command-line.md", "shell")}
+    assert "#compdef pulumi-instances" in printed(lines["zsh"].replace("eval", "echo"))
+    assert "complete --no-files --command pulumi-instances" in printed(lines["fish"].partition(" > ")[0])
+    press_tab = """
+        COMP_WORDS=(pulumi-instances {word}) COMP_CWORD=1
+        $(complete -p pulumi-instances | sed 's/.* -F \\([^ ]*\\).*/\\1/') pulumi-instances {word} pulumi-instances
+        echo "${{COMPREPLY[@]}}"
+    """
+    for word, completed in {"fl": "fleet", "dr": "drift"}.items():
+        assert printed(lines["bash"] + press_tab.format(word=word)).split() == [completed]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -49,10 +49,12 @@ def test_it_names_the_two_commands_for_a_clone() -> None:
 
 
 def test_every_document_is_linked() -> None:
+    """The two pages for the Pulumi Registry are not: they say there what others say here."""
     linked = {target.partition("#")[0] for _, target in LINKS}
     documents = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
     assert len(documents) >= 9
-    assert [path for path in documents if path not in linked] == []
+    not_linked = {path for path in documents if path not in linked}
+    assert not_linked == {"docs/_index.md", "docs/installation-configuration.md"}
 
 
 def test_its_pictures_are_files_of_the_repository() -> None:

@@ -34,6 +34,17 @@ def test_the_plugin_is_downloaded_from_the_releases_of_the_repository() -> None:
     assert schema.document()["pluginDownloadURL"] == f"{repository}/releases/download/v{schema.version_of_plugin()}"
 
 
+def test_the_pages_for_the_registry_are_there() -> None:
+    """Each begins with what the Pulumi Registry asks for, and its programs and commands are those that tests run."""
+    tested = (ROOT / "docs/native.md").read_text() + (ROOT / "docs/getting-started.md").read_text()
+    for name in ("_index", "installation-configuration"):
+        front, text = (ROOT / f"docs/{name}.md").read_text().removeprefix("---\n").split("\n---\n", 1)
+        assert [line.partition(": ")[0] for line in front.splitlines()] == ["title", "meta_desc", "layout"]
+        code = re.findall(r"^```\w+\n.*?^```$", text, re.MULTILINE | re.DOTALL)
+        assert code
+        assert [block for block in code if block not in tested] == []
+
+
 def test_every_property_is_described() -> None:
     instance = schema.document()["resources"][NATIVE_TYPE]
     assert instance["inputProperties"].keys() == {camel(key) for key in INPUTS}

@@ -57,6 +57,7 @@ def test_the_sdist_holds_what_its_tests_need(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = {
         ".ci/run",
+        ".github/workflows/release.yml",
         ".gitignore",
         "Makefile",
         "Pulumi.yaml",

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
+import yaml
+
 from tools import release
 
 from .conftest import ROOT
@@ -36,3 +38,13 @@ def test_the_plugin_directory_installs_the_package_of_its_clone() -> None:
     """So that `package add` by a git URL needs no release."""
     [requirement] = [line for line in (release.PLUGIN / "requirements.txt").read_text().splitlines() if line[0] != "#"]
     assert (release.PLUGIN / requirement).resolve() == ROOT
+
+
+def test_the_workflow_publishes_what_make_release_checked_and_holds_no_secret() -> None:
+    """Only the job that publishes may ask the index for a token, and it runs nothing of the repository."""
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    assert "make release" in [step.get("run") for step in jobs["build"]["steps"]]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert [step for step in jobs["publish"]["steps"] if "run" in step] == []
+    assert "secrets." not in text

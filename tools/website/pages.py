@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAVIGATION = {
     "Start": ("getting-started", "native", "examples", "comparison", "how-it-works"),
     "Write programs": ("resource", "settings", "live-services", "testing", "emulator"),
-    "Operate": ("command-line", "moving", "large-stacks", "fleets", "speed", "measurements"),
+    "Operate": ("command-line", "moving", "ci", "large-stacks", "fleets", "speed", "measurements"),
     "Trust": ("promises", "failures", "troubleshooting", "security"),
     "Reference": ("reference-python", "reference-native", "engine", "contributing", "changelog"),
 }
@@ -32,6 +32,8 @@ Each example is a whole project, with what it prints.
 examples/*
 ```
 """
+_OF_THE_REGISTRY = ("_index.md", "installation-configuration.md")
+"""What the Pulumi Registry shows of a package, by the names that it asks for. The website says the same elsewhere."""
 _OTHERS = {
     "README.md": "index",
     "CHANGELOG.md": "changelog",
@@ -48,7 +50,11 @@ _TAB = re.compile(r"^### ([^\n]*)\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 
 def documents() -> dict[str, str]:
     """Each document by its path in the repository, and the name of its page."""
-    guides = {path.relative_to(ROOT).as_posix(): path.stem for path in sorted(ROOT.glob("docs/*.md"))}
+    guides = {
+        path.relative_to(ROOT).as_posix(): path.stem
+        for path in sorted(ROOT.glob("docs/*.md"))
+        if path.name not in _OF_THE_REGISTRY
+    }
     examples = {
         path.relative_to(ROOT).as_posix(): f"examples/{path.parent.name}"
         for path in sorted(ROOT.glob("examples/*/README.md"))

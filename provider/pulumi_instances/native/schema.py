@@ -36,12 +36,9 @@ def version_of_plugin() -> str:
     return version("pulumi-instances")
 
 
-def _repository() -> str:
-    """Return the URL of the repository, as the metadata of the distribution have it."""
-    urls: dict[str, str] = dict(
-        entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", [])
-    )
-    return urls["Repository"]
+def _urls() -> dict[str, str]:
+    """Return the URLs of the project by their labels, as the metadata of the distribution have them."""
+    return dict(entry.split(", ", 1) for entry in metadata("pulumi-instances").get_all("Project-URL", []))
 
 
 class _Property(NamedTuple):
@@ -155,13 +152,16 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 def document() -> Spec:
     """Return the schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
-    repository = _repository()
+    urls = _urls()
+    repository = urls["Repository"]
     return {
         "name": PACKAGE,
         # With it, SDKs have the same name from any source: the engine derives another one from a git repository.
         "namespace": "pulumi",
         "displayName": "Instances",
+        "publisher": "pulumi-instances",
         "version": version_of_plugin(),
+        "homepage": urls["Documentation"],
         "repository": repository,
         # The archives that `make release` builds. Without a URL the engine would look for another package of this name;
         # with its ${VERSION} in the URL, `pulumi import` cannot read the program that it generates.
