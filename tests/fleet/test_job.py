@@ -30,6 +30,19 @@ SUMMARY = event(summaryEvent={"maybeCorrupt": False, "durationSeconds": 1, "reso
 OF_RESOURCE = event(
     diagnosticEvent={"urn": "urn:x", "message": "<{%r%}>\n no token<{%r%}>", "color": "", "severity": "error"}
 )
+DIFFERENCES = [
+    {"urn": urn, "resource": "crm", "id": "7", "field": field, "state": "crm", "api": "by hand"}
+    for urn, field in ((1, "name"), (1, "token"), (2, "name"))
+]
+TRACEBACK = event(
+    diagnosticEvent={
+        "urn": "urn:x",
+        "message": "Traceback (most recent call last):\n  File 'x', line 1, in create\n"
+        "pulumi_instances.core.errors.NotFound: create instance 'crm': 404; check the id or connector\n\n",
+        "color": "",
+        "severity": "error",
+    }
+)
 LOCKED = """\
 echo 'error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete ...'
 echo '  postgres://****:****@/postgres/.pulumi/locks/organization/shop/a/3e60-47be.json?host=/tmp/pg: created by \
@@ -51,8 +64,9 @@ exit 255
         ("echo 'error: '; echo; echo '  the second line'; exit 1", "failed", "the second line", {}),
         (SUMMARY + "echo 'Error: x' >&2; exit 1", "failed", "x", {"create": 3, "same": 1}),
         (OF_RESOURCE + "echo 'error: general'; exit 1", "failed", "no token", {}),
-        ("kill -KILL $$", "interrupted", "pulumi has ended with -9; see the log", {}),
-        (LOCKED, "locked", "the stack is currently locked by 2 lock(s). Either wait", {}),
+        ("kill -KILL $$", "interrupted", "pulumi was ended by signal 9; run the same with --recover", {}),
+        (LOCKED, "locked", "locked by process 993 on vm.lan and process 12 on ci-7; wait for it or, if it no", {}),
+        (TRACEBACK + "exit 1", "failed", "create instance 'crm': 404; check the id or connector", {}),
         ("echo 'error: [409] Conflict: Another update is currently in progress.'; exit 1", "locked", "[409] Conf", {}),
     ],
 )
@@ -159,10 +173,10 @@ def test_without_a_cli_it_fails_with_what_to_do(project: Path, monkeypatch: pyte
     [
         ('print(\'{"differences": [], "compared": 4}\')', "succeeded", {"differ": 0, "same": 4}, ""),
         (
-            'print(\'{"differences": [{"urn": 1}, {"urn": 1}, {"urn": 2}], "compared": 4}\'); sys.exit(2)',
+            f"print({json.dumps({'differences': DIFFERENCES, 'compared': 4})!r}); sys.exit(2)",
             "drifted",
             {"differ": 2, "same": 2},
-            "",
+            "crm 7: name is by hand, not crm, and 2 more",
         ),
         ("sys.exit('Error: no such stack')", "failed", {}, "no such stack"),
         ("print('{'); sys.exit(2)", "failed", {}, "drift has ended with 2; see the log"),

@@ -51,7 +51,9 @@ Ctrl-C lets the running stacks end and starts no other; a second one is passed o
 @click.argument("operation", type=click.Choice(OPERATIONS))
 @click.option("--project", default=".", metavar="DIR", help="The project, at the same path on each machine.")
 @click.option("--stacks", "patterns", multiple=True, metavar="GLOB", help="Only stacks with such names; repeatable.")
-@click.option("--only-failed", metavar="FILE", help="Only the stacks that have failed in the run that wrote this JSON.")
+@click.option(
+    "--only-failed", metavar="FILE", help="Only the stacks that did not succeed in the run that wrote this JSON."
+)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many stacks run at once.")
 @click.option("--cluster", metavar="ADDRESS", help="Run on the workers of this Dask scheduler.")
 @click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="Start no other stack after N failures.")
@@ -80,7 +82,7 @@ def fleet(
         raise click.UsageError(f"fleet {operation} asks before it changes something; pass --yes where nobody answers")
     failed_before = None if only_failed is None else _failed_in(only_failed)
     if failed_before is not None and not failed_before:
-        common.note(f"no stack of {only_failed} has failed")
+        common.note(f"all stacks in {only_failed} have succeeded: there is nothing to run again")
         return 0
     with closing(_workers(cluster, jobs)) as workers:
         found = Fleet(workers, str(Path(project).resolve()))
@@ -177,12 +179,12 @@ def _save(report: Report, file: str) -> None:
 
 
 def _write(report: Report, *, as_json: bool) -> None:
-    """Write the failures as a table, or all of it as JSON, and the sum as a line."""
+    """Write the stacks that did not succeed as a table, or all of it as JSON, and the sum as a line."""
     if as_json:
         common.write_json(report.as_json())
-    elif report.failed:
+    elif others := [each for each in report.outcomes if each.status != "succeeded"]:
         columns = ("stack", "status", "machine", "message", "log")
-        common.write_table(columns, [[getattr(each, column) for column in columns] for each in report.failed])
+        common.write_table(columns, [[getattr(each, column) for column in columns] for each in others])
     statuses = _statuses(Counter(outcome.status for outcome in report.outcomes))
     changes = _changes(report.changes) or "no changes"
     common.note(f"{_stacks(len(report.outcomes))}: {statuses}; {changes}; {report.seconds:.0f} s")

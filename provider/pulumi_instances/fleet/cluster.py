@@ -7,6 +7,7 @@ was interrupted.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -70,6 +71,12 @@ class Cluster(Workers):
                     "backend that all share, such as postgres:// or s3://"
                 )
         self._backend = next(iter(found.values()))["backend"]
+        ours = job.facts_of(project).get("backend") if os.environ.get("PULUMI_BACKEND_URL") else None
+        if ours not in (None, self._backend):
+            raise FleetError(
+                f"the workers keep states in {self._backend}, and PULUMI_BACKEND_URL of this command is {ours}",
+                "set it as on the workers, or unset it",
+            )
         for key, what in (("backend", "backend"), ("project", "Pulumi.yaml")):
             if len({facts[key] for facts in found.values()}) > 1:
                 (one, its), (other, others) = next(

@@ -28,6 +28,7 @@ from pulumi.automation.events import EngineEvent
 from ..api.retry import RUNS_AT_ONCE
 from ..cli import project
 from ..cli.redaction import redacted
+from ..core.errors import quote
 from .report import Lock, Operation, Outcome, Status
 
 _ERROR = "error:"
@@ -36,6 +37,8 @@ _LOCK = re.compile(r"([\w-]+)\.json\S*: created by .*@(\S+) \(pid (\d+)\)")
 _STEP = re.compile(r" [^\s\w]+ +(\S+ .+)")
 """A line of the CLI about one resource, such as `` +  instances:index:Instance crm created (0.05s)``."""
 _COLOR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_CLASS = re.compile(r"^pulumi_instances(\.\w+)+: ")
+"""The class of an error of ours, in front of what it says."""
 _DRIFT_FOUND = 2
 
 _running: dict[subprocess.Popen[str], str] = {}
@@ -212,11 +215,14 @@ def _of_engine(job: Job, code: int, events: Iterator[EngineEvent], errors: Seque
             of_resources.append(found.message)
     if code == 0:
         return _Ended("succeeded", changes)
-    message = _first_line([*of_resources[:1], *errors]) or f"pulumi has ended with {code}; see the log"
+    message = _telling_line([*of_resources[:1], *errors]) or f"pulumi has ended with {code}; see the log"
     if any(sign in line for line in errors for sign in _LOCKED):
-        return _Ended("locked", {}, message, _locks(errors))
+        locks = _locks(errors)
+        return _Ended("locked", {}, _of_locks(locks) if locks else message, locks)
+    if code < 0:
+        return _Ended("interrupted", changes, f"pulumi was ended by signal {-code}; run the same with --recover")
     with _lock:
-        stopped = job.run in _interrupted or code < 0
+        stopped = job.run in _interrupted
     return _Ended("interrupted" if stopped else "failed", changes, message)
 
 
@@ -224,13 +230,27 @@ def _locks(errors: Sequence[str]) -> list[Lock]:
     return [Lock(found[1], found[2], int(found[3])) for line in errors if (found := _LOCK.search(line))]
 
 
-def _first_line(texts: Sequence[str]) -> str:
-    """Return the first line that says something, without colors and the word in front of an error."""
-    for line in (line.strip() for text in texts for line in _COLOR.sub("", text).splitlines()):
-        said = line[len(_ERROR) :].strip() if line.lower().startswith(_ERROR) else line
+def _of_locks(locks: Sequence[Lock]) -> str:
+    owners = " and ".join(f"process {lock.process} on {lock.machine}" for lock in locks)
+    return f"locked by {owners}; wait for it or, if it no longer runs, use --recover"
+
+
+def _telling_line(texts: Sequence[str]) -> str:
+    """Return the first line that says something, without colors and the word in front of an error.
+
+    Of the traceback of a program or a dynamic provider that is the last line.
+    """
+    for text in texts:
+        lines = [line.strip() for line in _COLOR.sub("", text).splitlines()]
+        said = [line for line in (_without_word(line) for line in lines) if line]
         if said:
-            return redacted(said)
+            is_traceback = any(line.startswith("Traceback ") for line in said)
+            return redacted(_CLASS.sub("", said[-1]) if is_traceback else said[0])
     return ""
+
+
+def _without_word(line: str) -> str:
+    return line[len(_ERROR) :].strip() if line.lower().startswith(_ERROR) else line
 
 
 def _of_drift(code: int, answer: Path, errors: Sequence[str]) -> _Ended:
@@ -239,10 +259,17 @@ def _of_drift(code: int, answer: Path, errors: Sequence[str]) -> _Ended:
     except ValueError:
         found = None
     if found is None or code not in (0, _DRIFT_FOUND):  # a usage error ends with 2 too
-        return _Ended("failed", {}, _first_line(errors) or f"drift has ended with {code}; see the log")
-    differ = len({each["urn"] for each in found["differences"]})
+        return _Ended("failed", {}, _telling_line(errors) or f"drift has ended with {code}; see the log")
+    differences = found["differences"]
+    differ = len({each["urn"] for each in differences})
     changes = {"differ": differ, "same": found["compared"] - differ}
-    return _Ended("drifted" if code == _DRIFT_FOUND else "succeeded", changes)
+    if code == 0:
+        return _Ended("succeeded", changes)
+    first = "{resource} {id}: {field} is {api}, not {state}".format_map(
+        {key: quote(value) for key, value in differences[0].items()}
+    )
+    more = f", and {len(differences) - 1} more" if differences[1:] else ""
+    return _Ended("drifted", changes, f"{first}{more}")
 
 
 # what a machine has
@@ -257,7 +284,7 @@ def stacks_of(directory: str, backend: str) -> list[str]:
     one_by_one = {"PULUMI_DIY_BACKEND_PARALLEL": "1"} if backend.startswith("postgres") else {}
     done = _ask(directory, "stack", "ls", "--json", **one_by_one)
     if done.returncode:
-        raise ValueError(_first_line(done.stderr.splitlines()) or "`pulumi stack ls` has failed")
+        raise ValueError(_telling_line(done.stderr.splitlines()) or "`pulumi stack ls` has failed")
     return [str(stack["name"]) for stack in json.loads(done.stdout)]
 
 
@@ -284,7 +311,7 @@ def facts_of(directory: str) -> dict[str, str]:
         return {"problem": f"has no Pulumi project in {directory}; put it at the same path on each machine"}
     asked = _ask(directory, "whoami", "--json")
     if asked.returncode:
-        return {"problem": f"is not logged in to a backend: {_first_line(asked.stderr.splitlines())}"}
+        return {"problem": f"is not logged in to a backend: {_telling_line(asked.stderr.splitlines())}"}
     return {
         "project": hashlib.sha256(file.read_bytes()).hexdigest(),
         "backend": redacted(str(json.loads(asked.stdout).get("url"))),

@@ -41,8 +41,8 @@ class Outcome:
     """What became of one stack.
 
     ``changes`` counts resources by what the engine did with them, such as ``{"create": 3, "same": 1}``; for `drift`,
-    ``{"differ": 2, "same": 3}``. ``message`` is the first line of the error and ``log`` the file with all output, on
-    the ``machine`` that ran the operation.
+    ``{"differ": 2, "same": 3}``. ``message`` is the line that says what is wrong, and ``log`` the file with all output,
+    on the ``machine`` that ran the operation.
     """
 
     stack: str
