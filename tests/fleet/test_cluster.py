@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_instances.fleet import FleetError
+from pulumi_instances.fleet import FleetError, job
 from pulumi_instances.fleet.cluster import Cluster
 from pulumi_instances.fleet.workers import LOST
 from tests.support.certificates import self_signed
@@ -70,6 +70,18 @@ def test_workers_that_cannot_run_the_project_are_refused(answers: dict[str, Any]
     with pytest.raises(FleetError) as refused:
         workers.demand_ready("/project")
     assert str(refused.value) == problem
+
+
+def test_the_backend_of_the_command_has_to_be_that_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it names one: a `destroy` in the wrong terminal would destroy the stacks of another backend."""
+    workers = Cluster(FakeClient({"w1": GOOD}))  # type: ignore[arg-type]
+    monkeypatch.setattr(job, "facts_of", lambda _: {**GOOD, "backend": "file:///state"})
+    workers.demand_ready("/project")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///state")
+    with pytest.raises(FleetError, match=r"keep states in postgres://db/states, and PULUMI_BACKEND_URL .* file:///s"):
+        workers.demand_ready("/project")
+    monkeypatch.setattr(job, "facts_of", lambda _: GOOD)
+    workers.demand_ready("/project")
 
 
 @pytest.fixture
