@@ -149,6 +149,21 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 }
 
 
+_LANGUAGES: Spec = {
+    # By default the name is `@pulumi/instances`, in a scope of npm that is not ours; and `pulumi_instances` is the package
+    # of the dynamic provider, and of this plugin.
+    "python": {
+        "packageName": "pulumi_instances_native",
+        "pyproject": {"enabled": True},
+        "respectSchemaVersion": True,
+    },
+    "nodejs": {"packageName": "pulumi-instances", "respectSchemaVersion": True},
+    "go": {"respectSchemaVersion": True, "generateResourceContainerTypes": True},
+    "csharp": {"respectSchemaVersion": True},
+}
+"""How the generators of SDKs write each language."""
+
+
 def document() -> Spec:
     """Return the schema."""
     settings = {setting.key: _setting(setting) for setting in SETTINGS}
@@ -170,18 +185,7 @@ def document() -> Spec:
         "keywords": ["pulumi", "instances", "category/infrastructure"],
         "license": "Apache-2.0",
         "meta": {"moduleFormat": "(.*)"},
-        "language": {
-            # By default the name is `@pulumi/instances`, in a scope of npm that is not ours; and `pulumi_instances` is
-            # the package of the dynamic provider, and of this plugin.
-            "python": {
-                "packageName": "pulumi_instances_native",
-                "pyproject": {"enabled": True},
-                "respectSchemaVersion": True,
-            },
-            "nodejs": {"packageName": "pulumi-instances", "respectSchemaVersion": True},
-            "go": {"respectSchemaVersion": True, "generateResourceContainerTypes": True},
-            "csharp": {"respectSchemaVersion": True},
-        },
+        "language": _LANGUAGES,
         "config": {"variables": settings},
         "provider": {
             "description": "An account of the Instances API.",
