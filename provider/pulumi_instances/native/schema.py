@@ -150,8 +150,8 @@ _SETTINGS: dict[str, tuple[str, str]] = {
 
 
 _LANGUAGES: Spec = {
-    # By default the name is `@pulumi/instances`, in a scope of npm that is not ours; and `pulumi_instances` is the package
-    # of the dynamic provider, and of this plugin.
+    # By default the name is `@pulumi/instances`, in a scope of npm that is not ours; and `pulumi_instances` is the
+    # package of the dynamic provider, and of this plugin.
     "python": {
         "packageName": "pulumi_instances_native",
         "pyproject": {"enabled": True},
