@@ -30,6 +30,14 @@ SUMMARY = event(summaryEvent={"maybeCorrupt": False, "durationSeconds": 1, "reso
 OF_RESOURCE = event(
     diagnosticEvent={"urn": "urn:x", "message": "<{%r%}>\n no token<{%r%}>", "color": "", "severity": "error"}
 )
+OF_PROGRAM = event(
+    diagnosticEvent={
+        "message": "Program failed with an unhandled exception:\nTraceback (most recent call last):\n"
+        '  File "__main__.py", line 6, in <module>\n    raise ValueError("boom")\nValueError: boom\n\n',
+        "color": "never",
+        "severity": "error",
+    }
+)
 LOCKED = """\
 echo 'error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete ...'
 echo '  postgres://****:****@/postgres/.pulumi/locks/organization/shop/a/3e60-47be.json?host=/tmp/pg: created by \
@@ -51,6 +59,8 @@ exit 255
         ("echo 'error: '; echo; echo '  the second line'; exit 1", "failed", "the second line", {}),
         (SUMMARY + "echo 'Error: x' >&2; exit 1", "failed", "x", {"create": 3, "same": 1}),
         (OF_RESOURCE + "echo 'error: general'; exit 1", "failed", "no token", {}),
+        (OF_PROGRAM + "exit 1", "failed", "ValueError: boom", {}),
+        (OF_PROGRAM + OF_RESOURCE + "exit 1", "failed", "no token", {}),
         ("kill -KILL $$", "interrupted", "pulumi has ended with -9; see the log", {}),
         (LOCKED, "locked", "the stack is currently locked by 2 lock(s). Either wait", {}),
         ("echo 'error: [409] Conflict: Another update is currently in progress.'; exit 1", "locked", "[409] Conf", {}),

@@ -204,20 +204,27 @@ def _read(events: Path) -> Iterator[EngineEvent]:
 
 def _of_engine(job: Job, code: int, events: Iterator[EngineEvent], errors: Sequence[str]) -> _Ended:
     changes: Mapping[str, int] = {}
-    of_resources = []
+    of_resources: list[str] = []
+    of_program: list[str] = []
     for event in events:
         if event.summary_event is not None:
             changes = {str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()}
-        elif (found := event.diagnostic_event) is not None and found.severity == "error" and found.urn:
-            of_resources.append(found.message)
+        elif (found := event.diagnostic_event) is not None and found.severity == "error":
+            (of_resources if found.urn else of_program).append(_said(found.message))
     if code == 0:
         return _Ended("succeeded", changes)
-    message = _first_line([*of_resources[:1], *errors]) or f"pulumi has ended with {code}; see the log"
+    message = _first_line([*of_resources[:1], *errors, *of_program[:1]]) or f"pulumi has ended with {code}; see the log"
     if any(sign in line for line in errors for sign in _LOCKED):
         return _Ended("locked", {}, message, _locks(errors))
     with _lock:
         stopped = job.run in _interrupted or code < 0
     return _Ended("interrupted" if stopped else "failed", changes, message)
+
+
+def _said(message: str) -> str:
+    """Return what a diagnostic says: of a traceback of Python, its end."""
+    _, found, trace = message.partition("Traceback (most recent call last):\n")
+    return next((line for line in trace.splitlines() if line[:1].strip()), message) if found else message
 
 
 def _locks(errors: Sequence[str]) -> list[Lock]:
