@@ -43,6 +43,14 @@ TRACEBACK = event(
         "severity": "error",
     }
 )
+OF_PROGRAM = event(
+    diagnosticEvent={
+        "message": "Program failed with an unhandled exception:\nTraceback (most recent call last):\n"
+        '  File "__main__.py", line 6, in <module>\n    raise ValueError("boom")\nValueError: boom\n\n',
+        "color": "never",
+        "severity": "error",
+    }
+)
 LOCKED = """\
 echo 'error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete ...'
 echo '  postgres://****:****@/postgres/.pulumi/locks/organization/shop/a/3e60-47be.json?host=/tmp/pg: created by \
@@ -67,6 +75,8 @@ exit 255
         ("kill -KILL $$", "interrupted", "pulumi was ended by signal 9; run the same with --recover", {}),
         (LOCKED, "locked", "locked by process 993 on vm.lan and process 12 on ci-7; wait for it or, if it no", {}),
         (TRACEBACK + "exit 1", "failed", "create instance 'crm': 404; check the id or connector", {}),
+        (OF_PROGRAM + "exit 1", "failed", "ValueError: boom", {}),
+        (OF_PROGRAM + OF_RESOURCE + "exit 1", "failed", "no token", {}),
         ("echo 'error: [409] Conflict: Another update is currently in progress.'; exit 1", "locked", "[409] Conf", {}),
     ],
 )

@@ -207,15 +207,17 @@ def _read(events: Path) -> Iterator[EngineEvent]:
 
 def _of_engine(job: Job, code: int, events: Iterator[EngineEvent], errors: Sequence[str]) -> _Ended:
     changes: Mapping[str, int] = {}
-    of_resources = []
+    of_resources: list[str] = []
+    of_program: list[str] = []
     for event in events:
         if event.summary_event is not None:
             changes = {str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()}
-        elif (found := event.diagnostic_event) is not None and found.severity == "error" and found.urn:
-            of_resources.append(found.message)
+        elif (found := event.diagnostic_event) is not None and found.severity == "error":
+            (of_resources if found.urn else of_program).append(found.message)
     if code == 0:
         return _Ended("succeeded", changes)
-    message = _telling_line([*of_resources[:1], *errors]) or f"pulumi has ended with {code}; see the log"
+    said = _telling_line([*of_resources[:1], *errors, *of_program[:1]])
+    message = said or f"pulumi has ended with {code}; see the log"
     if any(sign in line for line in errors for sign in _LOCKED):
         locks = _locks(errors)
         return _Ended("locked", {}, _of_locks(locks) if locks else message, locks)
@@ -238,14 +240,15 @@ def _of_locks(locks: Sequence[Lock]) -> str:
 def _telling_line(texts: Sequence[str]) -> str:
     """Return the first line that says something, without colors and the word in front of an error.
 
-    Of the traceback of a program or a dynamic provider that is the last line.
+    Of the traceback of a program or a dynamic provider that is the one that names the error.
     """
     for text in texts:
-        lines = [line.strip() for line in _COLOR.sub("", text).splitlines()]
-        said = [line for line in (_without_word(line) for line in lines) if line]
+        plain = _COLOR.sub("", text)
+        _, _, trace = plain.partition("Traceback (most recent call last):\n")
+        of_error = [_CLASS.sub("", line) for line in trace.splitlines() if line[:1].strip()]
+        said = [line for line in of_error or map(_without_word, map(str.strip, plain.splitlines())) if line]
         if said:
-            is_traceback = any(line.startswith("Traceback ") for line in said)
-            return redacted(_CLASS.sub("", said[-1]) if is_traceback else said[0])
+            return redacted(said[0])
     return ""
 
 
