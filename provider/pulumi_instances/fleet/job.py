@@ -168,7 +168,7 @@ def _execute(
             for line in process.stdout or process.stderr or ():
                 text = redacted(line.rstrip("\n"))
                 with suppress(OSError):  # the disk is full
-                    output.write(f"{text}\n".encode())
+                    output.write(text.encode() + b"\n")
                 if errors or text.lower().startswith(_ERROR):
                     errors.append(text)
                 if step := _STEP.fullmatch(text):
