@@ -271,7 +271,7 @@ def test_json_that_cannot_be_written_at_the_end_is_a_warning(run: Run, fake: Fak
 
 
 def test_while_it_runs_the_json_has_what_is_true_if_it_is_killed(run: Run, fake: Fake, project: Path) -> None:  # noqa: F811
-    """Or else a file of an earlier run, where all went well, would say that nothing is to be recovered."""
+    """A file of an earlier run, where all went well, would say that nothing is to be recovered."""
     fake(CHANGES + "cp run.json seen")
     (project / "run.json").write_text('{"stacks": [{"stack": "a", "status": "succeeded"}]}')
     assert run("fleet", "up", "--yes", "--jobs", "1", "--json", "run.json").code == 0
@@ -281,7 +281,7 @@ def test_while_it_runs_the_json_has_what_is_true_if_it_is_killed(run: Run, fake:
 
 
 def test_without_a_reader_of_its_lines_the_run_goes_on_and_the_json_is_written(fake: Fake, project: Path) -> None:
-    """As with `2>&1 | head -1`."""
+    """A pipe into `head -1` ends like that."""
     fake(CHANGES)
     command = [*COMMAND, "fleet", "up", "--yes", "--jobs", "1", "--json", "run.json"]
     read, write = os.pipe()
