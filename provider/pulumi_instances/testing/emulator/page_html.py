@@ -172,12 +172,15 @@ def _row(*cells: tuple[str, str, str]) -> str:
     return f"<tr>{''.join(shown)}</tr>"
 
 
+def _form(content: str, instance_id: int | None = None) -> str:
+    """Return a form that acts on the emulator, or on one instance."""
+    of = "" if instance_id is None else f'<input type="hidden" name="id" value="{instance_id}">'
+    return f'<form method="post" action="/">{of}{content}</form>'
+
+
 def _button(action: str, label: str, instance_id: int) -> str:
     name = f"{action}-{instance_id}"
-    return (
-        f'<form method="post" action="/"><input type="hidden" name="id" value="{instance_id}">'
-        f'<button name="action" value="{action}" id="{name}">{label}</button></form>'
-    )
+    return _form(f'<button name="action" value="{action}" id="{name}">{label}</button>', instance_id)
 
 
 def _search(view: View) -> str:
@@ -231,10 +234,13 @@ def _actions(instance: Mapping[str, Any]) -> str:
     number, name = instance["id"], _text(instance["name"])
     works = instance["valid"] and not instance["disabled"]
     login = _button("break", "Break login", number) if works else _button("mend", "Log in again", number)
+    rename = _form(
+        f'<input name="name" value="{name}" aria-label="New name" required>'
+        '<button name="action" value="rename">Save</button>',
+        number,
+    )
     return (
-        f'<div class="do"><details><summary>Rename</summary><form method="post" action="/">'
-        f'<input type="hidden" name="id" value="{number}"><input name="name" value="{name}" aria-label="New name" '
-        f'required><button name="action" value="rename">Save</button></form></details>'
+        f'<div class="do"><details><summary>Rename</summary>{rename}</details>'
         f"{login}{_button('delete', 'Delete', number)}</div>"
     )
 
@@ -245,10 +251,10 @@ def _select(name: str, label: str, choices: Iterable[str]) -> str:
 
 
 def _fault_form(view: View) -> str:
-    return (
-        f'<form method="post" action="/">{_select("method", "Next requests", view.methods)}'
+    return _form(
+        f"{_select('method', 'Next requests', view.methods)}"
         '<label>Times<input type="number" name="times" value="1" min="1" max="1000" required></label>'
-        f"{_select('fault', 'What happens', view.faults)}<button name=action value=fail>Let them fail</button></form>"
+        f"{_select('fault', 'What happens', view.faults)}<button name=action value=fail>Let them fail</button>"
     )
 
 
@@ -257,7 +263,7 @@ def _faults(view: View) -> str:
         return '<p class="soft">No fault waits for a request.</p>'
     rows = "".join(f"<li>{_text(each)}</li>" for each in view.waiting)
     button = '<button name="action" value="forgive" id="forgive">Remove all</button>'
-    return f'<ul>{rows}</ul><form method="post" action="/">{button}</form>'
+    return f"<ul>{rows}</ul>{_form(button)}"
 
 
 def _requests(view: View) -> str:
