@@ -57,9 +57,14 @@ class Comparison:
     gaps: Sequence[str]
 
     @property
+    def differ(self) -> int:
+        """How many instances differ."""
+        return len({each["urn"] for each in self.differences})
+
+    @property
     def summary(self) -> str:
         """How many were compared, and how many differ."""
-        return f"{self.compared} compared, {len({each['urn'] for each in self.differences})} differ"
+        return f"{self.compared} compared, {self.differ} differ"
 
     @property
     def exit_code(self) -> int:
@@ -78,9 +83,10 @@ def row(difference: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def page(found: Comparison) -> str:
     """Return one file of HTML, which needs no other and asks no host."""
-    differ = len({each["urn"] for each in found.differences})
-    kind, verdict = ("bad", f"{differ} of {common.counted(found.compared)} differ") if differ else ("", "No difference")
-    if not differ and not found.gaps:
+    kind, verdict = "", "No difference"
+    if found.differ:
+        kind, verdict = "bad", f"{found.differ} of {common.counted(found.compared)} differ"
+    elif not found.gaps:
         kind, verdict = "good", f"No difference in {common.counted(found.compared)}"
     facts = {
         "Compared at": f"{found.when:%Y-%m-%d %H:%M:%S %Z}",
@@ -106,7 +112,7 @@ def page(found: Comparison) -> str:
 <h1>Drift of instances</h1>
 <p class="sum {kind}">{verdict}</p>
 <dl>{"".join(f"<dt>{label}</dt><dd>{_text(fact)}</dd>" for label, fact in facts.items())}</dl>
-{advice if differ else ""}
+{advice if found.differ else ""}
 {gaps}
 {"".join(resources)}
 {notes}
