@@ -353,9 +353,9 @@ def shown(value: object) -> str:
     return quote(", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
-def counted(number: int) -> str:
-    """Return a number of instances in words, such as ``1 instance``."""
-    return f"{number} instance{'' if number == 1 else 's'}"
+def counted(number: int, what: str = "instance") -> str:
+    """Return a number of instances, or of something else, in words, such as ``1 instance``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def note(text: str) -> None:

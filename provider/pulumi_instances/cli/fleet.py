@@ -99,7 +99,7 @@ def fleet(
                 preview = found.run(operation, stacks, stop_after, listener, preview_only=True)
             _write(preview, as_json=False)
             _demand_whole(preview)
-            click.confirm(f"{operation} {_stacks(len(stacks))}?", abort=True, err=True)
+            click.confirm(f"{operation} {common.counted(len(stacks), 'stack')}?", abort=True, err=True)
         file = None if json_file in (None, "-") else json_file
         if file is not None:
             _demand_writable(file, operation, stacks)
@@ -152,10 +152,6 @@ def _demand_whole(preview: Report) -> None:
 # what people see
 
 
-def _stacks(number: int) -> str:
-    return f"{number} stack{'' if number == 1 else 's'}"
-
-
 def _statuses(counts: Counter[Status]) -> str:
     """Return how many stacks ended how, such as ``2 succeeded, 1 failed``."""
     return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
@@ -187,7 +183,7 @@ def _write(report: Report, *, as_json: bool) -> None:
         common.write_table(columns, [[getattr(each, column) for column in columns] for each in others])
     statuses = _statuses(Counter(outcome.status for outcome in report.outcomes))
     changes = _changes(report.changes) or "no changes"
-    common.note(f"{_stacks(len(report.outcomes))}: {statuses}; {changes}; {report.seconds:.0f} s")
+    common.note(f"{common.counted(len(report.outcomes), 'stack')}: {statuses}; {changes}; {report.seconds:.0f} s")
 
 
 @contextmanager
@@ -251,5 +247,5 @@ class _LiveTable:
             seconds = f"{time.monotonic() - start:.0f}"
             table.add_row(*(Text(each) for each in (stack, progress.machine, seconds, progress.step)))
         more = f", {len(running) - rows} more run" if len(running) > rows else ""
-        parts = [f"{ended} of {_stacks(self._total)} ended{more}", statuses, changes]
+        parts = [f"{ended} of {common.counted(self._total, 'stack')} ended{more}", statuses, changes]
         return Group(table, Text("; ".join(part for part in parts if part)))
