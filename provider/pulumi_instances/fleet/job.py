@@ -120,14 +120,12 @@ def _created(file: Path) -> Any:
 
 
 def _pulumi(job: Job, events: Path) -> list[str]:
-    if job.operation == "preview":
-        how = []
-    elif job.preview_only and job.operation == "up":
-        return _pulumi(Job(job.run, "preview", job.stack, job.project), events)
-    else:
-        how = ["--preview-only"] if job.preview_only else ["--yes", "--skip-preview"]
+    how = ["--preview-only"] if job.preview_only else ["--yes", "--skip-preview"]
+    command = [job.operation, *how]
+    if job.operation == "preview" or (job.preview_only and job.operation == "up"):
+        command = ["preview"]
     common = ["--stack", job.stack, "--non-interactive", "--color=never", "--suppress-progress"]
-    return ["pulumi", job.operation, *how, *common, "--event-log", str(events)]
+    return ["pulumi", *command, *common, "--event-log", str(events)]
 
 
 def _drift(job: Job) -> list[str]:
@@ -308,9 +306,8 @@ def facts_of(directory: str) -> dict[str, str]:
     """Return what this machine has for a run: its ``project`` (a digest) and ``backend``, or else a ``problem``."""
     if shutil.which("pulumi") is None:
         return {"problem": "has no `pulumi` on PATH; install the Pulumi CLI there"}
-    file = Path(directory, "Pulumi.yaml")
-    file = file if file.is_file() else (project.file_of(Path(directory)) or file)
-    if not Path(directory).is_dir() or not file.is_file():
+    file = project.file_of(Path(directory)) if Path(directory).is_dir() else None
+    if file is None:
         return {"problem": f"has no Pulumi project in {directory}; put it at the same path on each machine"}
     asked = _ask(directory, "whoami", "--json")
     if asked.returncode:

@@ -1,4 +1,4 @@
-"""Internal: what a run over many stacks has done, in Python and as JSON (docs/fleets.md, "JSON")."""
+"""Internal: what a run over many stacks has done, in Python and as JSON (docs/fleets.md, "The report")."""
 
 from __future__ import annotations
 

@@ -122,9 +122,10 @@ class Fleet:
         confirmations = {name: value for name, value in os.environ.items() if _CONFIRMS.fullmatch(name)}
         if recover:
             confirmations.setdefault("INSTANCES_TAKE_OVER", "yes")
+        run_id = secrets.token_hex(4)
         jobs = [
             Job(
-                run=secrets.token_hex(4),
+                run=run_id,
                 operation=operation,
                 stack=stack,
                 project=self._project,
@@ -134,7 +135,6 @@ class Fleet:
             )
             for stack in stacks
         ]
-        jobs = [replace(each, run=jobs[0].run) for each in jobs]
         outcomes = _Run(self._workers, jobs, stop_after, listener, recover=recover).outcomes()
         return Report(operation, [outcomes[stack] for stack in stacks], time.monotonic() - start)
 
