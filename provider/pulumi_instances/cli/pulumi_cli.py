@@ -83,20 +83,26 @@ def _malformed(command: str) -> click.ClickException:
 def _ask(*arguments: str) -> str:
     tool = executable()
     try:
-        done = subprocess.run(  # noqa: S603  no shell
-            [tool, *arguments, *(() if arguments == ("version",) else ("--non-interactive",))],
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=_environment(),
-            check=False,
-        )
+        done = ended(tool, *arguments, *(() if arguments == ("version",) else ("--non-interactive",)))
     except OSError as error:
         raise click.ClickException(f"{tool} does not run ({error.strerror}); reinstall the Pulumi CLI") from None
     if done.returncode != 0:
         _fail(arguments[0], done.stderr)
     return done.stdout
+
+
+def ended(tool: str, *arguments: str, directory: str = ".", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the CLI in a directory to its end, and return its output. Variables that are set win over ``environment``."""
+    return subprocess.run(  # noqa: S603  no shell
+        [tool, *arguments],
+        cwd=directory,
+        encoding="utf-8",
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**environment, **_environment()},
+        check=False,
+    )
 
 
 def _fail(command: str, errors: str) -> NoReturn:

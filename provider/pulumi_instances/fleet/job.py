@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from pulumi.automation.events import EngineEvent
 
 from ..api.retry import RUNS_AT_ONCE
-from ..cli import project
+from ..cli import project, pulumi_cli
 from ..cli.redaction import redacted
 from ..core.errors import quote
 from .report import Lock, Operation, Outcome, Status
@@ -283,23 +283,10 @@ def stacks_of(directory: str, backend: str) -> list[str]:
     each of which needs two (pkg/backend/diy/postgres/bucket.go, ListPaged): 2 for each core, and 10 readers.
     """
     one_by_one = {"PULUMI_DIY_BACKEND_PARALLEL": "1"} if backend.startswith("postgres") else {}
-    done = _ask(directory, "stack", "ls", "--json", **one_by_one)
+    done = pulumi_cli.ended("pulumi", "stack", "ls", "--json", "--non-interactive", directory=directory, **one_by_one)
     if done.returncode:
         raise ValueError(_telling_line(done.stderr.splitlines()) or "`pulumi stack ls` has failed")
     return [str(stack["name"]) for stack in json.loads(done.stdout)]
-
-
-def _ask(directory: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603  no shell
-        ["pulumi", *arguments, "--non-interactive"],  # noqa: S607  found on PATH
-        cwd=directory,
-        env={**environment, **os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
 
 
 def facts_of(directory: str) -> dict[str, str]:
@@ -309,7 +296,7 @@ def facts_of(directory: str) -> dict[str, str]:
     file = project.file_of(Path(directory)) if Path(directory).is_dir() else None
     if file is None:
         return {"problem": f"has no Pulumi project in {directory}; put it at the same path on each machine"}
-    asked = _ask(directory, "whoami", "--json")
+    asked = pulumi_cli.ended("pulumi", "whoami", "--json", "--non-interactive", directory=directory)
     if asked.returncode:
         return {"problem": f"is not logged in to a backend: {_telling_line(asked.stderr.splitlines())}"}
     return {
