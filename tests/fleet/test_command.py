@@ -175,7 +175,11 @@ class Terminal:
         os.write(self._here, text.encode())
 
     def interrupt(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        """Press Ctrl-C until something comes of it: Python's readline misses one that comes just before it waits."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
 
     def end(self) -> int:
         with suppress(OSError):  # the terminal is closed
