@@ -46,7 +46,10 @@ def main() -> int:
     run = report.read(directory) if later else report.Run(_now(), _cli_version())
     parts = _parts(run, QUICK if options.quick else GRID, fleets.QUICK if options.quick else fleets.FULL)
     if options.only:
+        known = "; ".join(parts)
         parts = {name: part for name, part in parts.items() if any(fnmatchcase(name, glob) for glob in options.only)}
+        if not parts:
+            sys.exit(f"--only: no part has such a name; there are: {known}")
     else:
         parts = {name: part for name, part in parts.items() if not part.is_measured()}
     run.left_out = [each for each in run.left_out if not each.startswith(tuple(parts))]
