@@ -117,11 +117,16 @@ class InstanceProvider(ResourceProvider):
 
     @_call
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Read an instance. An empty id tells the engine that it no longer exists (docs/engine.md, E11)."""
+        """Read an instance. An empty id tells the engine that it no longer exists (docs/engine.md, E11).
+
+        Without inputs in the answer, the state keeps its own. A reference by `.get` has none, and needs none: the
+        connector alone never drifts.
+        """
         found = self._calls.read(id_, props)
         if found is None:
             return ReadResult("", {})
-        return ReadResult(found.id, _marked(found.outputs), _marked(found.inputs))
+        inputs = None if found.inputs.keys() <= {"your_mom"} else _marked(found.inputs)
+        return ReadResult(found.id, _marked(found.outputs), inputs)
 
     @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
