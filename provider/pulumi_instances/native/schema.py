@@ -146,6 +146,10 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
     "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
+    "refreshBeforeUpdate": (
+        "boolean",
+        "Refresh each instance first in a preview, `up` and `destroy`; false by default.",
+    ),
 }
 
 
