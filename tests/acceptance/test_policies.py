@@ -14,16 +14,21 @@ from tests.support.policies import needs_policies, write_pack
 pytestmark = [*needs_policies, pytest.mark.needs_engine("policy packs")]
 
 PROGRAM = """
-    password = pulumi.Config("acceptance").require_secret("password")
-    Instance("files", your_mom="dropbox", tags=["eu"], provider_data={"password": password})
+    config = pulumi.Config("acceptance")
+    data = {key: config.require_secret(key) for key in ("code", "password")}
+    Instance("files", your_mom="dropbox", tags=["eu"], provider_data=data)
     Instance("bare", your_mom="sfdc")
 """
 
 
 def test_a_remediation_tags_instances(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
-    """It copies the inputs, and so their marks are lost: the login stays secret. Each instance keeps its mark."""
+    """It copies the inputs, and so their marks are lost: the login stays secret. Each instance keeps its mark.
+
+    Policies get secrets in plain text, but no OAuth code, mark or hidden key.
+    """
     pack = write_pack(tmp_path / "pack", '[*args.props.get("tags", []), "owner:billing"]')
-    stack.configure({"password": auto.ConfigValue("p4ssword-of-files", secret=True)})
+    secrets = {"code": "c0de-of-files", "password": "p4ssword-of-files"}
+    stack.configure({key: auto.ConfigValue(value, secret=True) for key, value in secrets.items()})
     stack.program(PROGRAM)
     stack.up(policy_packs=[pack])
     made = {instance["name"]: (instance["tags"], instance["managed_by"]) for instance in instances_api.instances()}
@@ -31,6 +36,11 @@ def test_a_remediation_tags_instances(stack: Harness, instances_api: Emulator, t
         "files": (["eu", "owner:billing"], "acceptance/dev/files"),
         "bare": (["owner:billing"], "acceptance/dev/bare"),
     }
+    seen = (tmp_path / "pack/seen").read_text()
+    assert all(instance["token"] in seen for instance in instances_api.instances())
+    assert secrets["password"] in seen
+    for hidden in (secrets["code"], '"__', "pulumi:acceptance/dev"):
+        assert hidden not in seen
     stack.preview(policy_packs=[pack], expect_no_changes=True)
 
 

@@ -79,6 +79,8 @@ def test_the_example(language: str, kind: str, run: Run, tmp_path: Path, instanc
     assert passed in _shortened(said)
     assert PASSWORD not in _state(tmp_path)
     assert len(instances_api.writes) == writes
+    for operation in ("refresh", "destroy"):
+        assert "unknown flag" in run(f"pulumi {operation} --policy-pack policy", code=1)
     [made] = instances_api.instances()
     assert (made["name"], made["tags"]) == ("billing-files", ["owner:billing"])
     assert made["managed_by"] == "shop/dev/files"

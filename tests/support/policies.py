@@ -30,7 +30,10 @@ def make_environment(pack: Path) -> None:
 
 
 def write_pack(pack: Path, remediation: str) -> str:
-    """Write a policy pack that gives each instance, in a copy of its inputs, the tags that the expression says."""
+    """Write a policy pack that gives each instance, in a copy of its inputs, the tags that the expression says.
+
+    It writes into the file ``seen`` what a validation and a policy for the whole stack get.
+    """
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text("runtime: {name: python, options: {virtualenv: .venv}}\n")
     (pack / "__main__.py").write_text(_PACK.format(remediation=remediation))
@@ -39,14 +42,46 @@ def write_pack(pack: Path, remediation: str) -> str:
 
 
 _PACK = """\
-from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy, StackValidationPolicy
+
+
+def is_instance(resource):
+    return resource.resource_type.endswith(":Instance")
+
+
+def plain(value):
+    if isinstance(value, Mapping):
+        return {{key: plain(value[key]) for key in value}}
+    return [*map(plain, value)] if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def remediate(args):
-    if args.resource_type.endswith(":Instance"):
+    if is_instance(args):
         return {{**args.props, "tags": {remediation}}}
 
 
-policy = ResourceValidationPolicy("tags", "Tags.", remediate=remediate, enforcement_level=EnforcementLevel.REMEDIATE)
-PolicyPack("tests", [policy])
+def validate(args, _report):
+    if is_instance(args):
+        with Path("seen").open("a") as file:
+            print(json.dumps(plain(args.props)), file=file)
+
+
+def validate_stack(args, report):
+    for resource in args.resources:
+        validate(resource, report)
+
+
+PolicyPack(
+    "tests",
+    [
+        ResourceValidationPolicy(
+            "tags", "Tags.", validate, remediate=remediate, enforcement_level=EnforcementLevel.REMEDIATE
+        ),
+        StackValidationPolicy("stack", "Stack.", validate_stack),
+    ],
+)
 """
