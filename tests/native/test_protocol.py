@@ -191,7 +191,7 @@ def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None
             "url": "https://a",
             "deep": {"password": secret("p4ss"), "size": 3.0},
         },
-        "providerData": secret({"code": f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}"}),
+        "providerData": secret({"code": secret(f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}")}),
     }
 
 
@@ -348,9 +348,9 @@ def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) 
 
 
 def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
-    request = provider_pb2.CreateRequest(urn=URN, properties=struct({"name": ["s3cret"]}))
-    with pytest.raises(NativeError, match=r"^Create: \w+ in the provider; please report it$"):
-        provider.call("Create", request)
+    request = provider_pb2.InvokeRequest(tok=GET_INSTANCE, args=struct({"tags": [["s3cret"]]}))
+    with pytest.raises(NativeError, match=r"^Invoke: \w+ in the provider; please report it$"):
+        provider.call("Invoke", request)
 
 
 def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:

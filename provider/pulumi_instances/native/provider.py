@@ -219,6 +219,9 @@ class InstancesServicer(ResourceProviderServicer):
         )
         hidden = {model.URN: request.urn, model.CONCEALED: [*secret]}
         inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
+        if isinstance(data := inputs.get("provider_data"), Mapping):
+            # A policy pack may copy the inputs, which drops the mark of the whole, but not that of a member.
+            inputs = {**inputs, "provider_data": {key: values.secret(value) for key, value in data.items()}}
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
