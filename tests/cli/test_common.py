@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from rich.cells import cell_len
 
 from pulumi_instances.cli import _COMMANDS
+from pulumi_instances.core.model import HEALTH, LISTED
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
+from tests.support.recipes import forgotten
 from tests.support.scripted import Answer, ScriptedServer
 
-from .conftest import Run, resource, state
+from .conftest import SCHEMA, Run, resource, state
 
 # What the shell that runs the tests has ignored (nohup), our processes ignore, too.
 STOPS = [
@@ -168,6 +171,21 @@ def test_json_is_all_of_stdout(
     json.loads(done.out)
     assert box["token"] not in done.out + done.err
     assert {request.method for request in api.requests} == {"GET"}
+
+
+def test_each_command_has_a_schema_of_its_json() -> None:
+    """The fixture `run` holds all that the tests of the commands write against it."""
+    Draft202012Validator.check_schema(SCHEMA)
+    assert set(_COMMANDS) - {"emulator"} - SCHEMA["$defs"].keys() == set(), forgotten("docs/output.schema.json")
+
+
+def test_the_schema_has_each_property_that_is_shown() -> None:
+    """The commands show what the API answers, and `drift` tells what of it differs."""
+    definitions = SCHEMA["$defs"]
+    shown = {**definitions["instance"]["properties"], **definitions["show"]["properties"]}
+    fields = definitions["drift"]["properties"]["differences"]["items"]["properties"]["field"]["enum"]
+    said = forgotten("docs/output.schema.json")
+    assert (shown.keys() - {"managed_by"}, set(fields)) == ({"id", *LISTED, *HEALTH},) * 2, said
 
 
 @pytest.mark.usefixtures("api")
