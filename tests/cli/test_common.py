@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -222,6 +223,17 @@ def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
     assert _on_a_terminal("list", columns=1)
 
 
+def test_a_folded_text_is_broken_between_words(api: Emulator) -> None:
+    """A word that is wider than its column is broken where the column ends."""
+    long = str(api.add(your_mom="box", name="Billing of all customers in Europe", tags=["a" * 30]))
+    _, *lines = _on_a_terminal("list", "--name", "Billing*", columns=56 + len(long))
+    assert [line.split() for line in lines] == [
+        [long, "Billing", "of", "all", "box", "a" * 15],
+        ["customers", "in", "a" * 15],
+        ["Europe"],
+    ]
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_pipe_that_is_closed_ends_it_quietly(
     api: Emulator, monkeypatch: pytest.MonkeyPatch, options: list[str]
@@ -270,7 +282,7 @@ def test_a_locale_that_cannot_write_a_name_escapes_it() -> None:
 
 @pytest.mark.usefixtures("api")
 def test_a_bar_shows_progress_on_a_terminal() -> None:
-    """It is on stderr; stdout contains only the result."""
+    """It is on stderr, with the time that is left; stdout contains only the result."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
@@ -281,7 +293,7 @@ def test_a_bar_shows_progress_on_a_terminal() -> None:
         os.close(ours)
         assert process.stdout
         assert len(json.loads(process.stdout.read())) == 2
-    assert "Listing instances" in shown
+    assert "2/2 00:00" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)
 
 
 def _written(terminal: int) -> Iterator[bytes]:
