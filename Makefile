@@ -89,7 +89,7 @@ build: $(READY) ## wheel and sdist, into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation
 
-release: build ## what a release publishes, checked: build, archives of the native package, SBOM, quickstart
+release: build ## what a release publishes, checked: build, plugin archives, SBOM, quickstart on every Python and the oldest CLI
 	@$(BIN)/python -m tools.release dist
 	@$(BIN)/uvx --quiet twine==7.0.0 check --strict dist/pulumi_instances-*
 	@$(BIN)/pytest --quiet tests/packaging/test_distributions.py tests/packaging/test_release.py
@@ -97,8 +97,8 @@ release: build ## what a release publishes, checked: build, archives of the nati
 	@$(BIN)/uv pip install --quiet --python $(RELEASED) dist/*.whl
 	@$(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
 		--output-reproducible --output-file dist/pulumi-instances.cdx.json $(RELEASED)
-	@$(BIN)/uv pip install --quiet --python $(RELEASED) "$$(echo dist/*.whl)[testing]" pip
-	@$(RELEASED)/bin/python -m tools.demo
+	@$(BIN)/python -m tools.install_cli $(OLDEST)
+	@$(BIN)/nox --session released --reuse-venv never
 
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
