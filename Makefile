@@ -78,7 +78,7 @@ oldest: $(READY) ## the acceptance tests on the oldest supported Pulumi CLI, whi
 soak: $(READY) ## minutes of random work under faults
 	@$(BIN)/pytest -m soak
 
-bench: $(READY) ## measure against the engine's own floor; OPTIONS=--quick takes a minute
+bench: $(READY) ## measure against the engine's own floor; OPTIONS=--quick takes two minutes
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@$(BIN)/python -m bench $(OPTIONS)
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from pulumi.automation import CommandError
 
 from . import cells, costs, fleets, opentofu, report
 from .api import Api
-from .cells import Cell
+from .cells import Cell, Measurement
 from .plots import draw
 
 # The most telling first: what does not fit into the time is left out, and the report says so.
@@ -33,28 +37,26 @@ QUICK = (Cell("cli", 10, 50, GRID[0].variants),)
 
 
 def main() -> int:
-    """Measure as many cells as the time allows."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="ten instances only, written to .cache/bench")
-    parser.add_argument("--resume", action="store_true", help="keep the cells of the run before, and measure others")
-    parser.add_argument("--minutes", type=float, default=45, help="begin no cell after this time (default: 45)")
-    parser.add_argument("--fleets", action="store_true", help="many small stacks instead, printed only")
-    options = parser.parse_args()
+    """Measure as much as the time allows."""
+    options = _options()
     # A shell starts background jobs with SIGINT ignored, and so would be the plugins, which the engines end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     directory = report.SCRATCH if options.quick else report.RESULTS
-    if options.fleets:
-        return fleets.main()
-    run = report.Run(datetime.now(timezone.utc).isoformat(timespec="seconds"), _cli_version())
-    if options.resume:
-        run = report.read(directory)
-    if run.cli == _NONE:
-        parser.error("there is no `pulumi` on PATH; install the Pulumi CLI")
-    engines = list(_possible(QUICK if options.quick else GRID))
+    later = bool(options.resume or options.only) and (directory / "results.json").exists()
+    run = report.read(directory) if later else report.Run(_now(), _cli_version())
+    parts = _parts(run, QUICK if options.quick else GRID, fleets.QUICK if options.quick else fleets.FULL)
+    if options.only:
+        known = "; ".join(parts)
+        parts = {name: part for name, part in parts.items() if any(fnmatchcase(name, glob) for glob in options.only)}
+        if not parts:
+            sys.exit(f"--only: no part has such a name; there are: {known}")
+    else:
+        parts = {name: part for name, part in parts.items() if not part.is_measured()}
+    run.left_out = [each for each in run.left_out if not each.startswith(tuple(parts))]
     try:
-        _fill(run, engines, time.monotonic() + options.minutes * 60, directory)
+        _fill(run, parts, time.monotonic() + options.minutes * 60, directory, later=later)
     except KeyboardInterrupt:
-        run.left_out.append("the rest: interrupted")
+        run.left_out += [f"{name} (interrupted)" for name, part in parts.items() if not part.is_measured()]
         return 130
     finally:  # an interrupted run leaves what it has
         report.write(run, directory)
@@ -63,41 +65,98 @@ def main() -> int:
     return 0
 
 
-def _possible(grid: Sequence[Cell]) -> Iterator[Cell]:
-    """What can be measured here: without the CLI's host for YAML, or OpenTofu, a part of it."""
-    here = {"yaml": bool(shutil.which("pulumi-language-yaml")), "opentofu": opentofu.is_here()}
-    for cell in grid:
-        yield replace(cell, variants=tuple(variant for variant in cell.variants if here.get(variant, True)))
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few instances only, written to .cache/bench")
+    parser.add_argument("--resume", action="store_true", help="keep the parts of the run before, and measure others")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="GLOB",
+        help="measure these parts again, such as 'fleets' or '*, 1000 at *', and keep all others; repeatable",
+    )
+    parser.add_argument("--minutes", type=float, default=45, help="begin no part after this time (default: 45)")
+    options = parser.parse_args()
+    if _cli_version() == _NONE:
+        parser.error("there is no `pulumi` on PATH; install the Pulumi CLI")
+    return options
 
 
-def _fill(run: report.Run, grid: Sequence[Cell], deadline: float, directory: Path) -> None:
-    if not run.figures:
-        with Api(0) as api:
-            run.figures = {"the emulator answers at least, requests per second": api.rate(), **costs.measure()}
-    measured = {(found.engine, found.count, found.latency, found.variant) for found in run.measurements}
+class Part(NamedTuple):
+    """A part of the benchmark that is measured as a whole. What it has found is in the run only if it has ended."""
+
+    is_measured: Callable[[], bool]
+    measure: Callable[[], None]
+
+
+def _parts(run: report.Run, grid: Sequence[Cell], size: fleets.Size) -> dict[str, Part]:
+    """All parts, by name, that can be measured here: without the CLI's host for YAML, or OpenTofu, a part of them."""
+    here = {"yaml": fleets.is_possible(), "opentofu": opentofu.is_here()}
+    parts = {"figures": Part(lambda: bool(run.figures), partial(_measure_figures, run))}
     for cell in grid:
-        if {(cell.engine, cell.count, cell.latency, variant) for variant in cell.variants} <= measured:
-            continue
-        name = f"{cell.engine}, {cell.count} at {cell.latency} ms"
+        possible = replace(cell, variants=tuple(variant for variant in cell.variants if here.get(variant, True)))
+        part = Part(partial(_is_measured, run, possible), partial(_measure, run, possible))
+        parts[f"{cell.engine}, {cell.count} at {cell.latency} ms"] = part
+    if fleets.is_possible():
+        parts["fleets"] = Part(lambda: bool(run.fleets), partial(_measure_fleets, run, size))
+    return parts
+
+
+def _fill(run: report.Run, parts: Mapping[str, Part], deadline: float, directory: Path, *, later: bool) -> None:
+    for name, part in parts.items():
         if time.monotonic() > deadline:
             run.left_out.append(name)
             continue
+        when = f"{_now()}, load {os.getloadavg()[0]:.1f}"
         try:
-            _measure(run, cell)
-        except (CommandError, RuntimeError, subprocess.TimeoutExpired) as error:
+            part.measure()
+        except (AssertionError, CommandError, RuntimeError, subprocess.SubprocessError) as error:
             print(error)
             run.left_out.append(f"{name} (stopped: {type(error).__name__})")
+        else:
+            run.later |= {name: when} if later else {}
         report.write(run, directory)
 
 
+def _measure_figures(run: report.Run) -> None:
+    with Api(0) as api:
+        run.figures = {"the emulator answers at least, requests per second": api.rate(), **costs.measure()}
+
+
+def _is_measured(run: report.Run, cell: Cell) -> bool:
+    return set(cell.variants) <= {found.variant for found in run.measurements if _is_of(found, cell)}
+
+
+def _is_of(found: Measurement, cell: Cell) -> bool:
+    return (found.engine, found.count, found.latency) == (cell.engine, cell.count, cell.latency)
+
+
 def _measure(run: report.Run, cell: Cell) -> None:
+    measured = []
     for found in cells.measure(cell):
-        run.measurements.append(found)
+        measured.append(found)
         print(
             f"{found.engine:20} {found.count:5} × {found.latency:3} ms  {found.variant:9} {found.operation:8}"
             f" {found.seconds:8.2f} s {found.requests:5} requests, {found.peak:3} at once",
             flush=True,
         )
+    run.measurements = [found for found in run.measurements if not _is_of(found, cell)] + measured
+
+
+def _measure_fleets(run: report.Run, size: fleets.Size) -> None:
+    measured = []
+    for found in fleets.measure(size):
+        measured.append(found)
+        print(
+            f"{found.way:10} {found.at_once} at once, {found.create:g} s for a create  {found.operation:8}"
+            f" {found.per_minute:4.0f} stacks a minute, {found.cpu_each:.2f} s of CPU for each",
+            flush=True,
+        )
+    run.fleets = measured
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 _NONE = "not on PATH"

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -41,11 +41,22 @@ class Api:
 
     def log(self) -> list[dict[str, Any]]:
         """All requests so far."""
+        log: list[dict[str, Any]] = self._control("GET", "requests")
+        return log
+
+    def delay_creates(self, seconds: float, times: int) -> None:
+        """Let each of the next creates take so many seconds longer; nothing else waits for them."""
+        if seconds:
+            fault = {"kind": "delay", "seconds": seconds}
+            self._control("POST", "faults", {"method": "POST", "path": "/instances", "times": times, "fault": fault})
+
+    def _control(self, method: str, what: str, fields: Mapping[str, Any] | None = None) -> Any:
+        """The answer of a control endpoint of the emulator."""
         connection = http.client.HTTPConnection(self._address.netloc, timeout=60)
         try:
-            connection.request("GET", "/_emulator/requests")
-            log: list[dict[str, Any]] = json.loads(connection.getresponse().read())
-            return log
+            body = None if fields is None else json.dumps(fields)
+            connection.request(method, f"/_emulator/{what}", body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
         finally:
             connection.close()
 

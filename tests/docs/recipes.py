@@ -196,8 +196,8 @@ SETTING = {
         (
             Edit(
                 f"{P}api/transport.py",
-                '        self._session.headers["Accept-Language"] = settings.recipe_language or "en"\n',
-                before="        self._session.headers.update(",
+                '        self._headers["Accept-Language"] = settings.recipe_language or "en"\n',
+                before="        self._auth = _SecretsAuth(",
             ),
         ),
         "tests/unit/test_config.py::test_every_setting_is_read",

@@ -1,4 +1,4 @@
-"""The times in README.md and docs/speed.md, against the results of the benchmark."""
+"""What the documents say of speed, against the results of the benchmark."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from typing import Any
 
 import pytest
 
-from .markdown import ROOT, document, table
+from bench import report, tables
+
+from .markdown import ROOT, document
 
 RUN: dict[str, Any] = json.loads((ROOT / "bench/results/results.json").read_text())
-PROGRAMS = {
-    "pulumi-instances, YAML": "yaml",
-    "pulumi-instances, Python": "ours",
-    "native package, Python": "native",
-    "does nothing, Python": "floor",
-    "OpenTofu": "opentofu",
-    "tutorial's provider": "textbook",
-}
 LARGE = "cli, no checkpoints"
 
 
@@ -29,20 +23,10 @@ def fastest(engine: str, count: int, latency: int, variant: str, operation: str)
     return dict(min(runs, key=lambda run: float(run["seconds"])))
 
 
-def rows(head: str) -> list[tuple[str, dict[str, str]]]:
-    """The rows of a table of docs/speed.md, by the program that they are about."""
-    return [(PROGRAMS[row.pop(head)], row) for row in table("docs/speed.md", head)]
-
-
-@pytest.mark.parametrize(("variant", "row"), rows("seconds at 200 ms"))
-def test_the_table_of_times_is_that_of_the_results(variant: str, row: dict[str, str]) -> None:
-    """100 instances at 200 ms per request on the CLI, to a tenth of a second."""
-    assert row == {name: f"{fastest('cli', 100, 200, variant, name)['seconds']:.1f}" for name in row}
-
-
-@pytest.mark.parametrize(("variant", "row"), rows("seconds for 1,000"))
-def test_the_table_of_large_stacks_is_that_of_the_results(variant: str, row: dict[str, str]) -> None:
-    assert row == {name: f"{fastest(LARGE, 1000, 50, variant, name)['seconds']:.1f}" for name in row}
+@pytest.mark.parametrize("name", tables.DOCUMENTS)
+def test_the_tables_are_those_of_the_results(name: str) -> None:
+    """`python -m bench.tables` writes them."""
+    assert tables.written(name, document(name), report.read(report.RESULTS)) == document(name)
 
 
 def test_what_is_said_of_the_programs_is_so() -> None:

@@ -195,9 +195,13 @@ def test_without_a_cli_it_fails_with_what_to_do(project: Path, monkeypatch: pyte
 def test_drift_becomes_an_outcome(
     script: str, status: str, changes: dict[str, int], message: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "_drift", lambda _: [sys.executable, "-c", f"import sys; {script}"])
+    """What the command says beside that is in the log, such as what it has not compared."""
+    note = "1 instance of another account not compared"
+    program = f"import sys; print({note!r}, file=sys.stderr); {script}"
+    monkeypatch.setattr(job, "_drift", lambda _: [sys.executable, "-c", program])
     outcome = job.run_job(Job("r1", "drift", "a", str(project)))
     assert (outcome.status, outcome.changes, outcome.message) == (status, changes, message)
+    assert note in Path(outcome.log).read_text()
 
 
 @pytest.mark.parametrize("early", [True, False])

@@ -71,6 +71,11 @@ class Postgres:
         self._process.communicate(timeout=LIMIT)
         self._directory.cleanup()
 
+    @property
+    def process(self) -> int:
+        """The process of the server, which belongs to no other."""
+        return int(Path(self._directory.name, "data", "postmaster.pid").read_text().split()[0])
+
     def copy(self, project: str, stack: str, others: Sequence[str]) -> None:
         """Copy a stack that holds nothing: as `pulumi stack init` for each, in no time."""
         name = "names.name"

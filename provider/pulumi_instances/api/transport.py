@@ -1,4 +1,4 @@
-"""The only HTTP of the package: one request over a pooled session, and its outcome. Nothing is raised.
+"""The only HTTP of the package: one request over a pooled connection, and its outcome. Nothing is raised.
 
 `client` decides what an `Outcome` means and whether the request is sent again; it imports this module with the first
 request, since `requests` takes longer to import than the rest of the package. The API has no idempotency key, so each
@@ -7,8 +7,9 @@ outcome says whether the API can have received the request.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
+import io
+import math
 import os
 import re
 import socket
@@ -16,7 +17,6 @@ import ssl
 import threading
 import time
 from functools import cache, cached_property
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +27,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from requests.utils import default_headers, get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
@@ -40,17 +40,15 @@ LARGEST_BODY = 64 * 1024 * 1024
 
 
 class Transport:
-    """A pooled session for one account. Safe to share between threads: nothing in it changes once it is built."""
+    """The connections of one account. Safe to share between threads: nothing in it changes once it is built."""
 
     def __init__(self, settings: Settings) -> None:
         """Open no connection yet."""
         self._settings = settings
-        self._session = _Session()
-        self._session.auth = _SecretsAuth(settings)
-        self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent(settings)})
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(pool_connections=2, pool_maxsize=settings.parallelism))
+        self._headers = {**default_headers(), "Accept": "application/json", "User-Agent": user_agent(settings)}
+        self._auth = _SecretsAuth(settings)
+        # Without a session, nothing follows a redirect, sends a cookie, or reads a .netrc.
+        self._adapter = _Adapter(pool_connections=2, pool_maxsize=settings.parallelism)
 
     @cached_property
     def _environment(self) -> _Environment:
@@ -62,35 +60,34 @@ class Transport:
             return Outcome(failure=problem[0], advice=problem[1], sent=False, final=True)
         _this_thread.may_have_left = False
         try:
-            request = self._session.prepare_request(requests.Request(method, self._settings.base_url + path, json=body))
-            with self._session.send(
-                request,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,  # the secrets go to the configured host only
-                **self._environment.options,
-            ) as response:
-                return self._received(response, timeout)
+            request = requests.Request(
+                method, self._settings.base_url + path, headers=self._headers, json=body, auth=self._auth
+            ).prepare()
+            with self._adapter.send(request, stream=True, timeout=timeout, **self._environment.options) as response:
+                return self._received(response)
         except Exception as error:  # after an unforeseen one, too, the caller must learn whether a POST may have left
             return self._failed(error, sent=_this_thread.may_have_left)
 
-    def _received(self, response: requests.Response, timeout: float) -> Outcome:
-        """Return the answer with its body, read as it arrives: reading ends at `LARGEST_BODY` and at the timeout."""
-        status, headers, deadline = response.status_code, response.headers, time.monotonic() + timeout
+    def _received(self, response: requests.Response) -> Outcome:
+        """Return the answer with its body, of which `LARGEST_BODY` is read at most."""
+        status, headers = response.status_code, response.headers
         body = bytearray()
         try:
-            # Unlike read and stream, read1 returns as soon as there are any bytes, also within a chunk.
             while part := response.raw.read1(65536, decode_content=True):
                 body += part
                 if len(body) > LARGEST_BODY:
                     failure = f"the answer is larger than {LARGEST_BODY // 1024**2} MiB"
                     return Outcome(status, headers=headers, failure=failure, final=True)
-                if time.monotonic() > deadline:
-                    failure = "the answer did not end in time"
-                    return Outcome(status, headers=headers, failure=failure, final=True, timed_out=True)
         except Exception as error:
-            failure = f"{self._environment.where}: the answer broke off ({_reason(error)})"
-            return Outcome(status, headers=headers, failure=failure, timed_out=isinstance(_cause(error), _TIMEOUTS))
+            cause = _cause(error)
+            failure = _LATE if isinstance(cause, _Late) else f"the answer broke off ({_reason(error)})"
+            return Outcome(
+                status,
+                headers=headers,
+                failure=f"{self._environment.where}: {failure}",
+                final=isinstance(cause, _Late),
+                timed_out=isinstance(cause, _TIMEOUTS),
+            )
         advice = self._environment.how_to_pass(status) if status == 407 else None
         return Outcome(status, bytes(body), headers, advice=advice)
 
@@ -110,15 +107,8 @@ class Transport:
         return Outcome(failure=failure, advice=advice, sent=sent, timed_out=isinstance(cause, _TIMEOUTS))
 
 
-class _Session(requests.Session):
-    """A session that sends each request to its own URL, and never follows a redirect."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: with a target, requests would read the whole body, however long, before the next request."""
-
-
 class _SecretsAuth(AuthBase):
-    """Sets the header per request, so that no session repr holds it and no .netrc replaces it."""
+    """Sets the header per request, so that no repr holds it."""
 
     def __init__(self, settings: Settings) -> None:
         self._header = f"User {settings.user_secret}, Organization {settings.organization_secret}"
@@ -142,12 +132,18 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
+class _Late(TimeoutError):
+    """The deadline of an answer is over."""
+
+
+_LATE = "the answer did not end in time"
 _TIMEOUTS = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 _UNUSABLE_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, LocationValueError)
 
 _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (socket.gaierror, "the host name cannot be resolved"),
     (ConnectionRefusedError, "connection refused"),
+    (_Late, _LATE),
     (_TIMEOUTS, "timed out"),
     (http.client.RemoteDisconnected, "connection closed without an answer"),  # a ConnectionResetError as well
     (ConnectionResetError, "connection reset"),
@@ -180,7 +176,7 @@ class _Environment:
         bundles = {"instances:caBundle": settings.ca_bundle, **variables}
         self._bundle_source, bundle = next(((name, path) for name, path in bundles.items() if path), ("", None))
         self.options: dict[str, Any] = {"proxies": proxies, "verify": bundle or True}
-        """Keyword arguments of `requests.Session.send`."""
+        """Keyword arguments of `HTTPAdapter.send`."""
         self.proxy = select_proxy(settings.base_url, proxies)
 
     @cached_property
@@ -243,7 +239,7 @@ def _parsed(proxy: str) -> tuple[str, str]:
     return url.scheme, url.host if url.port is None else f"{url.host}:{url.port}"
 
 
-# The connections of the session
+# The connections
 #
 # The timeouts of http.client and urllib3 limit each silence: a server that sends its headers byte by byte could keep us
 # waiting for ever. Nor do their errors say whether the server can have received the request: behind a proxy, urllib3
@@ -261,12 +257,34 @@ class _ThisThread(threading.local):
 _this_thread = _ThisThread()
 
 
+class _Reader(socket.SocketIO):
+    """Reads an answer from a socket up to a deadline. The socket itself only bounds each silence."""
+
+    deadline: float
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self.deadline:
+            raise _Late
+        return super().readinto(buffer)
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer, or that of a proxy to a request for a tunnel, which has to end within the timeout of its socket."""
+
+    fp: io.BufferedReader
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        reader: Any = self.fp.raw
+        reader.__class__ = _Reader  # `makefile` of a socket makes a SocketIO, and takes no other class
+        reader.deadline = time.monotonic() + (sock.gettimeout() or math.inf)
+
+
 class _Bounded:
     """Changes to a class of connections of urllib3: `_bounded` combines the two."""
 
+    response_class = _Answer
     sock: Any
-    timeout: float
-    """Seconds for the next answer, which urllib3 sets for each request."""
     _connecting = False
 
     def connect(self) -> None:
@@ -284,38 +302,6 @@ class _Bounded:
         if not self._connecting:
             _this_thread.may_have_left = True
         super().send(data)  # type: ignore[misc]
-
-    def getresponse(self) -> Any:
-        """Read the head of the answer, for urllib3, which calls it once per request.
-
-        Raises TimeoutError, with the socket shut, where the head has not ended in time.
-        """
-        lock, sock = threading.Lock(), self.sock
-        ended = missed = False
-
-        def shut() -> None:
-            nonlocal missed
-            with lock:
-                if not ended:
-                    missed = True
-                    with contextlib.suppress(OSError):
-                        # After `SSLSocket.shutdown`, the waiting thread would read on without TLS. urllib3 wraps the
-                        # socket where TLS runs inside of TLS.
-                        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
-
-        timer = threading.Timer(self.timeout, shut)
-        timer.daemon = True
-        # An interpreter that shuts down starts no threads. It ends soon, and so does the wait.
-        with contextlib.suppress(RuntimeError):
-            timer.start()
-        try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-            with lock:
-                ended = True
-            if missed:
-                raise TimeoutError("timed out") from None
 
 
 @cache

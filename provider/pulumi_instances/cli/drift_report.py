@@ -64,7 +64,12 @@ class Comparison:
     @property
     def summary(self) -> str:
         """How many were compared, and how many differ."""
-        return f"{self.compared} compared, {self.differ} differ"
+        return f"{self.compared} compared, {self.differ} {self.verb}"
+
+    @property
+    def verb(self) -> str:
+        """``differ``, as the number of instances that do so has it."""
+        return "differs" if self.differ == 1 else "differ"
 
     @property
     def exit_code(self) -> int:
@@ -85,7 +90,7 @@ def page(found: Comparison) -> str:
     """Return one file of HTML, which needs no other and asks no host."""
     kind, verdict = "", "No difference"
     if found.differ:
-        kind, verdict = "bad", f"{found.differ} of {common.counted(found.compared)} differ"
+        kind, verdict = "bad", f"{found.differ} of {common.counted(found.compared)} {found.verb}"
     elif not found.gaps:
         kind, verdict = "good", f"No difference in {common.counted(found.compared)}"
     facts = {

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..fleet.report import OPERATIONS, Operation, Outcome, Report, Status
-from ..fleet.runner import Fleet, Listener, Progress
+from ..fleet.runner import Fleet, Listener, OnStop, Progress
 from ..fleet.workers import Workers
 from . import common
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "differ": "~"}
 _QUIET = ("same",)
 _FEWEST_ROWS = 3
+_NAMED = 5
 _KILLED = "the run was killed before it could write this report; run the same with --recover"
 
 
@@ -95,16 +96,16 @@ def fleet(
                 "lists those that exist"
             )
         if changes and not yes:
-            with _shown(stacks) as listener:
-                preview = found.run(operation, stacks, stop_after, listener, preview_only=True)
+            with _shown(stacks) as (listener, on_stop):
+                preview = found.run(operation, stacks, stop_after, listener, preview_only=True, on_stop=on_stop)
             _write(preview, as_json=False)
             _demand_whole(preview)
             click.confirm(f"{operation} {common.counted(len(stacks), 'stack')}?", abort=True, err=True)
         file = None if json_file in (None, "-") else json_file
         if file is not None:
             _demand_writable(file, operation, stacks)
-        with _shown(stacks) as listener:
-            report = found.run(operation, stacks, stop_after, listener, recover=recover)
+        with _shown(stacks) as (listener, on_stop):
+            report = found.run(operation, stacks, stop_after, listener, recover=recover, on_stop=on_stop)
             if file is not None:  # first of all: the terminal may be gone
                 _save(report, file)
     _write(report, as_json=json_file == "-")
@@ -188,15 +189,18 @@ def _write(report: Report, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _shown(stacks: Sequence[str]) -> Iterator[Listener]:
-    """Show the progress of a run on stderr: a live table on a terminal, or else one line for each start and end."""
+def _shown(stacks: Sequence[str]) -> Iterator[tuple[Listener, OnStop]]:
+    """Show the progress of a run on stderr: a live table on a terminal, or else one line for each start and end.
+
+    A line says what a run waits for that is asked to stop.
+    """
     console = Console(stderr=True)
     if not console.is_interactive:
-        yield _write_line
+        yield _write_line, lambda running: common.note(_waits_for(running))
         return
     table = _LiveTable(len(stacks), lambda: console.height)
     with Live(get_renderable=table.render, console=console, transient=True, refresh_per_second=4):
-        yield table.note
+        yield table.note, lambda running: console.print(Text(_waits_for(running)))
 
 
 def _write_line(progress: Progress) -> None:
@@ -208,6 +212,14 @@ def _write_line(progress: Progress) -> None:
         common.note(f"{outcome.stack}: {outcome.status}{where} in {outcome.seconds:.1f} s{text and ': ' + text}")
     elif not progress.step:
         common.note(f"{progress.stack}: started")
+
+
+def _waits_for(running: Sequence[str]) -> str:
+    names = ", ".join([*running[:_NAMED], *(["…"] if running[_NAMED:] else [])])
+    return (
+        f"stopping: waiting for {common.counted(len(running), 'running stack')} to end ({names}), and starting no "
+        "other; another Ctrl-C is passed on to what runs"
+    )
 
 
 class _LiveTable:

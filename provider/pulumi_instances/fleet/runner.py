@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..cli.redaction import redacted
 from ..cli.signals import handled
@@ -25,6 +25,7 @@ log = logging.getLogger("pulumi_instances")
 
 _LOOK = 0.5
 """Seconds between two looks at the workers while nothing ends."""
+_News = TypeVar("_News")
 _CONFIRMS = re.compile(r"INSTANCES_(\w+_)?(TAKE_OVER|CONFIRM_GONE)")
 """The variables that confirm something for one run. They hold no secret, so workers are sent them."""
 
@@ -40,6 +41,8 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+OnStop = Callable[[Sequence[str]], None]
+"""Is given the stacks that still run when a run is asked to stop."""
 
 
 def run(
@@ -116,8 +119,9 @@ class Fleet:
         *,
         recover: bool = False,
         preview_only: bool = False,
+        on_stop: OnStop = lambda _: None,
     ) -> Report:
-        """Run one operation over these stacks (`run`)."""
+        """Run one operation over these stacks (`run`). ``on_stop`` is called once, unless nothing runs any more."""
         start = time.monotonic()
         confirmations = {name: value for name, value in os.environ.items() if _CONFIRMS.fullmatch(name)}
         if recover:
@@ -135,7 +139,7 @@ class Fleet:
             )
             for stack in stacks
         ]
-        outcomes = _Run(self._workers, jobs, stop_after, listener, recover=recover).outcomes()
+        outcomes = _Run(self._workers, jobs, stop_after, listener, on_stop, recover=recover).outcomes()
         return Report(operation, [outcomes[stack] for stack in stacks], time.monotonic() - start)
 
 
@@ -143,18 +147,27 @@ class _Run:
     """One run over jobs: at most as many at once as there are workers, so that those not started can be left out."""
 
     def __init__(
-        self, found: Workers, jobs: Sequence[Job], stop_after: int | None, listener: Listener, *, recover: bool
+        self,
+        found: Workers,
+        jobs: Sequence[Job],
+        stop_after: int | None,
+        listener: Listener,
+        on_stop: OnStop,
+        *,
+        recover: bool,
     ) -> None:
         self._workers = found
         self._jobs = jobs
         self._stop_after = stop_after
         self._listener = listener
+        self._on_stop = on_stop
         self._recover = recover
         self._outcomes: dict[str, Outcome] = {}
         self._machines: dict[str, str] = {}
         self._under_way: set[str] = set()
         self._lock = threading.RLock()
         self._stops = 0
+        self._heeded = 0
 
     def outcomes(self) -> dict[str, Outcome]:
         """Run all jobs, then those again that another run had locked. Return what became of each, by stack."""
@@ -195,7 +208,6 @@ class _Run:
 
     def _work(self, queue: list[Job]) -> None:
         running: dict[Future[Outcome], Job] = {}
-        passed_on = False
         while queue or running:
             while queue and len(running) < self._workers.at_once and not self._stopping:
                 task = queue.pop(0)
@@ -213,20 +225,26 @@ class _Run:
             done, _ = wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED)
             for future in done:
                 self._note(_outcome(future, running.pop(future)))
-            if self._stops > 1 and not passed_on:
-                passed_on = True
-                self._workers.interrupt(self._jobs[0].run)
+            self._heed_stops()
             if not done and self._workers.are_lost():
                 for task in running.values():
                     self._note(Outcome(task.stack, "interrupted", message=LOST))
                 self._stops += 1
                 return
 
+    def _heed_stops(self) -> None:
+        """Report the first request to stop, and pass the second one on to what runs."""
+        before, self._heeded = self._heeded, self._stops
+        if before < 2 <= self._heeded:
+            self._workers.interrupt(self._jobs[0].run)
+        elif before == 0 < self._heeded and self._under_way:
+            _call(self._on_stop, sorted(self._under_way))
+
     def _on_step(self, stack: str, machine: str, step: str) -> None:
         with self._lock:
             if stack in self._under_way:  # a cluster reports steps late
                 self._machines[stack] = machine
-                self._tell(Progress(stack, machine, step))
+                _call(self._listener, Progress(stack, machine, step))
 
     def _note(self, outcome: Outcome) -> None:
         outcome = replace(outcome, machine=outcome.machine or self._machines.get(outcome.stack, ""))
@@ -237,14 +255,15 @@ class _Run:
         """Report that a stack has started or ended."""
         with self._lock:
             (self._under_way.add if progress.outcome is None else self._under_way.discard)(progress.stack)
-            self._tell(progress)
+            _call(self._listener, progress)
 
-    def _tell(self, progress: Progress) -> None:
-        """Call the listener. Its error is logged, and stops no stack."""
-        try:
-            self._listener(progress)
-        except Exception:
-            log.exception("the listener of the fleet has failed")
+
+def _call(listener: Callable[[_News], None], news: _News) -> None:
+    """Call a listener. Its error is logged, and stops no stack."""
+    try:
+        listener(news)
+    except Exception:
+        log.exception("the listener of the fleet has failed")
 
 
 def _outcome(future: Future[Outcome], task: Job) -> Outcome:
