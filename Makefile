@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS ?= true
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint recipes house picture docs matrix oldest soak bench audit build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint recipes house picture docs matrix oldest soak bench audit sdks build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,11 +85,14 @@ bench: $(READY) ## measure against the engine's own floor; OPTIONS=--quick takes
 audit: $(READY) ## known vulnerabilities in what the lock pins; asks the advisory service
 	@$(BIN)/uvx --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
+sdks: $(READY) ## the SDKs of the native package, for each language whose generator is on PATH
+	@$(BIN)/python -m tools.native_sdk .cache/sdks
+
 build: $(READY) ## wheel and sdist, into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation
 
-release: build ## what a release publishes, checked: build, archives of the native package, SBOM, quickstart
+release: build ## what a release publishes, checked, and tried on every Python and on the oldest SDK and CLI
 	@$(BIN)/python -m tools.release dist
 	@$(BIN)/uvx --quiet twine==7.0.0 check --strict dist/pulumi_instances-*
 	@$(BIN)/pytest --quiet tests/packaging/test_distributions.py tests/packaging/test_release.py
@@ -97,8 +100,8 @@ release: build ## what a release publishes, checked: build, archives of the nati
 	@$(BIN)/uv pip install --quiet --python $(RELEASED) dist/*.whl
 	@$(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
 		--output-reproducible --output-file dist/pulumi-instances.cdx.json $(RELEASED)
-	@$(BIN)/uv pip install --quiet --python $(RELEASED) "$$(echo dist/*.whl)[testing]" pip
-	@$(RELEASED)/bin/python -m tools.demo
+	@$(BIN)/python -m tools.install_cli $(OLDEST)
+	@$(BIN)/nox --session released --reuse-venv never
 
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml

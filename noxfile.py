@@ -1,6 +1,7 @@
-"""The supported range: the oldest and the newest SDK, on every Python that this machine has. Run by `make matrix`.
+"""The supported range: the oldest and the newest SDK, on every Python that this machine has.
 
-The tests of `make test` itself run on the newest SDK and the Python of `.venv`; what is here are the other pairs.
+The tests of `make test` itself run on the newest SDK and the Python of `.venv`; `make matrix` runs the other pairs.
+`make release` runs the quickstart from the wheel on the pairs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ OLDEST = [
     f"{requirement.name}=={min(specifier.version for specifier in requirement.specifier if specifier.operator == '>=')}"
     for requirement in map(Requirement, nox.project.load_toml("pyproject.toml")["project"]["dependencies"])
 ]
+
+[OLDEST_CLI] = Path("tools/cli").glob("3.*.mod")
 
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
@@ -76,3 +79,15 @@ def newest(session: nox.Session) -> None:
     """The newest dependencies: the quick tests on the newest Python found, a few of them on those between."""
     _prepare(session)
     _test(session, *(QUICK if session.python == HERE[-1] else SMOKE))
+
+
+@nox.session(python=PYTHONS, default=False)
+def released(session: nox.Session) -> None:
+    """The quickstart from the wheel in an empty environment, and on the oldest SDK and CLI with the oldest Python."""
+    [wheel] = Path("dist").glob("*.whl")
+    for dependencies in ([], OLDEST) if session.python == HERE[0] else ([],):
+        session.install("--quiet", "--upgrade", f"{wheel}[testing]", "pip", *dependencies)
+        path = [str(Path(".cache/cli", OLDEST_CLI.stem, "bin").resolve())] if dependencies else []
+        env = {"PATH": os.pathsep.join([session.bin, *path, os.environ["PATH"]])}
+        session.run("python", "-c", "import pulumi_instances; print(pulumi_instances.__file__)")
+        session.run("python", "-m", "tools.demo", env=env)

@@ -1,4 +1,4 @@
-"""The fixture `run`: the command line, as `main` runs it."""
+"""The fixture `run`: the command line, as `main` runs it. What it writes with `--json` has to fit the schema."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from pulumi_instances import cli
 from pulumi_instances.core.marks import Place, line_of
@@ -25,6 +27,8 @@ LEFT_OUT = (
     "After a lost state, run INSTANCES_TAKE_OVER=yes pulumi up with that program\n"
 )
 """What `import` and `import-file` say of it."""
+SCHEMA = json.loads(Path(__file__).parents[2].joinpath("docs", "output.schema.json").read_text(encoding="utf-8"))
+"""What each command writes with `--json`."""
 PREFIX = f"urn:pulumi:dev::p::{INSTANCE_TYPE}::"
 PROVIDER = "urn:pulumi:dev::p::pulumi:providers:pulumi-python::"
 
@@ -60,6 +64,14 @@ PutOnPath = Callable[..., None]
 Stack = Callable[..., None]
 
 
+def demand_valid(command: str, written: str) -> None:
+    """Fail where what a command has written is not as docs/output.schema.json says."""
+    schema = {"$ref": f"#/$defs/{command}", "$defs": SCHEMA["$defs"]}
+    checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    faults = [f"{fault.json_path}: {fault.message}" for fault in checker.iter_errors(json.loads(written))]
+    assert faults == [], "correct docs/output.schema.json"
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """`run("list", "--json")` answers the exit code and what was written. ``stdin`` is what it may read."""
@@ -71,6 +83,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()
+        if written.out and "--json" in arguments and (arguments[0] != "fleet" or arguments[-1] == "-"):
+            demand_valid(str(arguments[0]), written.out)
         return Done(int(ended.value.code or 0), written.out, written.err)
 
     return call

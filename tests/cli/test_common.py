@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -14,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from rich.cells import cell_len
 
 from pulumi_instances.cli import _COMMANDS
+from pulumi_instances.core.model import HEALTH, LISTED
 from pulumi_instances.testing.emulator import Emulator
 from tests.support.processes import COMMAND, until
+from tests.support.recipes import forgotten
 from tests.support.scripted import Answer, ScriptedServer
 
-from .conftest import Run, resource, state
+from .conftest import SCHEMA, Run, resource, state
 
 # What the shell that runs the tests has ignored (nohup), our processes ignore, too.
 STOPS = [
@@ -170,6 +174,21 @@ def test_json_is_all_of_stdout(
     assert {request.method for request in api.requests} == {"GET"}
 
 
+def test_each_command_has_a_schema_of_its_json() -> None:
+    """All that the tests of a command write is compared with it (`demand_valid`)."""
+    Draft202012Validator.check_schema(SCHEMA)
+    assert _COMMANDS.keys() - SCHEMA["$defs"].keys() == set(), forgotten("docs/output.schema.json")
+
+
+def test_the_schema_has_each_property_that_is_shown() -> None:
+    """The commands show what the API answers, and `drift` tells what of it differs."""
+    definitions = SCHEMA["$defs"]
+    shown = {**definitions["instance"]["properties"], **definitions["show"]["properties"]}
+    fields = definitions["drift"]["properties"]["differences"]["items"]["properties"]["field"]["enum"]
+    said = forgotten("docs/output.schema.json")
+    assert (shown.keys() - {"managed_by"}, set(fields)) == ({"id", *LISTED, *HEALTH},) * 2, said
+
+
 @pytest.mark.usefixtures("api")
 def test_a_line_in_a_pipe_ends_where_its_text_ends(run: Run) -> None:
     """It is not padded to the width of the widest."""
@@ -202,6 +221,17 @@ def test_a_table_is_folded_where_the_terminal_is_narrow(api: Emulator) -> None:
     assert max(cell_len(line.replace(bold, "").replace(normal, "")) for line in narrow) <= 24
     assert "".join("".join(narrow).split()).count("QA") == 2
     assert _on_a_terminal("list", columns=1)
+
+
+def test_a_folded_text_is_broken_between_words(api: Emulator) -> None:
+    """A word that is wider than its column is broken where the column ends."""
+    long = str(api.add(your_mom="box", name="Billing of all customers in Europe", tags=["a" * 30]))
+    _, *lines = _on_a_terminal("list", "--name", "Billing*", columns=56 + len(long))
+    assert [line.split() for line in lines] == [
+        [long, "Billing", "of", "all", "box", "a" * 15],
+        ["customers", "in", "a" * 15],
+        ["Europe"],
+    ]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -252,7 +282,7 @@ def test_a_locale_that_cannot_write_a_name_escapes_it() -> None:
 
 @pytest.mark.usefixtures("api")
 def test_a_bar_shows_progress_on_a_terminal() -> None:
-    """It is on stderr; stdout contains only the result."""
+    """It is on stderr, with the time that is left; stdout contains only the result."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
@@ -263,7 +293,7 @@ def test_a_bar_shows_progress_on_a_terminal() -> None:
         os.close(ours)
         assert process.stdout
         assert len(json.loads(process.stdout.read())) == 2
-    assert "Listing instances" in shown
+    assert "2/2 00:00" in re.sub(r"\x1b\[[\d;?]*\w", "", shown)
 
 
 def _written(terminal: int) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances.testing.emulator import Emulator
 
-from .conftest import MARK, Run
+from .conftest import MARK, Done, Run
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_name_cannot_move_the_cursor(run: Run, api: Emulator) -> None:
 
 
 def test_nothing_to_list_is_fine(run: Run, api: Emulator) -> None:
-    """The account is empty."""
+    """The account is empty, and so is stdout."""
     api.reset()
-    assert (run("list").code, run("list", "--json").out) == (0, "[]\n")
+    assert (run("list"), run("list", "--json").out) == (Done(0, "", "0 instances\n"), "[]\n")
 
 
 def test_an_empty_account_that_answers_404_is_fine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

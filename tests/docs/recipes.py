@@ -158,6 +158,13 @@ PROPERTY = {
         "tests/docs/test_documents.py::test_the_property_table_lists_exactly_the_properties",
     ),
     10: Step(
+        (
+            Edit("docs/output.schema.json", '"recipe_number", ', before='"tags", "token"'),
+            Edit("docs/output.schema.json", '"recipe_number": {"type": "integer"},\n', before='"tags": {"type'),
+        ),
+        "tests/cli/test_common.py::test_the_schema_has_each_property_that_is_shown",
+    ),
+    11: Step(
         (Edit("CHANGELOG.md", "`recipe_number`, ", after="and the keys "),),
         "tests/docs/test_marks.py::test_the_changelog_names_what_a_state_holds",
     ),

@@ -34,7 +34,8 @@ def test_each_step_names_the_files_that_are_edited(what: str) -> None:
     code = "".join((ROOT / path).read_text() for path in edited)
     assert said.keys() == RECIPES[what].keys()
     for number, step in RECIPES[what].items():
-        named = set(re.findall(r"`((?:provider|tests|docs)/[\w/]+\.py|docs/[\w-]+\.md|[A-Z]+\.md)`", said[number]))
+        files = r"(?:provider|tests|docs)/[\w/]+\.py|docs/[\w.-]+\.(?:md|json)|[A-Z]+\.md"
+        named = set(re.findall(f"`({files})`", said[number]))
         assert named == {edit.path for edit in step.edits if (ROOT / edit.path).exists()}, number
         assert [word for word in re.findall(r"`([A-Z]\w+|\w*_\w+)`", said[number]) if word not in code] == []
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.cli.conftest import demand_valid
 from tests.support.processes import COMMAND
 
 
@@ -125,8 +126,11 @@ def test_what_cannot_be_used_is_refused(what: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_json_is_one_line_of_settings() -> None:
+@pytest.mark.parametrize("dialect", ["default", "elements"])
+def test_json_is_one_line_of_settings(dialect: str) -> None:
     """Scripts read them; the keys are the environment variables of the provider."""
-    with emulator("--json", settings=0) as running:
+    with emulator("--json", "--dialect", dialect, settings=0) as running:
+        demand_valid("emulator", running.headline)
         running.env = json.loads(running.headline)
-        assert running.request("GET", "/instances").json() == []
+        answer = running.request("GET", "/instances")
+        assert answer.status_code == {"default": 200, "elements": 404}[dialect]  # there is no instance

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tools import release
@@ -32,6 +33,28 @@ def test_an_archive_holds_three_files_and_pins_the_package() -> None:
         assert pinned is not None
         assert pinned.read() == b"pulumi-instances==1.2.3\n"
     assert {(member.mtime, member.uid, member.uname, member.mode) for member in members.values()} == {(0, 0, "", 0o644)}
+
+
+DATED, UNDATED = "## [1.2.3] - 2026-11-30\n", "## [1.2.3] - unreleased\n"
+
+
+@pytest.mark.parametrize(
+    ("tags", "changelog", "said"),
+    [
+        ([], UNDATED, None),
+        (["nightly"], UNDATED, None),
+        (["v1.2.3", "nightly"], DATED, None),
+        (["v1.2.4"], DATED, "this commit has the tag v1.2.4, and pyproject.toml the version 1.2.3"),
+        (["v1.2.3", "v1.2.30"], DATED, "this commit has the tag v1.2.30, and pyproject.toml the version 1.2.3"),
+        (["v1.2.3"], UNDATED, "this commit has the tag v1.2.3, and CHANGELOG.md no date for 1.2.3"),
+        (["v1.2.3"], "## [1.2.30] - 2026-11-30\n", "CHANGELOG.md no date for 1.2.3"),
+    ],
+)
+def test_a_commit_is_released_as_the_version_of_its_tag(tags: list[str], changelog: str, said: str | None) -> None:
+    """A commit without a tag is no release: it may be built at any time."""
+    found = release.problem_of(tags, "1.2.3", changelog)
+    assert (found is None) == (said is None)
+    assert said is None or said in str(found)
 
 
 def test_the_plugin_directory_installs_the_package_of_its_clone() -> None:

@@ -79,7 +79,7 @@ def drift(
     found = compare()
     if as_json:
         common.write_json({"compared": found.compared, "differences": found.differences})
-    elif found.differences:
+    else:
         columns = ["resource", "id", "field", "state", "api"]
         rows = map(drift_report.row, found.differences)
         common.write_table(columns, [[row[column] for column in columns] for row in rows])
@@ -274,7 +274,7 @@ def _write_orphans(found: Sequence[Found], *, as_json: bool) -> None:
     rows = [{**common.presented(each, with_token=False), "created": _created(each)} for each in found]
     if as_json:
         common.write_json(rows)
-    elif rows:
+    else:
         columns = [*common.COLUMNS, "created"]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ..api.search import Selection
 from ..core import config, identity, model, origin
@@ -312,7 +313,12 @@ def write_json(value: Any) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write a table to stdout, in full if that is not a terminal. No name from a server can move the cursor."""
+    """Write a table to stdout, in full if that is not a terminal, and nothing where it has no rows.
+
+    No name from a server can move the cursor.
+    """
+    if not rows:
+        return
     table = [[shown(value) for value in row] for row in rows]
     if any(columns):
         table.insert(0, list(columns))
@@ -338,10 +344,16 @@ def _narrowed(widths: list[int], available: int) -> list[int]:
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return the lines of a row. Cells that are too wide are folded: cut ids and paths could not be copied."""
     cells = [
-        chop_cells(text, width) if cell_len(text) > width else [text] for text, width in zip(row, widths, strict=True)
+        _folded(text, width) if cell_len(text) > width else [text] for text, width in zip(row, widths, strict=True)
     ]
     folded = zip_longest(*cells, fillvalue="")
     return [(" " * _GAP).join(map(set_cell_size, line, widths)).rstrip() for line in folded]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Return the lines of a text: broken at spaces, and a word that is wider than a line anywhere."""
+    lines = Text(text).wrap(Console(width=width), width, overflow="fold")
+    return [line.plain for line in lines]
 
 
 def shown(value: object) -> str:
@@ -379,12 +391,12 @@ def presented(found: Mapping[str, Any], *, with_token: bool) -> dict[str, Any]:
 
 @contextmanager
 def progress(text: str) -> Iterator[OnPage]:
-    """Show a bar on stderr while the block lists or reads instances, on a terminal only."""
+    """Show a bar and what is left on stderr while the block lists or reads instances, on a terminal only."""
     console = Console(stderr=True)
     if not console.is_interactive:  # a bar that is merely disabled ends in an empty line with an older rich
         yield lambda *_: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

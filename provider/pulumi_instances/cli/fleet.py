@@ -179,7 +179,8 @@ def _write(report: Report, *, as_json: bool) -> None:
     """Write the stacks that did not succeed as a table, or all of it as JSON, and the sum as a line."""
     if as_json:
         common.write_json(report.as_json())
-    elif others := [each for each in report.outcomes if each.status != "succeeded"]:
+    else:
+        others = [each for each in report.outcomes if each.status != "succeeded"]
         columns = ("stack", "status", "machine", "message", "log")
         common.write_table(columns, [[getattr(each, column) for column in columns] for each in others])
     statuses = _statuses(Counter(outcome.status for outcome in report.outcomes))
