@@ -106,6 +106,7 @@ release: build ## what a release publishes, checked, and tried on every Python a
 lock: $(READY) ## refresh requirements/
 	@$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
 	@$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
+	@$(LOCK) --group policy --no-deps --output-file requirements/policy.txt
 	@$(subst 3.10,3.11,$(LOCK)) --group docs --constraint requirements/dev.txt --output-file requirements/docs.txt
 
 clean: ## remove everything that these commands made
@@ -114,10 +115,12 @@ clean: ## remove everything that these commands made
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is quiet, and does not run again before the project or its lock changes.
-$(READY): pyproject.toml requirements/dev.txt
+$(READY): pyproject.toml requirements/dev.txt requirements/policy.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 …")'
 	@echo "Preparing .venv …"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/policy \
+		--require-hashes -r requirements/policy.txt
 	@touch $@

@@ -190,6 +190,8 @@ class EngineCalls:
             self._operations.note_state(instance_id, olds)
             if self._operations.pop_refresh_read(instance_id):
                 return found
+            if found.changed:
+                self._demand_checked(f"update instance {instance_id}", news, olds)
             self._operations.note_declared(instance_id, news, replaced=bool(found.replaces))
         self._codes.note_diff(instance_id, olds, news, replaces=bool(found.replaces))
         for key in model.recorded_only(olds, news, self._dialect):
@@ -199,12 +201,24 @@ class EngineCalls:
             return Diffed(["require_valid"], [])  # the update asks the service again
         return found
 
+    def _demand_checked(self, what: str, news: Mapping[str, Any], olds: Mapping[str, Any] | None = None) -> None:
+        """Raise InputError for an input that `check` refuses, and that the outputs ``olds`` do not hold as well.
+
+        The remediations of a policy pack run after `check`, and the engine does not check what they return.
+        """
+        _, known = validation.check(olds, olds, self._words) if olds else ({}, [])
+        _, problems = validation.check(news, news if olds else {}, self._words)
+        if new := [problem for problem in problems if problem not in known]:
+            fault = f"{what}: {new[0].sentence()}, as a policy pack has made it"
+            raise InputError(fault, "correct its remediation")
+
     @property
     def _dialect(self) -> Dialect:
         return DIALECTS["default"] if self.settings is None else self.settings.dialect
 
     def create(self, inputs: Mapping[str, Any]) -> Created:
         """Create an instance by one POST, or adopt an existing one. Only `up` calls this, with every value known."""
+        self._demand_checked("create instance", inputs)
         revealed = self._codes.unsealed(inputs)
         api = self._api(revealed)
         sent = api.concealing(revealed)
@@ -337,6 +351,7 @@ class EngineCalls:
 
     def preview_create(self, inputs: Mapping[str, Any]) -> Bag:
         """Return the outputs of a `create` with these inputs; what the service decides is unknown. Sends nothing."""
+        self._demand_checked("create instance", inputs)
         unknown = dict.fromkeys((*model.not_given(inputs), *model.OUTPUT_ONLY), UNKNOWN)
         return {**model.outputs({}, inputs, model.not_given(inputs)), **unknown}
 

@@ -36,6 +36,11 @@ log = logging.getLogger("pulumi_instances")
 
 _Answer = TypeVar("_Answer")
 
+_NOT_HERE = (
+    "instances:refreshBeforeUpdate is for the native package, and ignored by the dynamic provider; "
+    "write `options: {refresh: always}` into Pulumi.yaml instead"
+)
+
 
 def _call(method: Callable[..., _Answer]) -> Callable[..., _Answer]:
     """Return the method with no traceback in its errors."""
@@ -70,6 +75,8 @@ class InstanceProvider(ResourceProvider):
         calls.configure(req.config.get)
         # The SDK has no public way to list the keys.
         calls.warn_of_unknown(getattr(req.config, "_props", {}), req.config.get(ACCOUNT_KEY))
+        if calls.settings is not None and calls.settings.refresh_before_update:
+            log.warning(_NOT_HERE)
         if calls.settings is not None and calls.settings.parallelism > process.OF_THE_SDK:
             process.widen(calls.settings.parallelism + process.SPARE)
         self._configured = calls
@@ -117,11 +124,16 @@ class InstanceProvider(ResourceProvider):
 
     @_call
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Read an instance. An empty id tells the engine that it no longer exists (docs/engine.md, E11)."""
+        """Read an instance. An empty id tells the engine that it no longer exists (docs/engine.md, E11).
+
+        Without inputs in the answer, the state keeps its own. A reference by `.get` has none, and needs none: the
+        connector alone never drifts.
+        """
         found = self._calls.read(id_, props)
         if found is None:
             return ReadResult("", {})
-        return ReadResult(found.id, _marked(found.outputs), _marked(found.inputs))
+        inputs = None if found.inputs.keys() <= {"your_mom"} else _marked(found.inputs)
+        return ReadResult(found.id, _marked(found.outputs), inputs)
 
     @_call
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:

@@ -83,8 +83,10 @@ def test_old_settings_are_told_from_a_wrong_secret(stack: Harness, instances_api
     said = str(caught.value)
     assert f"(asked {instances_api.base_url} with the secrets of the default account, from the " in said
     if stack.engine == "cli-native":
-        assert "instances:userSecret is another one in the stack's configuration by now: add --run-program" in said
+        assert (
+            "instances:userSecret is another one in the stack's configuration by now: first run `pulumi refresh" in said
+        )
         with pytest.raises(auto.CommandError, match=r"default account, from the stack's configuration\); check"):
             stack.refresh(run_program=True)
     else:
-        assert "if the stack's configuration has changed since the last `pulumi up`, add --run-program" in said
+        assert "if the stack's configuration has changed since the last `pulumi up`, first run `pulumi refresh" in said

@@ -71,9 +71,10 @@ def test_tags_of_every_instance_cannot_be_secret(stack: Harness, instances_api: 
 
 
 def test_a_setting_that_does_not_exist_is_told_in_the_preview(stack: Harness) -> None:
-    """It is ignored, whichever way it came in. The nearest one is named."""
+    """It is ignored, whichever way it came in. The nearest one is named. So is one for the other front end."""
     stack.configure({key: auto.ConfigValue("60") for key in ("instances:timout", "instance:timeout", "shop:timeout")})
     stack.env["INSTANCES_MAX_RETRY"] = "0"
+    stack.env["INSTANCES_REFRESH_BEFORE_UPDATE"] = "true"
     stack.env["INSTANCE_BASE_URL"] = "https://example.com"
     stack.program('Instance("box", your_mom="dropbox")')
     said = stack.preview()
@@ -85,6 +86,7 @@ def test_a_setting_that_does_not_exist_is_told_in_the_preview(stack: Harness) ->
     ]
     if not isinstance(stack, NativeHarness):  # the engine gives that one its own namespace only; `doctor` sees all
         lines.append("instance:timeout is not a setting of this provider, and is ignored; write instances:timeout")
+        lines.append("instances:refreshBeforeUpdate is for the native package, and ignored by the dynamic provider; wr")
     for line in lines:
         assert line in said.stdout + said.stderr
 

@@ -53,7 +53,9 @@ def test_a_lookup_is_read_and_never_changed(stack: Harness, instances_api: Emula
     if stack.engine != "local":  # which prints no outputs
         assert '"by hand"' in preview.stdout
     assert stack.up().outputs["tags"].value == ["a", "b"]
+    inputs = stack.instances()["found"].get("inputs")
     assert_settled(stack, instances_api)
+    assert stack.instances()["found"].get("inputs") == inputs  # what a program never gave would be shown as removed
     instances_api.change(existing, name="other")
     assert stack.up().outputs["name"].value == "other"
     stack.destroy()

@@ -169,7 +169,7 @@ def test_settings_that_have_changed_since_the_last_up_are_told(
     monkeypatch.delenv("INSTANCES_USER_SECRET")
     found = findings(run, "--stack", "dev")["last `pulumi up`"]
     assert found["found"] == "had another instances:baseUrl, instances:userSecret, instances:timeout"
-    assert found["todo"].startswith("run `pulumi up`, or add --run-program")
+    assert found["todo"].startswith("run `pulumi refresh --run-program`")
     assert "old-secret" not in json.dumps(found)
     monkeypatch.setenv("INSTANCES_TIMEOUT", "30")
     monkeypatch.setenv("INSTANCES_BASE_URL", api.base_url)

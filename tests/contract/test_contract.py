@@ -167,6 +167,7 @@ def test_the_configuration_keys_and_their_variables() -> None:
         "instances:updateInPlace": "INSTANCES_UPDATE_IN_PLACE",
         "instances:defaultTags": "INSTANCES_DEFAULT_TAGS",
         "instances:configurationDrift": "INSTANCES_CONFIGURATION_DRIFT",
+        "instances:refreshBeforeUpdate": "INSTANCES_REFRESH_BEFORE_UPDATE",
     }
     assert config.ACCOUNT_KEY == "instances:account"
 

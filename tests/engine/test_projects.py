@@ -11,6 +11,7 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_instances.core.state_format import SECRET
+from pulumi_instances.testing.emulator import Emulator
 from pulumi_instances.testing.engine import StackDouble, UnsupportedFeatureError
 from pulumi_instances.testing.engine.project import Config, open_project
 
@@ -105,6 +106,19 @@ def test_another_runtime_is_refused(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")
     with pytest.raises(UnsupportedFeatureError, match="programs of the runtime 'nodejs'"):
         StackDouble("dev", work_dir=tmp_path)
+
+
+def test_the_project_may_have_each_operation_refresh_first(tmp_path: Path, instances_api: Emulator) -> None:
+    """A preview then shows drift, and `up` repairs it, as on the CLI (docs/settings.md)."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\noptions: {refresh: always}\n")
+    (tmp_path / "__main__.py").write_text('from pulumi_instances import Instance\nInstance("box", your_mom="box")\n')
+    stack = StackDouble("dev", work_dir=tmp_path, env_vars=instances_api.env)
+    stack.up()
+    [made] = instances_api.instances()
+    instances_api.change(made["id"], name="by hand")
+    assert stack.preview().change_summary == {"same": 1, "update": 1}
+    stack.up()
+    assert instances_api.instance(made["id"]) == made
 
 
 def test_an_inline_program_needs_no_file(new_stack: NewStack) -> None:

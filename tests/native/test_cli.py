@@ -114,6 +114,64 @@ def test_import_by_id_gives_a_program_that_changes_nothing(stack: NativeStack, i
     assert [request.method for request in instances_api.writes] == ["PUT", "PUT"]
 
 
+def test_drift_is_shown_and_repaired_unasked(stack: NativeStack, instances_api: Emulator) -> None:
+    """With the setting, a preview and an `up` send two requests for all instances, and see what a refresh would see.
+
+    Where that fails, nothing is done. The setting takes effect with the next refresh or `up` of an existing stack.
+    """
+
+    def flagged() -> set[bool]:
+        return {each.get("refreshBeforeUpdate", False) for each in stack.held().values()}
+
+    def is_on(value: str) -> None:
+        stack.configure({"instances:refreshBeforeUpdate": auto.ConfigValue(value)})
+
+    stack.configure({"instances:maxRetries": auto.ConfigValue("0")})
+    stack.resources_are(
+        "\n".join(f"i{n}: {{type: instances:Instance, properties: {{yourMom: box}}}}" for n in range(5))
+    )
+    stack.up()
+    is_on("true")
+    stack.refresh()
+    assert flagged() == {True}
+
+    renamed, removed, *_ = instances_api.instances()
+    instances_api.change(renamed["id"], name="by hand")
+    before = len(instances_api.requests)
+    assert stack.changes() == {"same", "update"}
+    assert [request.method for request in instances_api.requests[before:]] == ["GET", "GET"]
+    stack.up()
+    assert instances_api.instance(renamed["id"])["name"] == renamed["name"]
+    assert [request.method for request in instances_api.writes[5:]] == ["PUT"]
+
+    def ids() -> dict[str, str]:
+        return {name: each["id"] for name, each in stack.held().items()}
+
+    held = ids()
+    stranger = instances_api.add_account()
+    stack.env.update(
+        INSTANCES_USER_SECRET=stranger.user_secret, INSTANCES_ORGANIZATION_SECRET=stranger.organization_secret
+    )
+    with pytest.raises(auto.CommandError, match=r"so nothing is dropped .*; check instances:baseUrl and the secrets"):
+        stack.up()
+    del stack.env["INSTANCES_USER_SECRET"], stack.env["INSTANCES_ORGANIZATION_SECRET"]
+    for path in ("/instances", "/instances/{id}"):
+        instances_api.fail("GET", path, Fault.status(503))
+    with pytest.raises(auto.CommandError, match=r"error: Preview failed: read instance \d+: 503 .*; run again later"):
+        stack.preview()
+    assert ids() == held
+
+    instances_api.remove(removed["id"])
+    stack.env["INSTANCES_CONFIRM_GONE"] = "true"
+    assert stack.changes() == {"same", "create"}
+    is_on("false")
+    assert stack.up().summary.resource_changes == {"same": 5, "create": 1}
+    assert (len(instances_api.instances()), flagged()) == (5, {False})
+    before = len(instances_api.requests)
+    assert stack.changes() == UNCHANGED
+    assert instances_api.requests[before:] == []
+
+
 def test_custom_timeouts_bound_a_create(stack: NativeStack, instances_api: Emulator) -> None:
     """What it may have created is found by the next `up`. What YAML gives in plain is secret, as the provider says."""
     instances_api.fail("POST", "/instances", Fault.delay(3))

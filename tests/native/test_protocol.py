@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import empty_pb2
+from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_instances.core.config import SETTINGS
@@ -22,7 +23,7 @@ from pulumi_instances.native.values import UNKNOWN_VALUE as UNKNOWN
 from pulumi_instances.testing.emulator import Emulator, Fault
 from tests.support.marks import mark_of
 from tests.support.mocks import secret
-from tests.support.native import COMMAND, URN, Native, NativeError, bag, inputs, settings_of, struct
+from tests.support.native import COMMAND, URN, Bag, Native, NativeError, bag, inputs, settings_of, struct
 from tests.support.processes import ignoring_interrupts, until
 from tests.support.values import plain
 
@@ -190,7 +191,7 @@ def test_check_fills_the_name_and_marks_what_is_secret(provider: Native) -> None
             "url": "https://a",
             "deep": {"password": secret("p4ss"), "size": 3.0},
         },
-        "providerData": secret({"code": f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}"}),
+        "providerData": secret({"code": secret(f"used code sha256:{hashlib.sha256(b'c0de').hexdigest()}")}),
     }
 
 
@@ -347,9 +348,9 @@ def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) 
 
 
 def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
-    request = provider_pb2.CreateRequest(urn=URN, properties=struct({"name": ["s3cret"]}))
-    with pytest.raises(NativeError, match=r"^Create: \w+ in the provider; please report it$"):
-        provider.call("Create", request)
+    request = provider_pb2.InvokeRequest(tok=GET_INSTANCE, args=struct({"tags": [["s3cret"]]}))
+    with pytest.raises(NativeError, match=r"^Invoke: \w+ in the provider; please report it$"):
+        provider.call("Invoke", request)
 
 
 def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:
@@ -385,6 +386,38 @@ def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulat
         api.remove(int(kept.id))
         assert process.refresh(kept.id, {**state, "__created": 1}, inputs()).id == ""
     assert [request.method for request in api.writes] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("of_last_up", "of_the_stack", "flag"),
+    [(None, None, False), (True, None, True), ("true", {}, False), (None, {"refreshBeforeUpdate": "true"}, True)],
+)
+def test_the_answers_tell_the_engine_whether_to_refresh_first(
+    of_last_up: object, of_the_stack: Bag | None, flag: bool, api: Emulator, tmp_path: Path
+) -> None:
+    """The state keeps it. The stack's configuration of now wins, so that one refresh suffices to switch it.
+
+    A reference by `.get` has none: the program reads it anyway.
+    """
+    env = {"PULUMI_HOME": str(tmp_path)}
+    if of_the_stack is not None:
+        env["PULUMI_CONFIG"] = json.dumps(of_the_stack)
+    settings = settings_of(api) if of_last_up is None else {**settings_of(api), "refreshBeforeUpdate": of_last_up}
+    with Native(env, {**settings, "maxRetries": 0}) as process:
+        process.configure()
+        made = process.call("Create", provider_pb2.CreateRequest(urn=URN, properties=struct(inputs())))
+        given = {"id": made.id, "urn": URN, "properties": made.properties}
+        found = process.call("Read", provider_pb2.ReadRequest(**given, inputs=struct(inputs())))
+        reference = process.call("Read", provider_pb2.ReadRequest(**given, inputs=Struct()))
+        olds = {"id": made.id, "urn": URN, "olds": made.properties, "old_inputs": struct(inputs())}
+        updated = process.call("Update", provider_pb2.UpdateRequest(**olds, news=struct(inputs(tags=["us"]))))
+        flags = [answer.refresh_before_update for answer in (made, found, reference, updated)]
+        assert flags == [flag, flag, False, flag]
+        api.fail("POST", "/instances", Fault.drop_after())
+        api.fail("GET", "/instances/{id}", Fault.status(403))
+        with pytest.raises(NativeError, match="its token cannot be read") as error:
+            process.create(inputs(name="another", __line=LINE))
+        assert error.value.kept.refresh_before_update == flag
 
 
 def test_an_update_after_which_nothing_can_be_read_is_kept(api: Emulator, home: dict[str, str]) -> None:

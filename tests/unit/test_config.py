@@ -91,6 +91,7 @@ VALUES: dict[str, list[tuple[object, object]]] = {
     "takeOver": [("ask", "ask"), ("YES", "yes"), ("true", "yes"), ("no", "no"), ("False", "no")],
     "updateInPlace": [("true", True)],
     "configurationDrift": [("true", True)],
+    "refreshBeforeUpdate": [("true", True)],
     "defaultTags": [("a,{project}/{stack}", ("a", "{project}/{stack}")), ('["a b", "a b"]', ("a b",))],
 }
 

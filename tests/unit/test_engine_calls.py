@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_instances import engine_calls
 from pulumi_instances.core import config, identity, model
-from pulumi_instances.core.errors import NotFound, SettingError
+from pulumi_instances.core.errors import InputError, NotFound, SettingError
 from pulumi_instances.core.marks import Place, line_of
 from pulumi_instances.engine_calls import EngineCalls
 from pulumi_instances.testing.emulator import Emulator
@@ -105,3 +105,37 @@ def test_what_is_made_of_a_secret_name_is_not_shown(api: Emulator, caplog: pytes
     caplog.clear()
     calls.update(made.id, made.outputs, {**checked, "tags": ["us"]})
     assert "the service stores the tags ['us'] as ['US']; no preview" in caplog.text, "what was known is not said again"
+
+
+AFTER_CHECK = {
+    "a text for tags": ({"tags": "owner:billing"}, "tags must be a list of strings, not a string"),
+    "a mark": ({"tags": ["a", "pulumi:shop/dev/other#7lef5h5mkzjsvk.abcd"]}, r"tags\[1\] is the mark of a resource"),
+    "no name": ({"name": None}, "name is missing"),
+    "another property": ({"yourMom": "box"}, "yourMom is not a property of an Instance"),
+}
+
+
+@pytest.mark.parametrize(("changed", "said"), AFTER_CHECK.values(), ids=AFTER_CHECK)
+def test_what_a_policy_pack_makes_of_checked_inputs_is_checked_again(
+    changed: dict[str, object], said: str, api: Emulator
+) -> None:
+    """Its remediations run after check. Nothing is sent; a preview of an update reports it, too."""
+    calls = configured(api)
+    checked, _ = calls.check({}, inputs())
+    remediated = {key: value for key, value in {**checked, **changed}.items() if value is not None}
+    said = f"{said}.*, as a policy pack has made it; correct its remediation$"
+    with pytest.raises(InputError, match=rf"^create instance: {said}"):
+        calls.create(remediated)
+    with pytest.raises(InputError, match=rf"^create instance: {said}"):
+        calls.preview_create(remediated)
+    if "name" not in changed:  # an update leaves it to the server
+        with pytest.raises(InputError, match=rf"^update instance 4014: {said}"):
+            calls.diff("4014", outputs(), {**remediated, "name": "other"})
+    assert api.requests == []
+
+
+def test_what_a_state_holds_already_is_not_checked_again(api: Emulator) -> None:
+    """A service may have tags that no program could give: `ignore_changes` leaves them alone."""
+    odd = [" ", "a"]
+    found = configured(api).diff("4014", outputs(tags=odd), inputs(tags=odd, name="other"))
+    assert found.changed == ["name"]

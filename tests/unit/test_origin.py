@@ -20,8 +20,7 @@ from pulumi_instances.core.errors import (
 URL = "https://api.example.com/v2"
 BOTH = {"INSTANCES_USER_SECRET": "u", "INSTANCES_ORGANIZATION_SECRET": "o"}
 LAST_UP = (
-    "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and destroy, or "
-    "run `pulumi up` first"
+    "if the stack's configuration has changed since the last `pulumi up`, first run `pulumi refresh --run-program`"
 )
 
 
@@ -56,8 +55,8 @@ LAST_UP = (
             {"INSTANCES_EU_BASE_URL": URL},
             None,
             f'delete: 401 (asked {URL} from INSTANCES_EU_BASE_URL, with the secrets of account "eu" from the program); '
-            'if the program gives account "eu" other settings since the last `pulumi up`, add --run-program to refresh '
-            "and destroy, or run `pulumi up` first; if it has no such account any more, set INSTANCES_EU_USER_SECRET, "
+            'if the program gives account "eu" other settings since the last `pulumi up`, first run `pulumi refresh '
+            "--run-program`; if it has no such account any more, set INSTANCES_EU_USER_SECRET, "
             "INSTANCES_EU_ORGANIZATION_SECRET; otherwise check instances:userSecret",
         ),
         (
@@ -81,7 +80,7 @@ LAST_UP = (
             {},
             ["instances:baseUrl"],
             f"read: {URL} has another instance; instances:baseUrl is another one in the stack's configuration by now: "
-            "add --run-program, or run `pulumi up` first",
+            "first run `pulumi refresh --run-program`",
         ),
         (
             AnotherInstance(f"read: {URL} has another instance", "check instances:baseUrl, or confirm"),

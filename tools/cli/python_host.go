@@ -1,9 +1,9 @@
 // The command pulumi-language-python: a small host of Python programs for the CLI that `make cli` builds.
 //
 // The module of the official host is not served, so this one exists for tests and `make demo`; a host on PATH is used
-// instead of it. It does what these need: it runs programs and plugins, installs their dependencies, and generates SDKs
-// and programs. Type checkers, debuggers, policy packs and converters are left out. What it does not implement,
-// the engine reports as "unimplemented".
+// instead of it. It does what these need: it runs programs, plugins and policy packs, installs their dependencies, and
+// generates SDKs and programs. Type checkers, debuggers and converters are left out, and so is the configuration of the
+// stack in policy packs. What it does not implement, the engine reports as "unimplemented".
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 	"github.com/pulumi/pulumi/pkg/v3/codegen/pcl"
 	codegen "github.com/pulumi/pulumi/pkg/v3/codegen/python"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
@@ -156,13 +157,19 @@ func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	}
 }
 
-// RunPlugin executes the `__main__.py` of a plugin that was installed as a directory.
+// RunPlugin executes the `__main__.py` of a plugin that was installed as a directory, or of a policy pack.
 func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, stream pulumirpc.LanguageRuntime_RunPluginServer) error {
-	python, err := pythonOf(req.GetInfo(), "venv")
+	directory := req.GetInfo().GetProgramDirectory()
+	virtualenv, pwd, arguments := "venv", req.GetPwd(), append([]string{directory}, req.GetArgs()...)
+	if req.GetKind() == string(apitype.AnalyzerPlugin) {
+		virtualenv, pwd = "", directory
+		arguments = append(append([]string{"-u", "-m", "pulumi.policy"}, req.GetArgs()...), directory)
+	}
+	python, err := pythonOf(req.GetInfo(), virtualenv)
 	if err != nil {
 		return err
 	}
-	command, err := python.Command(stream.Context(), append([]string{req.GetInfo().GetProgramDirectory()}, req.GetArgs()...)...)
+	command, err := python.Command(stream.Context(), arguments...)
 	if err != nil {
 		return err
 	}
@@ -171,7 +178,7 @@ func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, stream pulumirpc.Langu
 		return err
 	}
 	defer closer.Close()
-	command.Dir, command.Stdout, command.Stderr = req.GetPwd(), stdout, stderr
+	command.Dir, command.Stdout, command.Stderr = pwd, stdout, stderr
 	command.Env = append(command.Environ(), req.GetEnv()...)
 	err = command.Run()
 	var exit *exec.ExitError

@@ -151,7 +151,7 @@ def _of_last_up(sources: common.Sources, used: Mapping[str, Any]) -> Iterator[Fi
         if key not in hidden
     ]
     if used and changed:
-        todo = "run `pulumi up`, or add --run-program to refresh and destroy, which use those of the last `pulumi up`"
+        todo = "run `pulumi refresh --run-program`, since refresh and destroy use those of the last `pulumi up`"
         yield Finding("last `pulumi up`", f"had another {', '.join(changed)}", todo)
 
 

@@ -61,6 +61,8 @@ class Settings:
     """Whether a refresh compares the values of ``configuration`` that the service shows."""
     update_in_place: bool | None = None
     """Whether the service can change `dialect.IN_PLACE` as well; None where its dialect decides."""
+    refresh_before_update: bool = False
+    """Whether the engine refreshes each instance of the native package first in a preview, `up` and destroy."""
 
 
 def is_loopback(host: str) -> bool:
@@ -242,6 +244,7 @@ SETTINGS = (
     Setting("updateInPlace", _flag),
     Setting("defaultTags", _tags),
     Setting("configurationDrift", _flag),
+    Setting("refreshBeforeUpdate", _flag),
 )
 
 

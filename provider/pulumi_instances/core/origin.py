@@ -25,6 +25,9 @@ from .errors import (
 _OF_THE_API = (ConnectionFailed, CreateLost, LookupFailed, StatusError, UnexpectedAnswer)
 """The errors that a wrong URL or wrong secrets can cause."""
 
+_RENEW = "`pulumi refresh --run-program`"
+"""What writes the settings of now into the state, also where `up` and `destroy` refresh with those of the state."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -86,24 +89,18 @@ class Origin:
             if not causes:
                 return
             differ = "are others" if len(causes) > 1 else "is another one"
-            error.advice = (
-                f"{', '.join(causes)} {differ} in the stack's configuration by now: add --run-program, or run "
-                "`pulumi up` first"
-            )
+            error.advice = f"{', '.join(causes)} {differ} in the stack's configuration by now: first run {_RENEW}"
         elif missing := [setting for setting in SETTINGS if setting.required and setting.key not in self.variables]:
             error.advice = f"{self._how_to_renew(missing)}; otherwise {error.advice}"
 
     def _how_to_renew(self, missing: Sequence[Setting]) -> str:
         """Return what to do where these settings may be those of the last `pulumi up`."""
         if self.account is None:
-            return (
-                "if the stack's configuration has changed since the last `pulumi up`, add --run-program to refresh and "
-                "destroy, or run `pulumi up` first"
-            )
+            return f"if the stack's configuration has changed since the last `pulumi up`, first run {_RENEW}"
         names = ", ".join(setting.variable(self.account) for setting in missing)
         return (
-            f"if the program gives {self._name} other settings since the last `pulumi up`, add --run-program to "
-            f"refresh and destroy, or run `pulumi up` first; if it has no such account any more, set {names}"
+            f"if the program gives {self._name} other settings since the last `pulumi up`, first run {_RENEW}; "
+            f"if it has no such account any more, set {names}"
         )
 
     @property

@@ -73,6 +73,7 @@ def _rpc(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
                 return method(self, request)
             except Incomplete as error:
                 code, line = grpc.StatusCode.UNKNOWN, f"{error}"
+                error.details.refresh_before_update = self.refreshes
                 context.set_trailing_metadata([("grpc-status-details-bin", _details(code, line, error))])
             except InstancesError as error:
                 code, line = grpc.StatusCode.UNKNOWN, f"{self.explained(error)}"
@@ -101,6 +102,12 @@ class InstancesServicer(ResourceProviderServicer):
         """Start without settings, which `Configure` gives."""
         self._cancelled = threading.Event()
         self._calls = EngineCalls(words=NATIVE)
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether the engine is to refresh an instance first in each run after this one (docs/engine.md, E33)."""
+        settings = self._calls.settings
+        return settings is not None and settings.refresh_before_update
 
     # about the plugin
 
@@ -181,7 +188,10 @@ class InstancesServicer(ResourceProviderServicer):
         """
         settings, account = values.decode(request.args), account_of(request.name or _name_of(request.urn))
         calls = EngineCalls(Clock(sleep=self._sleep), NATIVE)
-        calls.configure(_reader(settings, account), _how_to_set, None if account else _of_the_stack())
+        stack = None if account else _of_the_stack()
+        if stack is not None:  # not that of the last `up`: one refresh has to suffice to switch it
+            settings["refreshBeforeUpdate"] = stack.get(f"{NAMESPACE}:refreshBeforeUpdate")
+        calls.configure(_reader(settings, account), _how_to_set, stack)
         calls.warn_of_unknown([f"{NAMESPACE}:{key}" for key in settings], account)
         if calls.setting_problems:
             raise SettingError(calls.setting_problems)
@@ -209,6 +219,9 @@ class InstancesServicer(ResourceProviderServicer):
         )
         hidden = {model.URN: request.urn, model.CONCEALED: [*secret]}
         inputs, problems = self._calls.check(model.old_inputs(olds), {**news, **hidden})
+        if isinstance(data := inputs.get("provider_data"), Mapping):
+            # A policy pack may copy the inputs, which drops the mark of the whole, but not that of a member.
+            inputs = {**inputs, "provider_data": {key: values.secret(value) for key, value in data.items()}}
         return provider_pb2.CheckResponse(inputs=_answer(inputs, request.news), failures=_failures(problems))
 
     @_rpc
@@ -263,7 +276,8 @@ class InstancesServicer(ResourceProviderServicer):
         except CreateUndecided as error:
             raise CreateUndecided(error.cause, _with_imports(error, request.urn), error.candidates) from None
         _demand_valid(made.id, made.outputs, request.properties)
-        return provider_pb2.CreateResponse(id=made.id, properties=_answer(made.outputs, request.properties))
+        properties = _answer(made.outputs, request.properties)
+        return provider_pb2.CreateResponse(id=made.id, properties=properties, refresh_before_update=self.refreshes)
 
     @_rpc
     def Read(self, request: Any) -> Any:
@@ -291,8 +305,9 @@ class InstancesServicer(ResourceProviderServicer):
         if by_id_alone or IMPORTED in old_inputs:
             inputs = {**{key: outputs[key] for key in model.INPUTS if key in outputs}, IMPORTED: True}
         answer = provider_pb2.ReadResponse(id=found.id, properties=_answer(outputs, request.properties))
-        if by_id_alone or old_inputs:  # a resource of `.get` has no inputs
+        if by_id_alone or old_inputs:  # a resource of `.get` has no inputs, and the program reads it in each run
             answer.inputs.CopyFrom(_answer(inputs, request.inputs))
+            answer.refresh_before_update = self.refreshes
         return answer
 
     @_rpc
@@ -315,7 +330,8 @@ class InstancesServicer(ResourceProviderServicer):
                     reason = f"instance {request.id} was updated, but cannot be read ({error.cause}); run again"
                     raise Incomplete(request.id, outputs, reason, request.news) from None
         _demand_valid(request.id, outputs, request.news)
-        return provider_pb2.UpdateResponse(properties=_answer(outputs, request.news))
+        properties = _answer(outputs, request.news)
+        return provider_pb2.UpdateResponse(properties=properties, refresh_before_update=self.refreshes)
 
     @_rpc
     def Delete(self, request: Any) -> Any:

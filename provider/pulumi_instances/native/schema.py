@@ -146,6 +146,10 @@ _SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "defaultTags": ("string", "Tags of every instance, separated by commas, such as `pulumi,{project}/{stack}`."),
     "configurationDrift": ("boolean", "Compare `configuration` with what the service shows; false by default."),
+    "refreshBeforeUpdate": (
+        "boolean",
+        "Refresh each instance first in a preview, `up` and `destroy`; false by default.",
+    ),
 }
 
 
@@ -178,6 +182,7 @@ def document() -> Spec:
         "version": version_of_plugin(),
         "homepage": urls["Documentation"],
         "repository": repository,
+        "logoUrl": f"{repository}/raw/main/docs/logo.svg",
         # The archives that `make release` builds. Without a URL the engine would look for another package of this name;
         # with its ${VERSION} in the URL, `pulumi import` cannot read the program that it generates.
         "pluginDownloadURL": f"{repository}/releases/download/v{version_of_plugin()}",

@@ -42,6 +42,11 @@ class Project:
     config: Properties
     """The whole configuration, `namespace:key` to text or secret text: what the default provider gets."""
 
+    @property
+    def refreshes_first(self) -> bool:
+        """Whether each operation is to refresh first, as Pulumi.yaml says by `options: {refresh: always}`."""
+        return (self.settings.get("options") or {}).get("refresh") == "always"
+
     def key(self, key: str) -> str:
         """Return a key with its namespace: the project's where it names none, as with `pulumi config set`."""
         return key if ":" in key else f"{self.name}:{key}"

@@ -153,7 +153,7 @@ class StackDouble:
         resources = from_deployment(self._state.deployment)
         operation = Operation(self._project, resources, display, dry_run=dry_run)
         try:
-            succeeded = operation.run(kind, refresh=bool(refresh))
+            succeeded = operation.run(kind, refresh=bool(refresh) or self._project.refreshes_first)
         finally:
             operation.close()
             if not dry_run:
