@@ -182,7 +182,6 @@ def document() -> Spec:
         "version": version_of_plugin(),
         "homepage": urls["Documentation"],
         "repository": repository,
-        "logoUrl": f"{repository}/raw/main/docs/logo.svg",
         # The archives that `make release` builds. Without a URL the engine would look for another package of this name;
         # with its ${VERSION} in the URL, `pulumi import` cannot read the program that it generates.
         "pluginDownloadURL": f"{repository}/releases/download/v{version_of_plugin()}",
