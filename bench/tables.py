@@ -70,8 +70,9 @@ def _of_checkpoints(run: report.Run) -> Rows:
         title = f"{count:,}, {'without' if engine == _LARGE else 'with'} checkpoints"
         for row in _times(run, title, engine, count, 50, "yaml"):
             up = summary.get(engine, count, 50, "yaml", "up")
-            sizes = (up.engine_memory, up.memory) if up else ()
-            yield [*row, *(f"{size / 2**20:.0f} MiB" if size else "" for size in sizes)]
+            # A cell that was measured before the engine's memory was shows none.
+            both = up.engine_memory + up.memory if up and up.engine_memory and up.memory else 0
+            yield [*row, f"{both / 2**20:.0f} MiB" if both else ""]
 
 
 def _times(run: report.Run, title: str, engine: str, count: int, latency: int, variant: str) -> Rows:
