@@ -27,12 +27,12 @@ def open_stack(customer: str) -> automation.Stack:
 
 
 def up(stack: automation.Stack) -> automation.UpResult:
-    """Deploy a stack. A run that fails is followed by one that takes over the instances which it has left."""
+    """Deploy a stack. Where an earlier run has left instances, a second `up` takes them over."""
     try:
         return stack.up()
-    except automation.ConcurrentUpdateError:
-        raise  # another run has the stack, and may be about to create these instances
-    except automation.CommandError:
+    except automation.CommandError as error:
+        if "INSTANCES_TAKE_OVER=yes" not in f"{error}":  # the advice of the error about what is left
+            raise
         print(f"{stack.name}: failed; once more, with INSTANCES_TAKE_OVER=yes")
         stack.workspace.env_vars = {**stack.workspace.env_vars, "INSTANCES_TAKE_OVER": "yes"}
         return stack.up()
