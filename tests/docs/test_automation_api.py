@@ -20,21 +20,23 @@ EXAMPLE = "examples/automation-api/README.md"
 @needs_cli
 def test_the_example(tmp_path: Path, instances_api: Emulator) -> None:
     """A lost state is healed without another create. A locked stack is left alone, and does not stop others."""
-    project = Path(shutil.copytree(ROOT / "examples/automation-api", tmp_path / "example"))
-    (project / "state").mkdir()
-    env = {**os.environ, **cli_env(tmp_path), "PULUMI_BACKEND_URL": (project / "state").as_uri(), **instances_api.env}
+    shutil.copytree(ROOT / "examples/automation-api", tmp_path / "pulumi-instances/examples/automation-api")
+    project = tmp_path / "automation-api"
+    env = {**os.environ, **cli_env(tmp_path), **instances_api.env}
+    env |= {"PULUMI_BACKEND_URL": (project / "state").as_uri(), "PULUMI_CONFIG_PASSPHRASE": ""}
 
-    def run(command: str, code: int = 0) -> str:
+    def run(command: str, code: int = 0, directory: Path = project) -> str:
         done = subprocess.run(
-            ["bash", "-c", command], cwd=project, env=env, capture_output=True, text=True, check=False
+            ["bash", "-ec", command], cwd=directory, env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == code, done.stdout + done.stderr
         # After a program that has failed, the SDK may write of its event loop.
         return done.stdout + (done.stderr if code else "")
 
-    _, up, lose = (block.strip() for block in blocks(EXAMPLE, "sh"))
+    begin, lose = blocks(EXAMPLE, "sh")
     of_up, taken_over = blocks(EXAMPLE, "text")
-    assert run(up) == of_up
+    *lines, up = [line for line in begin.splitlines() if not re.match("python3 -m venv|pip install", line)]
+    assert run("\n".join([*lines, up]), directory=tmp_path) == of_up
     made = {instance["token"] for instance in instances_api.instances()}
     assert run(lose) == taken_over
     assert {instance["token"] for instance in instances_api.instances()} == made
