@@ -348,9 +348,10 @@ def test_the_words_of_others_are_not_rewritten(provider: Native, api: Emulator) 
 
 
 def test_a_bug_of_ours_is_one_line_without_a_value(provider: Native) -> None:
-    request = provider_pb2.InvokeRequest(tok=GET_INSTANCE, args=struct({"tags": [["s3cret"]]}))
-    with pytest.raises(NativeError, match=r"^Invoke: \w+ in the provider; please report it$"):
-        provider.call("Invoke", request)
+    """The engine never sends such an update: the Diff before it is refused."""
+    request = provider_pb2.UpdateRequest(id="1", urn=URN, news=struct({"yourMom": ["s3cret"]}))
+    with pytest.raises(NativeError, match=r"^Update: \w+ in the provider; please report it$"):
+        provider.call("Update", request)
 
 
 def test_a_token_that_cannot_be_read_keeps_the_instance_in_the_state(api: Emulator, tmp_path: Path) -> None:

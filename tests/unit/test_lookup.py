@@ -97,7 +97,8 @@ def test_who_manages_an_instance_is_told(api: Emulator, ids: list[str]) -> None:
     made = str(api.add(name="made", tags=["eu", mark]))
     for result in found(lambda: [instances.get_instance(id=made), *instances.get_instances(name="made")]):
         assert (result.tags, result.managed_by) == (["eu"], "shop/dev/crm")
-    assert found(lambda: instances.get_instances(tags=[mark])) == []
+    with pytest.raises(InputError, match=r"tags\[0\] is the mark of a resource"):
+        found(lambda: instances.get_instances(tags=[mark]))
     assert found(lambda: instances.get_instance(id=ids[0])).managed_by is None
 
 
@@ -134,7 +135,10 @@ def test_of_many_candidates_ten_are_named(api: Emulator) -> None:
         ({"tags": []}, "pass id, or at least one of name, tags, your_mom"),
         ({"id": "1", "name": "x"}, "pass only one of the two"),
         ({"id": "../users"}, "the id must be the decimal id"),
-        ({"tags": "prod"}, r'write tags=\["prod"\]'),
+        ({"tags": "prod"}, r'tags must be a list of strings, not a string; write tags=\["billing"\]'),
+        ({"tags": [["prod"]]}, r"tags\[0\] must be a string, not a list"),
+        ({"name": 5}, 'name must be a string, not a number; write name="billing"'),
+        ({"your_mom": {"key": "box"}}, 'your_mom must be a string, not an object; write your_mom="dropbox"'),
     ],
 )
 def test_what_cannot_be_looked_up_is_refused(api: Emulator, arguments: dict[str, Any], said: str) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from ..core import model
+from ..core import model, validation
 from ..core.config import Settings
 from ..core.errors import InputError, LookupFailed, first_of, quote
-from ..core.words import PYTHON, Words
+from ..core.words import Words
 from .client import Client, Found, OnPage
 
 
@@ -52,12 +52,11 @@ class Selection:
         return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
 
 
-def tag_set(tags: Iterable[str] | None, words: Words = PYTHON) -> frozenset[str]:
-    """Return tags as a set. Raises InputError for a string, whose letters would be the tags."""
-    if isinstance(tags, str):
-        wanted = words.argument("tags", f'["{quote(tags)}"]')
-        raise InputError("tags must be a list of strings, not a string", f"write {wanted}")
-    return frozenset(tags or ())
+def _checked(name: str | None, tags: Sequence[str] | None, your_mom: str | None, words: Words) -> Selection:
+    """Return what is searched for. Raises InputError for an argument of another type."""
+    for problem in validation.check_search({"name": name, "tags": tags, "your_mom": your_mom}, words):
+        raise InputError(problem.sentence(), problem.advice)
+    return Selection(name=name, tags=frozenset(tags or ()), your_mom=your_mom)
 
 
 class Search:
@@ -106,7 +105,7 @@ class Search:
             raise InputError(fault, "pass only one of the two")
         if instance_id is not None:
             return self.get(instance_id)
-        wanted = Selection(name=name, tags=tag_set(tags, words), your_mom=your_mom)
+        wanted = _checked(name, tags, your_mom, words)
         if wanted == Selection():
             advice = f"pass id, or at least one of name, tags, {connector}"
             raise InputError(f"{what}: nothing to look for is given", advice)
@@ -119,7 +118,7 @@ class Search:
         self, name: str | None = None, tags: Sequence[str] | None = None, your_mom: str | None = None
     ) -> list[Found]:
         """Return all instances with this exact name, all these tags and this connector, by ascending id."""
-        return self.select(Selection(name=name, tags=tag_set(tags, self._client.words), your_mom=your_mom))
+        return self.select(_checked(name, tags, your_mom, self._client.words))
 
     def hiding(self, secrets: Collection[str]) -> AbstractContextManager[None]:
         """Return a context whose errors never repeat these secrets either (`Client.hiding`)."""

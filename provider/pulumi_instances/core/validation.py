@@ -78,6 +78,17 @@ def check(
     return inputs, problems
 
 
+def check_search(arguments: Mapping[str, Any], words: Words = PYTHON) -> list[Problem]:
+    """Return every problem in what a look-up is given as ``name``, ``tags`` and ``your_mom``; None is not given."""
+    problems: list[Problem] = []
+    for key, example in (("name", '"billing"'), ("your_mom", '"dropbox"')):
+        if (value := arguments.get(key)) is not None:
+            problems += _string_problems(words.name(key), value, f"write {words.argument(key, example)}")
+    if (tags := arguments.get("tags")) is not None:
+        problems += _tags_problems(tags, words)
+    return problems
+
+
 def _leaves_name(news: Mapping[str, Any], olds: Mapping[str, Any]) -> bool:
     """Return whether the name is left to the server: the program gives none, and adopts or imports the instance.
 
