@@ -63,7 +63,7 @@ recipes: $(READY) ## lint the recipes of docs/ci.md and the release workflow; ne
 
 examples: $(READY) ## do each example as its README says, and check its types; needs the CLI, node and Go
 	@$(BIN)/pytest --quiet tests/docs/test_examples.py
-	@pulumi package gen-sdk $(CURDIR)/$(BIN)/pulumi-resource-instances --language python --out $(CURDIR)/$(SDK)
+	@pulumi package gen-sdk $(CURDIR)/$(BIN)/pulumi-resource-instances --language python --out $(CURDIR)/$(SDK) >/dev/null
 	@MYPYPATH=$(SDK)/python $(BIN)/mypy --no-error-summary examples/native-python
 	@PYTHONPATH=$(SDK)/python $(BIN)/uvx --quiet pyright==1.1.414 --pythonpath $(BIN)/python examples
 

@@ -53,7 +53,7 @@ def _tags_at_the_api(api: Emulator) -> list[str]:
 
 
 def test_both_project_files_name_the_same_project() -> None:
-    """A stack of the clone is also a stack of the quickstart in place: name and runtime are the same."""
+    """A stack of the clone is also a stack of the quickstart in place: they differ in `main` only."""
     root, own = (yaml.safe_load(document(path)) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
-    about = own.pop("template")["description"]
-    assert root == {**own, "description": about, "main": "examples/quickstart"}
+    del own["template"]
+    assert root == {**own, "main": "examples/quickstart"}

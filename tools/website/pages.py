@@ -117,4 +117,4 @@ def _files(example: Path) -> Iterator[str]:
     """The files of an example, for readers who have no clone."""
     for path in sorted((ROOT / example).iterdir()):
         if (language := _LANGUAGES.get(path.suffix)) and not re.match(r"Pulumi\..+\.", path.name):
-            yield f"\n## {path.name}\n\n```{language}\n{path.read_text(encoding='utf-8').strip()}\n```\n"
+            yield f"\n## `{path.name}`\n\n```{language}\n{path.read_text(encoding='utf-8').strip()}\n```\n"
