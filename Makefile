@@ -13,10 +13,13 @@ CLI ?= $(shell sed -n 's|.*/pulumi/pkg/v3 v\([0-9.]*\).*|\1|p' tools/cli/go.mod)
 export PATH := $(PATH):$(CURDIR)/.cache/cli/$(CLI)/bin
 # Behind a company's proxy, uv has to trust what the system trusts.
 export UV_SYSTEM_CERTS ?= true
+# Each directory has a `__main__`, so mypy checks one at a time.
+PROGRAMS := $(sort $(dir $(wildcard examples/*/*.py)))
+SDK := .cache/sdk
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo cli check test dialects emulator up destroy lint recipes house picture docs matrix oldest soak bench audit sdks build release lock clean
+.PHONY: help demo cli check test dialects emulator up destroy lint recipes examples house picture docs matrix oldest soak bench audit sdks build release lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +54,18 @@ lint: $(READY) ## ruff, mypy, and which room may import which
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
+	@for example in $(PROGRAMS); do $(BIN)/mypy --no-error-summary $$example || exit; done
 	@$(BIN)/lint-imports --no-cache
 
 recipes: $(READY) ## lint the recipes of docs/ci.md and the release workflow; needs Go
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 examples/ci/github.yml .github/workflows/*.yml
 	@$(BIN)/uvx --quiet check-jsonschema==0.39.0 --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml
+
+examples: $(READY) ## do each example as its README says, and check its types; needs the CLI, node and Go
+	@$(BIN)/pytest --quiet tests/docs/test_{examples,policies,automation_api}.py
+	@pulumi package gen-sdk $(CURDIR)/$(BIN)/pulumi-resource-instances --language python --out $(CURDIR)/$(SDK) >/dev/null
+	@MYPYPATH=$(SDK)/python $(BIN)/mypy --no-error-summary examples/native-python
+	@PYTHONPATH=$(SDK)/python:$(BIN)/../policy $(BIN)/uvx --quiet pyright==1.1.414 --pythonpath $(BIN)/python examples
 
 house: $(READY) ## how far a reader has to go, and how much there is, beside the targets
 	@$(BIN)/python -m tools.house

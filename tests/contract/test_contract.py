@@ -184,7 +184,8 @@ def test_the_exported_names() -> None:
         "get_instances",
         "get_instances_output",
     ]
-    assert testing.__all__ == ["Account", "Emulator", "Fault", "Request", "StackDouble", "UnsupportedFeatureError"]
+    names = ["Account", "Emulator", "Fault", "Request", "StackDouble", "StackFactory", "UnsupportedFeatureError"]
+    assert testing.__all__ == names
     for package in (pulumi_instances, testing):
         assert [getattr(package, name).__name__ for name in package.__all__] == package.__all__
 

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "examples/*/*.md")
+    for pattern in ("*.md", "docs/*.md", "examples/*.md", "examples/*/*.md")
     for path in ROOT.glob(pattern)
 )
 """Every document for people, by its path."""
@@ -55,8 +55,8 @@ def headings(text: str) -> set[str]:
 
 
 def normalised(line: str) -> str:
-    """A line that the CLI prints, without its times and ids."""
-    return re.sub(r"\d+(\.\d+)?s|\"\d+\"", "N", line.rstrip())
+    """A line that a command prints, without its times, ids and machines."""
+    return re.sub(r"\b\d+(\.\d+)? ?s\b|\b4\d{3}\b|(?<= on )[\w.-]+(?= in )", "N", line.rstrip())
 
 
 def _cells(line: str) -> list[str]:

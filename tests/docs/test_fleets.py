@@ -1,10 +1,8 @@
-"""docs/fleets.md and examples/fleet."""
+"""docs/fleets.md."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,9 +17,7 @@ from pulumi_instances.fleet.report import OPERATIONS, Outcome, Report, Status
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import needs_cli
-from .markdown import ROOT, blocks, document, table
-
-EXAMPLE = "examples/fleet/README.md"
+from .markdown import blocks, table
 
 
 def test_the_options_are_those_of_the_command() -> None:
@@ -66,36 +62,6 @@ def _run(command: str, directory: Path, environment: dict[str, str], code: int =
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-@needs_cli
-def test_the_example(tmp_path: Path, api: Emulator, environment: dict[str, str]) -> None:
-    """Its commands print what its README shows, and `destroy` leaves nothing."""
-    project = Path(shutil.copytree(ROOT / "examples/fleet", tmp_path / "fleet"))
-    (project / ".venv").symlink_to(Path(sys.prefix))
-
-    def run(command: str, code: int = 0) -> str:
-        return _run(command, project, environment, code)
-
-    _, make_stacks, up, drift_and_heal, _, on_cluster = [block.strip() for block in blocks(EXAMPLE, "sh")]
-    stacks, of_up = blocks(EXAMPLE, "text")
-    assert run(make_stacks) == stacks
-    assert _comparable(run(up)) == _comparable(of_up)
-    drift, refresh, up_again = drift_and_heal.splitlines()
-    assert "3 succeeded; no changes" in run(drift)
-    api.change(api.instances()[0]["id"], name="renamed by hand")
-    assert "2 succeeded, 1 drifted; ~1 differ" in run(drift, 2)
-    assert "1 succeeded; ~1 update" in run(refresh)
-    assert "1 succeeded; ~1 update" in run(up_again)
-    assert run(on_cluster, 1).startswith("Error: --cluster tcp://127.0.0.1:8786: ")
-    assert f"`{(destroy := 'pulumi-instances fleet destroy --yes')}`" in document(EXAMPLE)
-    assert "-8 delete" in run(destroy)
-    assert api.instances() == []
-
-
-def _comparable(output: str) -> list[str]:
-    """Return the lines of an output without machine and times, in any order."""
-    return sorted(re.sub(r" on [\w.-]+ in [\d.]+ s|; \d+ s$", "", line) for line in output.splitlines())
 
 
 @needs_cli

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import requests
+import yaml
 
 from pulumi_instances.testing import StackDouble
 from pulumi_instances.testing.emulator import Emulator
@@ -52,11 +53,7 @@ def _tags_at_the_api(api: Emulator) -> list[str]:
 
 
 def test_both_project_files_name_the_same_project() -> None:
-    """A stack of the clone is also a stack of the copied quickstart: name and runtime are the same."""
-    root, own = (_settings(ROOT / path) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
+    """A stack of the clone is also a stack of the quickstart in place: they differ in `main` only."""
+    root, own = (yaml.safe_load(document(path)) for path in ("Pulumi.yaml", "examples/quickstart/Pulumi.yaml"))
+    del own["template"]
     assert root == {**own, "main": "examples/quickstart"}
-
-
-def _settings(file: Path) -> dict[str, str]:
-    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
-    return dict(line.split(": ", 1) for line in lines)

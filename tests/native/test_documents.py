@@ -11,9 +11,9 @@ from pulumi_instances.native.schema import version_of_plugin
 from pulumi_instances.testing.emulator import Emulator
 from tests.acceptance.conftest import needs_cli
 from tests.docs.markdown import blocks, code_blocks, document, tabs
+from tests.docs.test_examples import NOT_KEPT, copy
 from tests.support.shell import Shell
 
-from .test_examples import NOT_KEPT, copy
 from .test_routes import needs_yaml
 
 TYPESCRIPT = blocks("docs/native.md", "typescript")

@@ -47,7 +47,7 @@ def test_the_last_lines_say_that_the_engine_was_not_there() -> None:
         directory for directory in os.environ["PATH"].split(os.pathsep) if not (Path(directory) / "pulumi").exists()
     )
     env = {**os.environ, "PATH": path, "CI_STARTED": str(time.time() - 600)}
-    tests = ("tests/docs/test_existing_examples.py", "tests/acceptance/test_inline.py")
+    tests = ("tests/docs/test_quickstart.py", "tests/acceptance/test_inline.py")
     command = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:xdist", *tests]
     done = subprocess.run(command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=120, check=True)
     assert re.sub(r"\d+", "N", "\n".join(done.stdout.splitlines()[-6:-1])) == (

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pulumi
-from pulumi_instances_native import (  # type: ignore[import-not-found]  # generated: see harness.py
+from pulumi_instances_native import (
     Instance,
     Provider,
     get_instance_output,

@@ -47,6 +47,11 @@ class Shell:
         }
         self.use_proxy(proxy)
 
+    def share_environment(self) -> None:
+        """Each virtual environment is that of the tests, in which pip finds all that it is told to install."""
+        script = f'case "$1 $2" in "-m venv") exec ln -s "{sys.prefix}" "$3";; *) exec "{sys.executable}" "$@";; esac'
+        self._put_on_path("python3", f"#!/bin/sh\n{script}\n")
+
     def use_proxy(self, url: str) -> None:
         """All but loopback is reached through it."""
         self.env.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url))

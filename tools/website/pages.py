@@ -21,12 +21,9 @@ NAVIGATION = {
     "Reference": ("reference-python", "reference-native", "engine", "contributing", "changelog"),
 }
 """The pages under each heading of the sidebar. A page that is missing here is a warning of Sphinx."""
-_EXAMPLES = """# Examples
-
-Each example is a whole project, with what it prints.
-
+_EXAMPLES = """
 ```{toctree}
-:maxdepth: 1
+:hidden:
 :glob:
 
 examples/*
@@ -39,6 +36,7 @@ _OTHERS = {
     "CHANGELOG.md": "changelog",
     "CONTRIBUTING.md": "contributing",
     "SECURITY.md": "security",
+    "examples/README.md": "examples",
     "bench/results/table.md": "measurements",
 }
 _LANGUAGES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
@@ -65,11 +63,12 @@ def documents() -> dict[str, str]:
 def write(directory: Path) -> None:
     """Write the pages, and the pictures that they show, into an empty directory."""
     (directory / "examples").mkdir()
-    (directory / "examples.md").write_text(_EXAMPLES, encoding="utf-8")
     for source, name in documents().items():
         text = page(source, directory)
         if name == "index":
             text += "".join(_navigation())
+        if name == "examples":
+            text += _EXAMPLES
         if name.startswith("examples/"):
             text += "".join(_files(Path(source).parent))
         (directory / f"{name}.md").write_text(text, encoding="utf-8")
@@ -118,4 +117,4 @@ def _files(example: Path) -> Iterator[str]:
     """The files of an example, for readers who have no clone."""
     for path in sorted((ROOT / example).iterdir()):
         if (language := _LANGUAGES.get(path.suffix)) and not re.match(r"Pulumi\..+\.", path.name):
-            yield f"\n## {path.name}\n\n```{language}\n{path.read_text(encoding='utf-8').strip()}\n```\n"
+            yield f"\n## `{path.name}`\n\n```{language}\n{path.read_text(encoding='utf-8').strip()}\n```\n"

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .emulator import Account, Emulator, Fault, Request
     from .engine import StackDouble, UnsupportedFeatureError
+    from .plugin import StackFactory
 
-__all__ = ["Account", "Emulator", "Fault", "Request", "StackDouble", "UnsupportedFeatureError"]
+__all__ = ["Account", "Emulator", "Fault", "Request", "StackDouble", "StackFactory", "UnsupportedFeatureError"]
 
-_OF_THE_ENGINE = ("StackDouble", "UnsupportedFeatureError")
+_ELSEWHERE = {"StackDouble": ".engine", "StackFactory": ".plugin", "UnsupportedFeatureError": ".engine"}
 
 
 def __getattr__(name: str) -> Any:
     # Imported on use, since the pytest plugin is in this package and loads in every pytest run of its users.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".engine" if name in _OF_THE_ENGINE else ".emulator", __name__), name)
+    return getattr(import_module(_ELSEWHERE.get(name, ".emulator"), __name__), name)
