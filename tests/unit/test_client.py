@@ -563,6 +563,18 @@ def test_silence_ends_in_a_timeout(call: str, requests: int, head: bytes) -> Non
         assert len(server.received) == requests
 
 
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+
+
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_interim_answers_are_skipped(call: str) -> None:
+    """They come before the answer (RFC 9110, 15.2): the next request must not get what they announce."""
+    with served(Answer(INTERIM + answer(200, INSTANCE).data)) as (client, server):
+        assert CALLS[call](client) == FOUND
+        assert CALLS[call](client) == FOUND
+        assert len(server.received) == 2
+
+
 def test_chunked_and_compressed_answers_are_read() -> None:
     """Any HTTP client does this."""
     body = json.dumps(INSTANCE).encode()

@@ -279,6 +279,14 @@ class _Answer(http.client.HTTPResponse):
         reader.__class__ = _Reader  # `makefile` of a socket makes a SocketIO, and takes no other class
         reader.deadline = time.monotonic() + (sock.gettimeout() or math.inf)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return version, status and reason, for http.client, which takes only a 100 for no answer yet.
+
+        After any other interim answer, such as a 103, the next request of the connection would get the answer to this.
+        """
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
 
 class _Bounded:
     """Changes to a class of connections of urllib3: `_bounded` combines the two."""
