@@ -575,6 +575,20 @@ def test_interim_answers_are_skipped(call: str) -> None:
         assert len(server.received) == 2
 
 
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (Answer(b"SSH-2.0-OpenSSH\r\n", "close"), "the answer is not HTTP"),
+        (answer(200, {}, X_Long="x" * 70_000), "the answer is not HTTP"),
+        (answer(200, b"{}", Content_Encoding="gzip"), r"the answer broke off \(it cannot be decompressed\)"),
+    ],
+)
+def test_a_malformed_answer_is_described_in_words(sent: Answer, why: str) -> None:
+    """The name of a class of http.client would tell a user nothing."""
+    with served(sent, max_retries=0) as (client, _), pytest.raises(ConnectionFailed, match=why):
+        client.get("7")
+
+
 def test_chunked_and_compressed_answers_are_read() -> None:
     """Any HTTP client does this."""
     body = json.dumps(INSTANCE).encode()

@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -148,6 +149,8 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (http.client.RemoteDisconnected, "connection closed without an answer"),  # a ConnectionResetError as well
     (ConnectionResetError, "connection reset"),
     (http.client.IncompleteRead, "fewer bytes than announced"),
+    (http.client.HTTPException, "the answer is not HTTP"),  # and the two above
+    ((zlib.error, urllib3.exceptions.DecodeError), "it cannot be decompressed"),
     (_UNUSABLE_URL, "the URL cannot be used"),
 )
 
