@@ -72,6 +72,11 @@ class Transport:
     def _received(self, response: requests.Response) -> Outcome:
         """Return the answer with its body, of which `LARGEST_BODY` is read at most."""
         status, headers = response.status_code, response.headers
+        if status < 200:
+            # After all but a 100, http.client leaves the answer to the next request of the connection.
+            response.raw.close()
+            failure = f"{self._environment.where}: it sent {status} before the answer, which is not supported"
+            return Outcome(failure=failure, final=True)
         body = bytearray()
         try:
             while part := response.raw.read1(65536, decode_content=True):
@@ -281,14 +286,6 @@ class _Answer(http.client.HTTPResponse):
         reader: Any = self.fp.raw
         reader.__class__ = _Reader  # `makefile` of a socket makes a SocketIO, and takes no other class
         reader.deadline = time.monotonic() + (sock.gettimeout() or math.inf)
-
-    def _read_status(self) -> tuple[str, int, str]:
-        """Return version, status and reason, for http.client, which takes only a 100 for no answer yet.
-
-        After any other interim answer, such as a 103, the next request of the connection would get the answer to this.
-        """
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
 
 
 class _Bounded:
