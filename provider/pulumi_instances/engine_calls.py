@@ -161,8 +161,7 @@ class EngineCalls:
                 problems = self._operations.check_new_adoption(inputs, line)
             if not problems:
                 problems = self._operations.check_import(line)
-            if not problems and "enabled" in inputs and "enabled" not in self._dialect.in_place:
-                problems = [_NO_SWITCH]
+            problems = problems or self._problems_of_switch(inputs)
         return Checked(inputs, [*problems, *self.setting_problems])
 
     def _problems_of_lookups(self, asked: object) -> list[Problem]:
@@ -208,9 +207,14 @@ class EngineCalls:
         """
         _, known = validation.check(olds, olds, self._words) if olds else ({}, [])
         _, problems = validation.check(news, news if olds else {}, self._words)
+        problems += self._problems_of_switch(news)
         if new := [problem for problem in problems if problem not in known]:
             fault = f"{what}: {new[0].sentence()}, as a policy pack has made it"
             raise InputError(fault, "correct its remediation")
+
+    def _problems_of_switch(self, inputs: Mapping[str, Any]) -> list[Problem]:
+        """Return a problem where the service cannot enable or disable an instance."""
+        return [_NO_SWITCH] if "enabled" in inputs and "enabled" not in self._dialect.in_place else []
 
     @property
     def _dialect(self) -> Dialect:

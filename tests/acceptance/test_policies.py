@@ -44,6 +44,18 @@ def test_a_remediation_tags_instances(stack: Harness, instances_api: Emulator, t
     stack.preview(policy_packs=[pack], expect_no_changes=True)
 
 
+def test_a_replacement_is_made_without_what_a_remediation_has_changed(
+    stack: Harness, instances_api: Emulator, tmp_path: Path
+) -> None:
+    """The engine checks the inputs of the program anew for it (docs/engine.md, E34). The next `up` updates it."""
+    pack = write_pack(tmp_path / "pack", '["owner:billing"]')
+    for connector, runs in (("sfdc", [["owner:billing"]]), ("box", [[], ["owner:billing"]])):
+        stack.program(f'Instance("bare", your_mom={connector!r})')
+        for tags in runs:
+            stack.up(policy_packs=[pack])
+            assert [instance["tags"] for instance in instances_api.instances()] == [tags]
+
+
 def test_what_a_remediation_gets_wrong_is_refused(stack: Harness, instances_api: Emulator, tmp_path: Path) -> None:
     """The engine does not check what it returns (docs/engine.md, E34). Such a text would be a tag for each letter."""
     pack = write_pack(tmp_path / "pack", '"owner:billing"')

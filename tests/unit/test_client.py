@@ -563,6 +563,31 @@ def test_silence_ends_in_a_timeout(call: str, requests: int, head: bytes) -> Non
         assert len(server.received) == requests
 
 
+@pytest.mark.parametrize("call", ["GET", "POST"])
+def test_the_next_request_does_not_get_what_an_interim_answer_announces(call: str) -> None:
+    """http.client takes a 103 for the answer, which is then still to come on the connection (RFC 9110, 15.2)."""
+    interim = Answer(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+    with served(interim, answer(200, INSTANCE)) as (client, server):
+        with pytest.raises(AnswerLost if call == "POST" else ConnectionFailed, match="103 before the answer"):
+            CALLS[call](client)
+        assert CALLS["GET"](client) == FOUND
+        assert (len(server.received), server.connections) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (Answer(b"SSH-2.0-OpenSSH\r\n", "close"), "the answer is not HTTP"),
+        (answer(200, {}, X_Long="x" * 70_000), "the answer is not HTTP"),
+        (answer(200, b"{}", Content_Encoding="gzip"), r"the answer broke off \(it cannot be decompressed\)"),
+    ],
+)
+def test_a_malformed_answer_is_described_in_words(sent: Answer, why: str) -> None:
+    """The name of a class of http.client would tell a user nothing."""
+    with served(sent, max_retries=0) as (client, _), pytest.raises(ConnectionFailed, match=why):
+        client.get("7")
+
+
 def test_chunked_and_compressed_answers_are_read() -> None:
     """Any HTTP client does this."""
     body = json.dumps(INSTANCE).encode()

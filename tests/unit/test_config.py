@@ -192,7 +192,7 @@ MALFORMED = {
     "parallelism": ["0", "257", "1.5", "all", "nan"],
     "batchReads": ["perhaps"],
     "dialect": ["klingon"],
-    "defaultTags": [",", "[1]", "[", "{user}"],
+    "defaultTags": [",", "[1]", "[", "{user}", "a\tb", f"pulumi:shop/{{stack}}/files#{'a' * 14}.2345"],
     "takeOver": ["maybe"],
 }
 

@@ -112,6 +112,7 @@ AFTER_CHECK = {
     "a mark": ({"tags": ["a", "pulumi:shop/dev/other#7lef5h5mkzjsvk.abcd"]}, r"tags\[1\] is the mark of a resource"),
     "no name": ({"name": None}, "name is missing"),
     "another property": ({"yourMom": "box"}, "yourMom is not a property of an Instance"),
+    "a switch that the service lacks": ({"enabled": False}, "enabled cannot be changed by the API document"),
 }
 
 

@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -71,6 +72,11 @@ class Transport:
     def _received(self, response: requests.Response) -> Outcome:
         """Return the answer with its body, of which `LARGEST_BODY` is read at most."""
         status, headers = response.status_code, response.headers
+        if status < 200:
+            # After all but a 100, http.client leaves the answer to the next request of the connection.
+            response.raw.close()
+            failure = f"{self._environment.where}: it sent {status} before the answer, which is not supported"
+            return Outcome(failure=failure, final=True)
         body = bytearray()
         try:
             while part := response.raw.read1(65536, decode_content=True):
@@ -148,6 +154,8 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (http.client.RemoteDisconnected, "connection closed without an answer"),  # a ConnectionResetError as well
     (ConnectionResetError, "connection reset"),
     (http.client.IncompleteRead, "fewer bytes than announced"),
+    (http.client.HTTPException, "the answer is not HTTP"),  # and the two above
+    ((zlib.error, urllib3.exceptions.DecodeError), "it cannot be decompressed"),
     (_UNUSABLE_URL, "the URL cannot be used"),
 )
 

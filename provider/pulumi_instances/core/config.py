@@ -25,6 +25,8 @@ from pulumi.output import Unknown
 from .dialect import DIALECTS, IN_PLACE, Dialect
 from .errors import Problem, SettingError, quote
 from .state_format import account_of
+from .validation import tags_problems
+from .words import PYTHON
 
 NAMESPACE = "instances"
 ACCOUNT_KEY = f"{NAMESPACE}:account"
@@ -184,7 +186,11 @@ def _tags(value: Any) -> tuple[str, ...]:
         raise ValueError(expected)
     if any(set(re.findall(r"{(.*?)}", tag)) - {"project", "stack"} for tag in value):
         raise ValueError(expected)
-    return tuple(dict.fromkeys(tag.strip() for tag in value))
+    tags = tuple(dict.fromkeys(tag.strip() for tag in value))
+    filled = [re.sub("{.*?}", "a", tag) for tag in tags]
+    if (problem := next(tags_problems(filled, PYTHON), None)) is not None:
+        raise ValueError(f"must not have a tag that {problem.fault}")
+    return tags
 
 
 def _take_over(value: Any) -> str:

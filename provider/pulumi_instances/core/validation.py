@@ -58,7 +58,7 @@ def check(
     )
     if not leaves_name:
         problems += _string_problems("name", inputs.get("name"), 'write a name, such as "billing"')
-    problems += _tags_problems(inputs.get("tags", []), words)
+    problems += tags_problems(inputs.get("tags", []), words)
     for key, example in _OBJECTS.items():
         problems += _object_problems(key, inputs.get(key, {}), example, words)
     problems += _extra_problems(inputs.get("extra", {}), words)
@@ -164,7 +164,8 @@ def _string_fault(value: str) -> str | None:
     return None
 
 
-def _tags_problems(tags: Any, words: Words) -> Iterator[Problem]:
+def tags_problems(tags: Any, words: Words) -> Iterator[Problem]:
+    """Yield each problem of a set of tags."""
     if isinstance(tags, Unknown):
         return
     advice = "write " + words.argument("tags", '["billing"]')
