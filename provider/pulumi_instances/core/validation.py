@@ -85,7 +85,7 @@ def check_search(arguments: Mapping[str, Any], words: Words = PYTHON) -> list[Pr
         if (value := arguments.get(key)) is not None:
             problems += _string_problems(words.name(key), value, f"write {words.argument(key, example)}")
     if (tags := arguments.get("tags")) is not None:
-        problems += _tags_problems(tags, words)
+        problems += tags_problems(tags, words)
     return problems
 
 
@@ -165,7 +165,7 @@ def _string_fault(value: str) -> str | None:
 
 
 def tags_problems(tags: Any, words: Words) -> Iterator[Problem]:
-    """Yield each problem of a set of tags."""
+    """Yield each problem of tags."""
     if isinstance(tags, Unknown):
         return
     advice = "write " + words.argument("tags", '["billing"]')
