@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from importlib.metadata import requires
@@ -403,5 +404,8 @@ def test_outside_of_a_project_it_says_so(run: Run, project: Path) -> None:
 def test_people_get_a_line_for_each(run: Run, project: Path) -> None:
     """A line is marked if there is something to do."""
     (project / "uv.lock").touch()
-    marks = {line.split()[0] for line in run("doctor").out.splitlines()[1:]}
-    assert marks == {"ok", "!!"}
+    heading, *lines = run("doctor").out.splitlines()
+    assert re.split(" {2,}", heading.strip()) == ["what", "found, and what to do"]
+    assert {line.split()[0] for line in lines} == {"ok", "!!"}
+    [lock] = [line for line in lines if " uv.lock " in line]
+    assert re.search("; .*toolchain: uv", lock)

@@ -13,7 +13,7 @@ import requests
 from pulumi_instances.testing.emulator import Emulator
 
 from .conftest import needs_cli
-from .markdown import blocks
+from .markdown import blocks, document
 
 
 @needs_cli
@@ -40,11 +40,20 @@ def test_the_page_leads_to_drift_and_its_repair(instances_api: Emulator, tmp_pat
     run(deploy)
     [made] = instances_api.instances()
     origin = {"Origin": instances_api.page_url.removesuffix("/")}
-    form = {"action": "rename", "id": made["id"], "name": "by hand"}
-    requests.post(instances_api.page_url, form, headers=origin, timeout=20).raise_for_status()
+
+    def click(**form: str) -> None:
+        form = {"id": made["id"], **form}
+        requests.post(instances_api.page_url, form, headers=origin, timeout=20).raise_for_status()
+
+    click(action="rename", name="by hand")
 
     said = re.sub(r"\[id=\d+\]", "[id=4001]", run(preview))
     [shown] = blocks("docs/emulator.md", "text")
     assert [line for line in shown.splitlines() if line not in said.splitlines()] == []
     run(repair)
     assert instances_api.instance(made["id"]) == made
+
+    click(action="delete")
+    [confirmed] = re.findall("`(INSTANCES_CONFIRM_GONE=true .*?)`", document("docs/emulator.md"))
+    run(confirmed)
+    assert [instance["name"] for instance in instances_api.instances()] == ["Team files"]

@@ -42,7 +42,8 @@ def run(tmp_path: Path, instances_api: Emulator) -> Run:
         return done.stdout + done.stderr
 
     [make_pack, _, _] = [block.strip() for block in blocks(EXAMPLE, "sh")]
-    run(f"{make_pack.replace('../pulumi-instances', str(ROOT))} --generate-only")
+    (tmp_path / "pulumi-instances").symlink_to(ROOT)  # the clone
+    run(f"{make_pack} --generate-only")
     make_environment(project / "policy")
     return run
 

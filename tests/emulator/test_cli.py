@@ -109,7 +109,8 @@ def test_another_host_is_served_when_allowed() -> None:
 REFUSED = {
     "an unknown dialect": (["--dialect", "klingon"], "'default', 'elements'"),
     "another host than loopback": (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - what is refused here
-    "a folder that is not there": (["--data", "missing/api.db"], "missing/api.db"),
+    "a folder that is not there": (["--data", "missing/api.db"], "directory; choose another --data"),
+    "an address of another machine": (["--host", "192.0.2.1", "--allow-remote"], "; choose another --port or --host"),
     "a file of another kind": (["--data", "notes.txt"], "notes.txt"),
 }
 

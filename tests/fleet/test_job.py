@@ -245,7 +245,7 @@ def test_a_machine_that_cannot_run_says_why(project: Path, fake: Fake, monkeypat
     command = fake("")
     elsewhere = str(project / "missing")
     assert job.facts_of(elsewhere)["problem"] == (
-        f"has no Pulumi project in {elsewhere}; put it at the same path on each machine"
+        f"has no Pulumi project in {elsewhere}; give --project DIR, the same on each machine"
     )
     command.write_text("#!/bin/sh\necho 'error: please login\nmore' >&2; exit 1\n")
     assert job.facts_of(str(project)) == {"problem": "is not logged in to a backend: please login"}

@@ -26,6 +26,8 @@ RUNTIMES = {
     "Python, native package": "python",
 }
 """The languages of docs/getting-started.md, and the host that runs each."""
+NEW = {"Go": 'package main\n\nimport _ "github.com/pulumi/pulumi/sdk/v3/go/pulumi"\n\nfunc main() {}\n'}
+"""A program that `pulumi new` has made, where it matters that this one does not import the SDK."""
 UP = "pulumi up --yes --skip-preview"
 
 pytestmark = needs_cli
@@ -110,8 +112,10 @@ def test_each_language_of_getting_started(title: str, shell: Shell, api: Emulato
     if shutil.which(f"pulumi-language-{runtime}") is None:
         pytest.skip(f"no `pulumi-language-{runtime}` on PATH: it comes with the releases of the Pulumi CLI")
     (script, (_, program)), [file] = code_blocks(tabs(START)[title]), re.findall("^`(.*)`:$", tabs(START)[title], re.M)
+    afterwards = re.findall("^Then run `(.*?)`", tabs(START)[title], re.M)
     if title in ("TypeScript", "Go"):  # `pulumi new` asks for the SDK of Pulumi
         copy(title.lower(), shell.directory)
+        (shell.directory / file).write_text(NEW.get(title, ""))
         if title == "TypeScript" and shell.try_to("npm install").returncode:
             pytest.skip("npm has nothing to install examples/typescript from: run `npm install` there once")
     for variable in api.env:
@@ -125,9 +129,10 @@ def test_each_language_of_getting_started(title: str, shell: Shell, api: Emulato
         shell.put_plugin_on_path()
         typed = re.sub("^(python3 -m venv|source|pip install).*$", "", typed, flags=re.MULTILINE)
     (shell.directory / "Pulumi.yaml").write_text(f"name: quickstart\nruntime: {runtime}\n")
-    (shell.directory / file).write_text(program)
+    (shell.directory / "program").write_text(program)
     common = _answered(blocks(START, "sh")[-2], api).replace("pulumi up", UP)
-    done = shell.try_to(f"pulumi stack init dev\n{typed}\n{common}")
+    done = shell.try_to("\n".join(["pulumi stack init dev", typed, f"mv program {file}", *afterwards, common]))
+    assert "is replaced but not required" not in done.stdout, done.stdout
     if done.returncode and NOT_KEPT.search(done.stdout):
         pytest.skip("Go has nothing to install examples/go from: do once what its README says")
     assert done.returncode == 0, done.stdout

@@ -110,7 +110,8 @@ def _compared(
     notes = [*_of_others(held, account)]
     if left := common.left_behind(documents, stack, found, [*listed.values()], account):
         verb = "is" if len(left) == 1 else "are"
-        notes.append(f"{common.counted(len(left))} of these stacks {verb} in no state; see `pulumi-instances orphans`")
+        command = f"pulumi-instances orphans --stack {stack}" if stack else "pulumi-instances orphans STATE"
+        notes.append(f"{common.counted(len(left))} of these stacks {verb} in no state; see `{command}`")
     if differences and (count := sum(each.outputs.get(model.MADE) is HIDDEN for each in ours)):
         notes.append(
             f"what the service makes of name and tags of {common.counted(count)} is encrypted in the state, so "
@@ -275,7 +276,7 @@ def _write_orphans(found: Sequence[Found], *, as_json: bool) -> None:
     if as_json:
         common.write_json(rows)
     else:
-        columns = [*common.COLUMNS, "created"]
+        columns = [*common.COLUMNS, *(["created"] if any(row["created"] for row in rows) else [])]
         common.write_table(columns, [[row.get(column) for column in columns] for row in rows])
 
 

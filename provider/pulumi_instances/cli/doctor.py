@@ -71,9 +71,15 @@ def doctor(as_json: bool, **where: Any) -> int:
     if as_json:
         common.write_json([{**asdict(finding), "fine": not finding.todo} for finding in findings])
     else:
-        rows = [["!!" if finding.todo else "ok", finding.subject, finding.found, finding.todo] for finding in findings]
-        common.write_table(["", "what", "found", "what to do"], rows)
+        common.write_table(["", "what", "found, and what to do"], [_row(finding) for finding in findings])
     return common.DIFFERS if any(finding.todo for finding in findings) else 0
+
+
+def _row(finding: Finding) -> list[str]:
+    """Return a row of the table. What to do is rarely there, and would take a third of a terminal as its own column."""
+    if finding.todo:
+        return ["!!", finding.subject, f"{finding.found}; {finding.todo}"]
+    return ["ok", finding.subject, finding.found]
 
 
 # settings and API

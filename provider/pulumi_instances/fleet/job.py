@@ -295,7 +295,7 @@ def facts_of(directory: str) -> dict[str, str]:
         return {"problem": "has no `pulumi` on PATH; install the Pulumi CLI there"}
     file = project.file_of(Path(directory)) if Path(directory).is_dir() else None
     if file is None:
-        return {"problem": f"has no Pulumi project in {directory}; put it at the same path on each machine"}
+        return {"problem": f"has no Pulumi project in {directory}; give --project DIR, the same on each machine"}
     asked = pulumi_cli.ended("pulumi", "whoami", "--json", "--non-interactive", directory=directory)
     if asked.returncode:
         return {"problem": f"is not logged in to a backend: {_telling_line(asked.stderr.splitlines())}"}

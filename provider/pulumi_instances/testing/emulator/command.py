@@ -70,8 +70,8 @@ def emulator(
             while not stop.wait(0.5):
                 pass
     except OSError as error:
-        place = error.filename or f"{host}:{port}"
-        raise click.ClickException(f"{place}: {error.strerror}; choose another --port or --data") from None
+        place, option = (error.filename, "--data") if error.filename else (f"{host}:{port}", "--port or --host")
+        raise click.ClickException(f"{place}: {error.strerror}; choose another {option}") from None
     except sqlite3.DatabaseError as error:
         raise click.ClickException(f"{data}: {error}; give a file that the emulator wrote, or a new one") from None
 
