@@ -60,46 +60,46 @@ class Transport:
         if (problem := self._environment.problem) is not None:
             return Outcome(failure=problem[0], advice=problem[1], sent=False, final=True)
         _this_thread.may_have_left = False
+        response, received = None, bytearray()
         try:
             request = requests.Request(
                 method, self._settings.base_url + path, headers=self._headers, json=body, auth=self._auth
             ).prepare()
             with self._adapter.send(request, stream=True, timeout=timeout, **self._environment.options) as response:
-                return self._received(response)
+                # After an interim answer, http.client leaves the answer itself to the next request of the connection,
+                # which is closed where nothing was read.
+                while response.status_code >= 200 and len(received) <= LARGEST_BODY:
+                    if not (part := response.raw.read1(65536, decode_content=True)):
+                        break
+                    received += part
         except Exception as error:  # after an unforeseen one, too, the caller must learn whether a POST may have left
-            return self._failed(error, sent=_this_thread.may_have_left)
+            return self._failed(error, response, sent=_this_thread.may_have_left)
+        return self._answered(response, bytes(received))
 
-    def _received(self, response: requests.Response) -> Outcome:
-        """Return the answer with its body, of which `LARGEST_BODY` is read at most."""
+    def _answered(self, response: requests.Response, body: bytes) -> Outcome:
+        """Return the outcome of a request with an answer."""
         status, headers = response.status_code, response.headers
         if status < 200:
-            # After all but a 100, http.client leaves the answer to the next request of the connection.
-            response.raw.close()
             failure = f"{self._environment.where}: it sent {status} before the answer, which is not supported"
             return Outcome(failure=failure, final=True)
-        body = bytearray()
-        try:
-            while part := response.raw.read1(65536, decode_content=True):
-                body += part
-                if len(body) > LARGEST_BODY:
-                    failure = f"the answer is larger than {LARGEST_BODY // 1024**2} MiB"
-                    return Outcome(status, headers=headers, failure=failure, final=True)
-        except Exception as error:
-            cause = _cause(error)
+        if len(body) > LARGEST_BODY:
+            failure = f"the answer is larger than {LARGEST_BODY // 1024**2} MiB"
+            return Outcome(status, headers=headers, failure=failure, final=True)
+        advice = self._environment.how_to_pass(status) if status == 407 else None
+        return Outcome(status, body, headers, advice=advice)
+
+    def _failed(self, error: Exception, response: requests.Response | None, *, sent: bool) -> Outcome:
+        """Return the outcome of a request without an answer, or with one whose body is not whole."""
+        cause, environment = _cause(error), self._environment
+        if response is not None:
             failure = _LATE if isinstance(cause, _Late) else f"the answer broke off ({_reason(error)})"
             return Outcome(
-                status,
-                headers=headers,
-                failure=f"{self._environment.where}: {failure}",
+                response.status_code,
+                headers=response.headers,
+                failure=f"{environment.where}: {failure}",
                 final=isinstance(cause, _Late),
                 timed_out=isinstance(cause, _TIMEOUTS),
             )
-        advice = self._environment.how_to_pass(status) if status == 407 else None
-        return Outcome(status, bytes(body), headers, advice=advice)
-
-    def _failed(self, error: Exception, *, sent: bool) -> Outcome:
-        """Return the outcome of a request that has no answer."""
-        cause, environment = _cause(error), self._environment
         if refusal := re.match(r"Tunnel connection failed: (\d{3})", str(cause)):
             status = int(refusal[1])
             failure, advice = f"{environment.where}, which answers {status}", environment.how_to_pass(status)
