@@ -210,6 +210,25 @@ func (h *host) InstallDependencies(
 	return python.InstallDependencies(stream.Context(), directory, req.GetUseLanguageVersionTools(), true, stdout, stderr)
 }
 
+// RuntimeOptionsPrompts names what `pulumi new` writes into the project file of a program: it then has pip and a virtual
+// environment of its own.
+func (h *host) RuntimeOptionsPrompts(
+	_ context.Context, req *pulumirpc.RuntimeOptionsRequest,
+) (*pulumirpc.RuntimeOptionsResponse, error) {
+	given, answer := req.GetInfo().GetOptions().AsMap(), &pulumirpc.RuntimeOptionsResponse{}
+	for _, option := range [][2]string{{"toolchain", "pip"}, {"virtualenv", "venv"}} {
+		if _, isGiven := given[option[0]]; isGiven {
+			continue
+		}
+		value := &pulumirpc.RuntimeOptionPrompt_RuntimeOptionValue{StringValue: option[1], DisplayName: option[1]}
+		answer.Prompts = append(answer.Prompts, &pulumirpc.RuntimeOptionPrompt{
+			Key: option[0], Description: "The " + option[0], Default: value,
+			Choices: []*pulumirpc.RuntimeOptionPrompt_RuntimeOptionValue{value},
+		})
+	}
+	return answer, nil
+}
+
 // GetProgramDependencies lists the packages of a program, for `pulumi about` and the record of an update.
 func (h *host) GetProgramDependencies(
 	ctx context.Context, req *pulumirpc.GetProgramDependenciesRequest,
