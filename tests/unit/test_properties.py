@@ -34,7 +34,8 @@ DIALECT = DIALECTS["default"]
 EACH = {key: as_doubles(values[0]) for key, values in TWO_OF_EACH.items()}
 """A value of each input, as the engine hands it over."""
 LINE = line_of(Place("shop", "dev", "", "x"))
-CREATED = {key: value for key, value in EACH.items() if key != "adopt_id"}
+CREATED = {key: value for key, value in EACH.items() if key not in ("adopt_id", "enabled")}
+"""The service of the API document cannot enable an instance."""
 
 
 def other(key: str) -> Inputs:
@@ -147,8 +148,9 @@ def test_what_cannot_be_updated_replaces(key: str) -> None:
 def test_a_create_fills_the_outputs(api: Emulator, calls: EngineCalls) -> None:
     """It fills all of them, and the hidden keys."""
     api.alter(str.swapcase)
-    assert set(calls.create({**CREATED, model.LINE: LINE}).outputs) == {*model.OUTPUTS, *model.HIDDEN}
-    assert set(calls.create(other("provider_data")).outputs) == {*model.OUTPUTS, *model.HIDDEN} - {model.MARK}
+    every = {*model.OUTPUTS, *model.HIDDEN} - {"enabled"}
+    assert set(calls.create({**CREATED, model.LINE: LINE}).outputs) == every
+    assert set(calls.create(other("provider_data")).outputs) == every - {model.MARK}
 
 
 def test_outputs_are_the_attributes_of_an_instance() -> None:
