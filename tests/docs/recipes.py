@@ -66,7 +66,7 @@ PROPERTY = {
                 '    number = plain(inputs.get("recipe_number", 0))\n'
                 "    if not isinstance(number, (int, Unknown)) or isinstance(number, bool):\n"
                 '        problems.append(Problem(name("recipe_number"), "must be an integer", "write one"))\n',
-                before="    problems += _tags_problems(",
+                before="    problems += tags_problems(",
             ),
         ),
         f"{PROPERTIES}test_each_input_is_checked",
