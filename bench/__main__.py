@@ -9,20 +9,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pulumi.automation import CommandError
 
 from . import cells, costs, fleets, opentofu, report
 from .api import Api
 from .cells import Cell, Measurement
+from .fleet_runs import FleetRun
 from .plots import draw
+
+_Run = TypeVar("_Run", Measurement, FleetRun)
 
 # The most telling first: what does not fit into the time is left out, and the report says so.
 GRID = (
@@ -132,27 +135,21 @@ def _is_of(found: Measurement, cell: Cell) -> bool:
 
 
 def _measure(run: report.Run, cell: Cell) -> None:
-    measured = []
-    for found in cells.measure(cell):
-        measured.append(found)
-        print(
-            f"{found.engine:20} {found.count:5} × {found.latency:3} ms  {found.variant:9} {found.operation:8}"
-            f" {found.seconds:8.2f} s {found.requests:5} requests, {found.peak:3} at once",
-            flush=True,
-        )
+    measured = _printed(cells.measure(cell))
     run.measurements = [found for found in run.measurements if not _is_of(found, cell)] + measured
 
 
 def _measure_fleets(run: report.Run, size: fleets.Size) -> None:
-    measured = []
-    for found in fleets.measure(size):
-        measured.append(found)
-        print(
-            f"{found.way:10} {found.at_once} at once, {found.create:g} s for a create  {found.operation:8}"
-            f" {found.per_minute:4.0f} stacks a minute, {found.cpu_each:.2f} s of CPU for each",
-            flush=True,
-        )
-    run.fleets = measured
+    run.fleets = _printed(fleets.measure(size))
+
+
+def _printed(measured: Iterator[_Run]) -> list[_Run]:
+    """What is measured, each run printed as soon as it has ended."""
+    runs = []
+    for run in measured:
+        print(run, flush=True)
+        runs.append(run)
+    return runs
 
 
 def _now() -> str:

@@ -52,6 +52,13 @@ class Measurement:
     engine_memory: int = 0
     """As ``memory``, of the engine and of all that it runs but the provider; 0 where that was not measured."""
 
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.engine:20} {self.count:5} × {self.latency:3} ms  {self.variant:9} {self.operation:8}"
+            f" {self.seconds:8.2f} s {self.requests:5} requests, {self.peak:3} at once"
+        )
+
 
 def measure(cell: Cell) -> Iterator[Measurement]:
     """Run every operation of all variants next to each other, in alternating order: they meet the same load."""

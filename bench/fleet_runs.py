@@ -23,6 +23,13 @@ class FleetRun:
     """Seconds of CPU of all processes, those of the API, the database, the scheduler and the workers included."""
     cores: int = os.cpu_count() or 1
 
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.way:10} {self.at_once} at once, {self.create:g} s for a create  {self.operation:8}"
+            f" {self.per_minute:4.0f} stacks a minute, {self.cpu_each:.2f} s of CPU for each"
+        )
+
     @property
     def per_minute(self) -> float:
         """How many stacks a minute."""
