@@ -92,12 +92,12 @@ class Transport:
         """Return the outcome of a request without an answer, or with one whose body is not whole."""
         cause, environment = _cause(error), self._environment
         if response is not None:
-            failure = _LATE if isinstance(cause, _Late) else f"the answer broke off ({_reason(error)})"
+            is_late, reason = isinstance(cause, _Late), _reason(error)
             return Outcome(
                 response.status_code,
                 headers=response.headers,
-                failure=f"{environment.where}: {failure}",
-                final=isinstance(cause, _Late),
+                failure=f"{environment.where}: {reason if is_late else f'the answer broke off ({reason})'}",
+                final=is_late,
                 timed_out=isinstance(cause, _TIMEOUTS),
             )
         if refusal := re.match(r"Tunnel connection failed: (\d{3})", str(cause)):
@@ -142,14 +142,13 @@ class _Late(TimeoutError):
     """The deadline of an answer is over."""
 
 
-_LATE = "the answer did not end in time"
 _TIMEOUTS = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 _UNUSABLE_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, LocationValueError)
 
 _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (socket.gaierror, "the host name cannot be resolved"),
     (ConnectionRefusedError, "connection refused"),
-    (_Late, _LATE),
+    (_Late, "the answer did not end in time"),
     (_TIMEOUTS, "timed out"),
     (http.client.RemoteDisconnected, "connection closed without an answer"),  # a ConnectionResetError as well
     (ConnectionResetError, "connection reset"),
